@@ -1,0 +1,1 @@
+# units, configuration, man pages

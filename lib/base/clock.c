@@ -1,0 +1,44 @@
+#include "base/clock.h"
+
+static usec_t
+clock_read(clockid_t id)
+{
+	struct timespec ts;
+
+	if (clock_gettime(id, &ts) < 0)
+		return 0;
+	return (usec_t)ts.tv_sec * USEC_PER_SEC + (usec_t)ts.tv_nsec / 1000;
+}
+
+usec_t
+clock_mono(void)
+{
+	return clock_read(CLOCK_MONOTONIC);
+}
+
+usec_t
+clock_real(void)
+{
+	return clock_read(CLOCK_REALTIME);
+}
+
+usec_t
+clock_deadline(usec_t timeout_usec)
+{
+	usec_t at;
+
+	if (timeout_usec == USEC_NEVER || __builtin_add_overflow(clock_mono(), timeout_usec, &at))
+		return USEC_NEVER;
+	return at;
+}
+
+int64_t
+clock_ns(int64_t sec, uint32_t nsec)
+{
+	int64_t ns;
+
+	if (__builtin_mul_overflow(sec, NSEC_PER_SEC, &ns) ||
+		__builtin_add_overflow(ns, (int64_t)nsec, &ns))
+		return sec < 0 ? INT64_MIN : INT64_MAX;
+	return ns;
+}

@@ -1,0 +1,67 @@
+/**
+ * catalog: what the daemon must remember across restarts, in one SQLite file `catalog.db`.
+ *
+ * Roots with their numbers, live segments, settings. WAL mode, synchronous=FULL. One thread owns
+ * the only connection, runs every transaction and every checkpoint (SQLite up to 3.51.2 can lose
+ * data when one connection checkpoints while another writes); callers hand it requests through a
+ * channel and wait. The catalog never holds a row a file.
+ *
+ * One daemon a state directory: catalog_open() takes an exclusive flock on `lock` in it, held until
+ * close.
+ *
+ * Ownership: opened and closed. Rows returned are the caller's to free with their _free function.
+ * Threads:   any thread may call; calls wait for the catalog's thread (no ranked lock may be held).
+ * Errors:    -EBUSY another daemon has the state directory; -EOPNOTSUPP of a newer version;
+ * -EBADMSG damaged; -EROFS/-EACCES not writable; -ENOSPC; err carries the sentence.
+ */
+#pragma once
+
+#include "base/err.h"
+#include "base/str.h"
+
+#define CATALOG_VERSION 1
+
+struct catalog;
+
+/** `dirfd` is the state directory; `path` only for messages. Creates the file when it is missing.
+ */
+int catalog_open(int dirfd, const char *path, struct catalog **ret, struct err *err);
+void catalog_close(struct catalog *c); /* NULL is legal; checkpoints */
+
+/** The instance number: random, made when the catalog was; the first part of the clock. */
+uint64_t catalog_instance(const struct catalog *c);
+/** The clock's epoch: counted up at every open. */
+uint64_t catalog_epoch(const struct catalog *c);
+
+/** The number of the root at `path`; a new one is made when it is not known. Numbers are never
+ * reused. */
+int catalog_root(struct catalog *c, const char *path, uint32_t *ret_id, struct err *err);
+/** Forget a root and its segments (their files are the caller's to unlink, after this returned 0).
+ */
+int catalog_forget_root(struct catalog *c, uint32_t id, struct err *err);
+
+struct catalog_root {
+	uint32_t id;
+	char *path;
+	char *segment;     /* file name of the live tree segment, NULL when there is none */
+	uint64_t settings; /* hash of the settings that the segment was walked under */
+	uint64_t n_entries;
+	uint64_t walked_usec; /* when that walk began, since 1970 */
+	uint64_t tick;        /* the clock's tick at its commit */
+	char *skipped;        /* the walk's counts by reason, as "word=n word=n" */
+};
+struct catalog_roots {
+	struct catalog_root *data;
+	size_t len;
+};
+int catalog_roots(struct catalog *c, struct catalog_roots *ret, struct err *err);
+void catalog_roots_free(struct catalog_roots *r);
+
+/** One transaction, durable when it returns 0: `seg->segment` becomes the live tree segment of root
+ * seg->id. *ret_old (may be NULL) is the file name that it replaced, of malloc, or NULL. */
+int catalog_commit_segment(
+	struct catalog *c, const struct catalog_root *seg, char **ret_old, struct err *err);
+
+/** Settings: small texts by key. *ret is of malloc, NULL when there is none. */
+int catalog_get(struct catalog *c, const char *key, char **ret, struct err *err);
+int catalog_set(struct catalog *c, const char *key, const char *value, struct err *err);

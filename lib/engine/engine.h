@@ -1,0 +1,99 @@
+/**
+ * engine: keeps the index: roots -> walk -> tree builder -> segment file -> catalog -> snapshot.
+ *
+ * One thread a running walk feeds from a bounded channel of batches; commits go through the
+ * catalog's thread; every change of what queries see is one publish of a new snapshot. The order
+ * is: file synced and renamed -> catalog commit -> publish -> the replaced file is unlinked. So
+ * after kill -9 at any moment the next start serves the last committed segments, and removes files
+ * that the catalog does not name.
+ *
+ * Start order: state directory, lock and catalog, segments of known roots opened and published,
+ * then walks. Stop order: walks cancelled, walkers joined, catalog closed. engine_destroy() does
+ * both ends.
+ *
+ * Ownership: engine_create()/engine_destroy(). Snapshots are counted and outlive the engine.
+ * Threads:   engine_snapshot() any thread, no lock; the others any thread, one of them at a time
+ * inside (lock RANK_ENGINE; never held while a walk runs). Errors:    engine_create(): whatever
+ * makes serving impossible, with a sentence in err. A root that fails later is a state of that
+ * root, logged by the daemon through `on_event`.
+ */
+#pragma once
+
+#include "base/err.h"
+#include "index/snapshot.h"
+#include "sync/pool.h"
+#include "walk/walk.h"
+
+struct engine_root {
+	char *name, *path; /* path: absolute; resolved by the configuration */
+	char **exclude;    /* NULL-terminated words; may be NULL */
+	bool gitignore, exclude_caches, one_file_system;
+	bool content;
+	uint64_t content_max_bytes;
+};
+
+struct engine_config {
+	const char *state_dir;
+	const char *const
+		*own_dirs; /* further directories never indexed, NULL-terminated; may be NULL */
+	const struct engine_root *roots;
+	size_t n_roots;
+	struct pool *io;     /* outlives the engine */
+	unsigned walk_width; /* 0: number of CPUs */
+	/* Something the administrator should read. Called from engine threads. May be NULL. */
+	void (*on_event)(void *ctx, bool trouble, const char *text);
+	void *ctx;
+};
+
+struct engine;
+
+int engine_create(const struct engine_config *cfg, struct engine **ret, struct err *err);
+/** Begin walking every root. Separate from create, so that listeners are open before. */
+int engine_start(struct engine *e, struct err *err);
+/** No new work, cancel walks; returns at once. */
+void engine_stop(struct engine *e);
+/** engine_stop() and wait. NULL is legal. */
+void engine_destroy(struct engine *e);
+
+/** All or nothing: roots added are walked, removed ones leave with the next snapshot, changed ones
+ * are walked again, the others are left alone. cfg's pools and state_dir must be those of create.
+ */
+int engine_reload(struct engine *e, const struct engine_config *cfg, struct err *err);
+
+/** The current snapshot with a reference for the caller. Never NULL. */
+struct snapshot *engine_snapshot(struct engine *e);
+
+/** Walk the root called `name` again (NULL: all): 0, -ENOENT. A root being walked is walked once
+ * more after. */
+int engine_rescan(struct engine *e, const char *name, struct err *err);
+
+struct engine_root_status {
+	uint32_t id;
+	char *name, *path;
+	enum root_state state;
+	uint64_t n_entries, segment_bytes; /* of the live segment */
+	usec_t walked_usec;                /* when it was walked, since 1970; 0 never */
+	uint64_t walk_took_usec;           /* of the last finished walk */
+	uint64_t walk_entries;             /* so far in the running walk */
+	uint64_t expect_entries;           /* of the last walk: for a progress bar; 0 not known */
+	uint64_t skipped[N_WALK_SKIPS];    /* by the last finished walk */
+	char error[256];                   /* of the last walk when state is ROOT_FAILED */
+};
+
+struct engine_status {
+	size_t n_roots;
+	struct engine_root_status *roots; /* in configuration order */
+	uint64_t n_walks, n_commits;
+};
+int engine_status(struct engine *e, struct engine_status *ret);
+void engine_status_fini(struct engine_status *s);
+
+/** Why is (or is not) the absolute `path` in the index? -ENOENT below no root. */
+struct engine_why {
+	struct walk_verdict verdict;
+	char *root_name, *root_path; /* of malloc */
+	bool indexed;                /* the current snapshot has it */
+	const char *content;         /* "searched", or why contents are not: static text */
+};
+int engine_why(struct engine *e, struct span path, struct engine_why *ret, struct err *err);
+void engine_why_fini(struct engine_why *w);

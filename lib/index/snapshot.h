@@ -1,0 +1,52 @@
+/**
+ * snapshot: what a query sees: every root with its segments, frozen.
+ *
+ * Published through one arc_slot; a query acquires it once and may keep it as long as it likes.
+ *
+ * Ownership: immutable once published; counted (struct arc). Paths and trees are valid while the
+ *            reference is held.
+ * Threads:   any.
+ */
+#pragma once
+
+#include "base/clock.h"
+#include "index/tree.h"
+
+enum root_state {
+	ROOT_NEW,      /* never indexed: answers lack it */
+	ROOT_INDEXING, /* a walk is running; the tree, if any, is of the walk before */
+	ROOT_READY,
+	ROOT_FAILED, /* the last walk failed; the tree, if any, is of an earlier one */
+};
+
+struct snap_root {
+	uint32_t id;       /* the catalog's number of the root; never reused */
+	char *name;        /* section name in the configuration */
+	char *path;        /* absolute, no trailing slash but for "/" */
+	struct tree *tree; /* NULL until the first walk is done */
+	bool stale;   /* the file system may differ from the tree (failed or running first walk) */
+	bool content; /* contents may be searched */
+	uint64_t content_max_bytes; /* larger files are not searched, and counted */
+};
+
+struct snapshot {
+	struct arc arc;
+	uint64_t instance, epoch, tick; /* the clock: c:<instance>:<epoch>:<tick> */
+	uint32_t n_roots;
+	struct snap_root roots[];
+};
+
+/** n roots, zeroed; the caller fills them and then publishes. NULL: out of memory. */
+struct snapshot *snapshot_create(uint32_t n_roots);
+struct snapshot *snapshot_ref(struct snapshot *s);
+void snapshot_unref(struct snapshot *s); /* NULL is legal */
+
+#define SNAPSHOT_CLOCK_BYTES 64
+/** "c:7f3a:12:90817" into buf. */
+const char *snapshot_clock(const struct snapshot *s, char buf[SNAPSHOT_CLOCK_BYTES]);
+
+/** Absolute path of an entry, appended: 0 or -ENOMEM. */
+int snapshot_path(const struct snapshot *s, uint32_t root, uint32_t entry, struct strbuf *out);
+/** The root (deepest first) and entry at an absolute path: 0, -ENOENT. */
+int snapshot_lookup(
+	const struct snapshot *s, struct span path, uint32_t *ret_root, uint32_t *ret_entry);

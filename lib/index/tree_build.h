@@ -1,0 +1,49 @@
+/**
+ * tree_build: listings in, a tree segment file out.
+ *
+ * Listings arrive in any order (parents' lists name their sub-directories before those list
+ * themselves). The builder keeps them in compact chunks; tree_builder_write() numbers the
+ * directories depth first and writes the columns in one pass, without sorting the whole.
+ *
+ * Durability: written to "<name>.tmp", synced, renamed, directory synced; a failed fsync discards
+ * the file and nothing is retried. Until the catalog names it, a segment does not count.
+ *
+ * Ownership: the builder copies what it is given.
+ * Threads:   one thread.
+ * Errors:    -ENOMEM, -EFBIG more than 2^32-2 entries, -ENOSPC and others of write; err says what
+ * to do.
+ */
+#pragma once
+
+#include "base/err.h"
+#include "base/str.h"
+#include "sync/stop.h"
+
+#define TREE_BUILD_NO_DIR UINT64_MAX
+
+struct tree_input {
+	struct span name;
+	uint32_t mode, uid, gid, nlink;
+	uint64_t dev, ino, size, blocks;
+	int64_t mtime_ns, ctime_ns;
+	uint64_t dir;     /* the walk's number of the directory this is, or TREE_BUILD_NO_DIR */
+	bool not_entered; /* a directory that was left out */
+};
+
+struct tree_builder;
+
+/** `root` is the root's own entry; its directory number is 0. */
+int tree_builder_create(const struct tree_input *root, struct tree_builder **ret);
+void tree_builder_destroy(struct tree_builder *b); /* NULL is legal */
+
+/** One piece of the listing of directory `dir`, sorted by name within the piece. Several pieces are
+ * merged by sorting that directory. `failed`: the directory could not be read (its entry becomes
+ * NOT_ENTERED). */
+int tree_builder_add(
+	struct tree_builder *b, uint64_t dir, const struct tree_input *in, size_t n, bool failed);
+
+uint64_t tree_builder_entries(const struct tree_builder *b);
+
+/** Write the segment; b is spent afterwards (only destroy is legal). */
+int tree_builder_write(struct tree_builder *b, int dirfd, const char *name, struct stop *stop,
+	uint64_t *ret_bytes, struct err *err);

@@ -1,0 +1,123 @@
+/**
+ * query: a question parsed, and the cursor that answers it.
+ *
+ * The language (one for every face) is described in query/LANGUAGE.md. query_parse() makes an
+ * immutable tree; cursor_open() binds it to a snapshot; cursor_next() gives the answers one at a
+ * time.
+ *
+ * A cursor is resumable: it computes ahead one bounded window (a chunk of entries, a batch of files
+ * to verify) only when cursor_next() needs it, keeps its place between calls, may be called from
+ * different threads one after the other, and may be left alone for hours: it holds its snapshot.
+ * Metadata terms are evaluated chunk by chunk over the columns; contents are read only of
+ * candidates that the rest of the query admits, in parallel on the pool, and the caller takes part.
+ *
+ * Order of answers: the roots in their order, entries in entry order, unless a sort is asked; with
+ * a sort everything is evaluated at the first cursor_next(), ties in entry order.
+ *
+ * Truth: a file whose contents are verified is opened below its root without following links, must
+ * be a regular file, and is compared by statx with its entry; its lines are those of now. A
+ * candidate that is gone or unreadable or binary or too large is counted in cursor_stats.skipped,
+ * never silently dropped.
+ *
+ * Ownership: query: arena inside, query_destroy(). Cursor: cursor_close(); it holds references to
+ * the query (query_ref) and the snapshot. Threads:   a query is const; a cursor belongs to one
+ * thread at a time. Errors:    parse: -EINVAL with err->pos (1-based column in bytes) and a hint;
+ * -EOVERFLOW too long or too deep. next: -ECANCELED, -ETIMEDOUT, -ENOMEM, -EIO the segment could
+ * not be read, -EOVERFLOW a pattern reached its match limit.
+ */
+#pragma once
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "query/field.h"
+#include "sync/pool.h"
+#include "text/pattern.h"
+
+#define QUERY_MAX_BYTES 8192u
+#define QUERY_MAX_DEPTH 64u
+#define QUERY_MAX_TERMS 256u
+#define QUERY_MAX_SORT_KEYS 4u
+
+struct query;
+
+enum query_case { QUERY_CASE_SMART, QUERY_CASE_EXACT, QUERY_CASE_FOLD };
+
+struct query_env {
+	int64_t now_ns;      /* what "<7d" is counted from */
+	enum query_case cas; /* until case: in the text says otherwise */
+};
+
+int query_parse(struct span text, const struct query_env *env, struct query **ret, struct err *err);
+struct query *query_ref(struct query *q);
+void query_unref(struct query *q);
+/** Does it read contents? */
+bool query_has_content(const struct query *q);
+/** The parsed tree as text ("(and (word kmalloc) (ext c))"), for `explain` and tests. */
+int query_print(const struct query *q, struct strbuf *out);
+
+struct query_sort {
+	enum field field;
+	bool descending;
+};
+
+/** "mtime:desc,name" into keys: their number, or -EINVAL with err. */
+int query_sort_parse(
+	struct span text, struct query_sort keys[QUERY_MAX_SORT_KEYS], struct err *err);
+
+struct cursor_opts {
+	struct query_sort sort[QUERY_MAX_SORT_KEYS];
+	uint32_t n_sort;
+	uint64_t offset;  /* answers passed over first (paging) */
+	uint64_t limit;   /* answers given at most; 0: all */
+	bool count_exact; /* go on counting past the limit */
+
+	/* grep: answers are lines, not entries. */
+	const struct pattern *grep; /* borrowed until close; NULL: search */
+	uint32_t before, after;     /* lines of context */
+	uint64_t max_per_file;      /* matching lines; 0: all */
+	bool files_only;            /* grep: one answer a file that has a match */
+	uint32_t max_line_bytes;    /* longer lines are cut around the first match; 0: 4096 */
+
+	usec_t deadline;   /* monotonic; USEC_NEVER for none */
+	struct stop *stop; /* may be NULL */
+	struct pool *compute, *io;
+};
+
+#define HIT_MAX_SPANS 64u
+
+struct hit {
+	uint32_t root, entry;
+	/* grep only; text and spans are valid until the next cursor_next(). */
+	uint64_t line;    /* 1-based */
+	uint64_t offset;  /* of the line's first byte in the (decoded) file */
+	struct span text; /* the line without its end */
+	uint32_t cut;     /* bytes left out before `text` (long lines) */
+	bool cut_end;     /* bytes were left out after it */
+	bool context;     /* a line of context, no match in it */
+	uint32_t n_spans;
+	struct match spans[HIT_MAX_SPANS]; /* within text */
+};
+
+struct cursor;
+
+int cursor_open(struct query *q, struct snapshot *s, const struct cursor_opts *opts,
+	struct cursor **ret, struct err *err);
+/** 1 an answer in *ret, 0 the end, or an error (which every later call repeats). */
+int cursor_next(struct cursor *c, struct hit *ret);
+void cursor_close(struct cursor *c); /* NULL is legal */
+const struct snapshot *cursor_snapshot(const struct cursor *c);
+
+struct cursor_stats {
+	uint64_t n;     /* answers given (context lines not counted) */
+	bool more;      /* the limit left some out */
+	uint64_t total; /* answers there are; exact when total_exact */
+	bool total_exact;
+	uint64_t n_files; /* grep: files that had a match, of those given */
+	uint64_t n_verified, n_bytes_read;
+	struct {
+		uint64_t binary, too_large, unreadable, gone, off,
+			limit; /* off: root has content = no;
+		                 limit: match limit reached */
+	} skipped;
+};
+void cursor_get_stats(const struct cursor *c, struct cursor_stats *ret);

@@ -1,0 +1,39 @@
+/**
+ * fold: simple Unicode case folding without locale, and searching in folded text.
+ *
+ * Folding maps each code point to one code point (CaseFolding.txt status C and S, through
+ * utf8proc). Bytes that are not UTF-8 fold to themselves. The fast path is ASCII; text with a byte
+ * >= 0x80 takes the slow one, in which U+212A KELVIN SIGN equals k and U+017F LONG S equals s, as
+ * PCRE2 does.
+ *
+ * Threads: pure functions; struct needle is const after needle_init().
+ */
+#pragma once
+
+#include "base/str.h"
+
+/** Append the folded text: 0 or -ENOMEM. */
+int fold_append(struct strbuf *out, struct span text);
+/** Has the text an upper case letter (smart case)? */
+bool fold_has_upper(struct span text);
+
+/** A literal prepared for searching. */
+struct needle {
+	char *text; /* folded when `fold`; owned */
+	size_t len;
+	bool fold;
+	bool ascii;  /* no byte >= 0x80 in it */
+	size_t rare; /* offset of the byte that is rarest in source text: the one the scan looks for
+	              */
+};
+
+int needle_init(struct needle *n, struct span text, bool fold); /* 0, -ENOMEM, -EINVAL when empty */
+void needle_fini(struct needle *n);
+
+/** Offset of the first occurrence at or after `from`, or -1. Folded search is exact for any text.
+ */
+ssize_t needle_find(const struct needle *n, struct span text, size_t from, size_t *ret_match_len);
+
+/** As needle_find() but looks at ASCII only: bytes >= 0x80 in the text match nothing but
+ * themselves. For scanning blobs whose non-ASCII members are looked at one by one. Memory speed. */
+ssize_t needle_find_ascii(const struct needle *n, struct span text, size_t from);

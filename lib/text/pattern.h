@@ -1,0 +1,49 @@
+/**
+ * pattern: what is searched for in contents: a literal or a PCRE2 regular expression.
+ *
+ * A regular expression is compiled once (UTF and UCP on when pattern and text are UTF-8;
+ * MATCH_INVALID_UTF, so bytes that are not UTF-8 never match a character), with JIT where memory
+ * may be made executable and the interpreter where not. Every match runs under a match limit, a
+ * heap limit and a depth limit: a catastrophic pattern ends with -EOVERFLOW, not with a busy CPU.
+ *
+ * The unit is the line: '^' and '$' match at line ends, '.' does not match a newline, and a match
+ * never spans lines. CR before LF belongs to the line end: '$' matches before it.
+ *
+ * Ownership: struct pattern is created and destroyed; struct matcher (scratch of one thread)
+ * likewise. Threads:   a pattern is const after create; a matcher belongs to one thread at a time.
+ */
+#pragma once
+
+#include "base/err.h"
+#include "base/str.h"
+
+enum pattern_flags {
+	PATTERN_REGEX = 1u << 0, /* else a literal */
+	PATTERN_FOLD = 1u << 1,  /* any case */
+	PATTERN_SMART = 1u << 2, /* any case unless the pattern has an upper case letter */
+	PATTERN_WORD = 1u << 3,  /* only where no word character stands on either side */
+	PATTERN_LINE = 1u << 4,  /* only whole lines */
+	PATTERN_PATH = 1u << 5,  /* the text is a path: newlines are ordinary characters */
+};
+
+#define PATTERN_MAX_BYTES 1024u
+
+struct pattern;
+struct matcher;
+
+/** 0, -EINVAL (err->pos = column within the pattern), -EOVERFLOW too long, -ENOMEM. */
+int pattern_create(
+	struct span text, enum pattern_flags flags, struct pattern **ret, struct err *err);
+void pattern_destroy(struct pattern *p);
+bool pattern_is_jit(const struct pattern *p);
+
+int matcher_create(const struct pattern *p, struct matcher **ret);
+void matcher_destroy(struct matcher *m);
+
+struct match {
+	size_t start, end; /* byte offsets into the text */
+};
+
+/** First match at or after `from`: 1, 0 none, -EOVERFLOW a limit was reached, -ENOMEM.
+ *  With a multi-line text the match lies within one line. Empty matches are found too. */
+int matcher_find(struct matcher *m, struct span text, size_t from, struct match *ret);

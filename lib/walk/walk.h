@@ -1,0 +1,117 @@
+/**
+ * walk: a directory tree in, batches of entries out, in parallel.
+ *
+ * Directories are tasks on the I/O pool, at most `width` at a time. A directory is opened relative
+ * to its parent's descriptor while that is still open, else piecewise from the root's, always
+ * without following symbolic links; so names of any bytes, paths past PATH_MAX and trees of any
+ * depth work with at most `max_fds` descriptors. Names come from getdents64 with large buffers;
+ * d_type decides what to enter, and each entry is looked at once with statx(AT_SYMLINK_NOFOLLOW |
+ * AT_NO_AUTOMOUNT | AT_STATX_DONT_SYNC). Nothing is opened but directories and, where asked,
+ * .gitignore and CACHEDIR.TAG.
+ *
+ * What comes out: each directory gets a number when its parent's listing names it (the root is 0),
+ * and its own listing arrives later as one or more lists. A list is a piece of one directory,
+ * sorted by name (byte order) within the piece; the pieces of a directory come in order from one
+ * thread, the last with `last`. Lists of different directories come in any order, but never before
+ * the list that names the directory. (One channel, one consumer.) A directory that cannot be read
+ * still gets one empty list with `last` and `skip` set.
+ *
+ * What is left out is counted by reason in walk_stats, and explained one path at a time by
+ * walk_why().
+ *
+ * Ownership: a batch belongs to whoever received it; walk_batch_destroy(). Everything in it lives
+ * in it. Threads:   walk_run() blocks its caller, which is no thread of `io`; batches are sent from
+ * pool threads. Errors:    -errno when the root itself cannot be opened (err says so); -ECANCELED;
+ * -EPIPE the channel was closed; -ENOMEM. Trouble with single entries is counted, not returned.
+ * Units:     bytes; nanoseconds since 1970.
+ */
+#pragma once
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "sync/chan.h"
+#include "sync/pool.h"
+#include "walk/rule.h"
+
+#define SKIP(constant, word, sentence) constant,
+enum walk_skip {
+#include "walk/skip.def"
+	N_WALK_SKIPS
+};
+#undef SKIP
+
+const char *walk_skip_word(enum walk_skip skip);
+const char *walk_skip_sentence(enum walk_skip skip);
+
+#define WALK_NAME_MAX_BYTES 1023u
+#define WALK_NO_DIR UINT64_MAX
+
+struct walk_opts {
+	const char *root;          /* absolute, canonical */
+	const struct rules *rules; /* NULL: nothing is excluded */
+	bool gitignore;            /* obey .gitignore files */
+	bool exclude_caches;       /* leave out the contents of directories with a CACHEDIR.TAG */
+	bool one_file_system;      /* do not enter mounts of other file systems */
+	const char *const *other_roots; /* NULL-terminated absolute paths of roots below this one;
+	                                   may be NULL */
+	const char *const *own_dirs; /* NULL-terminated absolute paths never indexed; may be NULL */
+	unsigned width;              /* directories read at a time; 0: the number of CPUs */
+	unsigned max_fds;            /* open descriptors at most; 0: 512 */
+};
+
+struct walk_entry {
+	const char *name; /* not terminated */
+	uint16_t name_len;
+	uint8_t type;  /* DT_REG, DT_DIR, DT_LNK, ... as in <dirent.h> */
+	uint8_t skip;  /* enum walk_skip: why a directory was not entered; the entry itself is
+	                  indexed */
+	uint32_t mode; /* with the type bits */
+	uint32_t uid, gid, nlink;
+	uint64_t dev, ino, size, blocks; /* blocks of 512 bytes */
+	int64_t mtime_ns, ctime_ns;
+	uint64_t
+		dir; /* number of the directory this entry is, WALK_NO_DIR when it is not entered */
+};
+
+struct walk_list {
+	uint64_t dir;
+	bool last;
+	enum walk_skip skip; /* of the directory itself, when it could not be read */
+	uint32_t n_entries;
+	const struct walk_entry *entries;
+};
+
+struct walk_batch {
+	struct arena arena;
+	uint32_t n_lists;
+	struct walk_list *lists;
+	size_t n_entries; /* in all lists */
+};
+
+void walk_batch_destroy(struct walk_batch *b);
+
+/** Any thread reads while the walk runs. */
+struct walk_stats {
+	struct counter n_entries, n_dirs, n_bytes;
+	struct counter n_skipped[N_WALK_SKIPS];
+	struct counter n_fds, max_fds_seen;
+};
+
+/** Walk it all. The first list is of directory 0; the root's own statx is in *ret_root (name
+ * empty). */
+int walk_run(const struct walk_opts *opts, struct pool *io, struct chan *out, struct stop *stop,
+	struct walk_stats *stats, struct walk_entry *ret_root, struct err *err);
+
+struct walk_verdict {
+	enum walk_skip skip;
+	size_t at;        /* length of the prefix of `path` that the verdict is about */
+	char rule[128];   /* the rule's text where there is one */
+	char source[512]; /* the file it stands in, or the configuration key */
+	bool exists;      /* when skip is SKIP_NONE: lstat says the path exists */
+};
+
+/**
+ * Would the walk index `path` (relative to the root, no leading slash)? The answer is made by
+ * looking at the file system now with the same rules. 0 with a verdict; -errno of the root.
+ */
+int walk_why(const struct walk_opts *opts, struct span path, struct walk_verdict *ret);

@@ -1,0 +1,35 @@
+/**
+ * test: the only door to Criterion. A test's name is a sentence: TEST(chan,
+ * close_wakes_every_receiver).
+ *
+ * CHECK stops the test; the message says what was expected. Counts are scaled by the tier:
+ * test_scale(n) is n in `long`, n / 50 (at least 1) in `full`, n / 500 in `quick`.
+ */
+#pragma once
+
+#include <criterion/criterion.h>
+#include <criterion/new/assert.h>
+
+#define TEST(suite, name, ...) Test(suite, name, ##__VA_ARGS__)
+#define CHECK(cond) cr_assert(cond, "%s:%d: " #cond, __FILE__, __LINE__)
+#define CHECK_INT(a, b)                                                                         \
+	do {                                                                                    \
+		long long a_ = (long long)(a), b_ = (long long)(b);                             \
+		cr_assert(a_ == b_, "%s:%d: " #a " is %lld, expected %lld", __FILE__, __LINE__, \
+			a_, b_);                                                                \
+	} while (0)
+#define CHECK_STR(a, b)                                                                 \
+	do {                                                                            \
+		const char *a_ = (a), *b_ = (b);                                        \
+		cr_assert(a_ &&b_ &&strcmp(a_, b_) == 0,                                \
+			"%s:%d: " #a " is \"%s\", expected \"%s\"", __FILE__, __LINE__, \
+			a_ ? a_ : "(null)", b_ ? b_ : "(null)");                        \
+	} while (0)
+
+unsigned long test_scale(unsigned long n);
+
+/** A fresh directory below $TMPDIR, removed by test_dir_remove(); the path is of malloc. */
+char *test_dir(void);
+void test_dir_remove(char *path);
+/** Write a file (directories above are made). */
+void test_write(const char *dir, const char *name, const char *text);
