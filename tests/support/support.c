@@ -28,7 +28,7 @@ test_dir(void)
 
 	if (asprintf(&path, "%s/trawl-test-XXXXXX", tmp ? tmp : "/tmp") < 0)
 		return NULL;
-	cr_assert(mkdtemp(path), "mkdtemp %s", path);
+	cr_assert(mkdtemp(path) != NULL, "mkdtemp %s", path);
 	return path;
 }
 
@@ -63,6 +63,6 @@ test_write(const char *dir, const char *name, const char *text)
 		*p = '/';
 	}
 	f = fopen(path, "w");
-	cr_assert(f, "could not write %s", path);
+	cr_assert(f != NULL, "could not write %s", path);
 	cr_assert(fputs(text, f) >= 0 && fclose(f) == 0, "could not write %s", path);
 }

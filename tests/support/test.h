@@ -11,7 +11,7 @@
 #include <criterion/new/assert.h>
 
 #define TEST(suite, name, ...) Test(suite, name, ##__VA_ARGS__)
-#define CHECK(cond) cr_assert(cond, "%s:%d: " #cond, __FILE__, __LINE__)
+#define CHECK(cond) cr_assert(!!(cond), "%s:%d: " #cond, __FILE__, __LINE__)
 #define CHECK_INT(a, b)                                                                         \
 	do {                                                                                    \
 		long long a_ = (long long)(a), b_ = (long long)(b);                             \
