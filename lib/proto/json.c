@@ -1,1 +1,245 @@
 #include "proto/json.h"
+
+#include <errno.h>
+
+struct json
+json_to(struct strbuf *out)
+{
+	return (struct json){.out = out};
+}
+
+/* Every value begins here. After a key `comma` is false, so the value follows the colon. */
+static void
+begin_value(struct json *j)
+{
+	if (j->comma)
+		(void)strbuf_putc(j->out, ',');
+	j->comma = true;
+}
+
+void
+json_open(struct json *j, char bracket)
+{
+	begin_value(j);
+	(void)strbuf_putc(j->out, bracket);
+	j->comma = false;
+}
+
+void
+json_close(struct json *j, char bracket)
+{
+	(void)strbuf_putc(j->out, bracket);
+	j->comma = true;
+}
+
+/* What stands after the backslash for the bytes that JSON escapes; 'u' is the \u00xx form. */
+static const char escapes[256] = {
+	/* clang-format off */
+	['\0'] = 'u', [1] = 'u', [2] = 'u', [3] = 'u', [4] = 'u', [5] = 'u', [6] = 'u', [7] = 'u',
+	['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n', [11] = 'u', ['\f'] = 'f', ['\r'] = 'r', [14] = 'u',
+	[15] = 'u', [16] = 'u', [17] = 'u', [18] = 'u', [19] = 'u', [20] = 'u', [21] = 'u', [22] = 'u',
+	[23] = 'u', [24] = 'u', [25] = 'u', [26] = 'u', [27] = 'u', [28] = 'u', [29] = 'u', [30] = 'u',
+	[31] = 'u', ['"'] = '"', ['\\'] = '\\', [127] = 'u',
+	/* clang-format on */
+};
+
+static void
+put_escape(struct strbuf *out, unsigned char c)
+{
+	static const char hex[] = "0123456789abcdef";
+	char text[6] = {'\\', escapes[c], '0', '0', hex[c >> 4], hex[c & 15]};
+
+	(void)strbuf_add(out, text, escapes[c] == 'u' ? 6 : 2);
+}
+
+/* The inside of a string: valid UTF-8 in runs between the bytes that need an escape. */
+static void
+put_escaped(struct strbuf *out, const char *data, size_t len)
+{
+	size_t from = 0;
+
+	for (size_t i = 0; i < len; i++) {
+		unsigned char c = (unsigned char)data[i];
+
+		if (!escapes[c])
+			continue;
+		(void)strbuf_add(out, data + from, i - from);
+		put_escape(out, c);
+		from = i + 1;
+	}
+	(void)strbuf_add(out, data + from, len - from);
+}
+
+/* The same with U+FFFD for each byte that belongs to no UTF-8 sequence. */
+static void
+put_lossy(struct strbuf *out, struct span s)
+{
+	size_t from = 0, i = 0;
+
+	while (i < s.len) {
+		size_t n = utf8_step(s.data + i, s.len - i);
+
+		if (n > 0) {
+			i += n;
+			continue;
+		}
+		put_escaped(out, s.data + from, i - from);
+		(void)strbuf_puts(out, "\xef\xbf\xbd");
+		from = ++i;
+	}
+	put_escaped(out, s.data + from, s.len - from);
+}
+
+void
+json_key(struct json *j, const char *key)
+{
+	if (j->comma)
+		(void)strbuf_putc(j->out, ',');
+	(void)strbuf_putc(j->out, '"');
+	put_escaped(j->out, key, strlen(key));
+	(void)strbuf_add(j->out, "\":", 2);
+	j->comma = false;
+}
+
+void
+json_str(struct json *j, struct span s)
+{
+	begin_value(j);
+	if (utf8_valid(s.data, s.len)) {
+		(void)strbuf_putc(j->out, '"');
+		put_escaped(j->out, s.data, s.len);
+		(void)strbuf_putc(j->out, '"');
+		return;
+	}
+	(void)strbuf_puts(j->out, "{\"s\":\"");
+	put_lossy(j->out, s);
+	(void)strbuf_puts(j->out, "\",\"b64\":\"");
+	(void)base64_encode(j->out, s);
+	(void)strbuf_puts(j->out, "\"}");
+}
+
+void
+json_cstr(struct json *j, const char *s)
+{
+	json_str(j, span_of(s));
+}
+
+void
+json_u64(struct json *j, uint64_t v)
+{
+	begin_value(j);
+	(void)strbuf_u64(j->out, v);
+}
+
+void
+json_i64(struct json *j, int64_t v)
+{
+	begin_value(j);
+	(void)strbuf_i64(j->out, v);
+}
+
+void
+json_bool(struct json *j, bool v)
+{
+	begin_value(j);
+	(void)strbuf_puts(j->out, v ? "true" : "false");
+}
+
+void
+json_put_null(struct json *j)
+{
+	begin_value(j);
+	(void)strbuf_puts(j->out, "null");
+}
+
+void
+json_raw(struct json *j, struct span s)
+{
+	begin_value(j);
+	(void)strbuf_span(j->out, s);
+}
+
+static const char base64_digits[] =
+	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+int
+base64_encode(struct strbuf *out, struct span s)
+{
+	const unsigned char *p = (const unsigned char *)s.data;
+	int r = strbuf_reserve(out, s.len / 3 * 4 + 4);
+
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < s.len; i += 3) {
+		size_t n = MIN(s.len - i, 3u);
+		uint32_t v = (uint32_t)p[i] << 16 | (n > 1 ? (uint32_t)p[i + 1] << 8 : 0) |
+		             (n > 2 ? p[i + 2] : 0);
+		char quad[4] = {
+			base64_digits[v >> 18],
+			base64_digits[v >> 12 & 63],
+			n > 1 ? base64_digits[v >> 6 & 63] : '=',
+			n > 2 ? base64_digits[v & 63] : '=',
+		};
+
+		(void)strbuf_add(out, quad, sizeof(quad));
+	}
+	return 0;
+}
+
+static int
+base64_value(char c)
+{
+	if (c >= 'A' && c <= 'Z')
+		return c - 'A';
+	if (c >= 'a' && c <= 'z')
+		return c - 'a' + 26;
+	if (c >= '0' && c <= '9')
+		return c - '0' + 52;
+	return c == '+' ? 62 : c == '/' ? 63 : -1;
+}
+
+/* Four digits, the last `n_pad` of them '=': the number of bytes, or -EINVAL. The bits that padding
+ * leaves over must be zero, so that one value has one spelling. */
+static int
+decode_quad(const char *quad, size_t n_pad, char bytes[3])
+{
+	uint32_t v = 0;
+
+	for (size_t i = 0; i < 4; i++) {
+		int digit = i < 4 - n_pad ? base64_value(quad[i]) : 0;
+
+		if (digit < 0)
+			return -EINVAL;
+		v = v << 6 | (uint32_t)digit;
+	}
+	if (v & ((1u << (8 * n_pad)) - 1))
+		return -EINVAL;
+	bytes[0] = (char)(v >> 16);
+	bytes[1] = (char)(v >> 8);
+	bytes[2] = (char)v;
+	return 3 - (int)n_pad;
+}
+
+int
+base64_decode(struct strbuf *out, struct span s)
+{
+	size_t n_pad = 0, start = out->len;
+
+	if (s.len % 4 != 0)
+		return -EINVAL;
+	while (n_pad < 2 && n_pad < s.len && s.data[s.len - 1 - n_pad] == '=')
+		n_pad++;
+	if (strbuf_reserve(out, s.len / 4 * 3) < 0)
+		return -ENOMEM;
+	for (size_t i = 0; i < s.len; i += 4) {
+		char bytes[3];
+		int n = decode_quad(s.data + i, i + 4 == s.len ? n_pad : 0, bytes);
+
+		if (n < 0) {
+			strbuf_truncate(out, start);
+			return n;
+		}
+		(void)strbuf_add(out, bytes, (size_t)n);
+	}
+	return 0;
+}

@@ -1,0 +1,108 @@
+#include "test.h"
+
+#include <errno.h>
+
+#include "proto/json.h"
+#include "proto/msg.h"
+
+static void
+check_str(struct span in, const char *expected)
+{
+	struct strbuf out = {0};
+	struct json j = json_to(&out);
+
+	json_str(&j, in);
+	CHECK(!out.failed);
+	CHECK_STR(out.data, expected);
+	strbuf_fini(&out);
+}
+
+TEST(json, commas_are_put_between_members_and_elements_at_every_level)
+{
+	struct strbuf out = {0};
+	struct json j = json_to(&out);
+
+	json_open(&j, '{');
+	json_kv_u64(&j, "a", UINT64_MAX);
+	json_key(&j, "b");
+	json_open(&j, '[');
+	json_open(&j, '[');
+	json_close(&j, ']');
+	json_i64(&j, INT64_MIN);
+	json_put_null(&j);
+	json_bool(&j, true);
+	json_close(&j, ']');
+	json_key(&j, "c");
+	json_open(&j, '{');
+	json_close(&j, '}');
+	json_kv_cstr(&j, "d", "x");
+	json_key(&j, "e");
+	json_raw(&j, SPAN_LIT("{\"r\":1}"));
+	json_kv_bool(&j, "f", false);
+	json_close(&j, '}');
+	CHECK_STR(out.data, "{\"a\":18446744073709551615,\"b\":[[],-9223372036854775808,null,true],"
+			    "\"c\":{},\"d\":\"x\",\"e\":{\"r\":1},\"f\":false}");
+	strbuf_fini(&out);
+}
+
+TEST(json, every_control_byte_quote_and_backslash_is_escaped)
+{
+	check_str(SPAN_LIT(""), "\"\"");
+	check_str(SPAN_LIT("a\"b\\c/d"), "\"a\\\"b\\\\c/d\"");
+	check_str(SPAN_LIT("\b\t\n\f\r"), "\"\\b\\t\\n\\f\\r\"");
+	check_str(SPAN_LIT("\0\1\x1f\x7f"), "\"\\u0000\\u0001\\u001f\\u007f\"");
+	check_str(SPAN_LIT("gr\xc3\xbc\xc3\x9f \xf0\x9f\x90\x9f"),
+		"\"gr\xc3\xbc\xc3\x9f \xf0\x9f\x90\x9f\"");
+}
+
+TEST(json, bytes_that_are_not_utf8_travel_lossy_and_exact)
+{
+	check_str(SPAN_LIT("\xff"), "{\"s\":\"\xef\xbf\xbd\",\"b64\":\"/w==\"}");
+	check_str(SPAN_LIT("a\n\xc3(\xed\xa0\x80"),
+		"{\"s\":\"a\\n\xef\xbf\xbd(\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\",\"b64\":"
+		"\"YQrDKO2ggA==\"}");
+}
+
+TEST(json, what_is_written_is_read_back_byte_for_byte)
+{
+	unsigned state = 12345;
+
+	for (unsigned n = 0; n < 2000; n++) {
+		struct strbuf out = {0}, scratch = {0};
+		struct json j = json_to(&out);
+		struct msg *m = NULL;
+		struct span back;
+		char bytes[40];
+		size_t len = n % sizeof(bytes);
+
+		for (size_t i = 0; i < len; i++) {
+			state = state * 1103515245u + 12345u;
+			bytes[i] = (char)(n % 2 ? state >> 16 : (state >> 16) % 128);
+		}
+		json_open(&j, '{');
+		json_kv_str(&j, "k", ((struct span){bytes, len}));
+		json_close(&j, '}');
+		CHECK_INT(msg_parse(strbuf_view(&out), &m, NULL), 0);
+		CHECK_INT(msg_text(msg_get(msg_root(m), "k"), &scratch, &back), 1);
+		CHECK(span_eq(back, (struct span){bytes, len}));
+		msg_free(m);
+		strbuf_fini(&out);
+		strbuf_fini(&scratch);
+	}
+}
+
+TEST(json, base64_refuses_what_it_would_not_write)
+{
+	static const char *bad[] = {"A", "AA", "AAA", "AB==", "AAB=", "A===", "====", "AA=A",
+		"AA==AA==", "AA\n=", "A-_="};
+	struct strbuf out = {0};
+
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		CHECK_INT(base64_decode(&out, span_of(bad[i])), -EINVAL);
+		CHECK_INT(out.len, 0);
+	}
+	CHECK_INT(base64_decode(&out, SPAN_LIT("")), 0);
+	CHECK_INT(base64_decode(&out, SPAN_LIT("AP8=")), 0);
+	CHECK(span_eq(strbuf_view(&out), SPAN_LIT("\0\xff")));
+	strbuf_fini(&out);
+}
