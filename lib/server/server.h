@@ -44,8 +44,12 @@ struct server_ops {
 	int (*status)(void *ctx, struct json *out, struct err *err);
 	int (*roots)(void *ctx, struct json *out, struct err *err);
 	int (*why)(void *ctx, struct span path, struct json *out, struct err *err);
+	/* Every field of the entry at an absolute path; -ENOENT answers `not-found`. */
+	int (*stat)(
+		void *ctx, struct snapshot *s, struct span path, struct json *out, struct err *err);
 	int (*rescan)(void *ctx, const char *root_or_null, struct err *err);
-	/* Loop. Start a reload; its verdict is logged. */
+	/* Loop. Start a reload; its verdict is logged. NULL callbacks here and above answer
+	 * `unknown-op`. */
 	int (*reload)(void *ctx, struct err *err);
 	/* Any thread: the clock's text of a snapshot, and the names of stale roots into an open
 	 * array. */
