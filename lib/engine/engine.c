@@ -1,1 +1,311 @@
-#include "engine/engine.h"
+#include "engine/internal.h"
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "engine/indexer.h"
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+void
+engine_event(const struct engine *e, bool trouble, const char *fmt, ...)
+{
+	char text[512];
+	va_list ap;
+
+	if (!e->on_event)
+		return;
+	va_start(ap, fmt);
+	(void)vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	e->on_event(e->ctx, trouble, text);
+}
+
+static int
+snap_root_fill(struct snap_root *to, const struct root *r)
+{
+	*to = (struct snap_root){
+		.id = r->id,
+		.name = strdup(r->cfg.name),
+		.path = strdup(r->path),
+		.tree = r->tree ? tree_ref(r->tree) : NULL,
+		.stale = !r->walked || r->state == ROOT_FAILED,
+		.content = r->cfg.content,
+		.content_max_bytes = r->cfg.content_max_bytes,
+	};
+	return to->name && to->path ? 0 : -ENOMEM;
+}
+
+int
+engine_publish_locked(struct engine *e)
+{
+	struct snapshot *s = snapshot_create((uint32_t)e->roots.len);
+
+	lock_assert_held(&e->lock);
+	if (!s)
+		return -ENOMEM;
+	s->instance = catalog_instance(e->catalog);
+	s->epoch = catalog_epoch(e->catalog);
+	s->tick = e->tick + 1;
+	for (size_t i = 0; i < e->roots.len; i++) {
+		int r = snap_root_fill(&s->roots[i], e->roots.data[i]);
+
+		if (r < 0) {
+			snapshot_unref(s);
+			return r;
+		}
+	}
+	e->tick++;
+	arc_slot_publish(&e->current, &s->arc);
+	return 0;
+}
+
+struct snapshot *
+engine_snapshot(struct engine *e)
+{
+	return CONTAINER_OF(arc_slot_acquire(&e->current), struct snapshot, arc);
+}
+
+/* The state directory and "segments" in it, made when they are missing. */
+static int
+open_dirs(struct engine *e, struct err *err)
+{
+	if (mkdir(e->state_dir, 0700) < 0 && errno != EEXIST)
+		return err_set(err, -errno, "could not make the state directory \"%s\": %s",
+			e->state_dir, err_reason(errno));
+	e->state_fd = open(e->state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (e->state_fd < 0)
+		return err_set(err, -errno, "could not open the state directory \"%s\": %s",
+			e->state_dir, err_reason(errno));
+	if (mkdirat(e->state_fd, ENGINE_SEGMENT_DIR, 0700) < 0 && errno != EEXIST)
+		return err_set(err, -errno, "could not write to the state directory \"%s\": %s",
+			e->state_dir, err_reason(errno));
+	e->segment_fd = openat(e->state_fd, ENGINE_SEGMENT_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (e->segment_fd < 0)
+		return err_set(err, -errno, "could not open \"%s/%s\": %s", e->state_dir,
+			ENGINE_SEGMENT_DIR, err_reason(errno));
+	return 0;
+}
+
+static int
+copy_own_dirs(struct engine *e, const char *const *more)
+{
+	AUTO(freep) char *state = realpath(e->state_dir, NULL);
+	const char *dirs[16] = {state ? state : e->state_dir};
+
+	for (size_t i = 1; more && *more && i + 1 < ARRAY_LEN(dirs); i++)
+		dirs[i] = *more++;
+	e->own_dirs = strings_copy(dirs);
+	return e->own_dirs ? 0 : -ENOMEM;
+}
+
+static bool
+is_named(const struct catalog_roots *known, const char *file)
+{
+	for (size_t i = 0; i < known->len; i++) {
+		if (known->data[i].segment && strcmp(known->data[i].segment, file) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* What a crash left behind: every file that the catalog does not name. */
+static void
+sweep_segments(const struct engine *e, const struct catalog_roots *known)
+{
+	int fd = fcntl(e->segment_fd, F_DUPFD_CLOEXEC, 0);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	const struct dirent *d;
+
+	if (!dir)
+		return;
+	while ((d = readdir(dir)) != NULL) {
+		if (d->d_name[0] != '.' && !is_named(known, d->d_name))
+			(void)unlinkat(e->segment_fd, d->d_name, 0);
+	}
+	(void)closedir(dir);
+}
+
+/* Roots that the catalog knows and the configuration does not. */
+static int
+forget_unconfigured(struct engine *e, const struct catalog_roots *known, struct err *err)
+{
+	for (size_t i = 0; i < known->len; i++) {
+		bool configured = false;
+		int r;
+
+		VEC_EACH (&e->roots, root)
+			configured = configured || (*root)->id == known->data[i].id;
+		if (configured)
+			continue;
+		r = catalog_forget_root(e->catalog, known->data[i].id, err);
+		if (r < 0)
+			return r;
+		if (known->data[i].segment)
+			(void)unlinkat(e->segment_fd, known->data[i].segment, 0);
+	}
+	return 0;
+}
+
+static void
+adopt_segments(struct engine *e, const struct catalog_roots *known)
+{
+	VEC_EACH (&e->roots, root) {
+		for (size_t i = 0; i < known->len; i++) {
+			if (known->data[i].id == (*root)->id)
+				root_adopt(*root, &known->data[i]);
+		}
+	}
+}
+
+static int
+create_roots(struct engine *e, const struct engine_config *cfg, struct err *err)
+{
+	if (cfg->n_roots > ENGINE_MAX_ROOTS)
+		return err_set(err, -E2BIG,
+			"the configuration has %zu roots, at most %u are possible", cfg->n_roots,
+			ENGINE_MAX_ROOTS);
+	for (size_t i = 0; i < cfg->n_roots; i++) {
+		struct root *root;
+		int r = root_create(e, cfg, i, &root, err);
+
+		if (r < 0)
+			return r;
+		if (VEC_PUSH(&e->roots, root) < 0) {
+			root_destroy(root);
+			return err_set(err, -ENOMEM, "could not set up the roots: out of memory");
+		}
+	}
+	return 0;
+}
+
+static int
+load(struct engine *e, const struct engine_config *cfg, struct err *err)
+{
+	struct catalog_roots known = {0};
+	int r = create_roots(e, cfg, err);
+
+	if (r == 0)
+		r = catalog_roots(e->catalog, &known, err);
+	if (r < 0)
+		return r;
+	sweep_segments(e, &known);
+	adopt_segments(e, &known);
+	r = forget_unconfigured(e, &known, err);
+	catalog_roots_free(&known);
+	if (r < 0)
+		return r;
+	LOCK_SCOPE(&e->lock);
+	r = engine_publish_locked(e);
+	return r < 0 ? err_set(err, r, "could not publish the index: out of memory") : 0;
+}
+
+static int
+engine_open(struct engine *e, const struct engine_config *cfg, struct err *err)
+{
+	int r;
+
+	e->state_dir = strdup(cfg->state_dir);
+	if (!e->state_dir)
+		return err_set(err, -ENOMEM, "could not set up the engine: out of memory");
+	r = open_dirs(e, err);
+	if (r < 0)
+		return r;
+	r = copy_own_dirs(e, cfg->own_dirs);
+	if (r < 0)
+		return err_set(err, r, "could not set up the engine: out of memory");
+	r = catalog_open(e->state_fd, e->state_dir, &e->catalog, err);
+	if (r < 0)
+		return r;
+	return load(e, cfg, err);
+}
+
+int
+engine_create(const struct engine_config *cfg, struct engine **ret, struct err *err)
+{
+	struct engine *e = calloc(1, sizeof(*e));
+	int r;
+
+	if (!e)
+		return err_set(err, -ENOMEM, "could not set up the engine: out of memory");
+	e->state_fd = e->segment_fd = -1;
+	e->io = cfg->io;
+	e->walk_width = cfg->walk_width;
+	e->on_event = cfg->on_event;
+	e->ctx = cfg->ctx;
+	lock_init(&e->lock, RANK_ENGINE, "engine");
+	stop_init(&e->stop, NULL);
+	list_init(&e->retired);
+	arc_slot_init(&e->current, NULL);
+	r = engine_open(e, cfg, err);
+	if (r < 0) {
+		engine_destroy(e);
+		return r;
+	}
+	*ret = e;
+	return 0;
+}
+
+int
+engine_start(struct engine *e, struct err *err)
+{
+	VEC_EACH (&e->roots, root) {
+		int r = root_start(*root, err);
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+void
+engine_stop(struct engine *e)
+{
+	stop_request(&e->stop);
+	VEC_EACH (&e->roots, root)
+		root_stop(*root);
+}
+
+void
+engine_destroy(struct engine *e)
+{
+	if (!e)
+		return;
+	engine_stop(e);
+	VEC_EACH (&e->roots, root)
+		root_destroy(*root);
+	VEC_FINI(&e->roots);
+	LIST_EACH (&e->retired, link)
+		root_destroy(LIST_ITEM(link, struct root, link));
+	arc_slot_fini(&e->current);
+	catalog_close(e->catalog);
+	closep(&e->segment_fd);
+	closep(&e->state_fd);
+	strings_free(e->own_dirs);
+	free(e->state_dir);
+	stop_fini(&e->stop);
+	lock_fini(&e->lock);
+	free(e);
+}
+
+int
+engine_rescan(struct engine *e, const char *name, struct err *err)
+{
+	size_t n = 0;
+
+	LOCK_SCOPE(&e->lock);
+	VEC_EACH (&e->roots, root) {
+		if (name && strcmp((*root)->cfg.name, name) != 0)
+			continue;
+		root_request_locked(*root);
+		n++;
+	}
+	if (n == 0 && name)
+		return err_set(err, -ENOENT, "there is no root \"%s\"", name);
+	return 0;
+}

@@ -1,1 +1,307 @@
-/* root.c */
+#include "engine/internal.h"
+
+#include "base/clock.h"
+#include "base/hash.h"
+#include "engine/indexer.h"
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Does `path` lie strictly below `root`? */
+static bool
+is_below(const char *path, const char *root)
+{
+	size_t n = strcmp(root, "/") == 0 ? 0 : strlen(root);
+
+	return strncmp(path, root, n) == 0 && path[n] == '/' && path[n + 1] != '\0';
+}
+
+static char **
+roots_below(const struct engine_config *all, const char *path)
+{
+	const char **below = calloc(all->n_roots + 1, sizeof(*below));
+	char **copy;
+	size_t n = 0;
+
+	if (!below)
+		return NULL;
+	for (size_t i = 0; i < all->n_roots; i++) {
+		if (is_below(all->roots[i].path, path))
+			below[n++] = all->roots[i].path;
+	}
+	copy = strings_copy(below);
+	free(below);
+	return copy;
+}
+
+static uint64_t
+hash_strings(char *const *strings, uint64_t seed)
+{
+	/* The NUL is hashed too, so that {"ab"} and {"a", "b"} differ. */
+	for (char *const *s = strings; s && *s; s++)
+		seed = hash64(*s, strlen(*s) + 1, seed);
+	return hash64("", 1, seed);
+}
+
+static uint64_t
+settings_hash(const struct root *r)
+{
+	const struct engine_root *c = &r->cfg;
+	uint64_t h = hash_strings(c->exclude, 1);
+
+	h = hash_strings(r->other_roots, h);
+	h = hash_strings(r->engine->own_dirs, h);
+	return hash64((const bool[]){c->gitignore, c->exclude_caches, c->one_file_system}, 3, h);
+}
+
+bool
+root_same_settings(const struct root *a, const struct root *b)
+{
+	return a->settings == b->settings && strcmp(a->path, b->path) == 0;
+}
+
+static int
+cfg_copy(struct engine_root *to, const struct engine_root *from)
+{
+	*to = *from;
+	to->name = strdup(from->name);
+	to->path = strdup(from->path);
+	to->exclude = strings_copy((const char *const *)from->exclude);
+	return to->name && to->path && to->exclude ? 0 : -ENOMEM;
+}
+
+static void
+cfg_fini(struct engine_root *c)
+{
+	free(c->name);
+	free(c->path);
+	strings_free(c->exclude);
+}
+
+static int
+root_fill(struct root *r, const struct engine_config *all, const struct engine_root *cfg,
+	struct err *err)
+{
+	int code = cfg_copy(&r->cfg, cfg);
+
+	if (code < 0)
+		return err_set(err, code, "could not set up root \"%s\": out of memory", cfg->name);
+	r->path = strdup(cfg->path);
+	r->other_roots = roots_below(all, cfg->path);
+	if (!r->path || !r->other_roots)
+		return err_set(
+			err, -ENOMEM, "could not set up root \"%s\": out of memory", cfg->name);
+	code = rules_create((const char *const *)r->cfg.exclude, &r->rules, err);
+	if (code < 0) {
+		(void)err_prefix(err, "root \"%s\"", cfg->name);
+		return code;
+	}
+	r->settings = settings_hash(r);
+	return catalog_root(r->engine->catalog, r->path, &r->id, err);
+}
+
+int
+root_create(struct engine *e, const struct engine_config *all, size_t which, struct root **ret,
+	struct err *err)
+{
+	struct root *r = calloc(1, sizeof(*r));
+	int code;
+
+	if (!r)
+		return err_set(err, -ENOMEM, "could not set up root \"%s\": out of memory",
+			all->roots[which].name);
+	r->engine = e;
+	cond_init(&r->changed);
+	stop_init(&r->stop, &e->stop);
+	list_init(&r->link);
+	code = root_fill(r, all, &all->roots[which], err);
+	if (code < 0) {
+		root_destroy(r);
+		return code;
+	}
+	*ret = r;
+	return 0;
+}
+
+void
+root_destroy(struct root *r)
+{
+	if (!r)
+		return;
+	root_stop(r);
+	(void)thread_join(&r->thread);
+	stop_fini(&r->stop);
+	cond_fini(&r->changed);
+	tree_unref(r->tree);
+	rules_destroy(r->rules);
+	strings_free(r->other_roots);
+	cfg_fini(&r->cfg);
+	free(r->segment);
+	free(r->path);
+	free(r);
+}
+
+void
+root_stop(struct root *r)
+{
+	stop_request(&r->stop);
+	LOCK_SCOPE(&r->engine->lock);
+	r->stopping = true;
+	cond_broadcast(&r->changed);
+}
+
+void
+root_request_locked(struct root *r)
+{
+	lock_assert_held(&r->engine->lock);
+	r->wanted = true;
+	cond_signal(&r->changed);
+}
+
+/* "word=n word=n" of the catalog back into counts; unknown words are of a newer version: ignored.
+ */
+static void
+skipped_parse(const char *text, uint64_t skipped[N_WALK_SKIPS])
+{
+	for (unsigned i = 0; i < N_WALK_SKIPS && text; i++) {
+		const char *word = walk_skip_word((enum walk_skip)i);
+		const char *at = strstr(text, word);
+		size_t n = strlen(word);
+
+		if (at && at[n] == '=' && (at == text || at[-1] == ' '))
+			skipped[i] = strtoull(at + n + 1, NULL, 10);
+	}
+}
+
+void
+root_adopt(struct root *r, const struct catalog_root *known)
+{
+	struct engine *e = r->engine;
+	struct err err = {0};
+	struct tree *tree;
+	int code;
+
+	if (!known->segment)
+		return;
+	code = tree_open(e->segment_fd, known->segment, &tree, &err);
+	if (code < 0) {
+		engine_event(e, true,
+			"could not use the saved index of root \"%s\": %s; it is made again",
+			r->cfg.name, err.what);
+		return;
+	}
+	r->segment = strdup(known->segment);
+	if (!r->segment) {
+		tree_unref(tree);
+		return;
+	}
+	r->tree = tree;
+	r->n_entries = tree_cols(tree)->n_entries;
+	r->walked_usec = known->walked_usec;
+	skipped_parse(known->skipped, r->skipped);
+}
+
+struct walk_opts
+root_walk_opts(const struct root *r)
+{
+	return (struct walk_opts){
+		.root = r->path,
+		.rules = r->rules,
+		.gitignore = r->cfg.gitignore,
+		.exclude_caches = r->cfg.exclude_caches,
+		.one_file_system = r->cfg.one_file_system,
+		.other_roots = (const char *const *)r->other_roots,
+		.own_dirs = (const char *const *)r->engine->own_dirs,
+		.width = r->engine->walk_width,
+	};
+}
+
+/* Wait for a wish: 1 walk now, 0 end. */
+static int
+next_wish(struct root *r)
+{
+	struct engine *e = r->engine;
+
+	LOCK_SCOPE(&e->lock);
+	while (!r->wanted && !r->stopping)
+		cond_wait(&r->changed, &e->lock);
+	if (r->stopping)
+		return 0;
+	r->wanted = false;
+	r->state = ROOT_INDEXING;
+	r->error[0] = '\0';
+	return 1;
+}
+
+static void
+report_done(struct root *r, usec_t took)
+{
+	struct engine *e = r->engine;
+	uint64_t n, left_out = 0;
+
+	{
+		LOCK_SCOPE(&e->lock);
+		r->walk_took_usec = took;
+		n = r->n_entries;
+		for (unsigned i = 1; i < N_WALK_SKIPS; i++)
+			left_out += r->skipped[i];
+	}
+	engine_event(e, false, "root \"%s\": %" PRIu64 " entries in %.3f s, %" PRIu64 " left out",
+		r->cfg.name, n, (double)took / (double)USEC_PER_SEC, left_out);
+}
+
+static void
+report_failed(struct root *r, int code, const struct err *err)
+{
+	struct engine *e = r->engine;
+
+	{
+		LOCK_SCOPE(&e->lock);
+		r->state = ROOT_FAILED;
+		(void)snprintf(r->error, sizeof(r->error), "%s",
+			code == -ECANCELED ? "stopped" : err->what);
+		(void)engine_publish_locked(e);
+	}
+	if (code != -ECANCELED)
+		engine_event(e, true, "could not index root \"%s\": %s; what was known is served",
+			r->cfg.name, err->what);
+}
+
+static int
+root_main(void *arg)
+{
+	struct root *r = arg;
+
+	while (next_wish(r) > 0) {
+		struct err err = {0};
+		usec_t began = clock_mono();
+		int code = indexer_run(r, &err);
+
+		if (code < 0)
+			report_failed(r, code, &err);
+		else
+			report_done(r, clock_mono() - began);
+	}
+	store_rel(&r->ended,
+		1); /* pairs with load_acq in reload.c: the thread touches nothing after */
+	return 0;
+}
+
+int
+root_start(struct root *r, struct err *err)
+{
+	char name[16];
+	int code;
+
+	{
+		LOCK_SCOPE(&r->engine->lock);
+		root_request_locked(r);
+	}
+	(void)snprintf(name, sizeof(name), "root/%s", r->cfg.name);
+	code = thread_start(&r->thread, name, root_main, r);
+	if (code < 0)
+		return err_set(err, code, "could not start a thread for root \"%s\": %s",
+			r->cfg.name, err_reason(code));
+	return 0;
+}

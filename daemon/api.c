@@ -1,0 +1,280 @@
+/*
+ * api: the answers that only the whole daemon can give, as callbacks of the server.
+ */
+#include "daemon.h"
+
+#include "memory.h"
+#include "query/field.h"
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char *const state_words[] = {
+	[ROOT_NEW] = "new",
+	[ROOT_INDEXING] = "indexing",
+	[ROOT_READY] = "ready",
+	[ROOT_FAILED] = "failed",
+};
+
+static struct snapshot *
+on_snapshot(void *ctx)
+{
+	struct daemon *d = ctx;
+
+	return engine_snapshot(d->engine);
+}
+
+static void
+put_skipped(struct json *out, const uint64_t skipped[N_WALK_SKIPS])
+{
+	json_key(out, "skipped");
+	json_open(out, '{');
+	for (unsigned i = 1; i < N_WALK_SKIPS; i++) {
+		if (skipped[i] > 0)
+			json_kv_u64(out, walk_skip_word((enum walk_skip)i), skipped[i]);
+	}
+	json_close(out, '}');
+}
+
+static void
+put_root(struct json *out, const struct engine_root_status *r)
+{
+	json_open(out, '{');
+	json_kv_u64(out, "id", r->id);
+	json_kv_cstr(out, "name", r->name);
+	json_kv_cstr(out, "path", r->path);
+	json_kv_cstr(out, "state", state_words[r->state]);
+	json_kv_u64(out, "entries", r->n_entries);
+	json_kv_u64(out, "bytes", r->segment_bytes);
+	json_kv_u64(out, "walked_us", r->walked_usec);
+	json_kv_u64(out, "took_us", r->walk_took_usec);
+	json_kv_u64(out, "walk_entries", r->walk_entries);
+	json_kv_u64(out, "expect_entries", r->expect_entries);
+	put_skipped(out, r->skipped);
+	if (r->error[0])
+		json_kv_cstr(out, "error", r->error);
+	json_close(out, '}');
+}
+
+static void
+engine_status_finip(struct engine_status *s)
+{
+	engine_status_fini(s);
+}
+
+static int
+on_roots(void *ctx, struct json *out, struct err *err)
+{
+	struct daemon *d = ctx;
+	AUTO(engine_status_finip) struct engine_status s = {0};
+	int r = engine_status(d->engine, &s);
+
+	if (r < 0)
+		return err_set(err, r, "could not list the roots: %s", err_reason(r));
+	json_key(out, "roots");
+	json_open(out, '[');
+	for (size_t i = 0; i < s.n_roots; i++)
+		put_root(out, &s.roots[i]);
+	json_close(out, ']');
+	return 0;
+}
+
+static void
+put_server(struct json *out, const struct daemon *d)
+{
+	struct server_stats s;
+
+	server_get_stats(d->server, &s);
+	json_key(out, "server");
+	json_open(out, '{');
+	json_kv_u64(out, "connections", s.n_connections);
+	json_kv_u64(out, "accepted", s.n_accepted);
+	json_kv_u64(out, "requests", s.n_requests);
+	json_kv_u64(out, "running", s.n_running);
+	json_kv_u64(out, "waiting", s.n_waiting);
+	json_kv_u64(out, "denied", s.n_denied);
+	json_kv_u64(out, "errors", s.n_errors);
+	json_kv_u64(out, "rows", s.n_rows);
+	json_kv_u64(out, "bytes_out", s.n_bytes_out);
+	json_kv_u64(out, "dropped_stalled", s.n_dropped_stalled);
+	json_close(out, '}');
+}
+
+static void
+put_pool(struct json *out, const char *name, const struct pool *p)
+{
+	struct pool_stats s;
+
+	pool_get_stats(p, &s);
+	json_key(out, name);
+	json_open(out, '{');
+	json_kv_u64(out, "threads", s.n_threads);
+	json_kv_u64(out, "busy", s.n_busy);
+	json_kv_u64(out, "waiting", s.n_waiting);
+	json_kv_u64(out, "query_tasks", s.n_run[TASK_QUERY]);
+	json_kv_u64(out, "index_tasks", s.n_run[TASK_INDEX]);
+	json_close(out, '}');
+}
+
+static void
+put_memory(struct json *out)
+{
+	struct memory_stats m;
+
+	memory_get_stats(&m);
+	json_key(out, "memory");
+	json_open(out, '{');
+	json_kv_u64(out, "rss", m.rss_bytes);
+	json_kv_u64(out, "anon", m.anon_bytes);
+	json_kv_u64(out, "file", m.file_bytes);
+	if (m.has_jemalloc) {
+		json_key(out, "jemalloc");
+		json_open(out, '{');
+		json_kv_u64(out, "allocated", m.allocated_bytes);
+		json_kv_u64(out, "active", m.active_bytes);
+		json_kv_u64(out, "mapped", m.mapped_bytes);
+		json_kv_u64(out, "retained", m.retained_bytes);
+		json_close(out, '}');
+	}
+	json_close(out, '}');
+}
+
+static int
+on_status(void *ctx, struct json *out, struct err *err)
+{
+	struct daemon *d = ctx;
+	struct snapshot *s = engine_snapshot(d->engine);
+	char clock[SNAPSHOT_CLOCK_BYTES];
+
+	json_kv_cstr(out, "version", TRAWL_VERSION);
+	json_kv_u64(out, "pid", (uint64_t)getpid());
+	json_kv_u64(out, "uptime_us", clock_mono() - d->started_mono);
+	json_kv_cstr(out, "clock", snapshot_clock(s, clock));
+	json_kv_cstr(out, "state_dir", d->state_dir);
+	snapshot_unref(s);
+	put_server(out, d);
+	json_key(out, "pools");
+	json_open(out, '{');
+	put_pool(out, "compute", d->compute);
+	put_pool(out, "io", d->io);
+	json_close(out, '}');
+	put_memory(out);
+	return on_roots(ctx, out, err);
+}
+
+static int
+on_why(void *ctx, struct span path, struct json *out, struct err *err)
+{
+	struct daemon *d = ctx;
+	struct engine_why w;
+	int r = engine_why(d->engine, path, &w, err);
+
+	if (r < 0)
+		return r;
+	json_kv_str(out, "path", path);
+	json_kv_bool(out, "indexed", w.indexed);
+	json_kv_bool(out, "exists", w.verdict.exists || w.verdict.skip != SKIP_NONE);
+	json_kv_cstr(out, "reason", walk_skip_word(w.verdict.skip));
+	json_kv_cstr(out, "text", walk_skip_sentence(w.verdict.skip));
+	json_key(out, "at"); /* what the reason is about, relative to the root */
+	json_u64(out, w.verdict.at);
+	if (w.verdict.rule[0])
+		json_kv_cstr(out, "rule", w.verdict.rule);
+	if (w.verdict.source[0])
+		json_kv_cstr(out, "source", w.verdict.source);
+	json_kv_cstr(out, "root", w.root_name);
+	json_kv_cstr(out, "root_path", w.root_path);
+	json_kv_cstr(out, "content", w.content);
+	engine_why_fini(&w);
+	return 0;
+}
+
+static int
+put_fields(const struct snapshot *s, uint32_t root, uint32_t entry, struct json *out)
+{
+	AUTO(strbuf_fini) struct strbuf text = {0};
+
+	for (unsigned f = 0; f < N_FIELDS; f++) {
+		int64_t number = 0;
+		int r;
+
+		strbuf_reset(&text);
+		r = field_value(s, root, entry, (enum field)f, &text, &number);
+		if (r < 0)
+			return r;
+		json_key(out, field_word((enum field)f));
+		if (field_kind((enum field)f) == FIELD_TEXT)
+			json_str(out, strbuf_view(&text));
+		else
+			json_i64(out, number);
+	}
+	return 0;
+}
+
+static int
+on_stat(void *ctx, struct snapshot *s, struct span path, struct json *out, struct err *err)
+{
+	uint32_t root, entry;
+	int r;
+
+	(void)ctx;
+	while (path.len > 1 && path.data[path.len - 1] == '/')
+		path.len--;
+	r = snapshot_lookup(s, path, &root, &entry);
+	if (r < 0)
+		return err_set(err, -ENOENT, "\"%.*s\" is not in the index",
+			(int)MIN(path.len, 150u), path.data);
+	r = put_fields(s, root, entry, out);
+	return r < 0 ? err_set(err, r, "could not show the entry: %s", err_reason(r)) : 0;
+}
+
+static int
+on_rescan(void *ctx, const char *root, struct err *err)
+{
+	struct daemon *d = ctx;
+
+	return engine_rescan(d->engine, root, err);
+}
+
+static int
+on_reload(void *ctx, struct err *err)
+{
+	return reload_begin(ctx, err);
+}
+
+static void
+on_clock(void *ctx, const struct snapshot *s, struct strbuf *out)
+{
+	char clock[SNAPSHOT_CLOCK_BYTES];
+
+	(void)ctx;
+	(void)strbuf_puts(out, snapshot_clock(s, clock));
+}
+
+static void
+on_stale(void *ctx, const struct snapshot *s, struct json *out)
+{
+	(void)ctx;
+	for (uint32_t i = 0; i < s->n_roots; i++) {
+		if (s->roots[i].stale)
+			json_cstr(out, s->roots[i].name);
+	}
+}
+
+void
+api_fill(struct server_ops *ops, struct daemon *d)
+{
+	*ops = (struct server_ops){
+		.ctx = d,
+		.snapshot = on_snapshot,
+		.status = on_status,
+		.roots = on_roots,
+		.why = on_why,
+		.stat = on_stat,
+		.rescan = on_rescan,
+		.reload = on_reload,
+		.clock = on_clock,
+		.stale = on_stale,
+	};
+}

@@ -1,0 +1,417 @@
+#include "config.h"
+
+#include "ini.h"
+#include "value.h"
+#include <dirent.h>
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define CONFIG_MAX_ROOTS 256u
+
+/* Every key there is. `at` is an offset into struct config, for roots into struct engine_root. */
+struct key {
+	const char *section, *name;
+	const struct value_kind *kind;
+	size_t at;
+};
+
+#define DAEMON(field) offsetof(struct config, field)
+#define LIMIT(field) offsetof(struct config, limits.field)
+#define ROOT(field) offsetof(struct engine_root, field)
+
+static const struct key keys[] = {
+	{"daemon", "state_dir", &value_path, DAEMON(state_dir)},
+	{"daemon", "threads", &value_u32, DAEMON(threads)},
+	{"daemon", "io_threads", &value_u32, DAEMON(io_threads)},
+	{"daemon", "log_level", &value_level, DAEMON(log_level)},
+
+	{"listen", "tcp", &value_words, DAEMON(tcp)},
+	{"listen", "unix", &value_text, DAEMON(unix_path)}, /* empty: none */
+	{"listen", "unix_mode", &value_octal, DAEMON(unix_mode)},
+	{"listen", "allow", &value_words, DAEMON(allow)},
+	{"listen", "admin", &value_words, DAEMON(admin)},
+
+	{"limits", "connections", &value_u32, LIMIT(max_connections)},
+	{"limits", "queries_per_user", &value_u32, LIMIT(max_queries_principal)},
+	{"limits", "line", &value_size32, LIMIT(line_bytes)},
+	{"limits", "rows", &value_u64, LIMIT(rows_default)},
+	{"limits", "timeout", &value_duration, LIMIT(time_default_usec)},
+	{"limits", "timeout_max", &value_duration, LIMIT(time_max_usec)},
+	{"limits", "first_line", &value_duration, LIMIT(first_line_usec)},
+	{"limits", "stall", &value_duration, LIMIT(stall_usec)},
+	{"limits", "output", &value_size32, LIMIT(output_bytes)},
+
+	{"root", "path", &value_path, ROOT(path)},
+	{"root", "exclude", &value_words, ROOT(exclude)},
+	{"root", "gitignore", &value_bool, ROOT(gitignore)},
+	{"root", "exclude_caches", &value_bool, ROOT(exclude_caches)},
+	{"root", "one_file_system", &value_bool, ROOT(one_file_system)},
+	{"root", "content", &value_bool, ROOT(content)},
+	{"root", "content_max_size", &value_size, ROOT(content_max_bytes)},
+};
+
+static void
+words_free(char **words)
+{
+	for (char **w = words; w && *w; w++)
+		free(*w);
+	free(words);
+}
+
+static void
+config_freep(struct config **c)
+{
+	config_free(*c);
+}
+
+void
+config_free(struct config *c)
+{
+	if (!c)
+		return;
+	VEC_EACH (&c->roots, root) {
+		free(root->name);
+		free(root->path);
+		words_free(root->exclude);
+	}
+	VEC_FINI(&c->roots);
+	VEC_FINI(&c->allow_uids);
+	VEC_FINI(&c->allow_gids);
+	VEC_FINI(&c->admin_uids);
+	words_free(c->tcp);
+	words_free(c->allow);
+	words_free(c->admin);
+	free(c->unix_path);
+	free(c->state_dir);
+	free(c);
+}
+
+static struct engine_root *
+find_root(const struct config *c, struct span name)
+{
+	VEC_EACH (&c->roots, root) {
+		if (span_eq(span_of(root->name), name))
+			return root;
+	}
+	return NULL;
+}
+
+static int
+open_root(struct config *c, const struct ini_item *item, struct err *err)
+{
+	struct engine_root root = {.one_file_system = true, .content = true};
+
+	if (item->label.len == 0)
+		return ini_err(err, item, -EINVAL, "the root has no name: write [root NAME]");
+	if (find_root(c, item->label))
+		return 0; /* a drop-in goes on with it */
+	if (c->roots.len >= CONFIG_MAX_ROOTS)
+		return ini_err(err, item, -E2BIG, "more than %u roots", CONFIG_MAX_ROOTS);
+	root.name = strndup(item->label.data, item->label.len);
+	if (!root.name || VEC_PUSH(&c->roots, root) < 0) {
+		free(root.name);
+		return ini_err(err, item, -ENOMEM, "out of memory");
+	}
+	return 0;
+}
+
+static bool
+section_known(struct span section)
+{
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+		if (span_eq(section, span_of(keys[i].section)))
+			return true;
+	}
+	return false;
+}
+
+static int
+on_section(struct config *c, const struct ini_item *item, struct err *err)
+{
+	if (!section_known(item->section))
+		return ini_err(err, item, -EINVAL,
+			"there is no section [%.*s]; there are daemon, listen, limits and root",
+			(int)MIN(item->section.len, 60u), item->section.data);
+	if (span_eq(item->section, SPAN_LIT("root")))
+		return open_root(c, item, err);
+	if (item->label.len > 0)
+		return ini_err(err, item, -EINVAL, "section [%.*s] takes no name",
+			(int)item->section.len, item->section.data);
+	return 0;
+}
+
+static int
+on_item(void *ctx, const struct ini_item *item, struct err *err)
+{
+	struct config *c = ctx;
+	int r;
+
+	if (item->opens)
+		return on_section(c, item, err);
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+		const struct key *k = &keys[i];
+		bool of_root = strcmp(k->section, "root") == 0;
+		char *base = (char *)c;
+
+		if (!span_eq(item->section, span_of(k->section)) ||
+			!span_eq(item->key, span_of(k->name)))
+			continue;
+		if (of_root)
+			base = (char *)find_root(c, item->label);
+		r = k->kind->read(item->value, base + k->at);
+		if (r < 0)
+			return ini_err(err, item, r, "%s = \"%.*s\" is wrong: expected %s", k->name,
+				(int)MIN(item->value.len, 80u), item->value.data, k->kind->expects);
+		return 0;
+	}
+	return ini_err(err, item, -EINVAL, "there is no key \"%.*s\" in section [%.*s]",
+		(int)MIN(item->key.len, 60u), item->key.data, (int)item->section.len,
+		item->section.data);
+}
+
+static int
+is_conf(const struct dirent *d)
+{
+	return d->d_name[0] != '.' && span_ends(span_of(d->d_name), SPAN_LIT(".conf"));
+}
+
+static int
+by_bytes(const struct dirent **a, const struct dirent **b)
+{
+	return strcmp((*a)->d_name, (*b)->d_name);
+}
+
+static int
+read_dropins(struct config *c, const char *file, struct err *err)
+{
+	AUTO(freep) char *dir = NULL;
+	struct dirent **found = NULL;
+	int n, r = 0;
+
+	if (asprintf(&dir, "%s.d", file) < 0)
+		return err_set(err, -ENOMEM, "could not read the configuration: out of memory");
+	n = scandir(dir, &found, is_conf, by_bytes);
+	if (n < 0)
+		return errno == ENOENT ? 0
+		                       : err_set(err, -errno, "could not read \"%s\": %s", dir,
+						 err_reason(errno));
+	for (int i = 0; i < n; i++) {
+		AUTO(freep) char *path = NULL;
+
+		if (r == 0 && asprintf(&path, "%s/%s", dir, found[i]->d_name) < 0)
+			r = err_set(
+				err, -ENOMEM, "could not read the configuration: out of memory");
+		if (r == 0)
+			r = ini_read(path, on_item, c, err);
+		free(found[i]);
+	}
+	free(found);
+	return r;
+}
+
+static int
+resolve_user(const char *word, uid_t *ret, struct err *err)
+{
+	struct passwd pw, *found = NULL;
+	char buf[16384];
+	uint64_t number;
+
+	if (parse_u64(span_of(word), &number) == 0 && number < UINT32_MAX) {
+		*ret = (uid_t)number;
+		return 0;
+	}
+	if (getpwnam_r(word, &pw, buf, sizeof(buf), &found) != 0 || !found)
+		return err_set(err, -ENOENT, "there is no user \"%s\"", word);
+	*ret = found->pw_uid;
+	return 0;
+}
+
+static int
+resolve_group(const char *word, gid_t *ret, struct err *err)
+{
+	struct group gr, *found = NULL;
+	char buf[65536];
+
+	if (getgrnam_r(word, &gr, buf, sizeof(buf), &found) != 0 || !found)
+		return err_set(err, -ENOENT, "there is no group \"%s\"", word);
+	*ret = found->gr_gid;
+	return 0;
+}
+
+static int
+resolve_one(struct config *c, const char *word, bool admin, struct err *err)
+{
+	uid_t uid;
+	gid_t gid;
+	int r;
+
+	if (word[0] == '@' && admin)
+		return err_set(err, -EINVAL, "\"%s\" is a group, [listen] admin takes users", word);
+	if (word[0] == '@') {
+		r = resolve_group(word + 1, &gid, err);
+		return r < 0 ? r : VEC_PUSH(&c->allow_gids, gid);
+	}
+	r = resolve_user(word, &uid, err);
+	if (r < 0)
+		return r;
+	return admin ? VEC_PUSH(&c->admin_uids, uid) : VEC_PUSH(&c->allow_uids, uid);
+}
+
+static int
+resolve_names(struct config *c, struct err *err)
+{
+	int r = 0;
+
+	for (char **w = c->allow; w && *w && r == 0; w++)
+		r = resolve_one(c, *w, false, err);
+	if (r < 0)
+		(void)err_prefix(err, "[listen] allow");
+	for (char **w = c->admin; w && *w && r == 0; w++) {
+		r = resolve_one(c, *w, true, err);
+		if (r < 0)
+			(void)err_prefix(err, "[listen] admin");
+	}
+	return r;
+}
+
+static int
+check_limits(const struct server_limits *l, struct err *err)
+{
+	if (l->max_connections == 0 || l->max_connections > 15000)
+		return err_set(err, -ERANGE, "[limits] connections is %u, possible are 1 to 15000",
+			l->max_connections);
+	if (l->max_queries_principal == 0)
+		return err_set(
+			err, -ERANGE, "[limits] queries_per_user is 0, at least 1 is needed");
+	if (l->line_bytes < 1024 || l->line_bytes > (1u << 20))
+		return err_set(
+			err, -ERANGE, "[limits] line is %u, possible are 1k to 1M", l->line_bytes);
+	if (l->output_bytes < 65536)
+		return err_set(err, -ERANGE, "[limits] output is %u, at least 64k is needed",
+			l->output_bytes);
+	if (l->time_default_usec == 0 || l->time_default_usec > l->time_max_usec)
+		return err_set(
+			err, -ERANGE, "[limits] timeout must be above 0 and at most timeout_max");
+	if (l->first_line_usec == 0 || l->stall_usec == 0)
+		return err_set(err, -ERANGE, "[limits] first_line and stall must be above 0");
+	return 0;
+}
+
+static int
+check_root(struct config *c, struct engine_root *root, struct err *err)
+{
+	char *real;
+
+	if (!root->path)
+		return err_set(err, -EINVAL, "root \"%s\" has no path", root->name);
+	real = realpath(root->path, NULL);
+	if (real) {
+		free(root->path);
+		root->path = real;
+	}
+	VEC_EACH (&c->roots, other) {
+		if (other != root && other->path && strcmp(other->path, root->path) == 0)
+			return err_set(err, -EEXIST,
+				"roots \"%s\" and \"%s\" have the same path \"%s\"", other->name,
+				root->name, root->path);
+	}
+	return 0;
+}
+
+static int
+config_check(struct config *c, struct err *err)
+{
+	int r = resolve_names(c, err);
+
+	if (r == 0)
+		r = check_limits(&c->limits, err);
+	VEC_EACH (&c->roots, root) {
+		if (r == 0)
+			r = check_root(c, root, err);
+	}
+	if (r == 0 && c->unix_path && c->unix_path[0] && c->unix_path[0] != '/')
+		r = err_set(err, -EINVAL, "[listen] unix is \"%s\", expected an absolute path",
+			c->unix_path);
+	return r;
+}
+
+static int
+config_defaults(struct config *c)
+{
+	c->state_dir = strdup("/var/lib/trawl");
+	c->unix_path = strdup("");
+	c->unix_mode = 0666;
+	c->log_level = LOG_LEVEL_INFO;
+	c->limits = server_limits_default;
+	if (!c->state_dir || !c->unix_path)
+		return -ENOMEM;
+	return value_words.read(SPAN_LIT("127.0.0.1:7411"), &c->tcp);
+}
+
+int
+config_load(const char *file, struct config **ret, struct err *err)
+{
+	AUTO(config_freep) struct config *c = calloc(1, sizeof(*c));
+	int r = c ? config_defaults(c) : -ENOMEM;
+
+	if (r < 0)
+		return err_set(err, r, "could not read the configuration: out of memory");
+	if (file) {
+		r = ini_read(file, on_item, c, err);
+		if (r == 0)
+			r = read_dropins(c, file, err);
+		if (r == 0) {
+			r = config_check(c, err);
+			if (r < 0)
+				(void)err_prefix(err, "%s", file);
+		}
+	}
+	if (r == 0)
+		*ret = TAKE_PTR(c);
+	return r;
+}
+
+int
+config_check_roots(const struct config *c, struct err *err)
+{
+	VEC_EACH (&c->roots, root) {
+		struct stat st;
+
+		if (stat(root->path, &st) < 0)
+			return err_set(err, -errno, "root \"%s\": could not open \"%s\": %s",
+				root->name, root->path, err_reason(errno));
+		if (!S_ISDIR(st.st_mode))
+			return err_set(err, -ENOTDIR, "root \"%s\": \"%s\" is not a directory",
+				root->name, root->path);
+	}
+	return 0;
+}
+
+static void
+print_section(const char *section, const char *label, const void *base, struct strbuf *out)
+{
+	(void)strbuf_printf(out, "%s[%s%s%s]\n", out->len ? "\n" : "", section, label ? " " : "",
+		label ? label : "");
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+		if (strcmp(keys[i].section, section) != 0)
+			continue;
+		(void)strbuf_printf(out, "%s = ", keys[i].name);
+		keys[i].kind->print((const char *)base + keys[i].at, out);
+		(void)strbuf_putc(out, '\n');
+	}
+}
+
+int
+config_print(const struct config *c, struct strbuf *out)
+{
+	print_section("daemon", NULL, c, out);
+	print_section("listen", NULL, c, out);
+	print_section("limits", NULL, c, out);
+	VEC_EACH (&c->roots, root)
+		print_section("root", root->name, root, out);
+	return out->failed ? -ENOMEM : 0;
+}

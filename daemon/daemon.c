@@ -1,0 +1,346 @@
+#include "daemon.h"
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "service.h"
+#include "text/mapfile.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#define STATUS_INTERVAL_USEC USEC_PER_SEC
+#define ADDRESS_FILE "address"
+
+static void
+on_engine_event(void *ctx, bool trouble, const char *text)
+{
+	(void)ctx;
+	log_write(trouble ? LOG_LEVEL_WARN : LOG_LEVEL_INFO, NULL, "%s", text);
+}
+
+struct engine_config
+engine_config_of(struct daemon *d, const struct config *c)
+{
+	return (struct engine_config){
+		.state_dir = c->state_dir,
+		.roots = c->roots.data,
+		.n_roots = c->roots.len,
+		.io = d->io,
+		.on_event = on_engine_event,
+		.ctx = d,
+	};
+}
+
+struct server_config
+server_config_of(const struct config *c)
+{
+	struct server_config s = {
+		.tcp = (const char *const *)c->tcp,
+		.unix_path = c->unix_path && c->unix_path[0] ? c->unix_path : NULL,
+		.unix_mode = (mode_t)c->unix_mode,
+		.allow_uids = c->allow_uids.data,
+		.n_allow_uids = c->allow_uids.len,
+		.allow_gids = c->allow_gids.data,
+		.n_allow_gids = c->allow_gids.len,
+		.admin_uids = c->admin_uids.data,
+		.n_admin_uids = c->admin_uids.len,
+		.limits = c->limits,
+	};
+
+	s.n_inherited_fds = service_listen_fds(&s.inherited_fds);
+	return s;
+}
+
+/* Health: a task through the compute pool and back. While one does not come back, the watchdog
+ * starves. */
+static void
+beat_run(struct task *t)
+{
+	struct daemon *d = CONTAINER_OF(t, struct daemon, beat);
+
+	store_rel(&d->beat_pending, 0);
+}
+
+static void
+on_watchdog(void *ctx)
+{
+	struct daemon *d = ctx;
+
+	if (load_acq(&d->beat_pending))
+		return;
+	service_watchdog();
+	store_rlx(&d->beat_pending, 1); /* the submit that follows publishes it */
+	if (pool_submit(d->compute, &d->beat, TASK_QUERY) < 0)
+		store_rlx(&d->beat_pending, 0);
+}
+
+static void
+on_status_tick(void *ctx)
+{
+	struct daemon *d = ctx;
+	struct engine_status s;
+	uint64_t entries = 0, walking = 0;
+	size_t n_walking = 0;
+
+	if (engine_status(d->engine, &s) < 0)
+		return;
+	for (size_t i = 0; i < s.n_roots; i++) {
+		entries += s.roots[i].n_entries;
+		walking += s.roots[i].walk_entries;
+		n_walking += s.roots[i].state == ROOT_INDEXING;
+	}
+	if (n_walking > 0)
+		service_status("walking %zu of %zu roots, %" PRIu64 " entries so far", n_walking,
+			s.n_roots, walking);
+	else
+		service_status("serving %zu roots, %" PRIu64 " entries", s.n_roots, entries);
+	engine_status_fini(&s);
+}
+
+static void
+on_stop_signal(void *ctx, int signo)
+{
+	struct daemon *d = ctx;
+
+	if (d->stopping) {
+		log_warn("%s again: ending at once", sigabbrev_np(signo));
+		_exit(1); /* what was committed is safe, see the engine's commit order */
+	}
+	d->stopping = true;
+	log_info("stopping on SIG%s", sigabbrev_np(signo));
+	service_stopping();
+	engine_stop(d->engine);
+	server_stop(d->server, DAEMON_FLUSH_USEC);
+}
+
+static void
+on_reload_signal(void *ctx, int signo)
+{
+	struct err err = {0};
+
+	(void)signo;
+	if (reload_begin(ctx, &err) < 0)
+		log_error("%s", err.what);
+}
+
+/* Where clients find us, for scripts: one line "host:port" in the state directory. */
+static void
+write_address(const struct daemon *d)
+{
+	char text[64];
+	AUTO(closep) int dir = open(d->config->state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int port = server_tcp_port(d->server, 0);
+	int n, r;
+
+	if (dir < 0 || port <= 0)
+		return;
+	n = snprintf(text, sizeof(text), "127.0.0.1:%d\n", port);
+	r = fd_replace(dir, ADDRESS_FILE, text, (size_t)n, 0644);
+	if (r < 0)
+		log_warn("could not write \"%s/%s\": %s, ignoring", d->config->state_dir,
+			ADDRESS_FILE, err_reason(r));
+}
+
+static void
+log_listeners(const struct daemon *d)
+{
+	for (size_t i = 0; server_tcp_port(d->server, i) > 0; i++)
+		log_info("listening on 127.0.0.1:%d", server_tcp_port(d->server, i));
+	if (d->config->unix_path[0])
+		log_info("listening on %s", d->config->unix_path);
+}
+
+/* Each process needs a descriptor a connection: take what the hard limit gives. */
+static void
+raise_fd_limit(void)
+{
+	struct rlimit l;
+
+	if (getrlimit(RLIMIT_NOFILE, &l) == 0 && l.rlim_cur < l.rlim_max) {
+		l.rlim_cur = l.rlim_max;
+		(void)setrlimit(RLIMIT_NOFILE, &l);
+	}
+}
+
+static int
+make_pools(struct daemon *d, struct err *err)
+{
+	unsigned cpus = thread_cpus();
+	unsigned io = d->config->io_threads ? d->config->io_threads : MAX(4u, 2 * cpus);
+	int r = pool_create("compute", d->config->threads, &d->compute);
+
+	if (r == 0)
+		r = pool_create("io", io, &d->io);
+	return r < 0 ? err_set(err, r, "could not start the worker threads: %s", err_reason(r)) : 0;
+}
+
+static int
+make_server(struct daemon *d, struct err *err)
+{
+	struct server_config cfg = server_config_of(d->config);
+	struct server_ops ops;
+	int r;
+
+	api_fill(&ops, d);
+	r = server_create(&ops, d->compute, d->io, &d->server, err);
+	return r < 0 ? r : server_configure(d->server, &cfg, err);
+}
+
+static int
+watch_events(struct daemon *d)
+{
+	static const int stop_signals[] = {SIGTERM, SIGINT};
+	usec_t watchdog = service_watchdog_interval();
+	int r = server_watch_signal(d->server, SIGHUP, on_reload_signal, d);
+
+	for (size_t i = 0; i < ARRAY_LEN(stop_signals) && r == 0; i++)
+		r = server_watch_signal(d->server, stop_signals[i], on_stop_signal, d);
+	if (r == 0)
+		r = server_every(d->server, STATUS_INTERVAL_USEC, on_status_tick, d);
+	if (r == 0 && watchdog > 0)
+		r = server_every(d->server, watchdog, on_watchdog, d);
+	return r;
+}
+
+static int
+daemon_start(struct daemon *d, struct err *err)
+{
+	struct engine_config ec;
+	int r = make_pools(d, err);
+
+	if (r < 0)
+		return r;
+	ec = engine_config_of(d, d->config);
+	r = engine_create(&ec, &d->engine, err);
+	if (r < 0)
+		return r;
+	r = make_server(d, err);
+	if (r < 0)
+		return r;
+	r = watch_events(d);
+	if (r < 0)
+		return err_set(err, r, "could not set up the event loop: %s", err_reason(r));
+	r = engine_start(d->engine, err);
+	if (r < 0)
+		return r;
+	if (!realpath(d->config->state_dir, d->state_dir))
+		(void)snprintf(d->state_dir, sizeof(d->state_dir), "%s", d->config->state_dir);
+	write_address(d);
+	log_listeners(d);
+	return 0;
+}
+
+/* What may hang at the end: a walk in the kernel (a dead mount). It is waited for by a thread of
+ * its own. */
+struct closing {
+	struct daemon *d;
+	struct lock lock;
+	struct cond changed;
+	bool done; /* guarded by lock */
+};
+
+static int
+close_engine(void *arg)
+{
+	struct closing *c = arg;
+
+	reload_join(c->d);
+	engine_destroy(c->d->engine);
+	LOCK_SCOPE(&c->lock);
+	c->done = true;
+	cond_signal(&c->changed);
+	return 0;
+}
+
+/* Waits until the deadline, then ends the process: everything committed is durable by then. */
+static void
+close_engine_until(struct daemon *d, usec_t deadline)
+{
+	struct closing c = {.d = d};
+	struct thread thread = {0};
+	bool done;
+
+	lock_init(&c.lock, RANK_DAEMON, "closing");
+	cond_init(&c.changed);
+	if (thread_start(&thread, "close", close_engine, &c) < 0) {
+		(void)close_engine(&c);
+	} else {
+		lock_take(&c.lock);
+		while (!c.done && cond_wait_until(&c.changed, &c.lock, deadline) == 0)
+			;
+		done = c.done;
+		lock_give(&c.lock);
+		if (!done) {
+			log_warn("a walk did not end in time, ending without it");
+			_exit(0);
+		}
+		(void)thread_join(&thread);
+	}
+	cond_fini(&c.changed);
+	lock_fini(&c.lock);
+}
+
+static void
+daemon_stop(struct daemon *d, usec_t deadline)
+{
+	close_engine_until(d, deadline);
+	server_destroy(d->server);
+	pool_destroy(d->compute);
+	pool_destroy(d->io);
+	config_free(d->config);
+}
+
+static int
+daemon_open(struct daemon *d, struct err *err)
+{
+	int r = config_load(d->config_file, &d->config, err);
+
+	if (r < 0)
+		return r;
+	log_set_level(d->config->log_level);
+	raise_fd_limit();
+	r = mapfile_setup();
+	if (r < 0)
+		return err_set(err, r, "could not install the SIGBUS handler: %s", err_reason(r));
+	return daemon_start(d, err);
+}
+
+int
+daemon_run(const char *config_file)
+{
+	struct daemon d = {
+		.config_file = config_file,
+		.started_mono = clock_mono(),
+		.beat = {.run = beat_run},
+	};
+	struct err err = {0};
+	int r;
+
+	lock_init(&d.step_lock, RANK_DAEMON, "reload step");
+	cond_init(&d.step_changed);
+	log_open();
+	service_open();
+	(void)signal(SIGPIPE, SIG_IGN);
+	r = daemon_open(&d, &err);
+	if (r < 0) {
+		log_error("%s%s%s", err.what, err.hint[0] ? "; " : "", err.hint);
+	} else {
+		log_info("trawld %s started in %.3f s", TRAWL_VERSION,
+			(double)(clock_mono() - d.started_mono) / (double)USEC_PER_SEC);
+		service_ready();
+		r = server_run(d.server);
+	}
+	daemon_stop(&d, clock_deadline(DAEMON_STOP_USEC - DAEMON_FLUSH_USEC));
+	cond_fini(&d.step_changed);
+	lock_fini(&d.step_lock);
+	log_info("stopped");
+	service_close();
+	log_close();
+	return r < 0 ? 1 : 0;
+}

@@ -1,0 +1,67 @@
+/**
+ * daemon: the running whole, its start and stop order, reload, health.
+ *
+ * Start: pools -> engine (saved index served) -> listeners -> walks -> READY. Stop: STOPPING ->
+ * listeners closed, queries cancelled, answers flushed -> walks cancelled -> catalog closed ->
+ * pools. The main thread runs the event loop in between.
+ *
+ * Threads: `struct daemon` belongs to the main thread but for the fields that say otherwise.
+ */
+#pragma once
+
+#include "config.h"
+#include "sync/thread.h"
+
+/** A stop may take this long; then the process ends anyway, which loses nothing (design of the
+ * commit order). */
+#define DAEMON_STOP_USEC (4500 * USEC_PER_MSEC)
+#define DAEMON_FLUSH_USEC (2 * USEC_PER_SEC)
+
+enum reload_state {
+	RELOAD_IDLE,
+	RELOAD_RUNNING,
+	RELOAD_AGAIN, /* asked for once more while one was running */
+};
+
+struct daemon {
+	/* Fixed from start to stop. */
+	const char *config_file; /* NULL: built-in values */
+	struct pool *compute, *io;
+	struct engine *engine;
+	struct server *server;
+	usec_t started_mono;
+	char state_dir[4096];
+
+	/* Main thread (the loop). */
+	enum reload_state reload_state;
+	struct thread reload_thread;
+	/* Written by the reload thread, read by the loop after joining it: what was loaded and
+	 * taken over. */
+	struct config *reload_config;
+	bool stopping;
+	struct config *config; /* in force; replaced by the loop at the end of a reload */
+
+	/* Between the reload thread and the loop, guarded by step_lock (RANK_DAEMON). */
+	struct lock step_lock;
+	struct cond step_changed;
+	bool loop_ended;
+
+	/* A beat goes through the compute pool; the watchdog is fed only when the one before came
+	 * back. Release by the task, acquire by the loop: nothing else is passed. */
+	struct task beat;
+	_Atomic uint32_t beat_pending;
+};
+
+/** Run until a signal ends it. The process's exit status. */
+int daemon_run(const char *config_file);
+
+/** Fill the callbacks that the server needs; d outlives the server. */
+void api_fill(struct server_ops *ops, struct daemon *d);
+
+/** Begin a reload in a thread of its own; its verdict is logged. Loop only. */
+int reload_begin(struct daemon *d, struct err *err);
+/** After the loop has ended: wait for a running reload. */
+void reload_join(struct daemon *d);
+/** The server's and the engine's part of a configuration; pointers into c. */
+struct server_config server_config_of(const struct config *c);
+struct engine_config engine_config_of(struct daemon *d, const struct config *c);

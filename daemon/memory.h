@@ -1,0 +1,16 @@
+/**
+ * memory: what the process holds, from the kernel and from jemalloc. The only door to jemalloc.
+ *
+ * Threads: any.
+ */
+#pragma once
+
+#include "base/defs.h"
+
+struct memory_stats {
+	uint64_t rss_bytes, anon_bytes, file_bytes; /* of /proc/self/status */
+	bool has_jemalloc;
+	uint64_t allocated_bytes, active_bytes, mapped_bytes, retained_bytes;
+};
+
+void memory_get_stats(struct memory_stats *ret);

@@ -1,0 +1,170 @@
+/*
+ * reconfigure: SIGHUP and the reload request.
+ *
+ * Reading the file may ask slow name services, and the engine asks the catalog, so both run in a
+ * thread of their own; listeners and limits belong to the loop. The order makes it all or nothing:
+ * the loop takes the new listeners first, the engine follows, and when the engine refuses, the loop
+ * takes the old ones back.
+ */
+#include "daemon.h"
+
+#include "base/log.h"
+#include "service.h"
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+/* A step that the reload thread asks of the loop, on the thread's stack. The thread waits until the
+ * loop has done it or has ended (then nothing posted runs any more). */
+struct step {
+	struct daemon *d;
+	const struct config *config;
+	bool done; /* guarded by d->step_lock, as are the two below */
+	int result;
+	struct err err;
+};
+
+static void
+configure_in_loop(void *ctx)
+{
+	struct step *s = ctx;
+	struct daemon *d = s->d;
+	struct server_config cfg = server_config_of(s->config);
+	struct err err = {0};
+	int r = d->stopping ? -ECANCELED : server_configure(d->server, &cfg, &err);
+
+	LOCK_SCOPE(&d->step_lock);
+	s->result = r;
+	s->err = err;
+	s->done = true;
+	cond_broadcast(&d->step_changed);
+}
+
+static int
+configure_server(struct daemon *d, const struct config *c, struct err *err)
+{
+	struct step s = {.d = d, .config = c};
+	int r = server_post(d->server, configure_in_loop, &s);
+
+	if (r < 0)
+		return err_set(err, r, "could not reach the event loop: %s", err_reason(r));
+	LOCK_SCOPE(&d->step_lock);
+	while (!s.done && !d->loop_ended)
+		cond_wait(&d->step_changed, &d->step_lock);
+	if (!s.done || s.result == -ECANCELED)
+		return err_set(err, -ECANCELED, "the daemon is stopping");
+	if (s.result < 0)
+		*err = s.err;
+	return s.result;
+}
+
+static int
+check_fixed(const struct daemon *d, const struct config *c, struct err *err)
+{
+	if (strcmp(d->config->state_dir, c->state_dir) != 0)
+		return err_set(err, -EOPNOTSUPP,
+			"state_dir cannot change while the daemon runs; restart it");
+	return 0;
+}
+
+static void
+finish_in_loop(void *ctx)
+{
+	struct daemon *d = ctx;
+	bool again = d->reload_state == RELOAD_AGAIN;
+
+	(void)thread_join(&d->reload_thread);
+	if (d->reload_config) {
+		log_set_level(d->reload_config->log_level);
+		config_free(d->config);
+		d->config = TAKE_PTR(d->reload_config);
+	}
+	d->reload_state = RELOAD_IDLE;
+	service_ready();
+	if (again)
+		(void)reload_begin(d, NULL);
+}
+
+static int
+try_reload(struct daemon *d, struct config **ret, struct err *err)
+{
+	struct engine_config ec;
+	struct config *c;
+	int r = config_load(d->config_file, &c, err);
+
+	if (r < 0)
+		return r;
+	r = check_fixed(d, c, err);
+	if (r == 0)
+		r = config_check_roots(c, err);
+	if (r == 0)
+		r = configure_server(d, c, err);
+	if (r == 0) {
+		ec = engine_config_of(d, c);
+		r = engine_reload(d->engine, &ec, err);
+		if (r < 0) {
+			struct err ignored;
+
+			(void)configure_server(d, d->config, &ignored);
+		}
+	}
+	if (r < 0) {
+		config_free(c);
+		return r;
+	}
+	*ret = c;
+	return 0;
+}
+
+static int
+reload_main(void *arg)
+{
+	struct daemon *d = arg;
+	struct err err = {0};
+	int r = try_reload(d, &d->reload_config, &err);
+
+	if (r < 0)
+		log_error("could not reload the configuration: %s; the old one stays in force",
+			err.what);
+	else
+		log_info("configuration reloaded");
+	if (server_post(d->server, finish_in_loop, d) < 0)
+		log_error("could not end the reload: out of memory");
+	return r;
+}
+
+int
+reload_begin(struct daemon *d, struct err *err)
+{
+	int r;
+
+	if (d->stopping)
+		return err_set(err, -ECANCELED, "the daemon is stopping");
+	if (d->reload_state != RELOAD_IDLE) {
+		d->reload_state = RELOAD_AGAIN;
+		return 0;
+	}
+	service_reloading();
+	d->reload_state = RELOAD_RUNNING;
+	r = thread_start(&d->reload_thread, "reload", reload_main, d);
+	if (r < 0) {
+		d->reload_state = RELOAD_IDLE;
+		service_ready();
+		return err_set(err, r, "could not reload: %s", err_reason(r));
+	}
+	return 0;
+}
+
+void
+reload_join(struct daemon *d)
+{
+	if (d->reload_state == RELOAD_IDLE)
+		return;
+	{
+		LOCK_SCOPE(&d->step_lock);
+		d->loop_ended = true;
+		cond_broadcast(&d->step_changed);
+	}
+	(void)thread_join(&d->reload_thread);
+	config_free(TAKE_PTR(d->reload_config));
+}

@@ -1,0 +1,307 @@
+#include "engine/indexer.h"
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "index/tree_build.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+/* The thread that runs the walk while the root's own thread builds. */
+struct walker {
+	struct thread thread;
+	struct walk_opts opts;
+	struct root *root;
+	struct chan *chan; /* of struct walk_batch */
+	struct stop stop;  /* child of the root's: also fired when building fails */
+	struct walk_stats stats;
+	struct err err;
+};
+
+static void
+drop_batch(void *item)
+{
+	walk_batch_destroy(item);
+}
+
+static int
+walker_main(void *arg)
+{
+	struct walker *w = arg;
+	struct walk_entry root;
+	int r = walk_run(
+		&w->opts, w->root->engine->io, w->chan, &w->stop, &w->stats, &root, &w->err);
+
+	chan_close(w->chan); /* the builder receives what was sent, then learns of the end */
+	return r;
+}
+
+static int
+root_input(const char *path, struct tree_input *ret, struct err *err)
+{
+	AUTO(closep) int fd = fd_open_long(path, O_PATH | O_DIRECTORY);
+	struct statx st;
+
+	if (fd < 0)
+		return err_set(err, fd, "could not open \"%s\": %s", path, err_reason(fd));
+	if (statx(fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS, &st) < 0)
+		return err_set(
+			err, -errno, "could not look at \"%s\": %s", path, err_reason(errno));
+	*ret = (struct tree_input){
+		.name = SPAN_LIT(""),
+		.mode = st.stx_mode,
+		.uid = st.stx_uid,
+		.gid = st.stx_gid,
+		.nlink = st.stx_nlink,
+		.dev = makedev(st.stx_dev_major, st.stx_dev_minor),
+		.ino = st.stx_ino,
+		.size = st.stx_size,
+		.blocks = st.stx_blocks,
+		.mtime_ns = clock_ns(st.stx_mtime.tv_sec, st.stx_mtime.tv_nsec),
+		.ctime_ns = clock_ns(st.stx_ctime.tv_sec, st.stx_ctime.tv_nsec),
+	};
+	return 0;
+}
+
+static struct tree_input
+input_of(const struct walk_entry *e)
+{
+	return (struct tree_input){
+		.name = {e->name, e->name_len},
+		.mode = e->mode,
+		.uid = e->uid,
+		.gid = e->gid,
+		.nlink = e->nlink,
+		.dev = e->dev,
+		.ino = e->ino,
+		.size = e->size,
+		.blocks = e->blocks,
+		.mtime_ns = e->mtime_ns,
+		.ctime_ns = e->ctime_ns,
+		.dir = e->dir == WALK_NO_DIR ? TREE_BUILD_NO_DIR : e->dir,
+		.not_entered = e->skip != SKIP_NONE,
+	};
+}
+
+/* One batch into the builder. `inputs` is scratch that grows to the longest list. */
+static int
+build_batch(struct tree_builder *b, const struct walk_batch *batch, struct arena *scratch)
+{
+	for (uint32_t i = 0; i < batch->n_lists; i++) {
+		const struct walk_list *list = &batch->lists[i];
+		struct tree_input *in;
+		int r;
+
+		arena_reset(scratch);
+		in = arena_alloc(scratch, MAX(list->n_entries, 1u) * sizeof(*in));
+		if (!in)
+			return -ENOMEM;
+		for (uint32_t k = 0; k < list->n_entries; k++)
+			in[k] = input_of(&list->entries[k]);
+		r = tree_builder_add(b, list->dir, in, list->n_entries, list->skip != SKIP_NONE);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* Receive until the walk is over. After a failure the rest is received and dropped, so that no
+ * walking thread stays blocked on a full channel. */
+static int
+build_all(struct walker *w, struct tree_builder *b)
+{
+	struct arena scratch = {.chunk_bytes = 1u << 20};
+	int r = 0;
+	void *item;
+
+	while (chan_recv(w->chan, &item, NULL) == 0) {
+		if (r == 0) {
+			r = build_batch(b, item, &scratch);
+			if (r < 0)
+				stop_request(&w->stop);
+		}
+		walk_batch_destroy(item);
+	}
+	arena_fini(&scratch);
+	return r;
+}
+
+static int
+walk_and_build(struct walker *w, struct tree_builder *b, struct err *err)
+{
+	int built, walked, r;
+
+	r = thread_start(&w->thread, "walk", walker_main, w);
+	if (r < 0)
+		return err_set(err, r, "could not start a thread: %s", err_reason(r));
+	built = build_all(w, b);
+	walked = thread_join(&w->thread);
+	if (built < 0)
+		return err_set(err, built, "could not collect the entries of \"%s\": %s",
+			w->root->path, err_reason(built));
+	if (walked < 0)
+		*err = w->err;
+	return walked;
+}
+
+static void
+skipped_text(const struct walk_stats *stats, struct strbuf *out)
+{
+	for (unsigned i = 1; i < N_WALK_SKIPS; i++) {
+		uint64_t n = counter_get(&stats->n_skipped[i]);
+
+		if (n > 0)
+			(void)strbuf_printf(out, "%s%s=%" PRIu64, out->len ? " " : "",
+				walk_skip_word((enum walk_skip)i), n);
+	}
+}
+
+/* The new tree takes the root's place. Returns the old file's name for unlinking. */
+static char *
+install(struct root *r, struct tree *tree, char *segment, const struct walker *w, usec_t began)
+{
+	struct engine *e = r->engine;
+	struct tree *old_tree;
+	char *old_segment;
+
+	LOCK_SCOPE(&e->lock);
+	old_tree = r->tree;
+	old_segment = r->segment;
+	r->tree = tree;
+	r->segment = segment;
+	r->n_entries = tree_cols(tree)->n_entries;
+	r->walked_usec = began;
+	r->walked = true;
+	r->state = ROOT_READY;
+	for (unsigned i = 0; i < N_WALK_SKIPS; i++)
+		r->skipped[i] = counter_get(&w->stats.n_skipped[i]);
+	(void)engine_publish_locked(e); /* out of memory: the next publish shows it */
+	tree_unref(old_tree);           /* snapshots that still show it hold their own reference */
+	return old_segment;
+}
+
+/* Check the file by opening it as the next start would, then let the catalog name it. */
+static int
+seal(struct root *r, const char *name, const struct walker *w, usec_t began, struct tree **ret,
+	struct err *err)
+{
+	struct engine *e = r->engine;
+	AUTO(strbuf_fini) struct strbuf skipped = {0};
+	struct tree *tree;
+	int code = tree_open(e->segment_fd, name, &tree, err);
+
+	if (code < 0)
+		return code;
+	skipped_text(&w->stats, &skipped);
+	code = catalog_commit_segment(e->catalog,
+		&(struct catalog_root){
+			.id = r->id,
+			.path = r->path,
+			.segment = (char *)(uintptr_t)name,
+			.settings = r->settings,
+			.n_entries = tree_cols(tree)->n_entries,
+			.walked_usec = began,
+			.skipped = skipped.data ? skipped.data : (char[]){""},
+		},
+		NULL, err);
+	if (code < 0) {
+		tree_unref(tree);
+		return code;
+	}
+	*ret = tree;
+	return 0;
+}
+
+/* note: commit order, in root.h. */
+static int
+commit(struct root *r, struct tree_builder *b, const struct walker *w, usec_t began,
+	struct err *err)
+{
+	struct engine *e = r->engine;
+	AUTO(freep) char *name = NULL;
+	AUTO(freep) char *old = NULL;
+	struct tree *tree;
+	uint64_t bytes;
+	int code;
+
+	if (asprintf(&name, "tree-%" PRIu32 "-%" PRIu64 "-%" PRIu64 ".seg", r->id,
+		    catalog_epoch(e->catalog), add_rlx(&e->next_file.value, 1)) < 0)
+		return err_set(err, -ENOMEM, "could not write the index: out of memory");
+	code = tree_builder_write(b, e->segment_fd, name, &r->stop, &bytes, err);
+	if (code < 0)
+		return code;
+	code = seal(r, name, w, began, &tree, err);
+	if (code < 0) {
+		(void)unlinkat(e->segment_fd, name, 0);
+		return code;
+	}
+	counter_add(&e->n_commits, 1);
+	old = install(r, tree, TAKE_PTR(name), w, began);
+	if (old)
+		(void)unlinkat(e->segment_fd, old, 0);
+	return 0;
+}
+
+static void
+show_stats(struct root *r, struct walk_stats *stats)
+{
+	LOCK_SCOPE(&r->engine->lock);
+	r->stats = stats;
+}
+
+static void
+tree_builder_destroyp(struct tree_builder **b)
+{
+	tree_builder_destroy(*b);
+}
+
+static int
+run(struct walker *w, struct err *err)
+{
+	struct root *r = w->root;
+	AUTO(tree_builder_destroyp) struct tree_builder *b = NULL;
+	struct tree_input root;
+	usec_t began = clock_real();
+	int code = root_input(r->path, &root, err);
+
+	if (code < 0)
+		return code;
+	code = tree_builder_create(&root, &b);
+	if (code < 0)
+		return err_set(err, code, "could not walk \"%s\": %s", r->path, err_reason(code));
+	code = walk_and_build(w, b, err);
+	if (code < 0)
+		return code;
+	return commit(r, b, w, began, err);
+}
+
+int
+indexer_run(struct root *r, struct err *err)
+{
+	struct walker *w = calloc(1, sizeof(*w));
+	int code = -ENOMEM;
+
+	if (!w)
+		return err_set(err, code, "could not walk \"%s\": out of memory", r->path);
+	w->root = r;
+	w->opts = root_walk_opts(r);
+	w->chan = chan_create(ENGINE_BATCHES, drop_batch);
+	stop_init(&w->stop, &r->stop);
+	counter_add(&r->engine->n_walks, 1);
+	if (w->chan) {
+		show_stats(r, &w->stats);
+		code = run(w, err);
+		show_stats(r, NULL);
+	} else {
+		(void)err_set(err, code, "could not walk \"%s\": out of memory", r->path);
+	}
+	stop_fini(&w->stop);
+	chan_destroy(w->chan);
+	free(w);
+	return code;
+}

@@ -1,0 +1,11 @@
+/**
+ * indexer: one walk of one root, from the first listing to the published snapshot. Internal to
+ * lib/engine.
+ */
+#pragma once
+
+#include "engine/internal.h"
+
+/** Walk, build, commit, publish. Runs on the root's thread. 0; -ECANCELED when stopped; else err
+ * says why. */
+int indexer_run(struct root *r, struct err *err);

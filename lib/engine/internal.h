@@ -1,0 +1,51 @@
+/**
+ * internal: the engine's own structure, for the files of lib/engine.
+ */
+#pragma once
+
+#include "base/vec.h"
+#include "engine/root.h"
+
+struct engine {
+	/* Fixed at create. */
+	char *state_dir;
+	int state_fd;   /* the state directory */
+	int segment_fd; /* "segments" in it */
+	struct catalog *catalog;
+	struct pool *io;
+	unsigned walk_width;
+	char **own_dirs; /* NULL-terminated, the state directory first */
+	void (*on_event)(void *ctx, bool trouble, const char *text);
+	void *ctx;
+	struct stop stop;
+
+	/* Published snapshots; readers take no lock. */
+	struct arc_slot current;
+
+	/* Guarded by lock (RANK_ENGINE). Walks, the catalog and the disk are never waited for under
+	 * it. */
+	struct lock lock;
+	uint64_t tick;
+	/* In configuration order. Only engine_create(), _reload() and _destroy() change it, one at
+	 * a time and under the lock; so those may read it without. */
+	VEC(struct root *) roots;
+
+	/* Only engine_reload() and engine_destroy(): roots that were removed, whose threads may
+	 * still run. */
+	struct list retired; /* struct root.link */
+
+	struct counter n_walks, n_commits;
+	struct counter next_file; /* makes segment names unique within an epoch */
+};
+
+#define ENGINE_SEGMENT_DIR "segments"
+#define ENGINE_MAX_ROOTS 256u
+#define ENGINE_BATCHES 64u /* bound of the channel between walk and builder, in batches */
+
+/** Build a snapshot of the roots as they are and publish it. -ENOMEM leaves the old one. */
+int engine_publish_locked(struct engine *e);
+void engine_event(const struct engine *e, bool trouble, const char *fmt, ...) PRINTF_LIKE(3, 4);
+
+/** Copies of configuration values; the copy of NULL is NULL. */
+char **strings_copy(const char *const *strings);
+void strings_free(char **strings);

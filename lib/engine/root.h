@@ -1,0 +1,72 @@
+/**
+ * root: one indexed tree of the engine and the thread that walks it. Internal to lib/engine.
+ *
+ * The thread lives as long as the root and sleeps while nothing is wanted. A walk is: listings from
+ * walk_run() (in a second thread, on the I/O pool) through a bounded channel into a tree builder,
+ * then
+ *
+ *     file synced -> catalog commit -> publish -> replaced file unlinked          (note: commit
+ * order)
+ *
+ * which is the order that makes kill -9 harmless at every point.
+ *
+ * Life of a root: root_create -> root_adopt (its segment of an earlier run) -> root_start -> any
+ * number of root_request -> root_stop -> root_destroy. A removed root whose walk hangs in the
+ * kernel stays in the engine's list of retired roots until its thread ends.
+ */
+#pragma once
+
+#include "catalog/catalog.h"
+#include "engine/engine.h"
+#include "sync/thread.h"
+
+struct root {
+	/* Fixed at create. */
+	struct engine *engine;
+	uint32_t id;
+	char *path;
+	/* What the walk needs, made of the settings; replaced only while no thread runs. */
+	struct engine_root cfg;
+	struct rules *rules;
+	char **other_roots; /* roots below this one; NULL-terminated */
+	uint64_t settings;  /* hash of all that decides what a walk finds */
+
+	/* Guarded by the engine's lock. */
+	enum root_state state;
+	bool wanted; /* a walk was asked for and has not begun */
+	bool stopping;
+	bool walked; /* by this process, successfully, under these settings */
+	struct tree *tree;
+	char *segment; /* file name of `tree` */
+	uint64_t n_entries, walked_usec, walk_took_usec;
+	uint64_t skipped[N_WALK_SKIPS];
+	char error[256];
+	struct walk_stats *stats; /* of the running walk, NULL when none runs */
+	struct cond changed;      /* wanted or stopping was set */
+
+	/* Owner: who creates and destroys the root. */
+	struct thread thread;
+	struct stop stop; /* child of the engine's */
+	struct list link; /* on engine.retired or unlinked */
+	/* Release when the thread is about to return, acquire by who reaps it without blocking. */
+	_Atomic uint32_t ended;
+};
+
+/** `all` is the whole configuration: roots below this one are left to themselves. */
+int root_create(struct engine *e, const struct engine_config *all, size_t which, struct root **ret,
+	struct err *err);
+void root_destroy(struct root *r); /* joins; NULL is legal */
+
+/** Serve the segment that the catalog names, until a walk replaces it. A damaged one is reported
+ * and left. */
+void root_adopt(struct root *r, const struct catalog_root *known);
+int root_start(struct root *r, struct err *err);
+void root_request_locked(struct root *r);
+/** Returns at once. */
+void root_stop(struct root *r);
+
+/** The same tree would come out of a walk under both settings. */
+bool root_same_settings(const struct root *a, const struct root *b);
+
+/** Options of a walk; pointers into r and the engine, valid until r is destroyed. */
+struct walk_opts root_walk_opts(const struct root *r);

@@ -1,0 +1,59 @@
+#include "engine/internal.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+static int
+root_status_locked(const struct root *r, struct engine_root_status *ret)
+{
+	*ret = (struct engine_root_status){
+		.id = r->id,
+		.name = strdup(r->cfg.name),
+		.path = strdup(r->path),
+		.state = r->state,
+		.n_entries = r->tree ? r->n_entries : 0,
+		.segment_bytes = r->tree ? tree_file_bytes(r->tree) : 0,
+		.walked_usec = r->walked_usec,
+		.walk_took_usec = r->walk_took_usec,
+		.walk_entries = r->stats ? counter_get(&r->stats->n_entries) : 0,
+		.expect_entries = r->n_entries,
+	};
+	memcpy(ret->skipped, r->skipped, sizeof(ret->skipped));
+	(void)snprintf(ret->error, sizeof(ret->error), "%s", r->error);
+	return ret->name && ret->path ? 0 : -ENOMEM;
+}
+
+int
+engine_status(struct engine *e, struct engine_status *ret)
+{
+	struct engine_status s = {
+		.n_walks = counter_get(&e->n_walks),
+		.n_commits = counter_get(&e->n_commits),
+	};
+	int r = 0;
+
+	LOCK_SCOPE(&e->lock);
+	s.roots = calloc(e->roots.len + 1, sizeof(*s.roots));
+	if (!s.roots)
+		return -ENOMEM;
+	for (; s.n_roots < e->roots.len && r == 0; s.n_roots++)
+		r = root_status_locked(e->roots.data[s.n_roots], &s.roots[s.n_roots]);
+	if (r < 0) {
+		engine_status_fini(&s);
+		return r;
+	}
+	*ret = s;
+	return 0;
+}
+
+void
+engine_status_fini(struct engine_status *s)
+{
+	for (size_t i = 0; i < s->n_roots; i++) {
+		free(s->roots[i].name);
+		free(s->roots[i].path);
+	}
+	free(s->roots);
+	*s = (struct engine_status){0};
+}
