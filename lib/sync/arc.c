@@ -1,1 +1,131 @@
 #include "sync/arc.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+#define ARC_MAX_REFS INT32_MAX
+#define SLOT_COUNT_BITS 16u
+#define SLOT_COUNT_MASK ((1u << SLOT_COUNT_BITS) - 1)
+
+static void
+arc_add(struct arc *a, int64_t n)
+{
+	/* Relaxed: who adds is already protected by a reference (its own or the slot's). */
+	int64_t before = add_rlx(&a->refs, n);
+
+	if (LIKELY(before > 0 && before <= ARC_MAX_REFS - n))
+		return;
+	(void)dprintf(STDERR_FILENO, "arc %p has %lld references\n", (void *)a, (long long)before);
+	abort();
+}
+
+void
+arc_init(struct arc *a, void (*destroy)(struct arc *a))
+{
+	a->refs = 1;
+	a->destroy = destroy;
+}
+
+void
+arc_get(struct arc *a)
+{
+	arc_add(a, 1);
+}
+
+void
+arc_put(struct arc *a)
+{
+	int64_t before;
+
+	if (!a)
+		return;
+	/* Release: our uses happen before the destruction. It pairs with the acquire below, on the
+	 * release sequence that all the other puts continue. */
+	before = sub_rel(&a->refs, 1);
+	assert(before > 0);
+	if (before > 1)
+		return;
+	(void)load_acq(&a->refs);
+	a->destroy(a);
+}
+
+int64_t
+arc_refs(const struct arc *a)
+{
+	return load_rlx(&a->refs);
+}
+
+static uint64_t
+slot_pack(struct arc *a)
+{
+	uint64_t word = (uint64_t)(uintptr_t)a;
+
+	assert(word >> 47 == 0);
+	return word << SLOT_COUNT_BITS;
+}
+
+static struct arc *
+slot_arc(uint64_t word)
+{
+	return (struct arc *)(uintptr_t)(word >> SLOT_COUNT_BITS);
+}
+
+void
+arc_slot_init(struct arc_slot *s, struct arc *a)
+{
+	store_rel(&s->word, slot_pack(a));
+}
+
+/*
+ * note: split count. A reader announces itself in the slot's word (one), takes its reference in the
+ * object (two), and takes the announcement back (three). A publisher that comes between one and
+ * three finds the announcement in the word that it swapped out and adds it to the object before it
+ * drops the slot's reference; so the object lives, and the reader, who finds its announcement gone,
+ * has one reference too many and puts it.
+ *
+ * The same object may have been published a second time in between. Then the reader takes back the
+ * announcement of another reader of the same object, who in turn finds none and puts: references to
+ * one object are alike, the sum is right.
+ */
+struct arc *
+arc_slot_acquire(struct arc_slot *s)
+{
+	uint64_t word = load_rlx(&s->word);
+	struct arc *a;
+
+	if (!slot_arc(word))
+		return NULL;
+	/* Acquire pairs with the release of the publishing swap: the object is seen as built. */
+	word = add_acq(&s->word, 1) + 1;
+	assert((word & SLOT_COUNT_MASK) != 0);
+	a = slot_arc(word);
+	if (a)
+		arc_add(a, 1);
+	/* Release pairs with the acquire of the publisher's swap: who sees the announcement gone
+	 * also sees the reference that replaced it. */
+	while (slot_arc(word) == a && (word & SLOT_COUNT_MASK) != 0) {
+		if (cas_ar(&s->word, &word, word - 1))
+			return a;
+	}
+	arc_put(a);
+	return a;
+}
+
+void
+arc_slot_publish(struct arc_slot *s, struct arc *a)
+{
+	uint64_t word = swap_ar(&s->word, slot_pack(a));
+	struct arc *old = slot_arc(word);
+
+	if (!old)
+		return;
+	if (word & SLOT_COUNT_MASK)
+		arc_add(old, (int64_t)(word & SLOT_COUNT_MASK));
+	arc_put(old);
+}
+
+void
+arc_slot_fini(struct arc_slot *s)
+{
+	arc_slot_publish(s, NULL);
+}

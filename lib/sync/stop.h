@@ -5,7 +5,8 @@
  * fires; long computations poll stop_requested(). Tokens form a tree: a child fires with its parent
  * (daemon -> query), never the other way.
  *
- * Ownership: stop_init()/stop_fini() on caller's storage. A parent outlives its children.
+ * Ownership: stop_init()/stop_fini() on caller's storage. A parent outlives its children;
+ *            stop_fini() waits for a stop_request() that is still waking others, its parent's too.
  * Threads:   any; stop_request() is not async-signal-safe (signals arrive as events).
  */
 #pragma once
@@ -14,12 +15,16 @@
 #include "sync/lock.h"
 
 struct stop {
-	/* 0 or 1. Release in stop_request pairs with acquire in stop_requested: what was written
-	 * before the request is seen by who stops because of it. */
+	/* 0 or 1. The request writes it with release or stronger, stop_requested() acquires: what
+	 * was written before the request is seen by who stops because of it. Both are in fact
+	 * seq_cst, as note: wakeup (park.c) asks of a condition that sleepers re-check. */
 	_Atomic uint32_t fired;
 
 	/* Guarded by lock (RANK_STOP; a parent's lock is given before a child's is taken). */
 	struct lock lock;
+	struct cond idle;     /* `busy` changed */
+	const void *busy;     /* the waiter or child being woken now, without the lock */
+	bool requesting;      /* a stop_request() is under way */
 	struct list waiters;  /* struct stop_waiter.link */
 	struct list children; /* struct stop.sibling */
 
@@ -28,8 +33,8 @@ struct stop {
 	struct list sibling;
 };
 
-/** What a fired token calls: `wake` runs on the firing thread, must not block and may not touch the
- *  token. */
+/** What a fired token calls: `wake` runs on the firing thread without the token's lock, must not
+ *  block for long (a short lock is fine) and may not touch the token. */
 struct stop_waiter {
 	struct list link; /* on one stop.waiters or unlinked */
 	void (*wake)(void *arg);
@@ -43,10 +48,11 @@ void stop_request(struct stop *s);
 static inline bool
 stop_requested(const struct stop *s)
 {
-	return s && load_acq(&s->fired) != 0;
+	return s && load_sc(&s->fired) != 0;
 }
 
-/** Register; when already fired, wake runs at once. s may be NULL (nothing happens). */
+/** Register; when already fired, wake runs at once, on the calling thread. s may be NULL (nothing
+ *  happens). */
 void stop_add(struct stop *s, struct stop_waiter *w);
-/** After this returns `wake` is neither running nor will it run. */
+/** After this returns `wake` is neither running nor will it run; hold no lock, for it may wait. */
 void stop_remove(struct stop *s, struct stop_waiter *w);

@@ -1,8 +1,9 @@
 /**
  * thread: named threads with a result.
  *
- * Every signal is blocked in a new thread (signals arrive as events in the loop). The name is what
- * the kernel shows (15 bytes).
+ * Every signal is blocked in a new thread (signals arrive as events in the loop), save those that
+ * a fault raises: the guard of mapped files must get its SIGBUS. The name is what the kernel shows
+ * (15 bytes).
  *
  * Ownership: thread_start() on caller's storage; every started thread is joined exactly once. There
  * is no detach. Errors:    -EAGAIN, -ENOMEM of pthread_create; the thread's own result comes from
