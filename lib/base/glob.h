@@ -3,7 +3,8 @@
  *
  * `*` any run without '/', `**` any run, `?` one character without '/', `[a-z]` `[!a]` `[^a]` sets
  * with ranges and backslash, `\x` the character x. Inside a set ']' may come first. A `?` or a set
- * takes a whole UTF-8 sequence where there is one, else one byte.
+ * takes a whole UTF-8 sequence where there is one, else one byte. A component "**" followed by '/'
+ * also stands for no component at all: src/ ** /x without the spaces matches src/x.
  *
  * The matcher is the two-pointer backtracking one: time is O(pattern x text) at worst, no stack
  * grows.

@@ -5,9 +5,10 @@
  * message is lower case, has no full stop, says what was attempted, on what, why not, and ends in
  * "skipping" or "ignoring" when work goes on.
  *
- * On stderr a line is "<6>..." prefixed when JOURNAL_STREAM is set but the journal socket is not to
- * be had, else "HH:MM:SS.mmm level message key=value ...". Control characters in values are
- * escaped.
+ * The journal is used when JOURNAL_STREAM names the file that stderr is (a shell started by a unit
+ * hands the variable on, while stderr is a terminal or a file by then). On stderr a line is
+ * "<6>..." prefixed when JOURNAL_STREAM is set but the journal socket is not to be had, else
+ * "HH:MM:SS.mmm level message key=value ...". Control characters in values are escaped.
  *
  * Threads: any; a line is one write(2) or one datagram.
  */
@@ -25,6 +26,8 @@ struct log_field {
 
 /** Choose the sink from the environment; call once before threads start. Never fails. */
 void log_open(void);
+/** As log_open() when the environment names the journal, with its socket elsewhere: 0 or -errno. */
+int log_open_journal(const char *socket_path);
 void log_close(void);
 /** Any thread. */
 void log_set_level(enum log_level level);

@@ -1,7 +1,6 @@
 #include "base/str.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <strings.h>
 
@@ -127,24 +126,34 @@ strbuf_i64(struct strbuf *b, int64_t v)
 }
 
 int
-strbuf_printf(struct strbuf *b, const char *fmt, ...)
+strbuf_vprintf(struct strbuf *b, const char *fmt, va_list ap)
 {
-	va_list ap;
+	va_list again;
 	int n, r;
 
-	va_start(ap, fmt);
-	n = vsnprintf(NULL, 0, fmt, ap);
-	va_end(ap);
+	va_copy(again, ap);
+	n = vsnprintf(NULL, 0, fmt, again);
+	va_end(again);
 	if (n < 0)
 		return -EINVAL;
 	r = strbuf_reserve(b, (size_t)n);
 	if (r < 0)
 		return r;
-	va_start(ap, fmt);
 	(void)vsnprintf(b->data + b->len, (size_t)n + 1, fmt, ap);
-	va_end(ap);
 	b->len += (size_t)n;
 	return 0;
+}
+
+int
+strbuf_printf(struct strbuf *b, const char *fmt, ...)
+{
+	va_list ap;
+	int r;
+
+	va_start(ap, fmt);
+	r = strbuf_vprintf(b, fmt, ap);
+	va_end(ap);
+	return r;
 }
 
 void

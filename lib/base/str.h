@@ -6,6 +6,7 @@
 #pragma once
 
 #include "base/defs.h"
+#include <stdarg.h>
 #include <string.h>
 
 /** Borrowed bytes: who owns them is said where a span is handed out. */
@@ -57,6 +58,7 @@ int strbuf_span(struct strbuf *b, struct span s);
 int strbuf_u64(struct strbuf *b, uint64_t v);
 int strbuf_i64(struct strbuf *b, int64_t v);
 int strbuf_printf(struct strbuf *b, const char *fmt, ...) PRINTF_LIKE(2, 3);
+int strbuf_vprintf(struct strbuf *b, const char *fmt, va_list ap) PRINTF_LIKE(2, 0);
 void strbuf_truncate(struct strbuf *b, size_t len);
 /** Empty, memory kept. */
 void strbuf_reset(struct strbuf *b);
