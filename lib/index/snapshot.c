@@ -1,1 +1,107 @@
 #include "index/snapshot.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+
+static void
+snapshot_destroy(struct arc *a)
+{
+	struct snapshot *s = CONTAINER_OF(a, struct snapshot, arc);
+
+	for (uint32_t i = 0; i < s->n_roots; i++) {
+		free(s->roots[i].name);
+		free(s->roots[i].path);
+		tree_unref(s->roots[i].tree);
+	}
+	free(s);
+}
+
+struct snapshot *
+snapshot_create(uint32_t n_roots)
+{
+	struct snapshot *s = calloc(1, sizeof(*s) + n_roots * sizeof(s->roots[0]));
+
+	if (!s)
+		return NULL;
+	s->n_roots = n_roots;
+	arc_init(&s->arc, snapshot_destroy);
+	return s;
+}
+
+struct snapshot *
+snapshot_ref(struct snapshot *s)
+{
+	arc_get(&s->arc);
+	return s;
+}
+
+void
+snapshot_unref(struct snapshot *s)
+{
+	if (s)
+		arc_put(&s->arc);
+}
+
+const char *
+snapshot_clock(const struct snapshot *s, char buf[SNAPSHOT_CLOCK_BYTES])
+{
+	(void)snprintf(buf, SNAPSHOT_CLOCK_BYTES, "c:%" PRIx64 ":%" PRIu64 ":%" PRIu64, s->instance,
+		s->epoch, s->tick);
+	return buf;
+}
+
+int
+snapshot_path(const struct snapshot *s, uint32_t root, uint32_t entry, struct strbuf *out)
+{
+	const struct snap_root *r = &s->roots[root];
+	int error = strbuf_puts(out, r->path);
+
+	/* "/" is the one root whose path ends in a slash already. */
+	if (error == 0 && entry != 0 && !span_eq(span_of(r->path), SPAN_LIT("/")))
+		error = strbuf_putc(out, '/');
+	if (error == 0)
+		error = tree_path(tree_cols(r->tree), entry, out);
+	return error;
+}
+
+/* Length of the root's path when `path` is it or below it, with whole components; else -1. */
+static ssize_t
+root_prefix(const struct snap_root *r, struct span path)
+{
+	struct span root = span_of(r->path);
+
+	if (span_eq(root, SPAN_LIT("/")))
+		root.len = 0;
+	if (!span_starts(path, root) || (path.len > root.len && path.data[root.len] != '/'))
+		return -1;
+	return (ssize_t)root.len;
+}
+
+int
+snapshot_lookup(const struct snapshot *s, struct span path, uint32_t *ret_root, uint32_t *ret_entry)
+{
+	const struct snap_root *best = NULL;
+	ssize_t best_len = -1;
+	uint32_t entry;
+
+	if (path.len == 0 || path.data[0] != '/')
+		return -ENOENT;
+	for (uint32_t i = 0; i < s->n_roots; i++) {
+		ssize_t len = root_prefix(&s->roots[i], path);
+
+		if (len > best_len) {
+			best = &s->roots[i];
+			best_len = len;
+		}
+	}
+	if (!best || !best->tree)
+		return -ENOENT;
+	path.data += best_len;
+	path.len -= (size_t)best_len;
+	if (tree_lookup(tree_cols(best->tree), path, &entry) < 0)
+		return -ENOENT;
+	*ret_root = (uint32_t)(best - s->roots);
+	*ret_entry = entry;
+	return 0;
+}

@@ -1,1 +1,159 @@
 #include "index/tree.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+
+uint8_t
+tree_type(const struct tree_cols *c, uint32_t entry)
+{
+	return (uint8_t)IFTODT(c->classes[c->cls[entry]].mode);
+}
+
+static inline uint64_t
+name_start(const struct tree_cols *c, uint32_t e)
+{
+	return c->name_base[e / TREE_NAME_BLOCK] + c->name_rel[e];
+}
+
+struct span
+tree_name(const struct tree_cols *c, uint32_t entry)
+{
+	uint64_t start = name_start(c, entry);
+	uint64_t next = entry + 1 < c->n_entries ? name_start(c, entry + 1) : c->names_bytes;
+
+	return (struct span){c->names + start, next - start - 1};
+}
+
+static uint32_t
+tree_above(const struct tree_cols *c, uint32_t entry)
+{
+	return c->dir_entry[c->parent[entry]];
+}
+
+/* Twice up the parents, once for the length: no stack, whatever the depth. */
+int
+tree_path(const struct tree_cols *c, uint32_t entry, struct strbuf *out)
+{
+	size_t len = 0, at;
+	int r;
+
+	for (uint32_t e = entry; e != 0; e = tree_above(c, e))
+		len += tree_name(c, e).len + 1;
+	if (len == 0)
+		return 0;
+	r = strbuf_reserve(out, len); /* one more than the path: it starts without a slash */
+	if (r < 0)
+		return r;
+	at = out->len + len - 1;
+	for (uint32_t e = entry; e != 0; e = tree_above(c, e)) {
+		struct span name = tree_name(c, e);
+
+		at -= name.len;
+		memcpy(out->data + at, name.data, name.len);
+		if (at > out->len)
+			out->data[--at] = '/';
+	}
+	out->len += len - 1;
+	out->data[out->len] = '\0';
+	return 0;
+}
+
+uint32_t
+tree_depth(const struct tree_cols *c, uint32_t entry)
+{
+	uint32_t depth = 0;
+
+	for (uint32_t e = entry; e != 0; e = tree_above(c, e))
+		depth++;
+	return depth;
+}
+
+static int
+find_child(const struct tree_cols *c, uint32_t dir, struct span name, uint32_t *ret_entry)
+{
+	uint32_t lo = c->dir_first[dir], hi = c->dir_first[dir + 1];
+
+	while (lo < hi) {
+		uint32_t mid = lo + (hi - lo) / 2;
+		int order = span_cmp(tree_name(c, mid), name);
+
+		if (order == 0) {
+			*ret_entry = mid;
+			return 0;
+		}
+		if (order < 0)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return -ENOENT;
+}
+
+/* The next component of *path, which moves past it and past the slashes around it. */
+static struct span
+next_component(struct span *path)
+{
+	struct span name = {path->data, 0};
+	size_t n = 0;
+
+	while (n < path->len && path->data[n] != '/')
+		n++;
+	name.len = n;
+	while (n < path->len && path->data[n] == '/')
+		n++;
+	path->data += n;
+	path->len -= n;
+	return name;
+}
+
+int
+tree_lookup(const struct tree_cols *c, struct span path, uint32_t *ret_entry)
+{
+	bool slash = span_ends(path, SPAN_LIT("/"));
+	uint32_t e = 0;
+
+	if (path.len > 0 && path.data[0] == '/')
+		(void)next_component(&path);
+	while (path.len > 0) {
+		struct span name = next_component(&path);
+		int r;
+
+		if (tree_type(c, e) != DT_DIR)
+			return -ENOTDIR;
+		if (c->dir[e] == TREE_NO_DIR)
+			return -ENOENT;
+		r = find_child(c, c->dir[e], name, &e);
+		if (r < 0)
+			return r;
+	}
+	if (slash && tree_type(c, e) != DT_DIR)
+		return -ENOTDIR;
+	*ret_entry = e;
+	return 0;
+}
+
+void
+tree_subtree(const struct tree_cols *c, uint32_t dir, uint32_t *ret_lo, uint32_t *ret_hi)
+{
+	*ret_lo = c->dir_first[dir];
+	*ret_hi = c->dir_first[c->dir_end[dir]];
+}
+
+uint32_t
+tree_entry_at(const struct tree_cols *c, uint64_t at)
+{
+	uint32_t lo = 0, hi = c->n_entries;
+
+	/* The last entry that starts at or before `at`. */
+	while (hi - lo > 1) {
+		uint32_t mid = lo + (hi - lo) / 2;
+
+		if (name_start(c, mid) <= at)
+			lo = mid;
+		else
+			hi = mid;
+	}
+	return lo;
+}

@@ -66,20 +66,22 @@ struct tree_cols {
 };
 
 enum tree_flags {
-	TREE_NOT_ENTERED =
-		1u << 0, /* a directory whose contents were left out or could not be read */
-	TREE_EMPTY_DIR = 1u << 1, /* a directory that was read and had no entry at all */
+	TREE_NOT_ENTERED = 1u << 0, /* a directory whose contents were left out or could not be
+	                               read; with a directory number: not read to the end */
+	TREE_EMPTY_DIR = 1u << 1,   /* a directory that was read and had no entry at all */
 };
 
 struct tree;
 
 int tree_open(int dirfd, const char *name, struct tree **ret, struct err *err);
+/** The same from an open file, which the caller closes; `name` is for sentences. For tests and
+ *  fuzzers. */
+int tree_open_fd(int fd, const char *name, struct tree **ret, struct err *err);
 struct tree *tree_ref(struct tree *t);
 void tree_unref(struct tree *t); /* NULL is legal */
 const struct tree_cols *tree_cols(const struct tree *t);
 bool tree_faulted(const struct tree *t);
-/** Bytes of the file; the number of the walk that made it (settings of its root, see tree_build.h).
- */
+/** Length of the file. */
 uint64_t tree_file_bytes(const struct tree *t);
 
 struct span tree_name(const struct tree_cols *c, uint32_t entry);
