@@ -1,1 +1,195 @@
-/* mount.c */
+#include "walk/mount.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <poll.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/str.h"
+
+/* Not in <linux/magic.h> of Debian 12. */
+#define FUSECTL_MAGIC 0x65735543u
+#define MQUEUE_FS_MAGIC 0x19800202u
+#define CONFIGFS_FS_MAGIC 0x62656570u
+#define RPC_PIPEFS_MAGIC 0x67596969u
+#define NFSD_FS_MAGIC 0x6e667364u
+
+#define MOUNT_TABLE "/proc/self/mountinfo"
+#define MOUNT_TABLE_MAX_BYTES (64u << 20)
+
+/* devtmpfs calls itself tmpfs in statfs, so only the mount table knows it. */
+static const struct {
+	const char *type;
+	uint32_t magic;
+} pseudo[] = {
+	{"autofs", AUTOFS_SUPER_MAGIC},
+	{"binfmt_misc", BINFMTFS_MAGIC},
+	{"bpf", BPF_FS_MAGIC},
+	{"cgroup", CGROUP_SUPER_MAGIC},
+	{"cgroup2", CGROUP2_SUPER_MAGIC},
+	{"configfs", CONFIGFS_FS_MAGIC},
+	{"debugfs", DEBUGFS_MAGIC},
+	{"devpts", DEVPTS_SUPER_MAGIC},
+	{"devtmpfs", 0},
+	{"efivarfs", EFIVARFS_MAGIC},
+	{"fusectl", FUSECTL_MAGIC},
+	{"hugetlbfs", HUGETLBFS_MAGIC},
+	{"mqueue", MQUEUE_FS_MAGIC},
+	{"nfsd", NFSD_FS_MAGIC},
+	{"nsfs", NSFS_MAGIC},
+	{"proc", PROC_SUPER_MAGIC},
+	{"pstore", PSTOREFS_MAGIC},
+	{"rpc_pipefs", RPC_PIPEFS_MAGIC},
+	{"securityfs", SECURITYFS_MAGIC},
+	{"selinuxfs", SELINUX_MAGIC},
+	{"smackfs", SMACK_MAGIC},
+	{"sysfs", SYSFS_MAGIC},
+	{"tracefs", TRACEFS_MAGIC},
+};
+
+uint64_t
+statx_dev(const struct statx *st)
+{
+	return makedev(st->stx_dev_major, st->stx_dev_minor);
+}
+
+uint64_t
+statx_mnt(const struct statx *st)
+{
+	return st->stx_mask & STATX_MNT_ID ? st->stx_mnt_id : 0;
+}
+
+bool
+mount_is_border(const struct statx *st, uint64_t parent_dev, uint64_t parent_mnt)
+{
+	if (st->stx_attributes_mask & STATX_ATTR_MOUNT_ROOT)
+		return st->stx_attributes & STATX_ATTR_MOUNT_ROOT;
+	if (statx_mnt(st) && parent_mnt)
+		return statx_mnt(st) != parent_mnt;
+	return statx_dev(st) != parent_dev;
+}
+
+static bool
+is_pseudo_type(struct span type)
+{
+	for (size_t i = 0; i < ARRAY_LEN(pseudo); i++)
+		if (span_eq(span_of(pseudo[i].type), type))
+			return true;
+	return false;
+}
+
+/* The next word of a line: its length is 0 at the line's end. */
+static struct span
+next_word(struct span *line)
+{
+	const char *space = memchr(line->data, ' ', line->len);
+	struct span word = {line->data, space ? (size_t)(space - line->data) : line->len};
+	size_t step = MIN(word.len + 1, line->len);
+
+	line->data += step;
+	line->len -= step;
+	return word;
+}
+
+/* "36 35 98:0 /root /where options... - type source superoptions" (proc(5)). */
+static bool
+parse_row(struct span line, struct mount_row *ret)
+{
+	struct span word = next_word(&line);
+
+	if (parse_u64(word, &ret->id) < 0)
+		return false;
+	while (line.len > 0) {
+		word = next_word(&line);
+		if (span_eq(word, SPAN_LIT("-"))) {
+			ret->pseudo = is_pseudo_type(next_word(&line));
+			return true;
+		}
+	}
+	return false;
+}
+
+static void
+parse_table_locked(struct mounts *m, struct span text)
+{
+	while (text.len > 0) {
+		const char *eol = memchr(text.data, '\n', text.len);
+		size_t len = eol ? (size_t)(eol - text.data) : text.len;
+		size_t step = MIN(len + 1, text.len);
+		struct mount_row row;
+
+		/* A row lost for want of memory is a mount that mount_probe() decides. */
+		if (parse_row((struct span){text.data, len}, &row))
+			(void)VEC_PUSH(&m->rows, row);
+		text.data += step;
+		text.len -= step;
+	}
+}
+
+void
+mounts_init(struct mounts *m)
+{
+	*m = (struct mounts){.watch_fd = open(MOUNT_TABLE, O_RDONLY | O_CLOEXEC)};
+	lock_init(&m->lock, RANK_LEAF, "mounts");
+}
+
+void
+mounts_fini(struct mounts *m)
+{
+	closep(&m->watch_fd);
+	VEC_FINI(&m->rows);
+	lock_fini(&m->lock);
+}
+
+/* poll() reports a change once, so it is asked before the table is read: what changes in between
+ * is reported the next time. */
+static void
+refresh_locked(struct mounts *m)
+{
+	struct pollfd watch = {.fd = m->watch_fd, .events = POLLPRI};
+	bool changed = m->watch_fd >= 0 && poll(&watch, 1, 0) > 0;
+	struct strbuf text = {0};
+
+	if (m->loaded && !changed)
+		return;
+	m->loaded = m->watch_fd >= 0;
+	m->rows.len = 0;
+	if (fd_slurp(AT_FDCWD, MOUNT_TABLE, MOUNT_TABLE_MAX_BYTES, &text) == 0)
+		parse_table_locked(m, strbuf_view(&text));
+	strbuf_fini(&text);
+}
+
+enum mount_kind
+mounts_lookup(struct mounts *m, uint64_t id)
+{
+	LOCK_SCOPE(&m->lock);
+
+	if (id == 0)
+		return MOUNT_UNKNOWN;
+	refresh_locked(m);
+	VEC_EACH (&m->rows, row)
+		if (row->id == id)
+			return row->pseudo ? MOUNT_PSEUDO : MOUNT_REAL;
+	return MOUNT_UNKNOWN;
+}
+
+enum mount_kind
+mount_probe(int dirfd, const char *name)
+{
+	/* O_PATH without O_DIRECTORY does not trigger an automount. */
+	AUTO(closep)
+	int fd = *name ? openat(dirfd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC) : -1;
+	struct statfs fs;
+
+	if (fstatfs(*name ? fd : dirfd, &fs) < 0)
+		return MOUNT_REAL;
+	for (size_t i = 0; i < ARRAY_LEN(pseudo); i++)
+		if (pseudo[i].magic && pseudo[i].magic == (uint32_t)fs.f_type)
+			return MOUNT_PSEUDO;
+	return MOUNT_REAL;
+}

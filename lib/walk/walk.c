@@ -1,1 +1,568 @@
 #include "walk/walk.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "sync/thread.h"
+#include "walk/batch.h"
+#include "walk/dirq.h"
+#include "walk/judge.h"
+#include "walk/listing.h"
+
+#define DEFAULT_MAX_FDS 512u
+/* Besides what is kept for children, a worker has open: a directory, its parent, and a file or a
+ * step of a long path. */
+#define FDS_PER_WORKER 3u
+/* The root and the mount table. */
+#define FDS_PER_WALK 2u
+#define EMFILE_TRIES 20u
+/* Ask the stop token once per as many entries: a cold entry can take a disk's seek. */
+#define STOP_CHECK_ENTRIES 64u
+
+struct worker {
+	struct task task;
+	struct walk *walk;
+	struct dir *first; /* the root, for the one worker that begins */
+	bool active;       /* counted in dirq.n_active */
+	struct listing listing;
+	struct filler filler;
+	struct brood *mine; /* not yet published: the lists that name them are not sent */
+	struct strbuf path; /* of the directory being read, and of its entries */
+	struct strbuf kids; /* the sub-directories of a piece, as dirq_add() takes them */
+	uint32_t n_kids;
+	uint64_t n_bytes; /* of the piece */
+};
+
+struct walk {
+	/* Fixed while workers run. */
+	const struct walk_opts *opts;
+	struct pool *io;
+	struct chan *out;
+	struct stop *stop;
+	struct walk_stats *stats;
+	int root_fd;
+	unsigned n_workers;
+	struct worker *workers;
+
+	struct judge judge;
+	struct dirq dirq;
+
+	/* The next directory's number. Relaxed: only uniqueness counts. */
+	_Atomic uint64_t next_number;
+
+	/* Guarded by lock. RANK_WALK as dirq.lock is; never held together. */
+	struct lock lock;
+	struct cond ended;
+	unsigned n_running; /* tasks submitted and not ended */
+	int result;         /* of the first that failed */
+};
+
+static void
+count_skip(struct worker *k, enum walk_skip skip)
+{
+	if (skip != SKIP_NONE)
+		counter_add(&k->walk->stats->n_skipped[skip], 1);
+}
+
+static int
+check_stop(const struct worker *k)
+{
+	return stop_requested(k->walk->stop) ? -ECANCELED : 0;
+}
+
+/* Send the batch, then let others take the directories that it named: in this order, so that no
+ * listing overtakes the one that names its directory. */
+static int
+flush(struct worker *k)
+{
+	struct walk *w = k->walk;
+	int r = filler_send(&k->filler, w->out, w->stop);
+
+	if (r == 0)
+		dirq_publish(&w->dirq, &k->mine);
+	return r;
+}
+
+/* Somebody waits for work, and there is more than the one directory that we take next. */
+static bool
+should_share(const struct worker *k)
+{
+	return load_rlx(&k->walk->dirq.n_idle) > 0 && k->mine &&
+	       (k->mine->n_left > 1 || k->mine->next);
+}
+
+static int64_t
+stamp_ns(struct statx_timestamp t)
+{
+	return clock_ns(t.tv_sec, t.tv_nsec);
+}
+
+static void
+fill_from_stat(struct walk_entry *e, const struct statx *st)
+{
+	e->type = (uint8_t)IFTODT(st->stx_mode);
+	e->mode = st->stx_mode;
+	e->uid = st->stx_uid;
+	e->gid = st->stx_gid;
+	e->nlink = st->stx_nlink;
+	e->dev = statx_dev(st);
+	e->ino = st->stx_ino;
+	e->size = st->stx_size;
+	e->blocks = st->stx_blocks;
+	e->mtime_ns = stamp_ns(st->stx_mtime);
+	e->ctime_ns = stamp_ns(st->stx_ctime);
+}
+
+/* Only its name and type are known: a directory that may be listed but not searched. */
+static void
+fill_from_listing(
+	struct walk_entry *e, const struct listed *name, uint64_t dev, enum walk_skip skip)
+{
+	e->type = name->type;
+	e->mode = DTTOIF(name->type);
+	e->dev = dev;
+	e->ino = name->ino;
+	e->skip = (uint8_t)skip;
+}
+
+/* Note a sub-directory to enter; its number within the piece goes to the entry for now. */
+static int
+add_kid(struct worker *k, struct walk_entry *e, const struct listed *name, bool on_mount)
+{
+	struct brood_name head = {.len = name->len, .on_mount = on_mount};
+
+	e->dir = k->n_kids++;
+	(void)strbuf_add(&k->kids, &head, sizeof(head));
+	return strbuf_add(&k->kids, name->name, name->len + 1u);
+}
+
+/* The path of an entry: the directory's, which is the first dir_len bytes of k->path, and name. */
+static struct span
+entry_path(struct worker *k, size_t dir_len, const struct listed *name)
+{
+	strbuf_truncate(&k->path, dir_len);
+	if (dir_len > 0)
+		(void)strbuf_putc(&k->path, '/');
+	(void)strbuf_add(&k->path, name->name, name->len);
+	return strbuf_view(&k->path);
+}
+
+/* Judge one name and fill its entry: 1, 0 when it is left out, -ENOMEM. */
+static int
+make_entry(struct worker *k, struct dir *d, const struct listed *name, size_t dir_len,
+	struct walk_entry *e)
+{
+	struct judge *j = &k->walk->judge;
+	struct span path = j->needs_path ? entry_path(k, dir_len, name) : (struct span){0};
+	struct judgement v = {0}, inside;
+	struct statx st;
+	bool is_dir = name->type == DT_DIR, looked = false;
+	int r = 0;
+
+	if (k->path.failed)
+		return -ENOMEM;
+	if (name->len > WALK_NAME_MAX_BYTES) {
+		count_skip(k, SKIP_NAME_TOO_LONG);
+		return 0;
+	}
+	if (name->type == DT_UNKNOWN) {
+		r = entry_stat(d->fd, name->name, &st);
+		is_dir = r == 0 && S_ISDIR(st.stx_mode);
+		looked = true;
+	}
+	if (j->needs_path)
+		v = judge_name(j, d, path, is_dir);
+	if (v.leave_out) {
+		count_skip(k, v.skip);
+		return 0;
+	}
+	if (!looked)
+		r = entry_stat(d->fd, name->name, &st);
+	if (r < 0 && skip_of_error(r) == SKIP_GONE) {
+		count_skip(k, SKIP_GONE);
+		return 0;
+	}
+	*e = (struct walk_entry){.name_len = name->len, .dir = WALK_NO_DIR};
+	if (r < 0) {
+		fill_from_listing(e, name, d->dev, skip_of_error(r));
+		count_skip(k, skip_of_error(r));
+		return 1;
+	}
+	fill_from_stat(e, &st);
+	if (!S_ISDIR(st.stx_mode)) {
+		k->n_bytes += S_ISREG(st.stx_mode) ? st.stx_size : 0;
+		return 1;
+	}
+	inside = v.skip == SKIP_NONE ? judge_dir(j, d, d->fd, name->name, path, &st) : v;
+	if (inside.skip == SKIP_NONE)
+		return add_kid(k, e, name, inside.on_mount) < 0 ? -ENOMEM : 1;
+	e->skip = (uint8_t)inside.skip;
+	count_skip(k, inside.skip);
+	return 1;
+}
+
+/* Number the piece's sub-directories and put them with what is to be read. */
+static int
+number_kids(struct worker *k, struct dir *d, struct walk_entry *entries, uint32_t n)
+{
+	struct walk *w = k->walk;
+	uint64_t first;
+
+	if (k->n_kids == 0)
+		return 0;
+	first = add_rlx(&w->next_number, k->n_kids);
+	for (uint32_t i = 0; i < n; i++)
+		if (entries[i].dir != WALK_NO_DIR)
+			entries[i].dir += first;
+	return dirq_add(&w->dirq, &k->mine, d, first, k->n_kids, strbuf_view(&k->kids));
+}
+
+/* The names in k->listing become one list. */
+static int
+emit_piece(struct worker *k, struct dir *d, size_t dir_len)
+{
+	struct listing *l = &k->listing;
+	struct walk_entry *entries;
+	uint32_t n = 0;
+	char *names;
+	int r = filler_room(&k->filler, l->n, l->names_len, &entries, &names);
+
+	k->n_kids = 0;
+	k->n_bytes = 0;
+	strbuf_reset(&k->kids);
+	for (size_t i = 0; i < l->n && r >= 0; i++) {
+		const struct listed *name = &l->listed[i];
+
+		if (i % STOP_CHECK_ENTRIES == 0 && check_stop(k) < 0)
+			return -ECANCELED;
+		r = make_entry(k, d, name, dir_len, &entries[n]);
+		if (r != 1)
+			continue;
+		memcpy(names, name->name, name->len);
+		entries[n++].name = names;
+		names += name->len;
+	}
+	if (r >= 0)
+		r = number_kids(k, d, entries, n);
+	if (r < 0)
+		return r;
+	counter_add(&k->walk->stats->n_entries, n);
+	counter_add(&k->walk->stats->n_bytes, k->n_bytes);
+	return filler_add(&k->filler,
+		(struct walk_list){.dir = d->number, .n_entries = n, .entries = entries});
+}
+
+/* The directory has no more pieces; say so in its last one if that is still here. */
+static int
+end_listing(struct worker *k, struct dir *d, enum walk_skip skip)
+{
+	struct walk_list *l = filler_last(&k->filler, d->number);
+
+	count_skip(k, skip);
+	if (!l)
+		return filler_add(&k->filler,
+			(struct walk_list){.dir = d->number, .last = true, .skip = skip});
+	l->last = true;
+	l->skip = skip;
+	return 0;
+}
+
+/* List the opened directory, piece by piece. */
+static int
+read_pieces(struct worker *k, struct dir *d)
+{
+	size_t dir_len = k->path.len;
+	int r;
+
+	for (;;) {
+		r = check_stop(k);
+		if (r < 0)
+			return r;
+		r = listing_read(&k->listing, d->fd);
+		if (r <= 0)
+			return end_listing(k, d, r < 0 ? skip_of_error(r) : SKIP_NONE);
+		if (k->listing.n == 0)
+			continue;
+		/* Not after the piece but before the next: until then it may turn out the last. */
+		if (filler_last(&k->filler, d->number) && filler_is_full(&k->filler))
+			r = flush(k);
+		if (r >= 0)
+			r = emit_piece(k, d, dir_len);
+		if (r < 0)
+			return r;
+	}
+}
+
+/* A descriptor for d: relative to its parent's while that is open, else from the root. */
+static int
+open_once(struct worker *k, struct dir *d)
+{
+	struct walk *w = k->walk;
+	int parent_fd = dirq_parent_fd(&w->dirq, d);
+
+	if (parent_fd < 0 && !k->walk->judge.needs_path && dir_path(d, &k->path) < 0)
+		return -ENOMEM;
+	return dir_open(d, parent_fd, w->root_fd, strbuf_view(&k->path));
+}
+
+static int
+open_dir(struct worker *k, struct dir *d)
+{
+	struct dirq *q = &k->walk->dirq;
+	int fd = -EMFILE;
+
+	for (unsigned i = 0; i < EMFILE_TRIES && check_stop(k) == 0; i++) {
+		fd = open_once(k, d);
+		if (fd != -EMFILE && fd != -ENFILE)
+			break;
+		dirq_shed(q);
+	}
+	if (fd >= 0)
+		dirq_set_fd(q, d, fd);
+	return fd;
+}
+
+/* Everything about one directory. */
+static int
+read_dir(struct worker *k, struct dir *d)
+{
+	struct walk *w = k->walk;
+	enum walk_skip skip;
+	int r = 0, fd;
+
+	strbuf_reset(&k->path);
+	if (w->judge.needs_path)
+		r = dir_path(d, &k->path);
+	fd = r == 0 ? open_dir(k, d) : r;
+	dirq_release_parent(&w->dirq, d);
+	if (fd == -ENOMEM)
+		return -ENOMEM;
+	if (fd < 0)
+		return end_listing(k, d, skip_of_error(fd));
+	skip = judge_inside(&w->judge, d, fd, strbuf_view(&k->path));
+	if (skip == SKIP_NONE) {
+		counter_add(&w->stats->n_dirs, 1);
+		r = read_pieces(k, d);
+	} else {
+		r = end_listing(k, d, skip);
+	}
+	dirq_release(&w->dirq, d);
+	return r;
+}
+
+/* The worker's first directory, or the next one: 1, 0 none now. */
+static int
+next_dir(struct worker *k, struct dir **ret)
+{
+	if (!k->first)
+		return dirq_take(&k->walk->dirq, &k->mine, ret);
+	*ret = TAKE_PTR(k->first);
+	return 1;
+}
+
+/* One directory: 1 go on, 0 the walk is at its end (the worker is no more active), <0 it failed. */
+static int
+step(struct worker *k)
+{
+	struct dirq *q = &k->walk->dirq;
+	struct dir *d;
+	int r = check_stop(k);
+
+	if (r == 0)
+		r = next_dir(k, &d);
+	if (r < 0)
+		return r;
+	if (r == 0) {
+		/* It is all we have, and others may wait for what it names. */
+		r = flush(k);
+		if (r == 0)
+			k->active = dirq_wait(q);
+		return r < 0 ? r : k->active;
+	}
+	r = read_dir(k, d);
+	dir_unref(d);
+	if (r == 0 && (filler_is_full(&k->filler) || should_share(k)))
+		r = flush(k);
+	return r < 0 ? r : 1;
+}
+
+/* The task is over, for good. Nothing of the walk may be touched afterwards. */
+static void
+worker_end(struct worker *k, int result)
+{
+	struct walk *w = k->walk;
+
+	if (result < 0)
+		dirq_finish(&w->dirq);
+	dirq_publish(&w->dirq, &k->mine); /* of a walk that failed: dirq_fini() drops them */
+	if (k->active)
+		dirq_leave(&w->dirq);
+	LOCK_SCOPE(&w->lock);
+	if (w->result == 0)
+		w->result = result;
+	if (--w->n_running == 0)
+		cond_signal(&w->ended);
+}
+
+/* Let a more urgent task have the thread: 0 when this one is queued again and may be running. */
+static int
+give_way(struct worker *k)
+{
+	struct walk *w = k->walk;
+	int r = flush(k);
+
+	if (r < 0)
+		return r;
+	k->active = false;
+	dirq_leave(&w->dirq);
+	r = pool_submit(w->io, &k->task, TASK_INDEX);
+	return r < 0 ? -ECANCELED : 0; /* the pool is closing */
+}
+
+static void
+worker_run(struct task *t)
+{
+	struct worker *k = CONTAINER_OF(t, struct worker, task);
+	struct walk *w = k->walk;
+	int r;
+
+	if (!k->active)
+		dirq_join(&w->dirq);
+	k->active = true;
+	do {
+		r = step(k);
+		if (r == 1 && pool_should_yield(w->io, TASK_INDEX)) {
+			r = give_way(k);
+			if (r == 0)
+				return;
+		}
+	} while (r == 1);
+	worker_end(k, r);
+}
+
+/* How many workers, and how many descriptors may be kept for children. Half of what the process
+ * may open is left to others. */
+static void
+plan(const struct walk_opts *opts, const struct pool *io, unsigned *ret_width, unsigned *ret_kept)
+{
+	unsigned max_fds = opts->max_fds ? opts->max_fds : DEFAULT_MAX_FDS;
+	unsigned width = opts->width ? opts->width : thread_cpus();
+	unsigned need;
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0)
+		max_fds = (unsigned)MIN((rlim_t)max_fds, limit.rlim_cur / 2);
+	width = MIN(width, pool_threads(io));
+	while (width > 1 && FDS_PER_WALK + width * FDS_PER_WORKER > max_fds)
+		width--;
+	need = FDS_PER_WALK + width * FDS_PER_WORKER;
+	*ret_width = width;
+	*ret_kept = max_fds > need ? max_fds - need : 0;
+}
+
+static int
+create_workers(struct walk *w, unsigned n)
+{
+	w->workers = calloc(n, sizeof(w->workers[0]));
+	if (!w->workers)
+		return -ENOMEM;
+	for (; w->n_workers < n; w->n_workers++) {
+		struct worker *k = &w->workers[w->n_workers];
+
+		k->task.run = worker_run;
+		k->walk = w;
+		if (listing_init(&k->listing) < 0)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static void
+destroy_workers(struct walk *w)
+{
+	for (unsigned i = 0; i < w->n_workers; i++) {
+		struct worker *k = &w->workers[i];
+
+		dir_unref(k->first);
+		listing_fini(&k->listing);
+		filler_fini(&k->filler);
+		strbuf_fini(&k->path);
+		strbuf_fini(&k->kids);
+	}
+	free(w->workers);
+}
+
+/* Submit the workers and wait until the last has ended. */
+static int
+run_workers(struct walk *w)
+{
+	struct worker *first = &w->workers[0];
+	unsigned n_refused = 0;
+
+	first->first = dir_create(NULL, (struct span){0}, 0);
+	if (!first->first)
+		return -ENOMEM;
+	/* Before any task runs, or one of them would find nobody active and call it the end. */
+	dirq_join(&w->dirq);
+	first->active = true;
+	w->n_running = w->n_workers;
+	for (unsigned i = 0; i < w->n_workers; i++)
+		if (pool_submit(w->io, &w->workers[i].task, TASK_INDEX) < 0)
+			n_refused++; /* the pool is closing */
+	if (n_refused > 0)
+		dirq_finish(&w->dirq);
+	LOCK_SCOPE(&w->lock);
+	w->n_running -= n_refused;
+	while (w->n_running > 0)
+		cond_wait(&w->ended, &w->lock);
+	return w->result == 0 && n_refused > 0 ? -ECANCELED : w->result;
+}
+
+/* With the root open. */
+static int
+walk_tree(struct walk *w)
+{
+	unsigned width, max_kept;
+	int r;
+
+	plan(w->opts, w->io, &width, &max_kept);
+	dirq_init(&w->dirq, max_kept, w->stats);
+	lock_init(&w->lock, RANK_WALK, "walk");
+	cond_init(&w->ended);
+	store_rlx(&w->next_number, 1); /* the root is 0; no worker runs yet */
+	r = create_workers(w, width);
+	if (r == 0)
+		r = run_workers(w);
+	destroy_workers(w);
+	dirq_fini(&w->dirq);
+	cond_fini(&w->ended);
+	lock_fini(&w->lock);
+	return r;
+}
+
+int
+walk_run(const struct walk_opts *opts, struct pool *io, struct chan *out, struct stop *stop,
+	struct walk_stats *stats, struct walk_entry *ret_root, struct err *err)
+{
+	struct walk w = {.opts = opts, .io = io, .out = out, .stop = stop, .stats = stats};
+	struct statx st;
+	int r = judge_init(&w.judge, opts);
+
+	w.root_fd = r == 0 ? judge_open_root(&w.judge, &st, err) : r;
+	if (w.root_fd >= 0) {
+		*ret_root = (struct walk_entry){.name = "", .dir = 0};
+		fill_from_stat(ret_root, &st);
+		r = walk_tree(&w);
+		(void)close(w.root_fd);
+	} else {
+		r = w.root_fd;
+	}
+	judge_fini(&w.judge);
+	if (r == -ENOMEM)
+		return err_set(err, r, "could not walk \"%s\": out of memory", opts->root);
+	return r;
+}

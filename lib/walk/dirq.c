@@ -1,0 +1,377 @@
+#include "walk/dirq.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+
+#define STARVED_WAIT_USEC (50 * USEC_PER_MSEC)
+#define SHED_AT_ONCE 64u
+
+struct dir *
+dir_create(struct dir *parent, struct span name, uint64_t number)
+{
+	struct dir *d = malloc(sizeof(*d) + name.len + 1);
+
+	if (!d)
+		return NULL;
+	*d = (struct dir){
+		.parent = parent,
+		.number = number,
+		.fd = -1,
+		.name_len = (uint16_t)name.len,
+	};
+	store_rlx(&d->refs, 1); /* nobody else knows it yet */
+	if (parent)
+		(void)add_rlx(&parent->refs, 1); /* the caller's own keeps it alive */
+	list_init(&d->kept);
+	if (name.len > 0)
+		memcpy(d->name, name.data, name.len);
+	d->name[name.len] = '\0';
+	return d;
+}
+
+void
+dir_unref(struct dir *d)
+{
+	/* A loop: the chain can be thousands of levels long. */
+	while (d && sub_ar(&d->refs, 1) == 1) {
+		struct dir *parent = d->parent;
+
+		assert(d->fd < 0);
+		gitignore_unref(d->ignore);
+		free(d);
+		d = parent;
+	}
+}
+
+int
+dir_path(const struct dir *d, struct strbuf *out)
+{
+	size_t len = 0, at;
+
+	for (const struct dir *up = d; up->parent; up = up->parent)
+		len += up->name_len + 1u;
+	strbuf_reset(out);
+	if (len == 0)
+		return 0;
+	if (strbuf_reserve(out, len) < 0)
+		return -ENOMEM;
+	at = len;
+	for (const struct dir *up = d; up->parent; up = up->parent) {
+		out->data[--at] = '/';
+		at -= up->name_len;
+		memcpy(out->data + at, up->name, up->name_len);
+	}
+	out->len = len - 1; /* without the last slash */
+	out->data[out->len] = '\0';
+	return 0;
+}
+
+bool
+dir_is_within(const struct dir *d, uint64_t dev, uint64_t ino)
+{
+	for (; d; d = d->parent)
+		if (d->ino == ino && d->dev == dev)
+			return true;
+	return false;
+}
+
+void
+dirq_init(struct dirq *q, unsigned max_kept, struct walk_stats *stats)
+{
+	*q = (struct dirq){.stats = stats, .max_kept = max_kept};
+	lock_init(&q->lock, RANK_WALK, "dirq");
+	cond_init(&q->work);
+	cond_init(&q->freed);
+	list_init(&q->kept);
+}
+
+/* Decide about a descriptor that nobody uses at the moment: the descriptor to close, or -1. */
+static int
+settle_locked(struct dirq *q, struct dir *d)
+{
+	bool kept = !list_empty(&d->kept);
+
+	if (d->fd < 0 || d->n_users > 0)
+		return -1;
+	if (d->n_broods > 0 && (kept || q->n_kept < q->max_kept)) {
+		if (!kept) {
+			list_push_back(&q->kept, &d->kept);
+			q->n_kept++;
+		}
+		return -1;
+	}
+	if (kept) {
+		list_remove(&d->kept);
+		q->n_kept--;
+	}
+	return TAKE_FD(d->fd);
+}
+
+/* Without the lock. */
+static void
+close_fd(struct dirq *q, int fd)
+{
+	if (fd < 0)
+		return;
+	(void)close(fd);
+	counter_add(&q->stats->n_fds, UINT64_MAX); /* minus one */
+	LOCK_SCOPE(&q->lock);
+	if (q->n_starved > 0)
+		cond_broadcast(&q->freed);
+}
+
+/* One brood, which is on no list, is used up or dropped: its parent reference is the caller's. */
+static struct dir *
+brood_end_locked(struct brood *b)
+{
+	struct dir *parent = b->parent;
+
+	parent->n_broods--;
+	free(b);
+	return parent;
+}
+
+void
+dirq_fini(struct dirq *q)
+{
+	while (q->stack) {
+		struct brood *b = q->stack;
+		struct dir *parent;
+		int fd;
+
+		q->stack = b->next;
+		lock_take(&q->lock);
+		parent = brood_end_locked(b);
+		fd = settle_locked(q, parent);
+		lock_give(&q->lock);
+		close_fd(q, fd);
+		dir_unref(parent);
+	}
+	assert(q->n_kept == 0);
+	cond_fini(&q->work);
+	cond_fini(&q->freed);
+	lock_fini(&q->lock);
+}
+
+void
+dirq_join(struct dirq *q)
+{
+	LOCK_SCOPE(&q->lock);
+
+	q->n_active++;
+}
+
+static void
+finish_locked(struct dirq *q)
+{
+	q->done = true;
+	cond_broadcast(&q->work);
+	cond_broadcast(&q->freed);
+}
+
+static void
+leave_locked(struct dirq *q)
+{
+	assert(q->n_active > 0);
+	if (--q->n_active == 0 && !q->stack)
+		finish_locked(q);
+	else if (q->stack)
+		cond_signal(&q->work); /* what the caller would have taken next */
+}
+
+void
+dirq_leave(struct dirq *q)
+{
+	LOCK_SCOPE(&q->lock);
+
+	leave_locked(q);
+}
+
+void
+dirq_finish(struct dirq *q)
+{
+	LOCK_SCOPE(&q->lock);
+
+	finish_locked(q);
+}
+
+/* Take the first name of the brood on top of `list`. */
+static int
+take_locked(struct brood **list, struct dir **ret)
+{
+	struct brood *b = *list;
+	struct brood_name head;
+	struct dir *d;
+
+	memcpy(&head, b->at, sizeof(head));
+	d = dir_create(b->parent, (struct span){b->at + sizeof(head), head.len}, b->number);
+	if (!d)
+		return -ENOMEM;
+	d->on_mount = head.on_mount;
+	d->holds_parent = b->parent->fd >= 0;
+	b->parent->n_users += d->holds_parent;
+	b->at += sizeof(head) + head.len + 1u;
+	b->number++;
+	if (--b->n_left == 0) {
+		*list = b->next;
+		/* Never the last reference: the child has one. The descriptor, if open, has the
+		 * child as a user. */
+		dir_unref(brood_end_locked(b));
+	}
+	*ret = d;
+	return 1;
+}
+
+int
+dirq_take(struct dirq *q, struct brood **mine, struct dir **ret)
+{
+	LOCK_SCOPE(&q->lock);
+
+	if (q->done)
+		return 0;
+	if (*mine)
+		return take_locked(mine, ret);
+	return q->stack ? take_locked(&q->stack, ret) : 0;
+}
+
+bool
+dirq_wait(struct dirq *q)
+{
+	LOCK_SCOPE(&q->lock);
+
+	leave_locked(q);
+	(void)add_rlx(&q->n_idle, 1);
+	while (!q->stack && !q->done)
+		cond_wait(&q->work, &q->lock);
+	(void)sub_rlx(&q->n_idle, 1);
+	if (q->done)
+		return false;
+	q->n_active++;
+	return true;
+}
+
+int
+dirq_add(struct dirq *q, struct brood **mine, struct dir *parent, uint64_t number, uint32_t n,
+	struct span names)
+{
+	struct brood *b = malloc(sizeof(*b) + names.len);
+
+	if (!b)
+		return -ENOMEM;
+	*b = (struct brood){
+		.next = *mine, .parent = parent, .number = number, .n_left = n, .at = b->data};
+	memcpy(b->data, names.data, names.len);
+	*mine = b;
+	(void)add_rlx(&parent->refs, 1); /* the caller's own keeps it alive */
+	LOCK_SCOPE(&q->lock);
+	parent->n_broods++;
+	return 0;
+}
+
+void
+dirq_publish(struct dirq *q, struct brood **mine)
+{
+	struct brood *last = *mine;
+	size_t n = 0;
+
+	if (!last)
+		return;
+	for (;; last = last->next) {
+		n += last->n_left;
+		if (!last->next)
+			break;
+	}
+	LOCK_SCOPE(&q->lock);
+	last->next = q->stack;
+	q->stack = TAKE_PTR(*mine);
+	if (load_rlx(&q->n_idle) == 0)
+		return;
+	if (n > 2)
+		cond_broadcast(&q->work);
+	else if (n == 2) /* one is for the caller */
+		cond_signal(&q->work);
+}
+
+int
+dirq_parent_fd(struct dirq *q, struct dir *d)
+{
+	LOCK_SCOPE(&q->lock);
+
+	return d->holds_parent ? d->parent->fd : -1;
+}
+
+void
+dirq_release_parent(struct dirq *q, struct dir *d)
+{
+	int fd;
+
+	if (!d->holds_parent)
+		return;
+	d->holds_parent = false;
+	lock_take(&q->lock);
+	d->parent->n_users--;
+	fd = settle_locked(q, d->parent);
+	lock_give(&q->lock);
+	close_fd(q, fd);
+}
+
+void
+dirq_set_fd(struct dirq *q, struct dir *d, int fd)
+{
+	counter_add(&q->stats->n_fds, 1);
+	counter_max(&q->stats->max_fds_seen, counter_get(&q->stats->n_fds));
+	LOCK_SCOPE(&q->lock);
+	d->fd = fd;
+	d->n_users++;
+}
+
+void
+dirq_release(struct dirq *q, struct dir *d)
+{
+	int fd;
+
+	lock_take(&q->lock);
+	d->n_users--;
+	fd = settle_locked(q, d);
+	lock_give(&q->lock);
+	close_fd(q, fd);
+}
+
+/* Take up to n kept descriptors that nobody uses: how many. */
+static size_t
+strip_locked(struct dirq *q, int *fds, size_t max)
+{
+	size_t n = 0;
+
+	LIST_EACH (&q->kept, it) {
+		struct dir *d = LIST_ITEM(it, struct dir, kept);
+
+		if (d->n_users > 0 || n == max)
+			continue;
+		list_remove(&d->kept);
+		q->n_kept--;
+		fds[n++] = TAKE_FD(d->fd);
+	}
+	return n;
+}
+
+void
+dirq_shed(struct dirq *q)
+{
+	int fds[SHED_AT_ONCE];
+	size_t n;
+
+	lock_take(&q->lock);
+	q->max_kept = q->n_kept / 2;
+	n = strip_locked(q, fds, ARRAY_LEN(fds));
+	if (n == 0 && !q->done) {
+		q->n_starved++;
+		(void)cond_wait_until(&q->freed, &q->lock, clock_deadline(STARVED_WAIT_USEC));
+		q->n_starved--;
+	}
+	lock_give(&q->lock);
+	for (size_t i = 0; i < n; i++)
+		close_fd(q, fds[i]);
+}

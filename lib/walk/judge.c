@@ -1,0 +1,276 @@
+#include "walk/judge.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "walk/listing.h"
+
+#define CACHEDIR_TAG "CACHEDIR.TAG"
+#define CACHEDIR_SIGNATURE "Signature: 8a477f597d28d172789f06886806bc55"
+#define GITIGNORE_MAX_BYTES (4u << 20)
+
+/* The part of an absolute path that is below the root; empty when it is not below. */
+static struct span
+below_root(const char *root, const char *path)
+{
+	struct span base = span_of(root), p = span_of(path);
+
+	while (base.len > 0 && base.data[base.len - 1] == '/')
+		base.len--;
+	while (p.len > 0 && p.data[p.len - 1] == '/')
+		p.len--;
+	if (!span_starts(p, base) || p.len <= base.len + 1 || p.data[base.len] != '/')
+		return (struct span){0};
+	return (struct span){p.data + base.len + 1, p.len - base.len - 1};
+}
+
+static int
+add_other_roots(struct judge *j)
+{
+	for (const char *const *p = j->opts->other_roots; p && *p; p++) {
+		struct span rel = below_root(j->opts->root, *p);
+
+		if (rel.len > 0 && VEC_PUSH(&j->others, rel) < 0)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+/* By inode, not by path: a directory of the daemon may be reached through a bind mount too. */
+static int
+add_own_dirs(struct judge *j)
+{
+	for (const char *const *p = j->opts->own_dirs; p && *p; p++) {
+		AUTO(closep) int fd = fd_open_long(*p, O_PATH | O_DIRECTORY);
+		struct statx st;
+
+		if (fd < 0 || entry_stat(fd, "", &st) < 0)
+			continue; /* not there (yet), so not in the tree either */
+		if (VEC_PUSH(&j->own, (struct inode_id){statx_dev(&st), st.stx_ino}) < 0)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+int
+judge_init(struct judge *j, const struct walk_opts *opts)
+{
+	*j = (struct judge){.opts = opts};
+	mounts_init(&j->mounts);
+	if (add_other_roots(j) < 0 || add_own_dirs(j) < 0)
+		return -ENOMEM;
+	j->needs_path = opts->rules || opts->gitignore || j->others.len > 0;
+	return 0;
+}
+
+void
+judge_fini(struct judge *j)
+{
+	VEC_FINI(&j->own);
+	VEC_FINI(&j->others);
+	mounts_fini(&j->mounts);
+}
+
+struct judgement
+judge_name(const struct judge *j, const struct dir *in, struct span path, bool is_dir)
+{
+	struct judgement v = {0};
+	enum rule_hit hit = RULE_MISS;
+
+	if (j->opts->rules)
+		hit = rules_match(j->opts->rules, path, is_dir, &v.rule);
+	if (hit != RULE_ENTRY && in->ignore &&
+		gitignore_match(in->ignore, path, is_dir, &v.rule, &v.rule_base)) {
+		v.skip = SKIP_GITIGNORE;
+		v.leave_out = true;
+		return v;
+	}
+	if (hit != RULE_MISS) {
+		v.skip = SKIP_EXCLUDED;
+		v.leave_out = hit == RULE_ENTRY;
+	}
+	return v;
+}
+
+static bool
+is_own_dir(const struct judge *j, const struct statx *st)
+{
+	VEC_EACH (&j->own, id)
+		if (id->ino == st->stx_ino && id->dev == statx_dev(st))
+			return true;
+	return false;
+}
+
+static bool
+is_other_root(const struct judge *j, struct span path)
+{
+	VEC_EACH (&j->others, other)
+		if (span_eq(*other, path))
+			return true;
+	return false;
+}
+
+static enum walk_skip
+judge_mount(
+	struct judge *j, const struct dir *in, int dirfd, const char *name, const struct statx *st)
+{
+	enum mount_kind kind = mounts_lookup(&j->mounts, statx_mnt(st));
+
+	if (kind == MOUNT_PSEUDO)
+		return SKIP_PSEUDO_FS;
+	if (j->opts->one_file_system && statx_dev(st) != in->dev)
+		return SKIP_OTHER_FS;
+	if (kind == MOUNT_UNKNOWN && mount_probe(dirfd, name) == MOUNT_PSEUDO)
+		return SKIP_PSEUDO_FS;
+	return dir_is_within(in, statx_dev(st), st->stx_ino) ? SKIP_LOOP : SKIP_NONE;
+}
+
+struct judgement
+judge_dir(struct judge *j, const struct dir *in, int dirfd, const char *name, struct span path,
+	const struct statx *st)
+{
+	struct judgement v = {0};
+
+	if (is_own_dir(j, st))
+		v.skip = SKIP_OWN;
+	else if (is_other_root(j, path))
+		v.skip = SKIP_OTHER_ROOT;
+	else if (st->stx_attributes & STATX_ATTR_AUTOMOUNT)
+		v.skip = SKIP_PSEUDO_FS; /* entering it would mount what is behind it */
+	else if (mount_is_border(st, in->dev, in->mnt)) {
+		v.on_mount = true;
+		v.skip = judge_mount(j, in, dirfd, name, st);
+	}
+	return v;
+}
+
+int
+dir_open(const struct dir *d, int parent_fd, int root_fd, struct span path)
+{
+	int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
+	int fd;
+
+	if (parent_fd < 0)
+		return fd_open_beneath(root_fd, path, O_RDONLY | O_DIRECTORY);
+	fd = openat(parent_fd, d->name, flags | O_NOATIME);
+	if (fd < 0 && errno == EPERM) /* only the owner may ask for O_NOATIME */
+		fd = openat(parent_fd, d->name, flags);
+	return fd < 0 ? -errno : fd;
+}
+
+/* A regular file, looked at before it is opened: opening a FIFO or device has effects. */
+static int
+open_regular(int dirfd, const char *name)
+{
+	int flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
+	AUTO(closep) int fd = -1;
+	struct statx st;
+	struct stat opened;
+	int r = entry_stat(dirfd, name, &st);
+
+	if (r < 0)
+		return r;
+	if (!S_ISREG(st.stx_mode))
+		return -ENODEV;
+	fd = openat(dirfd, name, flags | O_NOATIME);
+	if (fd < 0 && errno == EPERM)
+		fd = openat(dirfd, name, flags);
+	if (fd < 0 || fstat(fd, &opened) < 0)
+		return -errno;
+	return S_ISREG(opened.st_mode) ? TAKE_FD(fd) : -ENODEV;
+}
+
+static bool
+has_cachedir_tag(int dirfd)
+{
+	AUTO(closep) int fd = open_regular(dirfd, CACHEDIR_TAG);
+	char head[sizeof(CACHEDIR_SIGNATURE) - 1];
+
+	return fd >= 0 && fd_read_full(fd, head, sizeof(head)) == (ssize_t)sizeof(head) &&
+	       memcmp(head, CACHEDIR_SIGNATURE, sizeof(head)) == 0;
+}
+
+/* A .gitignore that cannot be read or is too large counts as missing, as it does for git. */
+static void
+load_gitignore(struct dir *d, int dirfd, struct span path)
+{
+	AUTO(closep) int fd = open_regular(dirfd, ".gitignore");
+	AUTO(strbuf_fini) struct strbuf text = {0};
+	struct gitignore *own = NULL;
+	struct stat st;
+	ssize_t n;
+
+	if (fd < 0 || fstat(fd, &st) < 0 || st.st_size > (off_t)GITIGNORE_MAX_BYTES)
+		return;
+	if (st.st_size == 0 || strbuf_reserve(&text, (size_t)st.st_size) < 0)
+		return;
+	n = fd_read_full(fd, text.data, (size_t)st.st_size);
+	if (n <= 0 ||
+		gitignore_create(d->ignore, path, (struct span){text.data, (size_t)n}, &own) < 0)
+		return;
+	gitignore_unref(d->ignore);
+	d->ignore = own;
+}
+
+enum walk_skip
+judge_inside(struct judge *j, struct dir *d, int fd, struct span path)
+{
+	struct statx st;
+	int r = entry_stat(fd, "", &st);
+
+	if (r < 0)
+		return skip_of_error(r);
+	/* Something was mounted there since its entry was judged. */
+	if (d->parent && !d->on_mount && mount_is_border(&st, d->parent->dev, d->parent->mnt))
+		return SKIP_GONE;
+	d->dev = statx_dev(&st);
+	d->ino = st.stx_ino;
+	d->mnt = statx_mnt(&st);
+	/* The root is what the administrator asked for, tagged or not. */
+	if (j->opts->exclude_caches && d->parent && has_cachedir_tag(fd))
+		return SKIP_CACHEDIR;
+	if (d->parent)
+		d->ignore = gitignore_ref(d->parent->ignore);
+	if (j->opts->gitignore)
+		load_gitignore(d, fd, path);
+	return SKIP_NONE;
+}
+
+enum walk_skip
+skip_of_error(int code)
+{
+	switch (code) {
+	case -ENOENT:
+	case -ENOTDIR:
+	case -ELOOP: /* replaced by a symbolic link */
+	case -EXDEV:
+		return SKIP_GONE;
+	case -EACCES:
+	case -EPERM:
+		return SKIP_UNREADABLE;
+	default:
+		return SKIP_IO_ERROR;
+	}
+}
+
+int
+judge_open_root(struct judge *j, struct statx *ret_st, struct err *err)
+{
+	const char *root = j->opts->root;
+	AUTO(closep) int fd = fd_open_long(root, O_RDONLY | O_DIRECTORY | O_NONBLOCK);
+	int r;
+
+	if (fd < 0)
+		return err_set(err, fd, "could not open root \"%s\": %s", root, err_reason(fd));
+	r = entry_stat(fd, "", ret_st);
+	if (r < 0)
+		return err_set(err, r, "could not look at root \"%s\": %s", root, err_reason(r));
+	if (mounts_lookup(&j->mounts, statx_mnt(ret_st)) == MOUNT_PSEUDO ||
+		mount_probe(fd, "") == MOUNT_PSEUDO)
+		return err_set(err, -EINVAL,
+			"cannot index root \"%s\": it is on a pseudo file system", root);
+	return TAKE_FD(fd);
+}

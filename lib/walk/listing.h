@@ -1,0 +1,39 @@
+/**
+ * listing: the names of a directory, a buffer full at a time, sorted.
+ *
+ * Ownership: struct listing is its worker's; names point into the buffer until the next read.
+ */
+#pragma once
+
+#include "base/str.h"
+
+struct statx;
+
+#define LISTING_BUF_BYTES 65536u
+/* The shortest record of getdents64 takes 24 bytes; so a piece has at most 2,730 names. */
+#define LISTING_MAX_NAMES (LISTING_BUF_BYTES / 24u)
+
+struct listed {
+	uint64_t key;     /* the first eight bytes, big endian: decides most comparisons */
+	const char *name; /* NUL terminated */
+	uint64_t ino;
+	uint16_t len;
+	uint8_t type; /* DT_UNKNOWN where the file system does not tell */
+};
+
+struct listing {
+	char *buf;             /* LISTING_BUF_BYTES */
+	struct listed *listed; /* LISTING_MAX_NAMES */
+	size_t n;
+	size_t names_len; /* of all n together */
+};
+
+int listing_init(struct listing *l); /* 0 or -ENOMEM */
+void listing_fini(struct listing *l);
+
+/** The next names of the directory, without "." and "..": 1 (n may be 0), 0 at the end, -errno. */
+int listing_read(struct listing *l, int fd);
+
+/** statx of name in dirfd as the walk does it: no symbolic link followed, no automount triggered,
+ *  no server asked. An empty name is dirfd itself. 0 or -errno. */
+int entry_stat(int dirfd, const char *name, struct statx *ret);

@@ -1,0 +1,177 @@
+#include "walk/walk.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "walk/judge.h"
+#include "walk/listing.h"
+
+#define SKIP(constant, word, sentence) [constant] = word,
+static const char *const words[] = {
+#include "walk/skip.def"
+};
+#undef SKIP
+
+#define SKIP(constant, word, sentence) [constant] = sentence,
+static const char *const sentences[] = {
+#include "walk/skip.def"
+};
+#undef SKIP
+
+const char *
+walk_skip_word(enum walk_skip skip)
+{
+	return skip < N_WALK_SKIPS ? words[skip] : "unknown";
+}
+
+const char *
+walk_skip_sentence(enum walk_skip skip)
+{
+	return skip < N_WALK_SKIPS ? sentences[skip] : "is left out for an unknown reason";
+}
+
+/* The way down to a path, one directory at a time. */
+struct descent {
+	struct judge judge;
+	int root_fd;
+	int fd;          /* of dir */
+	struct dir *dir; /* the directory that holds the next component */
+};
+
+static int
+say(struct walk_verdict *v, enum walk_skip skip, size_t at)
+{
+	v->skip = skip;
+	v->at = at;
+	return 0;
+}
+
+static void
+name_rule(const struct walk_opts *opts, const struct judgement *j, struct walk_verdict *v)
+{
+	int base_len = (int)MIN(j->rule_base.len, sizeof(v->source));
+
+	if (!j->rule)
+		return;
+	(void)snprintf(v->rule, sizeof(v->rule), "%s", j->rule);
+	if (j->skip == SKIP_EXCLUDED)
+		(void)snprintf(v->source, sizeof(v->source), "exclude");
+	else
+		(void)snprintf(v->source, sizeof(v->source), "%s/%.*s%s.gitignore", opts->root,
+			base_len, base_len > 0 ? j->rule_base.data : "", base_len > 0 ? "/" : "");
+}
+
+/* Make `name`, which is a directory and not left out, the one that holds the next component. */
+static enum walk_skip
+enter(struct descent *s, const char *name, struct span path, bool on_mount)
+{
+	struct dir *d = dir_create(s->dir, span_of(name), 0);
+	enum walk_skip skip;
+	int fd;
+
+	if (!d)
+		return SKIP_IO_ERROR;
+	d->on_mount = on_mount;
+	fd = dir_open(d, s->fd, s->root_fd, path);
+	skip = fd < 0 ? skip_of_error(fd) : judge_inside(&s->judge, d, fd, path);
+	dir_unref(s->dir);
+	s->dir = d;
+	closep(&s->fd);
+	s->fd = fd;
+	return skip;
+}
+
+/* One component; `path` ends with it. 1: go on below it, 0: *ret is the answer. */
+static int
+judge_component(struct descent *s, const char *name, struct span path, bool is_last,
+	struct walk_verdict *ret)
+{
+	struct statx st;
+	int r = entry_stat(s->fd, name, &st);
+	bool is_dir = r == 0 && S_ISDIR(st.stx_mode);
+	struct judgement v = judge_name(&s->judge, s->dir, path, is_dir);
+	enum walk_skip skip;
+
+	if (v.skip == SKIP_NONE && r < 0)
+		return say(ret, skip_of_error(r) == SKIP_GONE ? SKIP_NONE : skip_of_error(r),
+			path.len);
+	if (v.skip == SKIP_NONE && is_dir)
+		v = judge_dir(&s->judge, s->dir, s->fd, name, path, &st);
+	if (v.leave_out || (v.skip != SKIP_NONE && !is_last)) {
+		name_rule(s->judge.opts, &v, ret);
+		return say(ret, v.skip, path.len);
+	}
+	if (is_last || !is_dir) {
+		ret->exists = is_last; /* below a file there is nothing */
+		return say(ret, SKIP_NONE, path.len);
+	}
+	skip = enter(s, name, path, v.on_mount);
+	return skip == SKIP_NONE ? 1 : say(ret, skip, path.len);
+}
+
+/* The length of the component that starts at `at`; slashes before it are skipped. */
+static size_t
+next_component(struct span path, size_t *at)
+{
+	size_t end;
+
+	while (*at < path.len && path.data[*at] == '/')
+		++*at;
+	for (end = *at; end < path.len && path.data[end] != '/'; end++)
+		;
+	return end - *at;
+}
+
+static int
+descend(struct descent *s, struct span path, struct walk_verdict *ret)
+{
+	char name[WALK_NAME_MAX_BYTES + 1];
+	size_t at = 0, len;
+
+	while ((len = next_component(path, &at)) > 0) {
+		struct span prefix = {path.data, at + len};
+		int r;
+
+		if (len > WALK_NAME_MAX_BYTES)
+			return say(ret, SKIP_NAME_TOO_LONG, prefix.len);
+		memcpy(name, path.data + at, len);
+		name[len] = '\0';
+		if (strlen(name) < len || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+			return -EINVAL;
+		r = judge_component(s, name, prefix, prefix.len == path.len, ret);
+		if (r <= 0)
+			return r;
+		at = prefix.len;
+	}
+	ret->exists = true; /* the root itself */
+	return say(ret, SKIP_NONE, path.len);
+}
+
+int
+walk_why(const struct walk_opts *opts, struct span path, struct walk_verdict *ret)
+{
+	struct descent s = {.root_fd = -1, .fd = -1};
+	struct statx st;
+	int r = judge_init(&s.judge, opts);
+
+	*ret = (struct walk_verdict){0};
+	if (r == 0)
+		r = s.root_fd = judge_open_root(&s.judge, &st, NULL);
+	if (r >= 0)
+		r = s.fd = fd_open_beneath(s.root_fd, (struct span){0}, O_RDONLY | O_DIRECTORY);
+	if (r >= 0)
+		r = (s.dir = dir_create(NULL, (struct span){0}, 0)) ? 0 : -ENOMEM;
+	if (r >= 0 && judge_inside(&s.judge, s.dir, s.fd, (struct span){0}) != SKIP_NONE)
+		r = -EIO;
+	if (r >= 0)
+		r = descend(&s, path, ret);
+	dir_unref(s.dir);
+	closep(&s.fd);
+	closep(&s.root_fd);
+	judge_fini(&s.judge);
+	return r;
+}
