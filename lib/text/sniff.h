@@ -11,5 +11,6 @@
 enum sniff { SNIFF_TEXT, SNIFF_UTF16LE, SNIFF_UTF16BE, SNIFF_BINARY };
 
 enum sniff sniff_bytes(struct span data);
-/** UTF-16 (after its mark) to UTF-8 into out; lone surrogates become U+FFFD. 0 or -ENOMEM. */
+/** UTF-16 to UTF-8, appended; a mark at the start is left out, lone surrogates and an odd last byte
+ *  become U+FFFD. Other kinds are copied. 0 or -ENOMEM. */
 int sniff_decode(enum sniff kind, struct span data, struct strbuf *out);
