@@ -1,0 +1,77 @@
+/**
+ * ask: one request and its answer: writes the request, hands out rows, says errors, and ends in an
+ * exit code.
+ *
+ * Ownership: struct question is the caller's; question_fini(). An `end` event handed out is freed
+ *            by the caller with msg_free().
+ * Errors:    every function here that returns an exit code has already said what was wrong.
+ */
+#pragma once
+
+#include "args.h"
+#include "proto/json.h"
+#include "wire.h"
+
+struct question {
+	struct strbuf line;
+	struct json json;            /* the open request object: add members to it */
+	const char *query, *pattern; /* borrowed: to show where an error is; may be NULL */
+};
+
+/** Rows of one event. 0, or -errno to give up. */
+typedef int (*rows_fn)(void *ctx, const struct msg_val *rows);
+
+/** Open a request for `op`, with the time limit of the options. */
+void question_begin(struct question *q, const char *op, const struct common *c);
+void question_fini(struct question *q);
+
+/** wire_open() that says what went wrong: an exit code. */
+int ask_open(struct wire *w, const struct common *c);
+/** Send, hand rows to fn (may be NULL), until the answer's end: EXIT_FOUND with *ret the `end`
+ *  event, or the exit code of what went wrong. */
+int ask(struct wire *w, struct question *q, const struct common *c, rows_fn fn, void *ctx,
+	struct msg **ret);
+/** ask() on a connection of its own. */
+int ask_once(struct question *q, const struct common *c, rows_fn fn, void *ctx, struct msg **ret);
+
+/** For AUTO. */
+void msg_freep(struct msg **m);
+
+/** What search and grep share: which answers, how many, how complete. */
+struct selection {
+	struct common common;
+	uint64_t limit; /* 0: all */
+	bool stats, strict;
+	unsigned letter_case; /* of case_words; 0: smart */
+	const char *in;       /* only below this directory */
+	char *query;          /* of malloc, by selection_begin() */
+};
+
+extern const char *const case_words[];
+
+#define SELECTION_OPTS                                                                             \
+	{0, "in", "DIR", OPT_TEXT, offsetof(struct selection, in), 0, NULL,                        \
+		"only below DIR, which may be relative (as the term in:DIR)"},                     \
+		{0, "case", "WHEN", OPT_WORD, offsetof(struct selection, letter_case), 0,          \
+			case_words, "do capitals matter: smart (when there is one), yes, no"},     \
+		{'i', "ignore-case", NULL, OPT_CHOICE, offsetof(struct selection, letter_case), 2, \
+			NULL, "--case=no"},                                                        \
+		{'s', "case-sensitive", NULL, OPT_CHOICE, offsetof(struct selection, letter_case), \
+			1, NULL, "--case=yes"},                                                    \
+		{0, "stats", NULL, OPT_SET, offsetof(struct selection, stats), 1, NULL,            \
+			"say on stderr how long it took and what was left out"},                   \
+	{                                                                                          \
+		0, "strict", NULL, OPT_SET, offsetof(struct selection, strict), 1, NULL,           \
+			"exit 3 when the answer is not complete"                                   \
+	}
+
+/** Open the request with the members that both share; `words` are the operands of the query. */
+int selection_begin(struct selection *s, struct question *q, const char *op,
+	const struct texts *words, size_t from);
+void selection_fini(struct selection *s);
+/** After the end of the answer: says what is not complete, and --stats. The exit code. */
+int selection_report(const struct selection *s, const struct msg_val *end, usec_t began_usec);
+
+/** `path` made absolute against the current directory, without "." and "..", appended. Symbolic
+ *  links in the directory part are resolved, since the index holds none on the way to an entry. */
+int absolute_path(const char *path, struct strbuf *out);

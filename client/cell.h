@@ -1,0 +1,18 @@
+/**
+ * cell: the values of rows and of stat as people read them.
+ */
+#pragma once
+
+#include "out.h"
+#include "proto/msg.h"
+
+/** A number, also one that travels as text (nanoseconds do): 1, 0. */
+int cell_number(const struct msg_val *v, int64_t *ret);
+/** "2026-11-21 07:46", or with seconds and nanoseconds when `exact`. */
+const char *time_text(int64_t ns, bool exact, char buf[64]);
+/** "drwxr-xr-x" of a type letter and permission bits. */
+const char *mode_text(char type, unsigned mode, char buf[11]);
+/** As the field is best read: times as dates, mode in octal, text escaped on a terminal. */
+void out_cell(struct out *o, const char *field, const struct msg_val *v);
+/** The whole object as one line of JSON with its bytes exact. */
+void out_json(struct out *o, const struct msg_val *v);

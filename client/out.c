@@ -1,0 +1,200 @@
+#include "out.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "base/fd.h"
+
+struct out
+out_open(enum color_when when)
+{
+	struct out o = {.terminal = isatty(STDOUT_FILENO) != 0};
+	const char *term = getenv("TERM"), *no_color = getenv("NO_COLOR");
+	bool wanted =
+		o.terminal && !(no_color && *no_color) && !(term && strcmp(term, "dumb") == 0);
+
+	o.color = when == COLOR_ALWAYS || (when == COLOR_AUTO && wanted);
+	return o;
+}
+
+void
+out_flush(struct out *o)
+{
+	if (o->buf.failed && !o->error)
+		o->error = -ENOMEM;
+	if (!o->error && o->buf.len)
+		o->error = fd_write_full(STDOUT_FILENO, o->buf.data, o->buf.len);
+	strbuf_reset(&o->buf);
+}
+
+int
+out_close(struct out *o, int exit_code)
+{
+	out_flush(o);
+	strbuf_fini(&o->buf);
+	if (!o->error)
+		return exit_code;
+	complain("could not write the answer: %s", err_reason(o->error));
+	return EXIT_USAGE;
+}
+
+/* Does this character (the len bytes of one UTF-8 sequence) steer a terminal? Its code point, or 0:
+ * C0, DEL, C1, and the overrides and isolates of the direction of writing. */
+static uint32_t
+steers(const unsigned char *p, size_t len)
+{
+	if (len == 1)
+		return *p < 0x20 || *p == 0x7f ? *p + 1u : 0;
+	if (len == 2 && p[0] == 0xc2 && p[1] < 0xa0)
+		return p[1];
+	if (len == 3 && p[0] == 0xe2 && p[1] == 0x80 && p[2] >= 0xaa && p[2] <= 0xae)
+		return 0x2000u + (p[2] & 0x3fu);
+	if (len == 3 && p[0] == 0xe2 && p[1] == 0x81 && p[2] >= 0xa6 && p[2] <= 0xa9)
+		return 0x2040u + (p[2] & 0x3fu);
+	return 0;
+}
+
+static void
+escape_byte(struct strbuf *b, unsigned char c)
+{
+	switch (c) {
+	case '\n':
+		(void)strbuf_puts(b, "\\n");
+		break;
+	case '\r':
+		(void)strbuf_puts(b, "\\r");
+		break;
+	case '\t':
+		(void)strbuf_puts(b, "\\t");
+		break;
+	default:
+		(void)strbuf_printf(b, "\\x%02x", c);
+	}
+}
+
+void
+escape_into(struct strbuf *b, struct span s, const char *keep)
+{
+	const char *end = s.data + s.len, *plain = s.data;
+
+	for (const char *p = s.data; p < end;) {
+		size_t step = utf8_step(p, (size_t)(end - p));
+		uint32_t code = step ? steers((const unsigned char *)p, step) : 0;
+
+		if (step && (!code || (step == 1 && *p && strchr(keep, *p)))) {
+			p += step;
+			continue;
+		}
+		(void)strbuf_add(b, plain, (size_t)(p - plain));
+		if (step > 1)
+			(void)strbuf_printf(b, "\\u%04x", code);
+		else
+			escape_byte(b, (unsigned char)*p);
+		p += step ? step : 1;
+		plain = p;
+	}
+	(void)strbuf_add(b, plain, (size_t)(end - plain));
+}
+
+void
+out_name(struct out *o, struct span s)
+{
+	if (o->terminal)
+		escape_into(&o->buf, s, "");
+	else
+		(void)strbuf_span(&o->buf, s);
+}
+
+void
+out_text(struct out *o, struct span s)
+{
+	if (o->terminal)
+		escape_into(&o->buf, s, "\t");
+	else
+		(void)strbuf_span(&o->buf, s);
+}
+
+void
+out_puts(struct out *o, const char *s)
+{
+	(void)strbuf_puts(&o->buf, s);
+}
+
+void
+out_putc(struct out *o, char c)
+{
+	(void)strbuf_putc(&o->buf, c);
+}
+
+void
+out_color(struct out *o, const char *sgr)
+{
+	if (!o->color || !*sgr)
+		return;
+	out_puts(o, "\033[");
+	out_puts(o, sgr);
+	out_putc(o, 'm');
+}
+
+void
+out_plain(struct out *o)
+{
+	out_color(o, "0");
+}
+
+const char *
+count_text(uint64_t n, char buf[32])
+{
+	char digits[24];
+	size_t len = (size_t)snprintf(digits, sizeof(digits), "%llu", (unsigned long long)n);
+	char *p = buf;
+
+	for (size_t i = 0; i < len; i++) {
+		if (i && (len - i) % 3 == 0)
+			*p++ = ',';
+		*p++ = digits[i];
+	}
+	*p = '\0';
+	return buf;
+}
+
+const char *
+duration_text(usec_t usec, char buf[32])
+{
+	static const struct {
+		double usec;
+		const char *unit;
+		int digits;
+	} units[] = {
+		{86400e6, "d", 1}, /* days are told in tenths: "1.5 d" */
+		{3600e6, "h", 1},  /* */
+		{60e6, "min", 1},  /* */
+		{1e6, "s", 2},     /* */
+		{1e3, "ms", 2},    /* */
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(units); i++) {
+		if ((double)usec >= units[i].usec) {
+			(void)snprintf(buf, 32, "%.*f %s", units[i].digits,
+				(double)usec / units[i].usec, units[i].unit);
+			return buf;
+		}
+	}
+	(void)snprintf(buf, 32, "%u us", (unsigned)usec);
+	return buf;
+}
+
+const char *
+bytes_text(uint64_t n, char buf[32])
+{
+	static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
+	double v = (double)n;
+	size_t i = 0;
+
+	for (; v >= 1024 && i + 1 < ARRAY_LEN(units); i++)
+		v /= 1024;
+	(void)snprintf(buf, 32, "%.*f %s", i ? 1 : 0, v, units[i]);
+	return buf;
+}

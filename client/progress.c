@@ -1,0 +1,235 @@
+#include "progress.h"
+
+#include <stdio.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "out.h"
+
+#define POLL_USEC (100 * USEC_PER_MSEC)
+
+/* Over the roots waited for, at one moment. */
+struct tally {
+	size_t n, n_ready, n_failed;
+	uint64_t entries; /* walked so far, or in the index of roots that are done */
+	uint64_t expected;
+	bool expect_all;    /* the size of every root is known from a walk before */
+	struct strbuf busy; /* names of the roots that are not done */
+};
+
+int
+progress_roots(struct wire *w, const struct common *c, struct msg **ret_answer,
+	const struct msg_val **ret_roots)
+{
+	AUTO(question_fini) struct question q = {0};
+	int exit_code;
+
+	question_begin(&q, "roots", c);
+	exit_code = ask(w, &q, c, NULL, NULL, ret_answer);
+	if (!exit_code)
+		*ret_roots = msg_get(msg_root(*ret_answer), "roots");
+	return exit_code;
+}
+
+static struct span
+name_of(const struct msg_val *root)
+{
+	struct span name = {"", 0};
+
+	(void)msg_str(root, "name", &name);
+	return name;
+}
+
+static bool
+is_wanted(const struct texts *names, const struct msg_val *root)
+{
+	for (size_t i = 0; i < names->len; i++)
+		if (span_eq(span_of(names->data[i]), name_of(root)))
+			return true;
+	return names->len == 0;
+}
+
+static uint64_t
+number(const struct msg_val *root, const char *key)
+{
+	uint64_t n = 0;
+
+	return msg_u64(root, key, &n) > 0 ? n : 0;
+}
+
+/* Was it walked since the roots were `before`? */
+static bool
+walked_since(const struct msg_val *before, const struct msg_val *root)
+{
+	for (size_t i = 0; i < msg_len(before); i++) {
+		const struct msg_val *old = msg_at(before, i);
+
+		if (number(old, "id") == number(root, "id"))
+			return number(old, "walked_us") != number(root, "walked_us");
+	}
+	return true;
+}
+
+static void
+count_busy(struct tally *t, const struct msg_val *root)
+{
+	uint64_t expected = number(root, "expect_entries");
+
+	t->entries += number(root, "walk_entries");
+	t->expected += expected;
+	t->expect_all = t->expect_all && expected;
+	(void)strbuf_puts(&t->busy, t->busy.len ? ", " : "");
+	escape_into(&t->busy, name_of(root), "");
+}
+
+static void
+count_root(struct tally *t, const struct msg_val *before, const struct msg_val *root)
+{
+	struct span state = {"", 0};
+
+	(void)msg_str(root, "state", &state);
+	t->n++;
+	if (span_eq(state, SPAN_LIT("failed"))) {
+		t->n_failed++;
+	} else if (span_eq(state, SPAN_LIT("ready")) && walked_since(before, root)) {
+		t->n_ready++;
+		t->entries += number(root, "entries");
+		t->expected += number(root, "entries");
+	} else {
+		count_busy(t, root);
+	}
+}
+
+static void
+count_roots(struct tally *t, const struct progress_opts *opts, const struct msg_val *roots)
+{
+	strbuf_reset(&t->busy);
+	*t = (struct tally){.expect_all = true, .busy = t->busy};
+	for (size_t i = 0; i < msg_len(roots); i++)
+		if (is_wanted(opts->names, msg_at(roots, i)))
+			count_root(t, opts->before, msg_at(roots, i));
+}
+
+static unsigned
+terminal_width(void)
+{
+	struct winsize size;
+
+	return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col ? size.ws_col : 80;
+}
+
+/* "[=====>    ] 43%", when the roots' sizes are known. */
+static void
+put_bar(struct strbuf *line, const struct tally *t)
+{
+	enum { WIDTH = 24 };
+	uint64_t done = MIN(t->entries, t->expected);
+	unsigned filled = (unsigned)(t->expected ? done * WIDTH / t->expected : 0);
+
+	(void)strbuf_puts(line, "[");
+	for (unsigned i = 0; i < WIDTH; i++)
+		(void)strbuf_putc(line, i < filled ? '=' : i == filled ? '>' : ' ');
+	/* A tree may have grown: the last percent is for its end. */
+	(void)strbuf_printf(line, "] %2u%%  ",
+		(unsigned)MIN(t->expected ? done * 100 / t->expected : 0, (uint64_t)99));
+}
+
+static void
+draw(const struct tally *t, usec_t began)
+{
+	AUTO(strbuf_fini) struct strbuf line = {0};
+	double seconds = (double)(clock_mono() - began) / (double)USEC_PER_SEC;
+	unsigned width = terminal_width();
+	char count[32], rate[32];
+
+	if (t->expect_all && t->expected)
+		put_bar(&line, t);
+	(void)strbuf_printf(&line, "%s entries, %s/s, ", count_text(t->entries, count),
+		count_text(seconds > 0 ? (uint64_t)((double)t->entries / seconds) : 0, rate));
+	(void)strbuf_printf(&line, "indexing %s", t->busy.data ? t->busy.data : "");
+	if (line.len >= width)
+		strbuf_truncate(&line, width - 1);
+	if (!line.failed)
+		(void)fprintf(stderr, "\r%s\033[K", line.data);
+}
+
+static void
+say_failed(const struct progress_opts *opts, const struct msg_val *roots)
+{
+	for (size_t i = 0; i < msg_len(roots); i++) {
+		AUTO(strbuf_fini) struct strbuf name = {0}, reason = {0};
+		const struct msg_val *root = msg_at(roots, i);
+		struct span state = {"", 0}, error = {"", 0};
+
+		(void)msg_str(root, "state", &state);
+		(void)msg_str(root, "error", &error);
+		if (!span_eq(state, SPAN_LIT("failed")) || !is_wanted(opts->names, root))
+			continue;
+		escape_into(&name, name_of(root), "");
+		escape_into(&reason, error, "");
+		complain("could not index %s: %s", name.data ? name.data : "",
+			reason.data ? reason.data : "the daemon's log says why");
+	}
+}
+
+/* The last line, and what it means. */
+static int
+finish(const struct progress_opts *opts, const struct msg_val *roots, const struct tally *t,
+	usec_t began)
+{
+	char count[32], took[32];
+
+	if (t->n == 0) {
+		complain(opts->names->len ? "no root is called so; `trawl roots` lists them"
+					  : "the daemon has no roots");
+		return EXIT_NOTHING;
+	}
+	if (!opts->quiet && t->n_ready)
+		(void)fprintf(stderr, "%zu of %zu %s indexed: %s entries (waited %s)\n", t->n_ready,
+			t->n, t->n == 1 ? "root" : "roots", count_text(t->entries, count),
+			duration_text(clock_mono() - began, took));
+	say_failed(opts, roots);
+	return t->n_failed ? EXIT_INCOMPLETE : EXIT_FOUND;
+}
+
+static int
+out_of_time(const struct tally *t)
+{
+	complain("gave up waiting: still indexing %s", t->busy.data ? t->busy.data : "");
+	return EXIT_INCOMPLETE;
+}
+
+int
+progress_wait(struct wire *w, const struct progress_opts *opts)
+{
+	AUTO(strbuf_fini) struct strbuf busy = {0};
+	struct tally t = {0};
+	usec_t began = clock_mono();
+	usec_t patience = opts->common->timeout_usec;
+	usec_t deadline = clock_deadline(patience ? patience : USEC_NEVER);
+	bool bar = !opts->quiet && isatty(STDERR_FILENO), told = false;
+
+	for (;;) {
+		AUTO(msg_freep) struct msg *answer = NULL;
+		const struct msg_val *roots;
+		int exit_code = progress_roots(w, opts->common, &answer, &roots);
+
+		if (exit_code)
+			return exit_code;
+		t.busy = busy;
+		count_roots(&t, opts, roots);
+		busy = t.busy;
+		if (t.n_ready + t.n_failed == t.n || clock_mono() >= deadline) {
+			if (bar && told)
+				(void)fputs("\r\033[K", stderr);
+			return t.n_ready + t.n_failed == t.n ? finish(opts, roots, &t, began)
+			                                     : out_of_time(&t);
+		}
+		if (bar)
+			draw(&t, began);
+		else if (!opts->quiet && !told)
+			(void)fprintf(stderr, "indexing %s\n", busy.data ? busy.data : "");
+		told = true;
+		(void)usleep(POLL_USEC);
+	}
+}
