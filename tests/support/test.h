@@ -8,7 +8,6 @@
 #pragma once
 
 #include <criterion/criterion.h>
-#include <criterion/new/assert.h>
 
 #define TEST(suite, name, ...) Test(suite, name, ##__VA_ARGS__)
 #define CHECK(cond) cr_assert(!!(cond), "%s:%d: " #cond, __FILE__, __LINE__)
@@ -21,7 +20,7 @@
 #define CHECK_STR(a, b)                                                                 \
 	do {                                                                            \
 		const char *a_ = (a), *b_ = (b);                                        \
-		cr_assert(a_ &&b_ &&strcmp(a_, b_) == 0,                                \
+		cr_assert(a_ != NULL && b_ != NULL && strcmp(a_, b_) == 0,              \
 			"%s:%d: " #a " is \"%s\", expected \"%s\"", __FILE__, __LINE__, \
 			a_ ? a_ : "(null)", b_ ? b_ : "(null)");                        \
 	} while (0)
