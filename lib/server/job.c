@@ -1,0 +1,307 @@
+#include "server/job.h"
+
+#include <errno.h>
+
+#include "server/conn.h"
+#include "server/stream.h"
+
+struct principal *
+principal_acquire(struct server *s, uid_t uid)
+{
+	struct principal *p;
+
+	LIST_EACH (&s->principals, it) {
+		p = LIST_ITEM(it, struct principal, link);
+		if (p->uid == uid) {
+			p->refs++;
+			return p;
+		}
+	}
+	p = calloc(1, sizeof(*p));
+	if (!p)
+		return NULL;
+	p->uid = uid;
+	p->refs = 1;
+	list_init(&p->waiting);
+	list_push_back(&s->principals, &p->link);
+	return p;
+}
+
+void
+principal_release(struct server *s, struct principal *p)
+{
+	(void)s;
+	if (--p->refs > 0)
+		return;
+	assert(p->n_running == 0 && list_empty(&p->waiting));
+	list_remove(&p->link);
+	free(p);
+}
+
+static void
+pause_timer(struct job *j)
+{
+	usec_t now = clock_mono();
+
+	if (j->timer_deadline == USEC_NEVER)
+		return;
+	(void)event_del(&j->timer);
+	j->time_left_usec = j->timer_deadline > now ? j->timer_deadline - now : 0;
+	j->timer_deadline = USEC_NEVER;
+}
+
+static void
+run_timer(struct job *j)
+{
+	struct timeval tv = timeval_of(j->time_left_usec);
+
+	if (j->timer_deadline != USEC_NEVER)
+		return;
+	j->timer_deadline = clock_deadline(j->time_left_usec);
+	(void)event_add(&j->timer, &tv);
+}
+
+/* Any state but RUNNING into RUNNING. */
+static void
+begin_running(struct job *j)
+{
+	struct server *s = j->server;
+
+	if (j->state_now == JOB_WAITING) {
+		list_remove(&j->turn);
+		(void)sub_rlx(&s->counters.n_waiting, 1);
+	}
+	j->state_now = JOB_RUNNING;
+	j->principal->n_running++;
+	(void)add_rlx(&s->counters.n_running, 1);
+	run_timer(j);
+}
+
+/* All of the credit that is here goes to the worker (note: credit). */
+static void
+give_credit(struct job *j)
+{
+	uint32_t n = j->n_owed;
+
+	j->n_owed = 0;
+	if (n == 0)
+		return;
+	if (add_ar(&j->credit, n) == 0 && pool_submit(j->server->compute, &j->task, TASK_QUERY) < 0)
+		stream_refused(j);
+}
+
+static void
+begin_waiting(struct job *j)
+{
+	j->state_now = JOB_WAITING;
+	list_push_back(&j->principal->waiting, &j->turn);
+	(void)add_rlx(&j->server->counters.n_waiting, 1);
+}
+
+/* Start those whose turn it is. */
+static void
+fill_slots(struct server *s, struct principal *p)
+{
+	while (p->n_running < s->limits.max_queries_principal && !list_empty(&p->waiting)) {
+		struct job *j = LIST_ITEM(p->waiting.next, struct job, turn);
+
+		begin_running(j);
+		give_credit(j);
+	}
+}
+
+static void
+end_running(struct job *j)
+{
+	j->principal->n_running--;
+	(void)sub_rlx(&j->server->counters.n_running, 1);
+	pause_timer(j);
+}
+
+static void
+on_timeout(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	job_stop(arg, JOB_STOP_TIMEOUT);
+}
+
+static int
+init_job(struct job *j, struct conn *c, struct span id)
+{
+	struct server *s = c->server;
+
+	if (strbuf_span(&j->id, id) < 0 ||
+		event_assign(&j->timer, s->base, -1, 0, on_timeout, j) < 0)
+		return -ENOMEM;
+	list_init(&j->turn);
+	list_init(&j->of_conn);
+	j->server = s;
+	j->arrived_usec = clock_mono();
+	j->rows_default = s->limits.rows_default;
+	j->timer_deadline = USEC_NEVER;
+	j->n_owed = JOB_CREDIT;
+	j->task.run = job_run;
+	return 0;
+}
+
+int
+job_start(struct conn *c, struct msg *m, struct span id, job_step step, void (*fini)(void *state),
+	usec_t timeout_usec, bool timeout_asked)
+{
+	struct server *s = c->server;
+	struct job *j = calloc(1, sizeof(*j));
+
+	if (!j || init_job(j, c, id) < 0) {
+		free(j);
+		return -ENOMEM;
+	}
+	stop_init(&j->stop, &s->stop);
+	j->msg = m;
+	j->step = step;
+	j->fini = fini;
+	j->time_left_usec = timeout_usec;
+	j->conn = c;
+	list_push_back(&c->jobs, &j->of_conn);
+	c->n_jobs++;
+	s->n_jobs++;
+	j->principal = c->principal;
+	j->principal->refs++;
+	if (timeout_asked)
+		run_timer(j);
+	begin_waiting(j);
+	fill_slots(s, j->principal);
+	return 0;
+}
+
+struct job *
+job_find(struct conn *c, struct span id)
+{
+	LIST_EACH (&c->jobs, it) {
+		struct job *j = LIST_ITEM(it, struct job, of_conn);
+
+		if (span_eq(strbuf_view(&j->id), id))
+			return j;
+	}
+	return NULL;
+}
+
+/* A job that is to stop gets its last step at once. */
+static void
+hurry(struct job *j)
+{
+	if (j->state_now != JOB_RUNNING)
+		begin_running(j);
+	give_credit(j);
+}
+
+void
+job_stop(struct job *j, enum job_stop reason)
+{
+	int seen = JOB_GOES_ON;
+
+	if (!atomic_compare_exchange_strong_explicit(&j->stop_reason, &seen, (int)reason,
+		    memory_order_relaxed, memory_order_relaxed))
+		return;
+	stop_request(&j->stop);
+	hurry(j);
+}
+
+void
+jobs_stop(struct conn *c, enum job_stop reason)
+{
+	LIST_EACH (&c->jobs, it)
+		job_stop(LIST_ITEM(it, struct job, of_conn), reason);
+}
+
+/* All credit is back: nobody works for it. */
+static void
+park(struct job *j)
+{
+	end_running(j);
+	j->state_now = JOB_PARKED;
+	fill_slots(j->server, j->principal);
+}
+
+static void
+resume(struct job *j)
+{
+	bool stopping = load_rlx(&j->stop_reason) != JOB_GOES_ON;
+	bool choked = j->conn && j->conn->choked;
+
+	if (j->n_owed == 0 || j->state_now == JOB_WAITING)
+		return;
+	if (stopping) {
+		hurry(j);
+	} else if (choked) {
+		if (j->state_now == JOB_RUNNING && j->n_owed == JOB_CREDIT)
+			park(j);
+	} else if (j->state_now == JOB_PARKED) {
+		begin_waiting(j);
+		fill_slots(j->server, j->principal);
+	} else {
+		give_credit(j);
+	}
+}
+
+void
+jobs_resume(struct conn *c)
+{
+	LIST_EACH (&c->jobs, it)
+		resume(LIST_ITEM(it, struct job, of_conn));
+}
+
+static void
+detach(struct job *j)
+{
+	if (!j->conn)
+		return;
+	list_remove(&j->of_conn);
+	j->conn->n_jobs--;
+	j->conn = NULL;
+}
+
+void
+jobs_abandon(struct conn *c)
+{
+	LIST_EACH (&c->jobs, it) {
+		struct job *j = LIST_ITEM(it, struct job, of_conn);
+
+		detach(j);
+		job_stop(j, JOB_STOP_GONE);
+	}
+}
+
+static void
+free_job(struct job *j)
+{
+	struct server *s = j->server;
+
+	end_running(j);
+	detach(j);
+	(void)event_del(&j->timer);
+	stop_fini(&j->stop);
+	fill_slots(s, j->principal);
+	principal_release(s, j->principal);
+	msg_free(j->msg);
+	strbuf_fini(&j->id);
+	free(j);
+	s->n_jobs--;
+}
+
+/* A buffer came from a worker. */
+void
+job_received(struct job *j, struct strbuf *bytes, bool last)
+{
+	struct conn *c = j->conn;
+
+	j->n_owed++;
+	if (c) {
+		conn_write_buffer(c, bytes);
+		conn_mark_dirty(c);
+	}
+	if (last)
+		free_job(j);
+	else if (!c)
+		hurry(j);
+}

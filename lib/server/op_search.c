@@ -1,0 +1,447 @@
+#include <errno.h>
+
+#include "query/query.h"
+#include "server/ops.h"
+
+#define ROWS_MAX_LINE 512u
+#define MAX_FIELDS 32u
+#define MAX_CONTEXT 10000u
+#define EXACT_INTEGER_MAX                                                       \
+	(1ull << 53) /* larger ones travel as strings: many readers use doubles \
+	              */
+#define FLUSH_USEC (50 * USEC_PER_MSEC)
+
+/* A running search or grep. */
+struct search {
+	struct query *query;
+	struct snapshot *snapshot;
+	struct pattern *pattern; /* grep */
+	struct cursor *cursor;
+	struct cursor_opts opts;
+	enum field fields[MAX_FIELDS];
+	uint32_t n_fields;
+	bool slow;           /* reads contents: rows are sent on as they come */
+	struct strbuf text;  /* one value at a time */
+	struct strbuf clock; /* of the snapshot */
+};
+
+void
+op_search_fini(void *state)
+{
+	struct search *s = state;
+
+	cursor_close(s->cursor);
+	pattern_destroy(s->pattern);
+	query_unref(s->query);
+	snapshot_unref(s->snapshot);
+	strbuf_fini(&s->text);
+	strbuf_fini(&s->clock);
+	free(s);
+}
+
+static int
+bad_request(struct job *j, const char *what)
+{
+	struct err err = {0};
+
+	(void)err_set(&err, -EINVAL, "%s", what);
+	return job_fail(j, CODE_BAD_REQUEST, &err);
+}
+
+static int
+read_fields(struct job *j, struct search *s)
+{
+	const struct msg_val *list = msg_get(msg_root(j->msg), "fields");
+	struct err err = {0};
+
+	s->fields[0] = FIELD_PATH;
+	s->n_fields = 1;
+	if (!list)
+		return 0;
+	if (msg_kind(list) != MSG_ARRAY || msg_len(list) < 1 || msg_len(list) > MAX_FIELDS)
+		return bad_request(j, "\"fields\" must be an array of 1 to 32 names");
+	s->n_fields = (uint32_t)msg_len(list);
+	for (uint32_t i = 0; i < s->n_fields; i++) {
+		struct span word;
+
+		if (msg_kind(msg_at(list, i)) != MSG_STRING ||
+			msg_text(msg_at(list, i), &s->text, &word) != 1)
+			return bad_request(j, "\"fields\" must be an array of strings");
+		if (field_parse(word, &s->fields[i]) < 0) {
+			(void)err_set(&err, -EINVAL, "no field is called '%.*s'",
+				(int)MIN(word.len, 64u), word.data);
+			return job_fail(j, CODE_BAD_REQUEST, &err);
+		}
+	}
+	return 0;
+}
+
+static int
+read_sort(struct job *j, struct search *s)
+{
+	struct span text = {0};
+	struct err err = {0};
+	int r = param_str(j, "sort", &text);
+
+	if (r < 0 || !text.data)
+		return r;
+	r = query_sort_parse(text, s->opts.sort, &err);
+	if (r < 0)
+		return job_fail(j, CODE_BAD_REQUEST, &err);
+	s->opts.n_sort = (uint32_t)r;
+	return 0;
+}
+
+static int
+read_count(struct job *j, struct search *s)
+{
+	struct span word = SPAN_LIT("none");
+	int r = param_str(j, "count", &word);
+
+	if (r < 0)
+		return r;
+	s->opts.count_exact = span_eq(word, SPAN_LIT("exact"));
+	if (!s->opts.count_exact && !span_eq(word, SPAN_LIT("none")))
+		return bad_request(j, "\"count\" must be exact or none");
+	return 0;
+}
+
+/* "p:<clock>:<offset>": an offset means something only in the snapshot it was made in. */
+static int
+read_page(struct job *j, struct search *s)
+{
+	struct span page = {0}, clock;
+	struct err err = {0};
+	const char *colon;
+	int r = param_str(j, "page", &page);
+
+	if (r < 0 || !page.data)
+		return r;
+	colon = span_starts(page, SPAN_LIT("p:")) ? memrchr(page.data + 2, ':', page.len - 2)
+	                                          : NULL;
+	if (!colon)
+		return bad_request(j, "\"page\" must be the page of an earlier answer");
+	clock = (struct span){page.data + 2, (size_t)(colon - page.data) - 2};
+	if (parse_u64((struct span){colon + 1, page.len - clock.len - 3}, &s->opts.offset) < 0)
+		return bad_request(j, "\"page\" must be the page of an earlier answer");
+	if (span_eq(clock, strbuf_view(&s->clock)))
+		return 0;
+	(void)err_set(&err, -ESTALE, "the index has changed since that page");
+	(void)err_hint(&err, "ask again from the start");
+	return job_fail(j, CODE_PAGE_EXPIRED, &err);
+}
+
+static int
+read_common(struct job *j, struct search *s)
+{
+	int r;
+
+	s->opts.limit = j->rows_default;
+	(void)((r = read_sort(j, s)) < 0 || (r = read_count(j, s)) < 0 ||
+		(r = read_page(j, s)) < 0 ||
+		(r = param_u64(j, "limit", INT64_MAX, &s->opts.limit)) < 0);
+	return r;
+}
+
+static int
+read_pattern(struct job *j, struct search *s)
+{
+	AUTO(strbuf_fini) struct strbuf scratch = {0};
+	bool regex = false, word = false, line = false;
+	struct span text, cas = SPAN_LIT("smart");
+	enum pattern_flags flags = 0;
+	struct err err = {0};
+	int r;
+
+	if ((r = param_bytes(j, "pattern", &scratch, &text)) < 0 ||
+		(r = param_bool(j, "regex", &regex)) < 0 ||
+		(r = param_bool(j, "word", &word)) < 0 || (r = param_bool(j, "line", &line)) < 0 ||
+		(r = param_str(j, "case", &cas)) < 0)
+		return r;
+	flags |= regex ? PATTERN_REGEX : 0;
+	flags |= word ? PATTERN_WORD : 0;
+	flags |= line ? PATTERN_LINE : 0;
+	flags |= span_eq(cas, SPAN_LIT("smart")) ? PATTERN_SMART : 0;
+	flags |= span_eq(cas, SPAN_LIT("fold")) ? PATTERN_FOLD : 0;
+	r = pattern_create(text, flags, &s->pattern, &err);
+	if (r == -EINVAL || r == -EOVERFLOW)
+		return job_fail(j, CODE_BAD_PATTERN, &err);
+	s->opts.grep = s->pattern;
+	return r < 0 ? job_fail_code(j, r) : 0;
+}
+
+static int
+read_grep(struct job *j, struct search *s)
+{
+	uint64_t context = 0, before, after;
+	int r = param_u64(j, "context", MAX_CONTEXT, &context);
+
+	before = after = context;
+	(void)(r < 0 || (r = param_u64(j, "before", MAX_CONTEXT, &before)) < 0 ||
+		(r = param_u64(j, "after", MAX_CONTEXT, &after)) < 0 ||
+		(r = param_u64(j, "max_per_file", INT64_MAX, &s->opts.max_per_file)) < 0 ||
+		(r = param_bool(j, "files_only", &s->opts.files_only)) < 0 ||
+		(r = read_pattern(j, s)) < 0);
+	s->opts.before = (uint32_t)before;
+	s->opts.after = (uint32_t)after;
+	return r;
+}
+
+static int
+open_cursor(struct job *j, struct search *s)
+{
+	struct err err = {0};
+	int r;
+
+	s->opts.deadline = USEC_NEVER; /* the loop counts the time and fires the token */
+	s->opts.stop = &j->stop;
+	s->opts.compute = j->server->compute;
+	s->opts.io = j->server->io;
+	s->slow = s->pattern || query_has_content(s->query);
+	r = cursor_open(s->query, s->snapshot, &s->opts, &s->cursor, &err);
+	if (r >= 0)
+		return 0;
+	err.code = r;
+	return job_fail(j, answer_code_of(r), &err);
+}
+
+static int
+take_snapshot(struct job *j, struct search *s)
+{
+	const struct server_ops *ops = &j->server->ops;
+	struct err err = {0};
+
+	s->snapshot = ops->snapshot(ops->ctx);
+	if (!s->snapshot) {
+		(void)err_set(&err, -EBUSY, "nothing is indexed yet");
+		return job_fail(j, CODE_BUSY, &err);
+	}
+	if (ops->clock)
+		ops->clock(ops->ctx, s->snapshot, &s->clock);
+	return 0;
+}
+
+/* The first step: everything that the request says, checked, and the cursor. The caller frees. */
+static int
+search_open(struct job *j, bool grep)
+{
+	struct search *s = calloc(1, sizeof(*s));
+	int r;
+
+	if (!s)
+		return job_fail_code(j, -ENOMEM);
+	j->state = s;
+	(void)((r = take_snapshot(j, s)) < 0 || (r = read_common(j, s)) < 0 ||
+		(r = grep ? read_grep(j, s) : read_fields(j, s)) < 0 ||
+		(r = param_query(j, &s->query)) < 0 || (r = open_cursor(j, s)) < 0);
+	return r;
+}
+
+static void
+put_number(struct json *out, enum field_kind kind, int64_t number)
+{
+	struct strbuf *b = out->out;
+
+	if (kind == FIELD_NUMBER && (uint64_t)number <= EXACT_INTEGER_MAX) {
+		json_u64(out, (uint64_t)number);
+		return;
+	}
+	json_raw(out, SPAN_LIT("\""));
+	(void)(kind == FIELD_TIME ? strbuf_i64(b, number) : strbuf_u64(b, (uint64_t)number));
+	(void)strbuf_putc(b, '"');
+}
+
+static int
+put_field(struct search *s, struct json *out, const struct hit *hit, enum field f)
+{
+	enum field_kind kind = field_kind(f);
+	int64_t number = 0;
+	int r;
+
+	strbuf_reset(&s->text);
+	r = field_value(s->snapshot, hit->root, hit->entry, f, &s->text, &number);
+	if (r < 0)
+		return r;
+	if (kind == FIELD_TEXT)
+		json_str(out, strbuf_view(&s->text));
+	else
+		put_number(out, kind, number);
+	return 0;
+}
+
+/* [path, line, column, text, spans], and what was cut off a long line where it was. */
+static int
+put_line(struct search *s, struct json *out, const struct hit *hit)
+{
+	int r = put_field(s, out, hit, FIELD_PATH);
+
+	if (r < 0 || s->opts.files_only)
+		return r;
+	json_u64(out, hit->line);
+	json_u64(out, hit->n_spans > 0 ? hit->spans[0].start + hit->cut + 1 : 0);
+	json_str(out, hit->text);
+	json_open(out, '[');
+	for (uint32_t i = 0; i < hit->n_spans; i++) {
+		json_open(out, '[');
+		json_u64(out, hit->spans[i].start);
+		json_u64(out, hit->spans[i].end);
+		json_close(out, ']');
+	}
+	json_close(out, ']');
+	if (hit->cut > 0 || hit->cut_end) {
+		json_open(out, '{');
+		json_kv_u64(out, "cut", hit->cut);
+		json_kv_bool(out, "cut_end", hit->cut_end);
+		json_close(out, '}');
+	}
+	return 0;
+}
+
+static int
+put_row(struct search *s, struct json *out, const struct hit *hit)
+{
+	int r = 0;
+
+	json_open(out, '[');
+	if (s->opts.grep)
+		r = put_line(s, out, hit);
+	else
+		for (uint32_t i = 0; i < s->n_fields && r == 0; i++)
+			r = put_field(s, out, hit, s->fields[i]);
+	json_close(out, ']');
+	return r;
+}
+
+static bool
+line_is_full(const struct job *j, const struct search *s, const struct strbuf *out, usec_t began)
+{
+	return j->n_rows >= ROWS_MAX_LINE || out->len >= JOB_BUFFER_BYTES ||
+	       (s->slow && clock_mono() - began >= FLUSH_USEC);
+}
+
+/* One line of rows, or nothing: cursor_next()'s last word. */
+static int
+put_rows(struct job *j, struct search *s, struct strbuf *out)
+{
+	usec_t began = clock_mono();
+	struct json json;
+	struct hit hit;
+	int r;
+
+	while ((r = cursor_next(s->cursor, &hit)) > 0) {
+		if (j->n_rows++ == 0) {
+			json = answer_open(out, strbuf_view(&j->id), "rows");
+			json_key(&json, "rows");
+			json_open(&json, '[');
+		}
+		r = put_row(s, &json, &hit);
+		if (r < 0)
+			break;
+		if (line_is_full(j, s, out, began)) {
+			r = 1;
+			break;
+		}
+	}
+	if (j->n_rows > 0) {
+		json_close(&json, ']');
+		answer_close(&json);
+	}
+	return r;
+}
+
+static void
+put_skipped(struct json *out, const struct cursor_stats *st)
+{
+	const struct {
+		const char *word;
+		uint64_t n;
+	} kinds[] = {
+		{"binary", st->skipped.binary},
+		{"too_large", st->skipped.too_large},
+		{"unreadable", st->skipped.unreadable},
+		{"gone", st->skipped.gone},
+		{"off", st->skipped.off},
+		{"limit", st->skipped.limit},
+	};
+
+	json_key(out, "skipped");
+	json_open(out, '{');
+	for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
+		if (kinds[i].n > 0)
+			json_kv_u64(out, kinds[i].word, kinds[i].n);
+	json_close(out, '}');
+}
+
+static void
+put_page(struct search *s, struct json *out, const struct cursor_stats *st)
+{
+	struct strbuf *t = &s->text;
+
+	strbuf_reset(t);
+	(void)strbuf_puts(t, "p:");
+	(void)strbuf_span(t, strbuf_view(&s->clock));
+	(void)strbuf_putc(t, ':');
+	(void)strbuf_u64(t, s->opts.offset + st->n);
+	json_kv_str(out, "page", strbuf_view(t));
+}
+
+static void
+put_end(struct job *j, struct search *s, struct strbuf *out)
+{
+	const struct server_ops *ops = &j->server->ops;
+	struct json json = answer_open(out, strbuf_view(&j->id), "end");
+	struct cursor_stats st;
+
+	cursor_get_stats(s->cursor, &st);
+	json_kv_u64(&json, "n", st.n);
+	json_kv_bool(&json, "more", st.more);
+	if (st.more) {
+		json_kv_cstr(&json, "why", "limit");
+		put_page(s, &json, &st);
+	}
+	if (s->opts.count_exact) {
+		json_key(&json, "total");
+		json_open(&json, '{');
+		json_kv_u64(&json, "n", st.total);
+		json_kv_bool(&json, "exact", st.total_exact);
+		json_close(&json, '}');
+	}
+	if (s->opts.grep)
+		json_kv_u64(&json, "files", st.n_files);
+	put_skipped(&json, &st);
+	json_key(&json, "stale");
+	json_open(&json, '[');
+	if (ops->stale)
+		ops->stale(ops->ctx, s->snapshot, &json);
+	json_close(&json, ']');
+	json_kv_str(&json, "clock", strbuf_view(&s->clock));
+	json_kv_u64(&json, "took_us", clock_mono() - j->arrived_usec);
+	answer_close(&json);
+}
+
+static int
+search_step(struct job *j, struct strbuf *out, bool grep)
+{
+	struct search *s;
+	int r = j->state ? 0 : search_open(j, grep);
+
+	if (r < 0)
+		return r;
+	s = j->state;
+	r = put_rows(j, s, out);
+	if (r == 0)
+		put_end(j, s, out);
+	return r < 0 ? job_fail_code(j, r) : r;
+}
+
+int
+op_search(struct job *j, struct strbuf *out)
+{
+	return search_step(j, out, false);
+}
+
+int
+op_grep(struct job *j, struct strbuf *out)
+{
+	return search_step(j, out, true);
+}
