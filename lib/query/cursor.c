@@ -1,1 +1,254 @@
-/* cursor.c */
+#include "query/expr.h"
+
+#include <errno.h>
+
+#include "query/dupe.h"
+#include "query/sort.h"
+#include "query/sweep.h"
+#include "query/verify.h"
+#include "sync/par.h"
+
+enum cursor_state {
+	CURSOR_NEW,     /* nothing computed yet */
+	CURSOR_RUNNING, /* answers may follow */
+	CURSOR_ENDED,   /* the end or an error was given; `result` is given again */
+};
+
+struct cursor {
+	/* Fixed at open. */
+	struct query *query;       /* a reference */
+	struct snapshot *snapshot; /* a reference */
+	struct cursor_opts opts;
+
+	/* The stages, each asking the one above: sweep -> sort -> verify. */
+	struct eval *eval;
+	struct dupe_set *dupes;
+	struct sweep *sweep;
+	struct sorter *sorter; /* NULL: entry order */
+	struct verify *verify; /* NULL: no contents are read */
+
+	enum cursor_state state;
+	int result;
+	uint64_t n_passed; /* answers left out before the offset */
+	struct cursor_stats stats;
+};
+
+int
+cursor_open(struct query *q, struct snapshot *s, const struct cursor_opts *opts,
+	struct cursor **ret, struct err *err)
+{
+	unsigned n_workers = 1;
+	struct cursor *c;
+	int r;
+
+	if (opts->n_sort > QUERY_MAX_SORT_KEYS)
+		return err_set(err, -EINVAL, "more than %u sort keys", QUERY_MAX_SORT_KEYS);
+	c = calloc(1, sizeof(*c));
+	if (!c)
+		return err_set(err, -ENOMEM, "out of memory");
+	c->query = query_ref(q);
+	c->snapshot = snapshot_ref(s);
+	c->opts = *opts;
+	if (opts->compute)
+		n_workers = MAX(n_workers, par_width(opts->compute));
+	if (opts->io)
+		n_workers = MAX(n_workers, par_width(opts->io));
+	r = eval_create(q, s, n_workers, &c->eval);
+	if (r == 0)
+		r = sweep_open(c->eval, &c->opts, &c->sweep);
+	if (r < 0) {
+		cursor_close(c);
+		return err_set(err, r, "out of memory");
+	}
+	*ret = c;
+	return 0;
+}
+
+void
+cursor_close(struct cursor *c)
+{
+	if (!c)
+		return;
+	verify_destroy(c->verify);
+	sorter_destroy(c->sorter);
+	sweep_close(c->sweep);
+	eval_destroy(c->eval);
+	dupe_set_destroy(c->dupes);
+	snapshot_unref(c->snapshot);
+	query_unref(c->query);
+	free(c);
+}
+
+const struct snapshot *
+cursor_snapshot(const struct cursor *c)
+{
+	return c->snapshot;
+}
+
+/* Everything through the sorter before the first answer. */
+static int
+sort_all(struct cursor *c)
+{
+	/* Candidates may fail the verification: then no bound is known. */
+	uint64_t keep = c->verify || c->opts.limit == 0 ? 0 : c->opts.offset + c->opts.limit;
+	uint32_t root, entry;
+	int r;
+
+	if (keep < c->opts.limit)
+		keep = 0; /* offset + limit wrapped: as good as all */
+	r = sorter_create(c->snapshot, c->opts.sort, c->opts.n_sort, keep, &c->sorter);
+	if (r < 0)
+		return r;
+	while ((r = sweep_next(c->sweep, &root, &entry)) == 1) {
+		r = sorter_add(c->sorter, root, entry);
+		if (r < 0)
+			return r;
+	}
+	return r < 0 ? r : sorter_finish(c->sorter);
+}
+
+static int
+next_candidate(void *ctx, uint32_t *ret_root, uint32_t *ret_entry)
+{
+	struct cursor *c = ctx;
+
+	if (c->sorter)
+		return sorter_next(c->sorter, ret_root, ret_entry);
+	return sweep_next(c->sweep, ret_root, ret_entry);
+}
+
+static int
+start(struct cursor *c)
+{
+	int r = 0;
+
+	c->state = CURSOR_RUNNING;
+	if (c->query->has_dupe) {
+		r = dupe_set_create(c->snapshot, &c->opts, &c->dupes);
+		c->eval->dupes = c->dupes;
+	}
+	if (r == 0 && (c->opts.grep || c->query->root->content))
+		r = verify_create(c->eval, &c->opts, next_candidate, c, &c->verify);
+	if (r == 0 && c->opts.n_sort > 0)
+		r = sort_all(c);
+	return r;
+}
+
+static int
+next_answer(struct cursor *c, struct hit *ret)
+{
+	if (c->verify)
+		return verify_next(c->verify, ret);
+	return next_candidate(c, &ret->root, &ret->entry);
+}
+
+/* The number of answers beyond those that were taken; `hit` was one of them already. */
+static int
+count_rest(struct cursor *c, uint64_t *ret)
+{
+	struct hit hit;
+	int r;
+
+	if (!c->verify && !c->sorter)
+		return sweep_count_rest(c->sweep, ret);
+	if (!c->verify) {
+		*ret = 0; /* the sorter counted all */
+		return 0;
+	}
+	while ((r = verify_next(c->verify, &hit)) == 1)
+		*ret += !hit.context;
+	return r;
+}
+
+/* The limit is reached and one more answer was seen. */
+static int
+end_at_limit(struct cursor *c)
+{
+	uint64_t rest = 0;
+	int r = 0;
+
+	c->stats.more = true;
+	c->stats.total = c->n_passed + c->stats.n + 1;
+	if (c->sorter && !c->verify) {
+		c->stats.total = sorter_added(c->sorter);
+		c->stats.total_exact = true;
+	} else if (c->opts.count_exact) {
+		r = count_rest(c, &rest);
+		c->stats.total += rest;
+		c->stats.total_exact = r == 0;
+	}
+	return r;
+}
+
+static int
+end_of_answers(struct cursor *c)
+{
+	c->stats.total = c->n_passed + c->stats.n;
+	c->stats.total_exact = true;
+	if (c->sorter && !c->verify && sorter_added(c->sorter) > c->stats.total) {
+		/* The sorter kept no more than was asked for. */
+		c->stats.total = sorter_added(c->sorter);
+		c->stats.more = true;
+	}
+	for (uint32_t i = 0; i < c->snapshot->n_roots; i++) {
+		if (c->snapshot->roots[i].tree && tree_faulted(c->snapshot->roots[i].tree))
+			return -EIO;
+	}
+	return 0;
+}
+
+/* One step: 1 an answer to give, 0 the end, 2 one that is passed over. */
+static int
+step(struct cursor *c, struct hit *ret)
+{
+	bool full = c->opts.limit > 0 && c->stats.n == c->opts.limit;
+	int r = c->state == CURSOR_NEW ? start(c) : 0;
+
+	if (r == 0)
+		r = next_answer(c, ret);
+	if (r < 0)
+		return r;
+	if (r == 0)
+		return end_of_answers(c);
+	if (ret->context) /* around the last line given, or around one passed over */
+		return c->n_passed < c->opts.offset || (full && !c->verify) ? 2 : 1;
+	if (c->n_passed < c->opts.offset) {
+		c->n_passed++;
+		return 2;
+	}
+	if (full)
+		return end_at_limit(c);
+	c->stats.n++;
+	return 1;
+}
+
+int
+cursor_next(struct cursor *c, struct hit *ret)
+{
+	int r;
+
+	if (c->state == CURSOR_ENDED)
+		return c->result;
+	ret->context = false;
+	ret->n_spans = 0;
+	do
+		r = step(c, ret);
+	while (r == 2);
+	if (r != 1) {
+		c->state = CURSOR_ENDED;
+		c->result = r;
+	}
+	return r;
+}
+
+void
+cursor_get_stats(const struct cursor *c, struct cursor_stats *ret)
+{
+	*ret = c->stats;
+	if (c->verify)
+		verify_get_stats(c->verify, ret);
+	if (c->state != CURSOR_ENDED || c->result < 0) {
+		ret->total = c->n_passed + c->stats.n;
+		ret->total_exact = false;
+	}
+}

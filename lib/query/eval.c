@@ -1,1 +1,372 @@
-/* eval.c */
+#include "query/eval.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <sys/stat.h>
+
+void
+bits_set_range(struct bits *b, uint32_t lo, uint32_t hi)
+{
+	for (uint32_t i = lo; i < hi;) {
+		if (i % 64 == 0 && hi - i >= 64) {
+			b->word[i / 64] = UINT64_MAX;
+			i += 64;
+		} else {
+			bits_set(b, i++);
+		}
+	}
+}
+
+bool
+bits_any(const struct bits *b)
+{
+	uint64_t any = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(b->word); i++)
+		any |= b->word[i];
+	return any != 0;
+}
+
+static void
+bits_and(struct bits *a, const struct bits *b)
+{
+	for (size_t i = 0; i < ARRAY_LEN(a->word); i++)
+		a->word[i] &= b->word[i];
+}
+
+static void
+bits_or(struct bits *a, const struct bits *b)
+{
+	for (size_t i = 0; i < ARRAY_LEN(a->word); i++)
+		a->word[i] |= b->word[i];
+}
+
+static void
+bits_and_not(struct bits *a, const struct bits *b)
+{
+	for (size_t i = 0; i < ARRAY_LEN(a->word); i++)
+		a->word[i] &= ~b->word[i];
+}
+
+int
+eval_create(const struct query *q, const struct snapshot *s, unsigned n_workers, struct eval **ret)
+{
+	struct eval *e = calloc(1, sizeof(*e) + n_workers * sizeof(e->worker[0]));
+
+	if (!e)
+		return -ENOMEM;
+	e->query = q;
+	e->snapshot = s;
+	e->n_workers = n_workers;
+	for (unsigned i = 0; i < n_workers; i++) {
+		/* One more than needed: calloc(0) may be NULL. */
+		e->worker[i].matcher = calloc(q->n_leaf + 1, sizeof(struct matcher *));
+		if (!e->worker[i].matcher) {
+			eval_destroy(e);
+			return -ENOMEM;
+		}
+	}
+	*ret = e;
+	return 0;
+}
+
+void
+eval_destroy(struct eval *e)
+{
+	if (!e)
+		return;
+	for (unsigned i = 0; i < e->n_workers; i++) {
+		struct eval_worker *w = &e->worker[i];
+
+		for (uint32_t k = 0; w->matcher && k < e->query->n_leaf; k++)
+			matcher_destroy(w->matcher[k]);
+		free(w->matcher);
+		strbuf_fini(&w->path);
+		strbuf_fini(&w->folded);
+	}
+	arena_fini(&e->arena);
+	free(e);
+}
+
+int
+eval_matcher(struct eval_worker *w, const struct node *leaf, struct matcher **ret)
+{
+	int r = 0;
+
+	if (!w->matcher[leaf->leaf])
+		r = matcher_create(leaf->text.pattern, &w->matcher[leaf->leaf]);
+	*ret = w->matcher[leaf->leaf];
+	return r;
+}
+
+/* Of two absolute paths: `path` is `dir` or below it; *ret_rest is what follows the slash. */
+static bool
+path_below(struct span path, struct span dir, struct span *ret_rest)
+{
+	if (dir.len == 1) /* "/" */
+		dir.len = 0;
+	if (!span_starts(path, dir))
+		return false;
+	if (path.len > dir.len && path.data[dir.len] != '/')
+		return false;
+	*ret_rest = (struct span){path.data + dir.len, path.len - dir.len};
+	if (ret_rest->len > 0) {
+		ret_rest->data++;
+		ret_rest->len--;
+	}
+	return true;
+}
+
+/* The whole of the root: with its own entry when the root is strictly below what was asked. */
+static void
+whole_root(const struct tree_cols *c, bool own, uint32_t *ret_lo, uint32_t *ret_hi)
+{
+	*ret_lo = own ? 0 : 1;
+	*ret_hi = c->n_entries;
+}
+
+void
+eval_where(const struct snapshot *s, uint32_t root, struct span where, uint32_t *ret_lo,
+	uint32_t *ret_hi)
+{
+	const struct tree_cols *c = tree_cols(s->roots[root].tree);
+	struct span path = span_of(s->roots[root].path), rest;
+	uint32_t entry;
+
+	*ret_lo = *ret_hi = 0;
+	if (where.data[0] != '/') {
+		rest = where;
+	} else if (path_below(path, where, &rest)) {
+		whole_root(c, rest.len > 0, ret_lo, ret_hi);
+		return;
+	} else if (!path_below(where, path, &rest)) {
+		return;
+	}
+	if (tree_lookup(c, rest, &entry) == 0 && c->dir[entry] != TREE_NO_DIR)
+		tree_subtree(c, c->dir[entry], ret_lo, ret_hi);
+}
+
+static bool
+perm_ok(const struct node *n, uint32_t mode)
+{
+	switch (n->perm.test) {
+	case PERM_EXACT:
+		return (mode & 07777) == n->perm.bits;
+	case PERM_ALL:
+		return (mode & n->perm.bits) == n->perm.bits;
+	case PERM_ANY:
+		/* As find: /000 is true for all. */
+		return n->perm.bits == 0 || (mode & n->perm.bits) != 0;
+	}
+	return false;
+}
+
+static bool
+class_ok(const struct node *n, const struct tree_class *k)
+{
+	switch (n->term) {
+	case TERM_TYPE:
+		return n->types >> IFTODT(k->mode) & 1;
+	case TERM_USER:
+		return k->uid == n->id;
+	case TERM_GROUP:
+		return k->gid == n->id;
+	case TERM_PERM:
+		return perm_ok(n, k->mode);
+	default:
+		return false;
+	}
+}
+
+static bool
+of_class(enum term t)
+{
+	return t == TERM_TYPE || t == TERM_USER || t == TERM_GROUP || t == TERM_PERM;
+}
+
+static int
+bind_depth(struct eval *e)
+{
+	const struct tree_cols *c = e->cols;
+	uint32_t *depth = ARENA_ARRAY(&e->arena, uint32_t, c->n_dirs);
+
+	if (!depth)
+		return -ENOMEM;
+	/* A directory's parent has a smaller number. */
+	for (uint32_t d = 1; d < c->n_dirs; d++)
+		depth[d] = depth[c->parent[c->dir_entry[d]]] + 1;
+	e->depth = depth;
+	return 0;
+}
+
+static int
+bind_class(struct eval *e, const struct node *n, struct eval_leaf *leaf)
+{
+	bool *ok = ARENA_ARRAY(&e->arena, bool, e->cols->n_classes);
+
+	if (!ok)
+		return -ENOMEM;
+	for (uint32_t k = 0; k < e->cols->n_classes; k++)
+		ok[k] = class_ok(n, &e->cols->classes[k]);
+	leaf->class_ok = ok;
+	return 0;
+}
+
+static int
+bind_leaf(struct eval *e, const struct node *n, struct eval_leaf *leaf)
+{
+	if (of_class(n->term))
+		return bind_class(e, n, leaf);
+	if (n->term == TERM_RANGE && n->range.column == COLUMN_DEPTH && !e->depth)
+		return bind_depth(e);
+	if (n->term == TERM_IN)
+		eval_where(e->snapshot, e->root, n->where, &leaf->lo, &leaf->hi);
+	if (n->term == TERM_ROOT)
+		leaf->on = span_eq(n->where, span_of(e->snapshot->roots[e->root].name));
+	if (n->term == TERM_TEXT && n->text.form == TEXT_WORD && !n->text.on_name) {
+		leaf->dir = ARENA_ARRAY(&e->arena, _Atomic uint8_t, e->cols->n_dirs);
+		return leaf->dir ? 0 : -ENOMEM;
+	}
+	return 0;
+}
+
+int
+eval_bind(struct eval *e, uint32_t root)
+{
+	const struct query *q = e->query;
+	bool *regular;
+
+	arena_reset(&e->arena);
+	e->root = root;
+	e->cols = tree_cols(e->snapshot->roots[root].tree);
+	e->depth = NULL;
+	e->leaf = ARENA_ARRAY(&e->arena, struct eval_leaf, q->n_leaf + 1);
+	regular = ARENA_ARRAY(&e->arena, bool, e->cols->n_classes);
+	if (!e->leaf || !regular)
+		return -ENOMEM;
+	for (uint32_t k = 0; k < e->cols->n_classes; k++)
+		regular[k] = S_ISREG(e->cols->classes[k].mode);
+	e->regular = regular;
+	for (uint32_t i = 0; i < q->n_leaf; i++) {
+		int r = bind_leaf(e, q->leaf[i], &e->leaf[i]);
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* `upper`: which entries may match; else: which match whatever the contents are. */
+static int eval_node(const struct eval_at *at, const struct node *n, bool upper,
+	const struct bits *want, struct bits *out);
+
+static int
+eval_and(const struct eval_at *at, const struct node *n, bool upper, const struct bits *want,
+	struct bits *out)
+{
+	struct bits one;
+
+	*out = *want;
+	for (uint32_t i = 0; i < n->n_child && bits_any(out); i++) {
+		int r = eval_node(at, n->order[i], upper, out, &one);
+
+		if (r < 0)
+			return r;
+		*out = one;
+	}
+	return 0;
+}
+
+static int
+eval_or(const struct eval_at *at, const struct node *n, bool upper, const struct bits *want,
+	struct bits *out)
+{
+	struct bits rest = *want, one;
+
+	*out = (struct bits){0};
+	for (uint32_t i = 0; i < n->n_child && bits_any(&rest); i++) {
+		int r = eval_node(at, n->order[i], upper, &rest, &one);
+
+		if (r < 0)
+			return r;
+		bits_or(out, &one);
+		bits_and_not(&rest, &one);
+	}
+	return 0;
+}
+
+static int
+eval_not(const struct eval_at *at, const struct node *n, bool upper, const struct bits *want,
+	struct bits *out)
+{
+	struct bits one;
+	int r = eval_node(at, n->child[0], !upper, want, &one);
+
+	if (r < 0)
+		return r;
+	*out = *want;
+	bits_and_not(out, &one);
+	return 0;
+}
+
+static int
+eval_leaf(const struct eval_at *at, const struct node *n, bool upper, const struct bits *want,
+	struct bits *out)
+{
+	int r = 0;
+
+	*out = (struct bits){0};
+	if (n->term == TERM_TEXT)
+		r = leaf_text(at, n, want, out);
+	else if (n->term == TERM_EXT)
+		leaf_ext(at, n, want, out);
+	else if (n->term == TERM_LANG)
+		leaf_lang(at, n, want, out);
+	else if (n->term != TERM_CONTENT || upper)
+		leaf_columns(at, n, out);
+	bits_and(out, want);
+	return r;
+}
+
+/* Recursion is bounded by QUERY_MAX_DEPTH. */
+static int
+eval_node(const struct eval_at *at, const struct node *n, bool upper, const struct bits *want,
+	struct bits *out)
+{
+	switch (n->term) {
+	case TERM_ALL:
+		*out = *want;
+		return 0;
+	case TERM_NONE:
+		*out = (struct bits){0};
+		return 0;
+	case TERM_AND:
+		return eval_and(at, n, upper, want, out);
+	case TERM_OR:
+		return eval_or(at, n, upper, want, out);
+	case TERM_NOT:
+		return eval_not(at, n, upper, want, out);
+	default:
+		return eval_leaf(at, n, upper, want, out);
+	}
+}
+
+int
+eval_chunk(struct eval *e, unsigned worker, uint32_t lo, uint32_t n, struct bits *out)
+{
+	struct eval_at at = {.e = e, .worker = &e->worker[worker], .lo = lo, .n = n};
+	struct bits want = {0};
+
+	bits_set_range(&want, 0, n);
+	return eval_node(&at, e->query->root, true, &want, out);
+}
+
+int
+eval_entry(struct eval *e, unsigned worker, const struct node *node, uint32_t entry)
+{
+	struct eval_at at = {.e = e, .worker = &e->worker[worker], .lo = entry, .n = 1};
+	struct bits want = {{1}}, out;
+	int r = eval_node(&at, node, true, &want, &out);
+
+	return r < 0 ? r : (int)(out.word[0] & 1);
+}

@@ -44,3 +44,12 @@ int field_value(const struct snapshot *s, uint32_t root, uint32_t entry, enum fi
 
 /** Name of the language of a file name ("c", "python", "" unknown), from a static table. */
 const char *lang_of(struct span name);
+
+/** The name as FIELD_NAME (the root itself is shown under the name that its path ends with), and
+ *  the extension as FIELD_EXT; borrowed from the snapshot. */
+struct span field_name(const struct snapshot *s, uint32_t root, uint32_t entry);
+struct span field_ext(const struct tree_cols *c, uint32_t entry);
+/** The value of a number or time. */
+int64_t field_number(const struct tree_cols *c, uint32_t entry, enum field f);
+/** "f", "d"... of a DT_*; "?" of an unknown one. */
+const char *field_type_word(uint8_t type);

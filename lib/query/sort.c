@@ -1,1 +1,332 @@
-/* sort.c */
+#include "query/sort.h"
+
+#include <errno.h>
+
+#include "base/vec.h"
+
+struct item {
+	uint64_t first; /* the first key in a form that compares as a number; text: 8 bytes */
+	uint32_t root, entry;
+};
+
+struct sorter {
+	const struct snapshot *snapshot;
+	uint32_t n_keys;
+	struct query_sort key[QUERY_MAX_SORT_KEYS];
+	uint64_t keep; /* 0: all */
+	uint64_t n_added;
+	VEC(struct item) items; /* with `keep`: a heap, the last in order on top, until finish */
+	size_t at;              /* the next to give */
+	bool finished;
+};
+
+int
+sorter_create(const struct snapshot *s, const struct query_sort *keys, uint32_t n_keys,
+	uint64_t keep, struct sorter **ret)
+{
+	struct sorter *st = calloc(1, sizeof(*st));
+
+	if (!st)
+		return -ENOMEM;
+	st->snapshot = s;
+	st->n_keys = n_keys;
+	memcpy(st->key, keys, n_keys * sizeof(*keys));
+	st->keep = keep;
+	*ret = st;
+	return 0;
+}
+
+void
+sorter_destroy(struct sorter *s)
+{
+	if (!s)
+		return;
+	VEC_FINI(&s->items);
+	free(s);
+}
+
+static int
+compare_u64(uint64_t a, uint64_t b)
+{
+	return a < b ? -1 : a > b;
+}
+
+/* Names of two siblings on the way to entries a and b; the path goes on with a slash after them
+ * when the entry lies deeper. */
+static int
+compare_siblings(const struct tree_cols *c, uint32_t a, bool a_deeper, uint32_t b, bool b_deeper)
+{
+	struct span x = tree_name(c, a), y = tree_name(c, b);
+	size_t n = MIN(x.len, y.len);
+	int r = n ? memcmp(x.data, y.data, n) : 0;
+	int next_x, next_y;
+
+	if (r != 0)
+		return r;
+	next_x = x.len > n ? (unsigned char)x.data[n] : a_deeper ? '/' : -1;
+	next_y = y.len > n ? (unsigned char)y.data[n] : b_deeper ? '/' : -1;
+	return next_x - next_y;
+}
+
+/* Bytes of the paths of two entries of one tree, without building them: climb until both are
+ * children of one directory. A directory's number is larger than its parent's. */
+static int
+compare_paths(const struct tree_cols *c, uint32_t a, uint32_t b)
+{
+	uint32_t x = a, y = b; /* ancestors-or-self of a and b */
+
+	if (a == b || a == 0 || b == 0)
+		return a < b ? -1 : a > b;
+	while (c->parent[x] != c->parent[y]) {
+		if (c->parent[x] > c->parent[y])
+			x = c->dir_entry[c->parent[x]];
+		else
+			y = c->dir_entry[c->parent[y]];
+	}
+	if (x == y) /* one is above the other, and shorter */
+		return x == a ? -1 : 1;
+	return compare_siblings(c, x, x != a, y, y != b);
+}
+
+static const struct tree_cols *
+cols_of(const struct sorter *s, uint32_t root)
+{
+	return tree_cols(s->snapshot->roots[root].tree);
+}
+
+/* Any text field, built: for entries of different roots and fields that are seldom sorted by. */
+static int
+compare_built(const struct sorter *s, const struct item *a, const struct item *b, enum field f)
+{
+	AUTO(strbuf_fini) struct strbuf x = {0};
+	AUTO(strbuf_fini) struct strbuf y = {0};
+	int64_t unused;
+
+	(void)field_value(s->snapshot, a->root, a->entry, f, &x, &unused);
+	(void)field_value(s->snapshot, b->root, b->entry, f, &y, &unused);
+	return span_cmp(strbuf_view(&x), strbuf_view(&y));
+}
+
+static int
+compare_text(const struct sorter *s, const struct item *a, const struct item *b, enum field f)
+{
+	const struct tree_cols *x = cols_of(s, a->root), *y = cols_of(s, b->root);
+
+	if (f == FIELD_NAME)
+		return span_cmp(field_name(s->snapshot, a->root, a->entry),
+			field_name(s->snapshot, b->root, b->entry));
+	if (f == FIELD_EXT)
+		return span_cmp(field_ext(x, a->entry), field_ext(y, b->entry));
+	if (a->root == b->root && f == FIELD_ROOT)
+		return 0;
+	if (a->root == b->root && f == FIELD_PATH)
+		return compare_paths(x, a->entry, b->entry);
+	if (a->root == b->root && f == FIELD_DIR && a->entry && b->entry)
+		return compare_paths(
+			x, x->dir_entry[x->parent[a->entry]], x->dir_entry[x->parent[b->entry]]);
+	return compare_built(s, a, b, f);
+}
+
+static int
+compare_key(const struct sorter *s, const struct item *a, const struct item *b, enum field f)
+{
+	int64_t x, y;
+
+	if (field_kind(f) == FIELD_TEXT)
+		return compare_text(s, a, b, f);
+	x = field_number(cols_of(s, a->root), a->entry, f);
+	y = field_number(cols_of(s, b->root), b->entry, f);
+	if (f == FIELD_INODE || f == FIELD_SIZE)
+		return compare_u64((uint64_t)x, (uint64_t)y);
+	return x < y ? -1 : x > y;
+}
+
+static int
+compare_items(const void *va, const void *vb, void *ctx)
+{
+	const struct item *a = va, *b = vb;
+	const struct sorter *s = ctx;
+
+	if (a->first != b->first)
+		return a->first < b->first ? -1 : 1;
+	for (uint32_t i = 0; i < s->n_keys; i++) {
+		int r = compare_key(s, a, b, s->key[i].field);
+
+		if (r != 0)
+			return s->key[i].descending ? -r : r;
+	}
+	if (a->root != b->root)
+		return a->root < b->root ? -1 : 1;
+	return a->entry < b->entry ? -1 : a->entry > b->entry;
+}
+
+/* The first eight bytes, so that most comparisons need no more. */
+static uint64_t
+text_prefix(struct span s)
+{
+	unsigned char bytes[8] = {0};
+	uint64_t v = 0;
+
+	memcpy(bytes, s.data, MIN(s.len, sizeof(bytes)));
+	for (size_t i = 0; i < sizeof(bytes); i++)
+		v = v << 8 | bytes[i];
+	return v;
+}
+
+/* A number in the order of the first key, or 0 when only comparing tells. */
+static uint64_t
+first_key(const struct sorter *s, uint32_t root, uint32_t entry)
+{
+	const struct tree_cols *c = cols_of(s, root);
+	enum field f = s->key[0].field;
+	uint64_t v = 0;
+
+	if (f == FIELD_NAME)
+		v = text_prefix(field_name(s->snapshot, root, entry));
+	else if (f == FIELD_EXT)
+		v = text_prefix(field_ext(c, entry));
+	else if (f == FIELD_SIZE || f == FIELD_INODE)
+		v = (uint64_t)field_number(c, entry, f);
+	else if (field_kind(f) != FIELD_TEXT)
+		v = (uint64_t)field_number(c, entry, f) + (1ull << 63);
+	else
+		return 0;
+	return s->key[0].descending ? ~v : v;
+}
+
+static void
+heap_down(struct sorter *s, size_t at)
+{
+	struct item *h = s->items.data;
+
+	for (;;) {
+		size_t top = at, kid = 2 * at + 1;
+		struct item swap;
+
+		for (size_t i = kid; i < kid + 2 && i < s->items.len; i++) {
+			if (compare_items(&h[i], &h[top], s) > 0)
+				top = i;
+		}
+		if (top == at)
+			return;
+		swap = h[at];
+		h[at] = h[top];
+		h[top] = swap;
+		at = top;
+	}
+}
+
+static void
+heap_up(struct sorter *s, size_t at)
+{
+	struct item *h = s->items.data;
+
+	while (at > 0 && compare_items(&h[at], &h[(at - 1) / 2], s) > 0) {
+		struct item swap = h[at];
+
+		h[at] = h[(at - 1) / 2];
+		h[(at - 1) / 2] = swap;
+		at = (at - 1) / 2;
+	}
+}
+
+int
+sorter_add(struct sorter *s, uint32_t root, uint32_t entry)
+{
+	struct item it = {first_key(s, root, entry), root, entry};
+	int r;
+
+	assert(!s->finished);
+	s->n_added++;
+	if (s->keep && s->items.len == s->keep) {
+		if (compare_items(&it, &s->items.data[0], s) < 0) {
+			s->items.data[0] = it;
+			heap_down(s, 0);
+		}
+		return 0;
+	}
+	r = VEC_PUSH(&s->items, it);
+	if (r == 0 && s->keep)
+		heap_up(s, s->items.len - 1);
+	return r;
+}
+
+int
+sorter_finish(struct sorter *s)
+{
+	if (s->items.len > 1)
+		qsort_r(s->items.data, s->items.len, sizeof(struct item), compare_items, s);
+	s->finished = true;
+	return 0;
+}
+
+uint64_t
+sorter_added(const struct sorter *s)
+{
+	return s->n_added;
+}
+
+int
+sorter_next(struct sorter *s, uint32_t *ret_root, uint32_t *ret_entry)
+{
+	if (s->at == s->items.len)
+		return 0;
+	*ret_root = s->items.data[s->at].root;
+	*ret_entry = s->items.data[s->at].entry;
+	s->at++;
+	return 1;
+}
+
+/* One "field[:asc|:desc]". */
+static int
+parse_key(struct span item, uint32_t pos, struct query_sort *ret, struct err *err)
+{
+	const char *colon = memchr(item.data, ':', item.len);
+	struct span word = {item.data, colon ? (size_t)(colon - item.data) : item.len};
+	struct span order = {0};
+	int r = 0;
+
+	if (colon)
+		order = (struct span){colon + 1, item.len - word.len - 1};
+	ret->descending = span_eq(order, SPAN_LIT("desc"));
+	if (field_parse(word, &ret->field) < 0)
+		r = err_set(err, -EINVAL, "unknown sort key \"%.*s\"", (int)MIN(word.len, 40u),
+			word.data);
+	else if (colon && !ret->descending && !span_eq(order, SPAN_LIT("asc")))
+		r = err_set(err, -EINVAL, "unknown order \"%.*s\"", (int)MIN(order.len, 40u),
+			order.data);
+	if (r < 0) {
+		(void)err_hint(err, "write a field such as name, path, size or mtime, with :asc or "
+				    ":desc, as in mtime:desc,name");
+		if (err)
+			err->pos = pos;
+	}
+	return r;
+}
+
+int
+query_sort_parse(struct span text, struct query_sort keys[QUERY_MAX_SORT_KEYS], struct err *err)
+{
+	size_t start = 0;
+	int n = 0;
+
+	for (size_t i = 0; i <= text.len && text.len > 0; i++) {
+		int r;
+
+		if (i < text.len && text.data[i] != ',')
+			continue;
+		if (n == (int)QUERY_MAX_SORT_KEYS) {
+			r = err_set(err, -EINVAL, "more than %u sort keys", QUERY_MAX_SORT_KEYS);
+			if (err)
+				err->pos = (uint32_t)start + 1;
+			return r;
+		}
+		r = parse_key((struct span){text.data + start, i - start}, (uint32_t)start + 1,
+			&keys[n], err);
+		if (r < 0)
+			return r;
+		n++;
+		start = i + 1;
+	}
+	return n;
+}

@@ -1,0 +1,25 @@
+/**
+ * dupe: which files of a snapshot have a twin with the same bytes.
+ *
+ * Ownership: dupe_set_create()/dupe_set_destroy().
+ * Threads:   const after create.
+ */
+#pragma once
+
+#include "query/query.h"
+
+struct dupe_set {
+	uint32_t n_roots;
+	uint64_t *root[]; /* a bit an entry; NULL for a root without a tree */
+};
+
+static inline bool
+dupe_has(const struct dupe_set *d, uint32_t root, uint32_t entry)
+{
+	return d->root[root][entry / 64] >> (entry % 64) & 1;
+}
+
+/** Reads every file that has another of its size. -ECANCELED, -ETIMEDOUT, -ENOMEM. */
+int dupe_set_create(
+	const struct snapshot *s, const struct cursor_opts *opts, struct dupe_set **ret);
+void dupe_set_destroy(struct dupe_set *d); /* NULL is legal */

@@ -1,0 +1,115 @@
+/**
+ * eval: the tree of a question over the columns of one root, a chunk of entries at a time.
+ *
+ * Each leaf fills a bitmap for the chunk; AND, OR and NOT work on bitmaps, the cheapest child
+ * first, and a child sees only the entries that still matter (`want`). Bits outside `want` are zero
+ * in every result.
+ *
+ * Contents are not read here: a content term is "maybe" for regular files. The result is the upper
+ * bound (every entry that may match), also under NOT: there the lower bound of the child is taken.
+ *
+ * Ownership: borrows query and snapshot; eval_create()/eval_destroy(). A bound root stays valid
+ *            until the next bind.
+ * Threads:   bind from one thread; afterwards eval_chunk() from many, each with its own worker.
+ * Errors:    -ENOMEM, -EOVERFLOW a pattern reached its match limit.
+ */
+#pragma once
+
+#include "query/expr.h"
+#include "sync/atomic.h"
+
+#define EVAL_CHUNK 4096u
+
+/** Bit i is entry lo + i of the chunk. */
+struct bits {
+	uint64_t word[EVAL_CHUNK / 64];
+};
+
+static inline bool
+bits_get(const struct bits *b, uint32_t i)
+{
+	return b->word[i / 64] >> (i % 64) & 1;
+}
+
+static inline void
+bits_set(struct bits *b, uint32_t i)
+{
+	b->word[i / 64] |= 1ull << (i % 64);
+}
+
+/** Set [lo, hi). */
+void bits_set_range(struct bits *b, uint32_t lo, uint32_t hi);
+bool bits_any(const struct bits *b);
+
+enum dir_state { DIR_UNKNOWN, DIR_NO, DIR_YES };
+
+/** What a leaf knows of the bound root. */
+struct eval_leaf {
+	const bool *class_ok; /* [n_classes] the leaf is a property of the class alone */
+	/* [n_dirs] enum dir_state: does the path of the directory hold the word? Found lazily.
+	 * Relaxed: every thread that computes it finds the same value, nothing else hangs on it. */
+	_Atomic uint8_t *dir;
+	uint32_t lo, hi; /* TERM_IN: entry range */
+	bool on;         /* TERM_ROOT */
+};
+
+/** Scratch of one thread. */
+struct eval_worker {
+	struct matcher **matcher; /* [n_leaf], made when first needed */
+	struct strbuf path, folded;
+};
+
+struct dupe_set;
+
+struct eval {
+	const struct query *query;
+	const struct snapshot *snapshot;
+	const struct dupe_set *dupes; /* of the whole snapshot; NULL when the query has no dupe: */
+
+	/* Of the bound root. */
+	uint32_t root;
+	const struct tree_cols *cols;
+	struct arena arena;
+	struct eval_leaf *leaf; /* [n_leaf] */
+	const uint32_t *depth;  /* [n_dirs] depth of the directory; NULL when not asked */
+	const bool *regular;    /* [n_classes] */
+
+	unsigned n_workers;
+	struct eval_worker worker[];
+};
+
+int eval_create(
+	const struct query *q, const struct snapshot *s, unsigned n_workers, struct eval **ret);
+void eval_destroy(struct eval *e); /* NULL is legal */
+
+/** Look at root number `root` (it has a tree) from now on. */
+int eval_bind(struct eval *e, uint32_t root);
+
+/** Where an evaluation is: entries [lo, lo + n) with one worker's scratch. */
+struct eval_at {
+	const struct eval *e;
+	struct eval_worker *worker;
+	uint32_t lo, n; /* n <= EVAL_CHUNK */
+};
+
+/** Entries of the chunk that may match the whole query. */
+int eval_chunk(struct eval *e, unsigned worker, uint32_t lo, uint32_t n, struct bits *out);
+/** One entry against a subtree without content terms: 1, 0 or an error. */
+int eval_entry(struct eval *e, unsigned worker, const struct node *node, uint32_t entry);
+
+/** The matcher of a leaf's pattern for this worker. */
+int eval_matcher(struct eval_worker *w, const struct node *leaf, struct matcher **ret);
+
+/** Entries of root `root` that are in the directory `where` (absolute, or relative to the root);
+ *  empty when there is none. */
+void eval_where(const struct snapshot *s, uint32_t root, struct span where, uint32_t *ret_lo,
+	uint32_t *ret_hi);
+
+/* The leaves; bits outside `want` may be set. leaf.c: columns; leaf_text.c: names and paths. */
+void leaf_columns(const struct eval_at *at, const struct node *n, struct bits *out);
+int leaf_text(
+	const struct eval_at *at, const struct node *n, const struct bits *want, struct bits *out);
+void leaf_ext(
+	const struct eval_at *at, const struct node *n, const struct bits *want, struct bits *out);
+void leaf_lang(
+	const struct eval_at *at, const struct node *n, const struct bits *want, struct bits *out);

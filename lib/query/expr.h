@@ -1,0 +1,139 @@
+/**
+ * expr: a parsed question as a tree of terms, shared by the files of lib/query.
+ *
+ * Built by parse.c in the query's arena and constant afterwards: any number of cursors on any
+ * number of threads evaluate one tree. What an evaluation needs beside it (per root, per worker) is
+ * in eval.h, indexed by node.leaf.
+ */
+#pragma once
+
+#include "base/arena.h"
+#include "base/glob.h"
+#include "query/query.h"
+#include "sync/arc.h"
+#include "text/fold.h"
+
+/** The words before a colon. */
+enum key {
+	KEY_NONE, /* a bare word */
+	KEY_NAME,
+	KEY_PATH,
+	KEY_EXT,
+	KEY_TYPE,
+	KEY_IN,
+	KEY_DEPTH,
+	KEY_SIZE,
+	KEY_MTIME,
+	KEY_CTIME,
+	KEY_USER,
+	KEY_GROUP,
+	KEY_PERM,
+	KEY_LINKS,
+	KEY_INODE,
+	KEY_EMPTY,
+	KEY_DUPE,
+	KEY_ROOT,
+	KEY_LANG,
+	KEY_CONTENT,
+	KEY_CASE,
+	N_KEYS
+};
+
+enum term {
+	TERM_ALL,
+	TERM_NONE,
+	TERM_AND,
+	TERM_OR,
+	TERM_NOT, /* one child */
+	/* The rest are leaves. */
+	TERM_TEXT,
+	TERM_EXT,
+	TERM_TYPE,
+	TERM_IN,
+	TERM_RANGE,
+	TERM_USER,
+	TERM_GROUP,
+	TERM_PERM,
+	TERM_EMPTY,
+	TERM_DUPE,
+	TERM_ROOT,
+	TERM_LANG,
+	TERM_CONTENT,
+};
+
+enum text_form { TEXT_WORD, TEXT_GLOB, TEXT_REGEX };
+
+/** A word, glob or regular expression over names or paths; contents have only `pattern`.
+ *  The text of a path is "/" and the path below the root for words and globs, without the slash for
+ *  regular expressions. */
+struct text_term {
+	enum text_form form;
+	bool on_name; /* else on the path */
+	bool fold;
+	struct span source;   /* as written, for print */
+	struct needle needle; /* the word; of a glob on names: a literal that it must hold */
+	bool has_needle;
+	bool slash;              /* the word holds a slash */
+	struct glob glob;        /* its pattern is in the arena, folded when `fold` */
+	struct pattern *pattern; /* regular expressions and contents; owned */
+};
+
+enum column { COLUMN_SIZE, COLUMN_MTIME, COLUMN_CTIME, COLUMN_LINKS, COLUMN_INODE, COLUMN_DEPTH };
+
+/** lo <= value <= hi in the column's own order; times are int64_t in the same bits. */
+struct range_term {
+	enum column column;
+	uint64_t lo, hi;
+};
+
+enum perm_test { PERM_EXACT, PERM_ALL, PERM_ANY };
+
+struct node {
+	enum term term;
+	uint32_t pos;  /* 1-based column in the query's text */
+	uint32_t leaf; /* leaves: index into query.leaf */
+	uint32_t cost; /* for ordering: the cheapest first */
+	bool content;  /* a content term is in it */
+
+	uint32_t n_child;
+	struct node **child; /* as written */
+	struct node **order; /* the same, cheapest first */
+
+	union {
+		struct text_term text; /* TERM_TEXT, TERM_CONTENT */
+		struct range_term range;
+		struct {
+			struct span *item;
+			uint32_t n;
+		} list;            /* TERM_EXT, TERM_LANG: lower case */
+		uint32_t types;    /* TERM_TYPE: bit 1 << DT_* */
+		uint32_t id;       /* TERM_USER, TERM_GROUP */
+		struct span where; /* TERM_IN (normalised), TERM_ROOT */
+		struct {
+			enum perm_test test;
+			uint32_t bits;
+		} perm;
+	};
+};
+
+struct query {
+	struct arc arc;
+	struct arena arena;
+	struct node *root;
+	uint32_t n_leaf;
+	struct node *leaf[QUERY_MAX_TERMS];
+	bool has_dupe;
+};
+
+/** The key called `word` (any case, aliases too): 0 or -EINVAL. */
+int key_find(struct span word, enum key *ret);
+const char *key_word(enum key k);
+/** The known key that is spelled most like `word`, NULL when none is near. */
+const char *key_nearest(struct span word);
+/** The word of a table that is spelled most like `word`: its index, or -1. */
+int nearest_word(struct span word, const char *const *words, size_t n);
+
+/** Fail with a column: fills err and returns -EINVAL. Follow with err_hint(). */
+int query_fail(struct err *err, uint32_t pos, const char *fmt, ...) PRINTF_LIKE(3, 4);
+/** The same failure, but as a limit that was passed: -EOVERFLOW. */
+int query_too_much(struct err *err);

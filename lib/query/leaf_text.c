@@ -1,0 +1,348 @@
+#include "query/eval.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+
+#include "query/field.h"
+#include "text/pattern.h"
+
+static uint64_t
+name_offset(const struct tree_cols *c, uint32_t entry)
+{
+	if (entry == c->n_entries)
+		return c->names_bytes;
+	return c->name_base[entry / TREE_NAME_BLOCK] + c->name_rel[entry];
+}
+
+/* The entry of [lo, hi) whose name covers the offset. */
+static uint32_t
+entry_at(const struct tree_cols *c, uint32_t lo, uint32_t hi, uint64_t offset)
+{
+	while (hi - lo > 1) {
+		uint32_t mid = lo + (hi - lo) / 2;
+
+		if (name_offset(c, mid) <= offset)
+			lo = mid;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
+/* The first of the sorted wide entries that is not below `entry`. */
+static uint32_t
+wide_from(const struct tree_cols *c, uint32_t entry)
+{
+	uint32_t lo = 0, hi = c->n_wide;
+
+	while (lo < hi) {
+		uint32_t mid = lo + (hi - lo) / 2;
+
+		if (c->wide[mid] < entry)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
+static bool
+holds(const struct needle *needle, struct span text)
+{
+	size_t len;
+
+	return needle_find(needle, text, 0, &len) >= 0;
+}
+
+/* Names of the chunk that hold the needle: one scan over their bytes, which are contiguous and
+ * parted by NULs (a needle holds none). Folding beyond ASCII is decided name by name. */
+static void
+scan_names(const struct eval_at *at, const struct needle *needle, struct bits *out)
+{
+	const struct tree_cols *c = at->e->cols;
+	uint32_t entry = at->lo, end = at->lo + at->n;
+	uint64_t base = name_offset(c, entry);
+	struct span blob = {c->names + base, name_offset(c, end) - base};
+	size_t from = 0;
+
+	while (from < blob.len) {
+		ssize_t hit = needle_find_ascii(needle, blob, from);
+
+		if (hit < 0)
+			break;
+		entry = entry_at(c, entry, end, base + (uint64_t)hit);
+		bits_set(out, entry - at->lo);
+		entry++;
+		if (entry == end)
+			break;
+		from = name_offset(c, entry) - base;
+	}
+	for (uint32_t i = needle->fold ? wide_from(c, at->lo) : c->n_wide;
+		i < c->n_wide && c->wide[i] < end; i++) {
+		if (holds(needle, tree_name(c, c->wide[i])))
+			bits_set(out, c->wide[i] - at->lo);
+	}
+}
+
+/* Does the path of directory `dir`, its own name included, hold the word? Climbs to the first
+ * ancestor that is known or has it in its name, and writes down the verdict for all between. */
+static bool
+directory_holds(const struct eval_at *at, const struct node *n, uint32_t dir)
+{
+	const struct tree_cols *c = at->e->cols;
+	_Atomic uint8_t *state = at->e->leaf[n->leaf].dir;
+	uint32_t top = dir;
+	uint8_t verdict;
+
+	for (;; top = c->parent[c->dir_entry[top]]) {
+		verdict = load_rlx(&state[top]);
+		if (verdict != DIR_UNKNOWN)
+			break;
+		verdict = DIR_YES;
+		if (holds(&n->text.needle, tree_name(c, c->dir_entry[top])))
+			break;
+		verdict = DIR_NO;
+		if (top == 0)
+			break;
+	}
+	for (; dir != top; dir = c->parent[c->dir_entry[dir]])
+		store_rlx(&state[dir], verdict);
+	store_rlx(&state[top], verdict);
+	return verdict == DIR_YES;
+}
+
+/* The entries of the chunk, a directory at a time: from `entry` to the end of its siblings. */
+static uint32_t
+siblings_end(const struct eval_at *at, uint32_t entry)
+{
+	const struct tree_cols *c = at->e->cols;
+
+	if (entry == 0)
+		return 1; /* the root stands alone */
+	return MIN(c->dir_first[c->parent[entry] + 1], at->lo + at->n);
+}
+
+/* A word without a slash: in the own name, or in that of any directory above. */
+static void
+path_word(const struct eval_at *at, const struct node *n, struct bits *out)
+{
+	const struct tree_cols *c = at->e->cols;
+	uint32_t end = at->lo + at->n;
+
+	scan_names(at, &n->text.needle, out);
+	for (uint32_t e = at->lo, next; e < end; e = next) {
+		next = siblings_end(at, e);
+		if (e > 0 && directory_holds(at, n, c->parent[e]))
+			bits_set_range(out, e - at->lo, next - at->lo);
+	}
+}
+
+static bool
+is_ascii(struct span s)
+{
+	for (size_t i = 0; i < s.len; i++) {
+		if ((unsigned char)s.data[i] >= 0x80)
+			return false;
+	}
+	return true;
+}
+
+/* The pattern of a folded glob is folded; an ASCII text is folded by the matcher. */
+static int
+glob_holds(const struct eval_at *at, const struct node *n, struct span text)
+{
+	struct strbuf *folded = &at->worker->folded;
+
+	if (!n->text.fold || is_ascii(text))
+		return glob_match(&n->text.glob, text);
+	strbuf_reset(folded);
+	if (fold_append(folded, text) < 0)
+		return -ENOMEM;
+	return glob_match(&n->text.glob, strbuf_view(folded));
+}
+
+static int
+regex_holds(const struct eval_at *at, const struct node *n, struct span text)
+{
+	struct matcher *m;
+	struct match match;
+	int r = eval_matcher(at->worker, n, &m);
+
+	return r < 0 ? r : matcher_find(m, text, 0, &match);
+}
+
+static int
+name_each(const struct eval_at *at, const struct node *n, const struct bits *want, struct bits *out)
+{
+	for (uint32_t i = 0; i < at->n; i++) {
+		struct span name;
+		int r;
+
+		if (!bits_get(want, i))
+			continue;
+		name = tree_name(at->e->cols, at->lo + i);
+		r = n->text.form == TEXT_GLOB ? glob_holds(at, n, name) : regex_holds(at, n, name);
+		if (r < 0)
+			return r;
+		if (r > 0)
+			bits_set(out, i);
+	}
+	return 0;
+}
+
+/* Only names that hold the glob's literal can match it. */
+static int
+name_glob(const struct eval_at *at, const struct node *n, const struct bits *want, struct bits *out)
+{
+	struct bits maybe = {0};
+
+	scan_names(at, &n->text.needle, &maybe);
+	for (size_t i = 0; i < ARRAY_LEN(maybe.word); i++)
+		maybe.word[i] &= want->word[i];
+	return name_each(at, n, &maybe, out);
+}
+
+static int
+path_holds(const struct eval_at *at, const struct node *n, struct span path)
+{
+	switch (n->text.form) {
+	case TEXT_WORD:
+		return holds(&n->text.needle, path);
+	case TEXT_GLOB:
+		return glob_holds(at, n, path);
+	case TEXT_REGEX: /* sees the path without its slash */
+		return regex_holds(at, n, (struct span){path.data + 1, path.len - 1});
+	}
+	return 0;
+}
+
+/* "/" and the path of the directory that holds the siblings, with a slash at the end. */
+static int
+siblings_path(const struct eval_at *at, uint32_t entry, struct strbuf *path)
+{
+	const struct tree_cols *c = at->e->cols;
+
+	strbuf_reset(path);
+	(void)strbuf_putc(path, '/');
+	if (entry > 0 && c->parent[entry] > 0) {
+		(void)tree_path(c, c->dir_entry[c->parent[entry]], path);
+		(void)strbuf_putc(path, '/');
+	}
+	return path->failed ? -ENOMEM : 0;
+}
+
+static int
+path_siblings(const struct eval_at *at, const struct node *n, uint32_t lo, uint32_t hi,
+	const struct bits *want, struct bits *out)
+{
+	struct strbuf *path = &at->worker->path;
+	size_t len = 0;
+
+	for (uint32_t e = lo; e < hi; e++) {
+		int r = 0;
+
+		if (!bits_get(want, e - at->lo))
+			continue;
+		if (len == 0)
+			r = siblings_path(at, lo, path);
+		if (len == 0)
+			len = path->len;
+		strbuf_truncate(path, len);
+		if (r == 0)
+			r = strbuf_span(path, tree_name(at->e->cols, e));
+		if (r == 0)
+			r = path_holds(at, n, strbuf_view(path));
+		if (r < 0)
+			return r;
+		if (r > 0)
+			bits_set(out, e - at->lo);
+	}
+	return 0;
+}
+
+static int
+path_each(const struct eval_at *at, const struct node *n, const struct bits *want, struct bits *out)
+{
+	uint32_t end = at->lo + at->n;
+	int r = 0;
+
+	for (uint32_t e = at->lo, next; e < end && r == 0; e = next) {
+		next = siblings_end(at, e);
+		r = path_siblings(at, n, e, next, want, out);
+	}
+	return r;
+}
+
+int
+leaf_text(const struct eval_at *at, const struct node *n, const struct bits *want, struct bits *out)
+{
+	if (n->text.on_name && n->text.form == TEXT_WORD)
+		scan_names(at, &n->text.needle, out);
+	else if (n->text.on_name && n->text.has_needle)
+		return name_glob(at, n, want, out);
+	else if (n->text.on_name)
+		return name_each(at, n, want, out);
+	else if (n->text.form == TEXT_WORD && !n->text.slash)
+		path_word(at, n, out);
+	else
+		return path_each(at, n, want, out);
+	return 0;
+}
+
+static bool
+has_ext(struct span name, struct span ext)
+{
+	const char *at;
+
+	/* A dot and the extension, and something before them. */
+	if (name.len < ext.len + 2 || name.data[name.len - ext.len - 1] != '.')
+		return false;
+	at = name.data + name.len - ext.len;
+	for (size_t i = 0; i < ext.len; i++) {
+		if (tolower((unsigned char)at[i]) != ext.data[i])
+			return false;
+	}
+	return true;
+}
+
+void
+leaf_ext(const struct eval_at *at, const struct node *n, const struct bits *want, struct bits *out)
+{
+	const struct tree_cols *c = at->e->cols;
+	uint64_t offset = name_offset(c, at->lo), next;
+
+	for (uint32_t i = 0; i < at->n; i++, offset = next) {
+		struct span name = {c->names + offset, 0};
+
+		next = name_offset(c, at->lo + i + 1);
+		name.len = next - offset - 1; /* without its NUL */
+		if (!bits_get(want, i))
+			continue;
+		for (uint32_t k = 0; k < n->list.n; k++) {
+			if (!has_ext(name, n->list.item[k]))
+				continue;
+			if (tree_type(c, at->lo + i) != DT_DIR)
+				bits_set(out, i);
+			break;
+		}
+	}
+}
+
+void
+leaf_lang(const struct eval_at *at, const struct node *n, const struct bits *want, struct bits *out)
+{
+	const struct tree_cols *c = at->e->cols;
+
+	for (uint32_t i = 0; i < at->n; i++) {
+		struct span lang;
+
+		if (!bits_get(want, i) || !at->e->regular[c->cls[at->lo + i]])
+			continue;
+		lang = span_of(lang_of(tree_name(c, at->lo + i)));
+		for (uint32_t k = 0; k < n->list.n; k++) {
+			if (span_eq(lang, n->list.item[k]))
+				bits_set(out, i);
+		}
+	}
+}

@@ -1,0 +1,32 @@
+/**
+ * sweep: the entries of a snapshot that a question may match, in order, a window at a time.
+ *
+ * A window is a few chunks of eval.h evaluated together, in parallel on the compute pool when it is
+ * large. The first one is small, so that the first answers come at once; each is twice the one
+ * before, up to SWEEP_MAX_CHUNKS. `in:` and `root:` that hold for the whole question cut the ranges
+ * of entries that are looked at.
+ *
+ * Ownership: borrows everything given; sweep_open()/sweep_close().
+ * Threads:   one at a time.
+ * Errors:    -ECANCELED, -ETIMEDOUT, -ENOMEM, -EOVERFLOW, -EIO; the sweep is then over.
+ */
+#pragma once
+
+#include "query/eval.h"
+
+#define SWEEP_MAX_CHUNKS 64u
+/** From this many chunks on a window is shared between threads. */
+#define SWEEP_PAR_CHUNKS 16u
+
+struct sweep;
+
+int sweep_open(struct eval *e, const struct cursor_opts *opts, struct sweep **ret);
+void sweep_close(struct sweep *s); /* NULL is legal */
+
+/** The next entry that may match: 1, 0 the end, or an error. eval is bound to its root. */
+int sweep_next(struct sweep *s, uint32_t *ret_root, uint32_t *ret_entry);
+/** How many are left; the sweep is then at its end. */
+int sweep_count_rest(struct sweep *s, uint64_t *ret);
+
+/** -ECANCELED or -ETIMEDOUT when the question must end now, else 0. */
+int query_poll(const struct cursor_opts *opts);
