@@ -29,22 +29,20 @@ struct pool {
 	struct thread threads[];
 };
 
-/* `in_row`: how many of the upper class this worker took since it last took, or could not take, one
- * of the lower. */
+/* `in_row`: how many of the upper class this worker took while the lower one waited. */
 static struct task *
 take_locked(struct pool *p, unsigned *in_row)
 {
+	bool lower_waits = !list_empty(&p->queues[TASK_INDEX]);
 	enum task_class cls = TASK_QUERY;
 	struct list *link;
 
-	if (list_empty(&p->queues[TASK_INDEX]))
-		*in_row = 0;
-	else if (list_empty(&p->queues[TASK_QUERY]) || *in_row >= UPPER_BEFORE_LOWER)
+	if (lower_waits && (list_empty(&p->queues[TASK_QUERY]) || *in_row >= UPPER_BEFORE_LOWER))
 		cls = TASK_INDEX;
 	link = list_pop_front(&p->queues[cls]);
 	if (!link)
 		return NULL;
-	*in_row = cls == TASK_QUERY ? *in_row + 1 : 0;
+	*in_row = cls == TASK_QUERY && lower_waits ? *in_row + 1 : 0;
 	(void)sub_rlx(&p->n_waiting[cls], 1);
 	counter_add(&p->n_run[cls], 1);
 	return LIST_ITEM(link, struct task, link);
