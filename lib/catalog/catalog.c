@@ -1,1 +1,563 @@
 #include "catalog/catalog.h"
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/vec.h"
+#include "catalog/schema.h"
+#include "catalog/state_lock.h"
+#include "sync/chan.h"
+#include "sync/thread.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#define DB_NAME "catalog.db"
+#define MAX_REQUESTS 64u
+#define COMMITS_PER_CHECKPOINT 64u
+
+struct catalog {
+	/* Fixed at open. */
+	uint64_t instance, epoch;
+	int lock_fd;
+	struct chan *requests; /* of struct request, on their callers' stacks */
+	struct thread thread;
+
+	/* The thread's while it runs; before and after, of whoever opens and closes. */
+	struct db *db;
+	unsigned n_commits; /* since the last checkpoint */
+
+	/* Guards `done` and `result` of every request (RANK_CATALOG). */
+	struct lock lock;
+	struct cond answered;
+};
+
+typedef int (*request_fn)(struct catalog *c, void *arg, struct err *err);
+
+/* Filled by the caller; *arg and *err are the thread's until `done`. */
+struct request {
+	request_fn run;
+	void *arg;
+	struct err *err;
+	int result;
+	bool done;
+};
+
+static void
+answer(struct catalog *c, struct request *q, int result)
+{
+	LOCK_SCOPE(&c->lock);
+
+	q->result = result;
+	q->done = true;
+	cond_broadcast(&c->answered);
+}
+
+/* Between requests, so that nobody waits for it. A failure costs nothing but room: the log stays,
+ * and is read at the next open. */
+static void
+checkpoint_sometimes(struct catalog *c)
+{
+	struct err err = {0};
+
+	if (c->n_commits < COMMITS_PER_CHECKPOINT)
+		return;
+	c->n_commits = 0;
+	if (db_checkpoint(c->db, &err) < 0)
+		log_debug("could not checkpoint: %s", err.what);
+}
+
+static int
+serve(void *arg)
+{
+	struct catalog *c = arg;
+	void *item;
+
+	while (chan_recv(c->requests, &item, NULL) == 0) {
+		struct request *q = item;
+
+		answer(c, q, q->run(c, q->arg, q->err));
+		checkpoint_sometimes(c);
+	}
+	return 0;
+}
+
+/* Have `run` called on the catalog's thread, and wait for it. */
+static int
+call(struct catalog *c, request_fn run, void *arg, struct err *err)
+{
+	struct request q = {.run = run, .arg = arg, .err = err};
+	int r;
+
+	lock_assert_none();
+	r = chan_send(c->requests, &q, NULL);
+	if (r < 0)
+		return err_set(err, r, "the catalog is closed");
+	LOCK_SCOPE(&c->lock);
+	while (!q.done)
+		cond_wait(&c->answered, &c->lock);
+	return q.result;
+}
+
+static int
+transaction(struct catalog *c, request_fn run, void *arg, struct err *err)
+{
+	int r = db_begin(c->db, err);
+
+	if (r == 0)
+		r = run(c, arg, err);
+	if (r == 0)
+		r = db_commit(c->db, err);
+	if (r < 0)
+		db_rollback(c->db);
+	else
+		c->n_commits++;
+	return r;
+}
+
+static int
+no_memory(struct err *err)
+{
+	return err_set(err, -ENOMEM, "could not use the catalog: %s", err_reason(-ENOMEM));
+}
+
+/* Opening. */
+
+/* With the right mode from the start: SQLite would make it readable for all, and its log after it.
+ */
+static int
+create_file(int dirfd, const char *shown, struct err *err)
+{
+	AUTO(closep)
+	int fd = openat(
+		dirfd, DB_NAME, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
+	int code = -errno;
+
+	if (fd >= 0)
+		return 0;
+	return err_set(err, code, "could not open the catalog \"%s\": %s", shown, err_reason(code));
+}
+
+/* Through the descriptor: the state directory's path may be longer than SQLite takes, and may name
+ * another directory by now. */
+static int
+open_db(struct catalog *c, int dirfd, const char *path, struct err *err)
+{
+	AUTO(freep) char *shown = NULL;
+	char file[64];
+	int r;
+
+	if (asprintf(&shown, "%s/" DB_NAME, path) < 0) {
+		shown = NULL;
+		return no_memory(err);
+	}
+	(void)snprintf(file, sizeof(file), "/proc/self/fd/%d/" DB_NAME, dirfd);
+	r = create_file(dirfd, shown, err);
+	return r < 0 ? r : db_open(file, shown, &c->db, err);
+}
+
+static int
+make_clock(struct catalog *c, struct err *err)
+{
+	AUTO(db_endp) struct db_query *q = NULL;
+	uint64_t instance;
+	int r;
+
+	if (getrandom(&instance, sizeof(instance), 0) != (ssize_t)sizeof(instance))
+		return err_set(err, -EIO, "could not get random bytes");
+	r = db_query(c->db, "INSERT OR IGNORE INTO clock VALUES (1, ?1, 0)", &q, err);
+	db_bind_u64(q, 1, instance);
+	return r < 0 ? r : db_step(q, err);
+}
+
+/* Counted up before anybody sees it: two runs never answer under the same epoch. */
+static int
+advance_clock(struct catalog *c, void *arg, struct err *err)
+{
+	int r = make_clock(c, err);
+
+	(void)arg;
+	if (r == 0)
+		r = db_exec(c->db, "UPDATE clock SET epoch = epoch + 1", err);
+	if (r == 0)
+		r = db_number(c->db, "SELECT instance FROM clock", &c->instance, err);
+	if (r == 0)
+		r = db_number(c->db, "SELECT epoch FROM clock", &c->epoch, err);
+	return r;
+}
+
+static int
+prepare_db(struct catalog *c, const char *path, bool unclean, struct err *err)
+{
+	uint64_t version = 0;
+	int r = schema_check(c->db, path, &version, err);
+
+	if (r == 0 && unclean)
+		r = db_check(c->db, err);
+	if (r == 0)
+		r = db_prepare_writing(c->db, err);
+	if (r == 0)
+		r = schema_upgrade(c->db, version, err);
+	return r < 0 ? r : transaction(c, advance_clock, NULL, err);
+}
+
+static int
+start_thread(struct catalog *c, struct err *err)
+{
+	int r;
+
+	c->requests = chan_create(MAX_REQUESTS, NULL);
+	r = c->requests ? thread_start(&c->thread, "catalog", serve, c) : -ENOMEM;
+	return r < 0 ? err_set(err, r, "could not start the catalog: %s", err_reason(r)) : 0;
+}
+
+/* Half-built ones too. */
+static void
+tear_down(struct catalog *c, bool clean)
+{
+	if (c->requests)
+		chan_close(c->requests);
+	(void)thread_join(&c->thread);
+	chan_destroy(c->requests);
+	if (c->db)
+		(void)db_checkpoint(c->db, NULL);
+	db_close(c->db);
+	state_unlock(c->lock_fd, clean);
+	cond_fini(&c->answered);
+	lock_fini(&c->lock);
+	free(c);
+}
+
+int
+catalog_open(int dirfd, const char *path, struct catalog **ret, struct err *err)
+{
+	struct catalog *c = calloc(1, sizeof(*c));
+	bool unclean = true;
+	int r;
+
+	if (!c)
+		return no_memory(err);
+	lock_init(&c->lock, RANK_CATALOG, "catalog");
+	cond_init(&c->answered);
+	c->lock_fd = state_lock(dirfd, path, &unclean, err);
+	r = c->lock_fd < 0 ? c->lock_fd : open_db(c, dirfd, path, err);
+	if (r == 0)
+		r = prepare_db(c, path, unclean, err);
+	if (r == 0)
+		r = start_thread(c, err);
+	if (r < 0) {
+		tear_down(c, !unclean);
+		return r;
+	}
+	*ret = c;
+	return 0;
+}
+
+void
+catalog_close(struct catalog *c)
+{
+	if (c)
+		tear_down(c, true);
+}
+
+uint64_t
+catalog_instance(const struct catalog *c)
+{
+	return c->instance;
+}
+
+uint64_t
+catalog_epoch(const struct catalog *c)
+{
+	return c->epoch;
+}
+
+/* Requests. Each public function packs its arguments; the function above it runs on the thread. */
+
+struct root_call {
+	const char *path;
+	uint64_t id;
+};
+
+static int
+find_root(struct catalog *c, struct root_call *a, struct err *err)
+{
+	AUTO(db_endp) struct db_query *q = NULL;
+	int r = db_query(c->db, "SELECT id FROM root WHERE path = ?1", &q, err);
+
+	db_bind_blob(q, 1, span_of(a->path));
+	if (r == 0)
+		r = db_step(q, err);
+	if (r == 1)
+		a->id = db_u64(q, 0);
+	return r;
+}
+
+static int
+insert_root(struct catalog *c, void *arg, struct err *err)
+{
+	AUTO(db_endp) struct db_query *q = NULL;
+	struct root_call *a = arg;
+	int r = db_query(c->db, "INSERT INTO root (path) VALUES (?1) RETURNING id", &q, err);
+
+	db_bind_blob(q, 1, span_of(a->path));
+	if (r == 0)
+		r = db_step(q, err);
+	if (r < 0)
+		return r;
+	a->id = db_u64(q, 0);
+	if (a->id > UINT32_MAX)
+		return err_set(err, -EOVERFLOW, "the catalog has no numbers left for roots");
+	return db_step(q, err);
+}
+
+static int
+run_root(struct catalog *c, void *arg, struct err *err)
+{
+	int r = find_root(c, arg, err);
+
+	if (r == 0)
+		return transaction(c, insert_root, arg, err);
+	return r < 0 ? r : 0;
+}
+
+int
+catalog_root(struct catalog *c, const char *path, uint32_t *ret_id, struct err *err)
+{
+	struct root_call a = {.path = path};
+	int r = call(c, run_root, &a, err);
+
+	if (r == 0)
+		*ret_id = (uint32_t)a.id;
+	return r;
+}
+
+static int
+no_such_root(uint32_t id, struct err *err)
+{
+	return err_set(err, -ENOENT, "the catalog has no root number %u", id);
+}
+
+static int
+delete_root(struct catalog *c, void *arg, struct err *err)
+{
+	AUTO(db_endp) struct db_query *q = NULL;
+	const uint32_t *id = arg;
+	int r = db_query(c->db, "DELETE FROM root WHERE id = ?1", &q, err);
+
+	db_bind_u64(q, 1, *id);
+	if (r == 0)
+		r = db_step(q, err);
+	return r == 0 && db_changes(c->db) == 0 ? no_such_root(*id, err) : r;
+}
+
+static int
+run_forget(struct catalog *c, void *arg, struct err *err)
+{
+	return transaction(c, delete_root, arg, err);
+}
+
+int
+catalog_forget_root(struct catalog *c, uint32_t id, struct err *err)
+{
+	return call(c, run_forget, &id, err);
+}
+
+static void
+root_fini(struct catalog_root *r)
+{
+	free(r->path);
+	free(r->segment);
+	free(r->skipped);
+}
+
+static int
+read_root(struct db_query *q, struct catalog_roots *to, size_t *cap)
+{
+	struct catalog_root row = {
+		.id = (uint32_t)db_u64(q, 0),
+		.settings = db_u64(q, 3),
+		.n_entries = db_u64(q, 4),
+		.walked_usec = db_u64(q, 5),
+		.tick = db_u64(q, 6),
+	};
+
+	if (db_copy(q, 1, &row.path) < 0 || db_copy(q, 2, &row.segment) < 0 ||
+		db_copy(q, 7, &row.skipped) < 0 ||
+		vec_reserve((void **)&to->data, to->len, cap, 1, sizeof(row)) < 0) {
+		root_fini(&row);
+		return -ENOMEM;
+	}
+	to->data[to->len++] = row;
+	return 0;
+}
+
+static int
+run_roots(struct catalog *c, void *arg, struct err *err)
+{
+	AUTO(db_endp) struct db_query *q = NULL;
+	size_t cap = 0;
+	int r = db_query(c->db,
+		"SELECT id, path, file, settings, n_entries, walked_usec, tick, skipped"
+		" FROM root LEFT JOIN segment ON root = id ORDER BY id",
+		&q, err);
+
+	while (r == 0 && (r = db_step(q, err)) == 1) {
+		r = read_root(q, arg, &cap);
+		if (r < 0)
+			return no_memory(err);
+	}
+	return r;
+}
+
+int
+catalog_roots(struct catalog *c, struct catalog_roots *ret, struct err *err)
+{
+	struct catalog_roots roots = {0};
+	int r = call(c, run_roots, &roots, err);
+
+	if (r < 0)
+		catalog_roots_free(&roots);
+	else
+		*ret = roots;
+	return r;
+}
+
+void
+catalog_roots_free(struct catalog_roots *r)
+{
+	for (size_t i = 0; i < r->len; i++)
+		root_fini(&r->data[i]);
+	free(r->data);
+	*r = (struct catalog_roots){0};
+}
+
+struct segment_call {
+	const struct catalog_root *seg;
+	char *old; /* of malloc */
+};
+
+/* 0 also checks that the root is known: its foreign key would fail at the commit, with less to say.
+ */
+static int
+find_old_segment(struct catalog *c, struct segment_call *a, struct err *err)
+{
+	AUTO(db_endp) struct db_query *q = NULL;
+	int r = db_query(c->db,
+		"SELECT nullif(file, ?2) FROM root LEFT JOIN segment ON root = id WHERE id = ?1",
+		&q, err);
+
+	db_bind_u64(q, 1, a->seg->id);
+	db_bind_text(q, 2, a->seg->segment);
+	if (r == 0)
+		r = db_step(q, err);
+	if (r < 0)
+		return r;
+	if (r == 0)
+		return no_such_root(a->seg->id, err);
+	return db_copy(q, 0, &a->old) < 0 ? no_memory(err) : 0;
+}
+
+static int
+replace_segment(struct catalog *c, void *arg, struct err *err)
+{
+	AUTO(db_endp) struct db_query *q = NULL;
+	struct segment_call *a = arg;
+	const struct catalog_root *seg = a->seg;
+	int r = find_old_segment(c, a, err);
+
+	if (r == 0)
+		r = db_query(c->db,
+			"INSERT INTO segment VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)"
+			" ON CONFLICT (root) DO UPDATE SET file = excluded.file,"
+			" settings = excluded.settings, n_entries = excluded.n_entries,"
+			" walked_usec = excluded.walked_usec, tick = excluded.tick,"
+			" skipped = excluded.skipped",
+			&q, err);
+	db_bind_u64(q, 1, seg->id);
+	db_bind_text(q, 2, seg->segment);
+	db_bind_u64(q, 3, seg->settings);
+	db_bind_u64(q, 4, seg->n_entries);
+	db_bind_u64(q, 5, seg->walked_usec);
+	db_bind_u64(q, 6, seg->tick);
+	db_bind_text(q, 7, seg->skipped ? seg->skipped : "");
+	return r < 0 ? r : db_step(q, err);
+}
+
+static int
+run_commit(struct catalog *c, void *arg, struct err *err)
+{
+	return transaction(c, replace_segment, arg, err);
+}
+
+int
+catalog_commit_segment(
+	struct catalog *c, const struct catalog_root *seg, char **ret_old, struct err *err)
+{
+	struct segment_call a = {.seg = seg};
+	int r = call(c, run_commit, &a, err);
+
+	if (r == 0 && ret_old)
+		*ret_old = TAKE_PTR(a.old);
+	free(a.old);
+	return r;
+}
+
+struct setting_call {
+	const char *key, *value;
+	char *found; /* of malloc */
+};
+
+static int
+run_get(struct catalog *c, void *arg, struct err *err)
+{
+	AUTO(db_endp) struct db_query *q = NULL;
+	struct setting_call *a = arg;
+	int r = db_query(c->db, "SELECT value FROM setting WHERE key = ?1", &q, err);
+
+	db_bind_text(q, 1, a->key);
+	if (r == 0)
+		r = db_step(q, err);
+	if (r <= 0)
+		return r;
+	return db_copy(q, 0, &a->found) < 0 ? no_memory(err) : 0;
+}
+
+int
+catalog_get(struct catalog *c, const char *key, char **ret, struct err *err)
+{
+	struct setting_call a = {.key = key};
+	int r = call(c, run_get, &a, err);
+
+	if (r == 0)
+		*ret = a.found;
+	return r;
+}
+
+static int
+replace_setting(struct catalog *c, void *arg, struct err *err)
+{
+	AUTO(db_endp) struct db_query *q = NULL;
+	const struct setting_call *a = arg;
+	int r = db_query(c->db, "REPLACE INTO setting VALUES (?1, ?2)", &q, err);
+
+	db_bind_text(q, 1, a->key);
+	db_bind_text(q, 2, a->value);
+	return r < 0 ? r : db_step(q, err);
+}
+
+static int
+run_set(struct catalog *c, void *arg, struct err *err)
+{
+	return transaction(c, replace_setting, arg, err);
+}
+
+int
+catalog_set(struct catalog *c, const char *key, const char *value, struct err *err)
+{
+	struct setting_call a = {.key = key, .value = value};
+
+	return call(c, run_set, &a, err);
+}

@@ -1,1 +1,93 @@
-/* schema.c */
+#include "catalog/schema.h"
+
+#include "catalog/catalog.h"
+
+#include <errno.h>
+#include <inttypes.h>
+
+#define APPLICATION_ID "1953658732" /* 0x7472776c, "trwl": what file(1) may know us by */
+
+/* steps[n] makes version n + 1 of version n. A path is bytes, not text: a blob. */
+static const char *const steps[] = {
+	/* Numbers of roots are never reused: AUTOINCREMENT. */
+	"CREATE TABLE root ("
+	"  id INTEGER PRIMARY KEY AUTOINCREMENT,"
+	"  path BLOB NOT NULL UNIQUE"
+	") STRICT;"
+	"CREATE TABLE segment ("
+	"  root INTEGER PRIMARY KEY REFERENCES root (id) ON DELETE CASCADE,"
+	"  file TEXT NOT NULL UNIQUE,"
+	"  settings INTEGER NOT NULL,"
+	"  n_entries INTEGER NOT NULL,"
+	"  walked_usec INTEGER NOT NULL,"
+	"  tick INTEGER NOT NULL,"
+	"  skipped TEXT NOT NULL"
+	") STRICT;"
+	"CREATE TABLE setting ("
+	"  key TEXT PRIMARY KEY,"
+	"  value TEXT NOT NULL"
+	") STRICT, WITHOUT ROWID;"
+	"CREATE TABLE clock ("
+	"  one INTEGER PRIMARY KEY CHECK (one = 1),"
+	"  instance INTEGER NOT NULL,"
+	"  epoch INTEGER NOT NULL"
+	") STRICT;"
+	"PRAGMA application_id = " APPLICATION_ID ";"
+	"PRAGMA user_version = 1;",
+};
+_Static_assert(ARRAY_LEN(steps) == CATALOG_VERSION, "one step a version");
+
+/* An empty database is a catalog of version 0; one with tables must say that it is ours. */
+static int
+check_ours(struct db *db, struct err *err)
+{
+	uint64_t id, n_tables;
+	int r = db_number(db,
+		"SELECT application_id = " APPLICATION_ID " FROM pragma_application_id", &id, err);
+
+	if (r == 0)
+		r = db_number(db, "SELECT count(*) FROM sqlite_schema", &n_tables, err);
+	if (r < 0)
+		return r;
+	return id == 1 || n_tables == 0 ? 0 : db_damaged(db, err);
+}
+
+int
+schema_check(struct db *db, const char *state_dir, uint64_t *ret_version, struct err *err)
+{
+	uint64_t version;
+	int r = check_ours(db, err);
+
+	if (r == 0)
+		r = db_number(db, "PRAGMA user_version", &version, err);
+	if (r < 0)
+		return r;
+	if (version > CATALOG_VERSION) {
+		(void)err_set(err, -EOPNOTSUPP,
+			"the state directory \"%s\" was written by a newer trawld (version %" PRIu64
+			")",
+			state_dir, version);
+		(void)err_hint(
+			err, "run that trawld, or give this one a state directory of its own");
+		return -EOPNOTSUPP;
+	}
+	*ret_version = version;
+	return 0;
+}
+
+int
+schema_upgrade(struct db *db, uint64_t version, struct err *err)
+{
+	int r = 0;
+
+	for (; r == 0 && version < CATALOG_VERSION; version++) {
+		r = db_begin(db, err);
+		if (r == 0)
+			r = db_exec(db, steps[version], err);
+		if (r == 0)
+			r = db_commit(db, err);
+	}
+	if (r < 0)
+		db_rollback(db);
+	return r;
+}

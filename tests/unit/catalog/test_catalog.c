@@ -1,0 +1,534 @@
+#include "base/fd.h"
+#include "catalog/catalog.h"
+#include "sync/thread.h"
+#include "test.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/mount.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static char *dir;
+static int dirfd_;
+
+static void
+make_dir(void)
+{
+	dir = test_dir();
+	dirfd_ = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+static void
+drop_dir(void)
+{
+	(void)close(dirfd_);
+	test_dir_remove(dir);
+}
+
+TestSuite(catalog, .init = make_dir, .fini = drop_dir, .timeout = 60);
+
+static struct catalog *
+must_open(void)
+{
+	struct catalog *c = NULL;
+	struct err err = {0};
+	int r = catalog_open(dirfd_, dir, &c, &err);
+
+	cr_assert(r == 0, "%s", err.what);
+	return c;
+}
+
+static int
+commit(struct catalog *c, uint32_t id, const char *file, uint64_t tick, char **ret_old)
+{
+	struct catalog_root seg = {
+		.id = id,
+		.segment = strdupa(file),
+		.settings = UINT64_MAX - 1,
+		.n_entries = 84000,
+		.walked_usec = 1700000000000000,
+		.tick = tick,
+		.skipped = strdupa("excluded=3 gone=1"),
+	};
+
+	return catalog_commit_segment(c, &seg, ret_old, NULL);
+}
+
+/* What the sqlite3 shell says, an independent reader of the file. */
+static void
+shell(const char *sql, char *out, size_t size)
+{
+	char command[4096];
+	size_t n;
+	FILE *p;
+
+	(void)snprintf(command, sizeof(command), "sqlite3 '%s/catalog.db' \"%s\" 2>&1", dir, sql);
+	p = popen(command, "r");
+	n = fread(out, 1, size - 1, p);
+	out[n] = '\0';
+	CHECK_INT(pclose(p), 0);
+}
+
+static bool
+have_shell(void)
+{
+	return system("command -v sqlite3 >/dev/null 2>&1") == 0;
+}
+
+TEST(catalog, what_was_committed_is_there_after_reopening)
+{
+	struct catalog *c = must_open();
+	uint64_t instance = catalog_instance(c), epoch = catalog_epoch(c);
+	struct catalog_roots roots;
+	uint32_t usr, odd;
+	char *old = strdupa("unset"), *value;
+
+	CHECK_INT(catalog_root(c, "/usr", &usr, NULL), 0);
+	CHECK_INT(catalog_root(c, "/\xff\n'odd", &odd, NULL), 0);
+	CHECK(usr != odd);
+	CHECK_INT(commit(c, usr, "t1.seg", 7, &old), 0);
+	CHECK(old == NULL);
+	CHECK_INT(catalog_set(c, "key", "value", NULL), 0);
+	catalog_close(c);
+
+	c = must_open();
+	CHECK(catalog_instance(c) == instance);
+	CHECK_INT(catalog_epoch(c), epoch + 1);
+	CHECK_INT(catalog_roots(c, &roots, NULL), 0);
+	CHECK_INT(roots.len, 2);
+	CHECK_INT(roots.data[0].id, usr);
+	CHECK_STR(roots.data[0].path, "/usr");
+	CHECK_STR(roots.data[0].segment, "t1.seg");
+	CHECK(roots.data[0].settings == UINT64_MAX - 1);
+	CHECK_INT(roots.data[0].n_entries, 84000);
+	CHECK_INT(roots.data[0].walked_usec, 1700000000000000);
+	CHECK_INT(roots.data[0].tick, 7);
+	CHECK_STR(roots.data[0].skipped, "excluded=3 gone=1");
+	CHECK_STR(roots.data[1].path, "/\xff\n'odd");
+	CHECK(roots.data[1].segment == NULL);
+	catalog_roots_free(&roots);
+	CHECK_INT(catalog_get(c, "key", &value, NULL), 0);
+	CHECK_STR(value, "value");
+	free(value);
+	CHECK_INT(catalog_get(c, "other", &value, NULL), 0);
+	CHECK(value == NULL);
+	catalog_close(c);
+}
+
+TEST(catalog, a_known_path_keeps_its_number_and_a_forgotten_one_is_not_reused)
+{
+	struct catalog *c = must_open();
+	struct catalog_roots roots;
+	struct err err = {0};
+	uint32_t a, again, b;
+
+	CHECK_INT(catalog_root(c, "/a", &a, NULL), 0);
+	CHECK_INT(catalog_root(c, "/a", &again, NULL), 0);
+	CHECK_INT(a, again);
+	CHECK_INT(commit(c, a, "a.seg", 1, NULL), 0);
+	CHECK_INT(catalog_forget_root(c, a, NULL), 0);
+	CHECK_INT(catalog_roots(c, &roots, NULL), 0);
+	CHECK_INT(roots.len, 0);
+	catalog_roots_free(&roots);
+	CHECK_INT(catalog_root(c, "/b", &b, NULL), 0);
+	CHECK(b > a);
+	CHECK_INT(commit(c, b, "a.seg", 1, NULL), 0); /* its segment went with the root */
+	CHECK_INT(catalog_forget_root(c, a, &err), -ENOENT);
+	CHECK_STR(err.what, "the catalog has no root number 1");
+	CHECK_INT(commit(c, a, "z.seg", 1, NULL), -ENOENT);
+	catalog_close(c);
+}
+
+TEST(catalog, a_commit_tells_which_file_it_replaced)
+{
+	struct catalog *c = must_open();
+	uint32_t id, other;
+	char *old;
+
+	CHECK_INT(catalog_root(c, "/a", &id, NULL), 0);
+	CHECK_INT(catalog_root(c, "/b", &other, NULL), 0);
+	CHECK_INT(commit(c, id, "1.seg", 1, &old), 0);
+	CHECK_INT(commit(c, id, "2.seg", 2, &old), 0);
+	CHECK_STR(old, "1.seg");
+	free(old);
+	/* The same file again replaces nothing that may be removed. */
+	CHECK_INT(commit(c, id, "2.seg", 3, &old), 0);
+	CHECK(old == NULL);
+	/* A file belongs to one root: the other's segment is not pushed out. */
+	CHECK_INT(commit(c, other, "2.seg", 4, &old), -EEXIST);
+	CHECK_INT(commit(c, id, "3.seg", 5, &old), 0);
+	CHECK_STR(old, "2.seg");
+	free(old);
+	catalog_close(c);
+}
+
+TEST(catalog, the_sqlite_shell_reads_the_same)
+{
+	struct catalog *c = must_open();
+	char out[512];
+	uint32_t id;
+
+	CHECK_INT(catalog_root(c, "/usr/share", &id, NULL), 0);
+	for (unsigned i = 1; i <= 200; i++)
+		CHECK_INT(commit(c, id, i % 2 ? "odd.seg" : "even.seg", i, NULL), 0);
+	catalog_close(c);
+	if (!have_shell())
+		cr_skip("the sqlite3 shell is not installed");
+	shell("SELECT id, path, file, settings, n_entries, tick, skipped FROM root JOIN segment ON "
+	      "root = id; PRAGMA integrity_check; PRAGMA foreign_key_check; PRAGMA journal_mode; "
+	      "PRAGMA user_version; PRAGMA application_id",
+		out, sizeof(out));
+	CHECK_STR(out,
+		"1|/usr/share|even.seg|-2|84000|200|excluded=3 gone=1\nok\nwal\n1\n1953658732\n");
+}
+
+TEST(catalog, files_are_for_the_owner_alone_and_no_log_is_left)
+{
+	struct catalog *c = must_open();
+	char path[512];
+	struct stat st;
+
+	(void)snprintf(path, sizeof(path), "%s/catalog.db-wal", dir);
+	CHECK_INT(catalog_set(c, "a", "b", NULL), 0);
+	CHECK_INT(stat(path, &st), 0);
+	CHECK_INT(st.st_mode & 0777, 0600);
+	(void)snprintf(path, sizeof(path), "%s/catalog.db-shm", dir);
+	CHECK_INT(access(path, F_OK), -1);
+	catalog_close(c);
+	(void)snprintf(path, sizeof(path), "%s/catalog.db-wal", dir);
+	CHECK(stat(path, &st) < 0 || st.st_size == 0);
+	(void)snprintf(path, sizeof(path), "%s/catalog.db", dir);
+	CHECK_INT(stat(path, &st), 0);
+	CHECK_INT(st.st_mode & 0777, 0600);
+}
+
+TEST(catalog, the_log_does_not_grow_without_end)
+{
+	struct catalog *c = must_open();
+	char path[512];
+	struct stat st;
+
+	for (unsigned i = 0; i < 2000; i++) {
+		char value[32];
+
+		(void)snprintf(value, sizeof(value), "%u", i);
+		CHECK_INT(catalog_set(c, "k", value, NULL), 0);
+	}
+	(void)snprintf(path, sizeof(path), "%s/catalog.db-wal", dir);
+	CHECK_INT(stat(path, &st), 0);
+	CHECK(st.st_size < 1 << 20);
+	catalog_close(c);
+}
+
+static int
+set_many(void *arg)
+{
+	struct catalog *c = arg;
+	char key[32];
+
+	(void)snprintf(key, sizeof(key), "%p", (void *)&key);
+	for (unsigned i = 0; i < 50; i++) {
+		char value[16], *back = NULL;
+
+		(void)snprintf(value, sizeof(value), "%u", i);
+		if (catalog_set(c, key, value, NULL) < 0 || catalog_get(c, key, &back, NULL) < 0 ||
+			!back || strcmp(value, back) != 0)
+			return -EINVAL;
+		free(back);
+	}
+	return 0;
+}
+
+TEST(catalog, any_thread_may_ask)
+{
+	struct catalog *c = must_open();
+	struct thread threads[4] = {0};
+
+	for (unsigned i = 0; i < 4; i++)
+		CHECK_INT(thread_start(&threads[i], "asker", set_many, c), 0);
+	for (unsigned i = 0; i < 4; i++)
+		CHECK_INT(thread_join(&threads[i]), 0);
+	catalog_close(c);
+}
+
+static int
+open_again(struct err *err)
+{
+	struct catalog *c = NULL;
+	int r;
+
+	*err = (struct err){0};
+	r = catalog_open(dirfd_, dir, &c, err);
+	catalog_close(c);
+	return r;
+}
+
+TEST(catalog, a_second_daemon_is_refused_with_the_pid_of_the_first)
+{
+	struct catalog *c = must_open();
+	char expected[256];
+	struct err err;
+
+	(void)snprintf(expected, sizeof(expected),
+		"another trawld (pid %d) uses the state directory \"%s\"", (int)getpid(), dir);
+	CHECK_INT(open_again(&err), -EBUSY);
+	CHECK_STR(err.what, expected);
+	catalog_close(c);
+	CHECK_INT(open_again(&err), 0);
+}
+
+TEST(catalog, a_newer_version_is_refused_and_left_alone)
+{
+	char expected[256], out[64];
+	struct err err;
+
+	if (!have_shell())
+		cr_skip("the sqlite3 shell is not installed");
+	CHECK_INT(open_again(&err), 0);
+	shell("PRAGMA user_version = 9", out, sizeof(out));
+	(void)snprintf(expected, sizeof(expected),
+		"the state directory \"%s\" was written by a newer trawld (version 9)", dir);
+	CHECK_INT(open_again(&err), -EOPNOTSUPP);
+	CHECK_STR(err.what, expected);
+	CHECK(err.hint[0] != '\0');
+	shell("PRAGMA user_version; SELECT epoch FROM clock", out, sizeof(out));
+	CHECK_STR(out, "9\n1\n");
+}
+
+TEST(catalog, a_database_of_others_is_refused)
+{
+	char out[64];
+	struct err err;
+
+	if (!have_shell())
+		cr_skip("the sqlite3 shell is not installed");
+	shell("CREATE TABLE guests (name)", out, sizeof(out));
+	CHECK_INT(open_again(&err), -EBADMSG);
+	shell("SELECT group_concat(name) FROM sqlite_schema", out, sizeof(out));
+	CHECK_STR(out, "guests\n");
+}
+
+static void
+check_damaged(const struct err *err)
+{
+	char expected[256];
+
+	(void)snprintf(expected, sizeof(expected), "the catalog \"%s/catalog.db\" is damaged", dir);
+	CHECK_STR(err->what, expected);
+	CHECK_STR(err->hint, "move it aside and start again: the index is rebuilt by walking");
+}
+
+TEST(catalog, a_file_that_is_no_database_is_one_sentence_and_a_hint)
+{
+	struct err err;
+
+	test_write(dir, "catalog.db",
+		"this is a text, and longer than the header of a database is. "
+		"It goes on for a while so that nothing looks empty.");
+	CHECK_INT(open_again(&err), -EBADMSG);
+	check_damaged(&err);
+}
+
+/* The lock file's pid says that the run before was cut off; only then every page is looked at. */
+TEST(catalog, damage_is_found_after_a_run_that_was_cut_off)
+{
+	static const char junk[4096] = {[0 ... 4095] = 0x5a};
+	struct catalog *c = must_open();
+	struct err err;
+	char path[512];
+	int fd;
+
+	for (unsigned i = 0; i < 300; i++) {
+		char key[64];
+
+		(void)snprintf(key, sizeof(key), "a key that fills pages %u", i);
+		CHECK_INT(catalog_set(c, key, "some value that takes room as well", NULL), 0);
+	}
+	catalog_close(c);
+	(void)snprintf(path, sizeof(path), "%s/catalog.db", dir);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	CHECK(lseek(fd, 0, SEEK_END) > 8 * 4096);
+	CHECK_INT(pwrite(fd, junk, sizeof(junk), 7 * 4096), sizeof(junk));
+	(void)close(fd);
+	test_write(dir, "lock", "123456\n");
+	CHECK_INT(open_again(&err), -EBADMSG);
+	check_damaged(&err);
+	CHECK_INT(open_again(&err), -EBADMSG); /* a failed open does not make the directory clean */
+}
+
+/* Runs fn in a child; its result comes back as a small number. */
+static int
+in_child(int (*fn)(void))
+{
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0)
+		_exit(fn());
+	CHECK_INT(waitpid(pid, &status, 0), pid);
+	CHECK(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+static int
+open_as_nobody(void)
+{
+	struct err err;
+	char expected[256];
+
+	if (setgid(65534) < 0 || setuid(65534) < 0)
+		return 1;
+	(void)snprintf(expected, sizeof(expected),
+		"cannot write to the state directory \"%s\": permission denied", dir);
+	if (open_again(&err) != -EACCES)
+		return 2;
+	return strcmp(err.what, expected) == 0 && err.hint[0] != '\0' ? 0 : 3;
+}
+
+TEST(catalog, a_directory_that_may_not_be_written_is_one_sentence)
+{
+	if (getuid() != 0)
+		cr_skip("needs root");
+	CHECK_INT(chmod(dir, 0755), 0);
+	CHECK_INT(in_child(open_as_nobody), 0);
+}
+
+static int
+own_directory_read_only(void)
+{
+	struct err err;
+
+	if (chown(dir, 65534, 65534) < 0 || chmod(dir, 0700) < 0 || setgid(65534) < 0 ||
+		setuid(65534) < 0)
+		return 1;
+	if (open_again(&err) != 0 || chmod(dir, 0500) < 0)
+		return 2;
+	return open_again(&err) == -EACCES ? 0 : 3;
+}
+
+TEST(catalog, a_directory_that_became_read_only_is_noticed)
+{
+	if (getuid() != 0)
+		cr_skip("needs root");
+	CHECK_INT(in_child(own_directory_read_only), 0);
+}
+
+TEST(catalog, a_state_directory_that_is_a_file_is_refused)
+{
+	struct catalog *c;
+	struct err err = {0};
+	char path[512];
+	AUTO(closep) int fd = -1;
+
+	test_write(dir, "file", "");
+	(void)snprintf(path, sizeof(path), "%s/file", dir);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	CHECK_INT(catalog_open(fd, path, &c, &err), -ENOTDIR);
+	CHECK(strstr(err.what, "is not a directory") != NULL);
+}
+
+/* A small file system of its own, where the test may mount one. */
+TEST(catalog, a_full_disk_is_one_sentence_and_nothing_acknowledged_is_lost)
+{
+	struct catalog *c = NULL;
+	struct err err = {0};
+	char value[2000], key[16], *back;
+	unsigned done = 0;
+	int r = 0;
+
+	if (mount("tmpfs", dir, "tmpfs", 0, "size=512k") < 0)
+		cr_skip("cannot mount");
+	(void)close(dirfd_);
+	dirfd_ = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	c = must_open();
+	memset(value, 'v', sizeof(value) - 1);
+	value[sizeof(value) - 1] = '\0';
+	while (r == 0 && done < 1000) {
+		(void)snprintf(key, sizeof(key), "%u", done);
+		r = catalog_set(c, key, value, &err);
+		done += r == 0;
+	}
+	CHECK_INT(r, -ENOSPC);
+	CHECK(strstr(err.what, "no space left on device") != NULL);
+	CHECK_STR(err.hint, "make room in the state directory");
+	catalog_close(c);
+	c = must_open();
+	for (unsigned i = 0; i < done; i++) {
+		(void)snprintf(key, sizeof(key), "%u", i);
+		CHECK_INT(catalog_get(c, key, &back, NULL), 0);
+		CHECK_STR(back, value);
+		free(back);
+	}
+	catalog_close(c);
+	(void)close(dirfd_);
+	dirfd_ = -1;
+	CHECK_INT(umount2(dir, MNT_DETACH), 0);
+}
+
+/* Commits until killed, and tells each number only once it is durable. */
+static void
+commit_for_ever(int to)
+{
+	struct catalog *c = NULL;
+	uint32_t id;
+
+	if (catalog_open(dirfd_, dir, &c, NULL) < 0 || catalog_root(c, "/r", &id, NULL) < 0)
+		_exit(1);
+	for (uint64_t tick = 1;; tick++) {
+		char file[32];
+
+		(void)snprintf(file, sizeof(file), "%" PRIu64 ".seg", tick);
+		if (commit(c, id, file, tick, NULL) < 0 ||
+			write(to, &tick, sizeof(tick)) != (ssize_t)sizeof(tick))
+			_exit(2);
+	}
+}
+
+static void
+kill_after(uint64_t n_acks)
+{
+	struct catalog_roots roots;
+	struct catalog *c;
+	uint64_t tick = 0, next;
+	char file[32];
+	int fds[2];
+	pid_t pid;
+
+	CHECK_INT(pipe2(fds, O_CLOEXEC), 0);
+	pid = fork();
+	if (pid == 0)
+		commit_for_ever(fds[1]);
+	(void)close(fds[1]);
+	while (tick < n_acks && fd_read_full(fds[0], &next, sizeof(next)) == sizeof(next))
+		tick = next;
+	CHECK_INT(kill(pid, SIGKILL), 0);
+	while (fd_read_full(fds[0], &next, sizeof(next)) == sizeof(next))
+		tick = next;
+	CHECK_INT(waitpid(pid, NULL, 0), pid);
+	(void)close(fds[0]);
+	CHECK(tick >= n_acks);
+
+	c = must_open();
+	CHECK_INT(catalog_roots(c, &roots, NULL), 0);
+	CHECK_INT(roots.len, 1);
+	/* The commit that was under way may be there too; one that was acknowledged must be. */
+	CHECK(roots.data[0].tick == tick || roots.data[0].tick == tick + 1);
+	(void)snprintf(file, sizeof(file), "%" PRIu64 ".seg", roots.data[0].tick);
+	CHECK_STR(roots.data[0].segment, file);
+	catalog_roots_free(&roots);
+	catalog_close(c);
+}
+
+TEST(catalog, acknowledged_commits_survive_kill_9)
+{
+	static const uint64_t acks[] = {1, 2, 10, 63, 64, 65, 150};
+
+	for (size_t i = 0; i < ARRAY_LEN(acks); i++)
+		kill_after(acks[i]);
+}
