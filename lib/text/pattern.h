@@ -7,10 +7,17 @@
  * heap limit and a depth limit: a catastrophic pattern ends with -EOVERFLOW, not with a busy CPU.
  *
  * The unit is the line: '^' and '$' match at line ends, '.' does not match a newline, and a match
- * never spans lines. CR before LF belongs to the line end: '$' matches before it.
+ * never spans lines: a class or escape that holds the newline does not match it. Lines end in LF
+ * alone, as for ripgrep: a CR before it is an ordinary character, and '$' matches after it. There
+ * is no line after the last LF, and none in an empty text.
+ *
+ * Words are ripgrep's: no word character stands before or after, whatever the ends of the match
+ * are. PATTERN_LINE goes before PATTERN_WORD. Smart case looks at what stands for itself: \W and
+ * \p{Lu} are no capitals, and a pattern without any such character is exact.
  *
  * Ownership: struct pattern is created and destroyed; struct matcher (scratch of one thread)
- * likewise. Threads:   a pattern is const after create; a matcher belongs to one thread at a time.
+ * likewise.
+ * Threads:   a pattern is const after create; a matcher belongs to one thread at a time.
  */
 #pragma once
 
@@ -31,7 +38,8 @@ enum pattern_flags {
 struct pattern;
 struct matcher;
 
-/** 0, -EINVAL (err->pos = column within the pattern), -EOVERFLOW too long, -ENOMEM. */
+/** 0, -EINVAL (err->pos = column within the pattern; a literal with a newline in it, but for
+ *  PATTERN_PATH, too), -EOVERFLOW too long, -ENOMEM. */
 int pattern_create(
 	struct span text, enum pattern_flags flags, struct pattern **ret, struct err *err);
 void pattern_destroy(struct pattern *p);

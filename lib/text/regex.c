@@ -1,0 +1,318 @@
+#include "text/regex.h"
+
+#include <ctype.h>
+#include <errno.h>
+
+#include "text/fold.h"
+
+/* Where the reader is, and the literal characters that stand side by side outside of groups. */
+struct reader {
+	struct span text;
+	size_t at;
+	unsigned depth;
+	bool top_choice; /* '|' outside of groups: no literal is in every match */
+	bool unknown;    /* met what it does not know */
+	struct strbuf run;
+	size_t last_bytes; /* of the run's last character: what a quantifier takes away */
+	struct regex_facts *facts;
+};
+
+static bool
+at_end(const struct reader *r)
+{
+	return r->at >= r->text.len;
+}
+
+static char
+peek(const struct reader *r, size_t ahead)
+{
+	return r->at + ahead < r->text.len ? r->text.data[r->at + ahead] : '\0';
+}
+
+static bool
+is_one_of(char c, const char *set)
+{
+	return c != '\0' && strchr(set, c) != NULL;
+}
+
+static void
+keep_run(struct reader *r)
+{
+	if (r->run.len > r->facts->literal.len) {
+		strbuf_reset(&r->facts->literal);
+		(void)strbuf_span(&r->facts->literal, strbuf_view(&r->run));
+	}
+	strbuf_reset(&r->run);
+	r->last_bytes = 0;
+}
+
+/* The literal characters end here: something else follows. */
+static void
+end_run(struct reader *r)
+{
+	r->facts->is_literal = false;
+	keep_run(r);
+}
+
+/* A character that stands for itself; `bytes` of it from r->at. */
+static void
+take_char(struct reader *r, size_t bytes, bool in_class)
+{
+	struct span c = {r->text.data + r->at, bytes};
+
+	r->facts->any_literal = true;
+	r->facts->any_upper = r->facts->any_upper || fold_has_upper(c);
+	if ((unsigned char)c.data[0] < 0x20 && c.data[0] != '\t')
+		r->facts->line_safe = false;
+	if (!in_class && r->depth == 0) {
+		(void)strbuf_span(&r->run, c);
+		r->last_bytes = bytes;
+	}
+	r->at += bytes;
+}
+
+static size_t
+char_bytes(const struct reader *r)
+{
+	size_t n = utf8_step(r->text.data + r->at, r->text.len - r->at);
+
+	return n ? n : 1;
+}
+
+/* \p{..}, \pL: the letters of a property's name. Of those named by one or two letters only the
+ * categories that begin with C hold the newline. */
+static void
+take_property(struct reader *r, bool negated)
+{
+	size_t start = r->at, len = 1;
+
+	if (peek(r, 0) == '{') {
+		start++;
+		while (!at_end(r) && peek(r, 0) != '}')
+			r->at++;
+		len = r->at - MIN(start, r->at);
+	}
+	if (negated || len > 2 || start >= r->text.len || !is_one_of(r->text.data[start], "LMNPSZ"))
+		r->facts->line_safe = false;
+	r->at++;
+}
+
+/* \Q...\E */
+static void
+take_quoted(struct reader *r)
+{
+	while (!at_end(r)) {
+		if (peek(r, 0) == '\\' && peek(r, 1) == 'E') {
+			r->at += 2;
+			return;
+		}
+		take_char(r, char_bytes(r), false);
+	}
+}
+
+static void
+take_escape(struct reader *r)
+{
+	char c = peek(r, 1);
+
+	r->at++;
+	if (at_end(r)) {
+		r->unknown = true;
+		return;
+	}
+	if (!isalnum((unsigned char)c)) {
+		take_char(r, char_bytes(r), false);
+		return;
+	}
+	r->at++;
+	if (c == 'Q') {
+		take_quoted(r);
+		return;
+	}
+	if (c == 'E')
+		return;
+	end_run(r);
+	if (c == 'p' || c == 'P')
+		take_property(r, c == 'P');
+	else if (is_one_of(c, "sWDHvnRX"))
+		r->facts->line_safe = false;
+	else if (!is_one_of(c, "dwhSbBVtfear") && !(c == 'N' && peek(r, 0) != '{'))
+		r->unknown = true;
+}
+
+/* [:alpha:] inside a class; r->at is at the '['. */
+static void
+take_posix(struct reader *r)
+{
+	static const char *const safe[] = {"alpha", "digit", "alnum", "upper", "lower", "punct",
+		"xdigit", "word", "blank", "graph", "print"};
+	size_t start = r->at + 2, end = start;
+	bool known = false;
+
+	while (end < r->text.len && islower((unsigned char)r->text.data[end]))
+		end++;
+	for (size_t i = 0; i < ARRAY_LEN(safe); i++)
+		known = known ||
+		        span_eq(span_of(safe[i]), (struct span){r->text.data + start, end - start});
+	if (end + 1 >= r->text.len || r->text.data[end] != ':' || r->text.data[end + 1] != ']') {
+		r->unknown = true; /* [:^alpha:], or no such thing */
+		r->at++;
+		return;
+	}
+	if (!known)
+		r->facts->line_safe = false;
+	r->at = end + 2;
+}
+
+static void
+take_class_escape(struct reader *r)
+{
+	char c = peek(r, 1);
+
+	r->at++;
+	if (at_end(r) || is_one_of(c, "QEc")) {
+		r->unknown = true;
+		return;
+	}
+	if (!isalnum((unsigned char)c)) {
+		take_char(r, char_bytes(r), true);
+		return;
+	}
+	r->at++;
+	if (c == 'p' || c == 'P')
+		take_property(r, c == 'P');
+	else if (is_one_of(c, "tfear") && peek(r, 0) != '-') /* [\t-~] holds the newline */
+		return;
+	else if (!is_one_of(c, "dwh"))
+		r->facts->line_safe = false;
+}
+
+static void
+take_class(struct reader *r)
+{
+	end_run(r);
+	r->at++;
+	if (peek(r, 0) == '^') {
+		r->facts->line_safe = false;
+		r->at++;
+	}
+	if (peek(r, 0) == ']')
+		take_char(r, 1, true);
+	while (!at_end(r) && peek(r, 0) != ']') {
+		if (peek(r, 0) == '\\')
+			take_class_escape(r);
+		else if (peek(r, 0) == '[' && peek(r, 1) == ':')
+			take_posix(r);
+		else if (peek(r, 0) == '[' && is_one_of(peek(r, 1), ".="))
+			r->unknown = true, r->at++;
+		else if ((unsigned char)peek(r, 0) < 0x20) /* it may begin a range */
+			r->facts->line_safe = false, r->at++;
+		else
+			take_char(r, char_bytes(r), true);
+	}
+	r->at++;
+}
+
+/* (?<name>, (?'name', (?P<name>: the name is left out. */
+static bool
+take_group_name(struct reader *r)
+{
+	size_t ahead = peek(r, 0) == 'P' ? 1 : 0;
+	char open = peek(r, ahead), first = peek(r, ahead + 1);
+
+	if ((open != '<' && !(open == '\'' && ahead == 0)) ||
+		!(isalpha((unsigned char)first) || first == '_' || (first & 0x80)))
+		return false;
+	r->at += ahead + 1;
+	while (!at_end(r) && peek(r, 0) != (open == '<' ? '>' : '\''))
+		r->at++;
+	r->at++;
+	return true;
+}
+
+static void
+take_group(struct reader *r)
+{
+	end_run(r);
+	r->depth++;
+	r->at++;
+	if (peek(r, 0) == '*') {
+		r->unknown = true;
+	} else if (peek(r, 0) == '?') {
+		r->at++;
+		if (peek(r, 0) == ':')
+			r->at++;
+		else if (!take_group_name(r))
+			r->unknown = true; /* looks around, sets options, recurses, ... */
+	}
+}
+
+/* {2}, {2,}, {2,3}, and what newer versions take, {,3} and { 2 }: the number of bytes, 0 when it is
+ * none. */
+static size_t
+counted_bytes(const struct reader *r)
+{
+	size_t n = 1;
+
+	while (isdigit((unsigned char)peek(r, n)) || is_one_of(peek(r, n), ", "))
+		n++;
+	return n > 1 && peek(r, n) == '}' ? n + 1 : 0;
+}
+
+static void
+take_quantifier(struct reader *r, size_t bytes, bool once_at_least)
+{
+	if (!once_at_least && r->run.len > 0)
+		strbuf_truncate(&r->run, r->run.len - r->last_bytes);
+	end_run(r);
+	r->at += bytes;
+	if (is_one_of(peek(r, 0), "+?"))
+		r->at++;
+}
+
+static void
+take_token(struct reader *r)
+{
+	char c = peek(r, 0);
+
+	if (c == '\\') {
+		take_escape(r);
+	} else if (c == '[') {
+		take_class(r);
+	} else if (c == '(') {
+		take_group(r);
+	} else if (c == '*' || c == '?' || c == '+') {
+		take_quantifier(r, 1, c == '+');
+	} else if (c == '{' && counted_bytes(r) > 0) {
+		take_quantifier(r, counted_bytes(r), false);
+	} else if (is_one_of(c, "^$.|)")) {
+		end_run(r);
+		r->top_choice = r->top_choice || (c == '|' && r->depth == 0);
+		r->depth -= c == ')' && r->depth > 0;
+		r->at++;
+	} else {
+		take_char(r, char_bytes(r), false);
+	}
+}
+
+int
+regex_inspect(struct span pattern, struct regex_facts *ret)
+{
+	struct reader r = {.text = pattern, .facts = ret};
+	bool failed;
+
+	*ret = (struct regex_facts){.line_safe = true, .is_literal = true};
+	/* In a pattern that is not UTF-8 a quantifier takes one byte, not what we call a character.
+	 */
+	r.unknown = !utf8_valid(pattern.data, pattern.len);
+	while (!at_end(&r))
+		take_token(&r);
+	keep_run(&r);
+	failed = r.run.failed || ret->literal.failed;
+	strbuf_fini(&r.run);
+	if (r.unknown)
+		ret->line_safe = ret->is_literal = false;
+	if (r.unknown || r.top_choice)
+		strbuf_reset(&ret->literal);
+	return failed ? -ENOMEM : 0;
+}

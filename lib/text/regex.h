@@ -1,0 +1,25 @@
+/**
+ * regex: what can be told of a regular expression by reading it. Inside lib/text only.
+ *
+ * Reads PCRE2's syntax token by token, without compiling. Whatever it does not know makes it say
+ * less, never something wrong: no literal, not safe. The expression is one that PCRE2 compiles; of
+ * others nothing is promised but an end.
+ */
+#pragma once
+
+#include "base/str.h"
+
+struct regex_facts {
+	/* For smart case: is a character meant as itself, and is one of those upper case? Names of
+	 * groups and of properties, and the letters of escapes, do not count. */
+	bool any_literal, any_upper;
+	/* It cannot match a newline, and nothing in it looks further than to the ends of a line: a
+	 * match in a whole text is a match in one of its lines. */
+	bool line_safe;
+	bool is_literal; /* `literal` is all that it matches */
+	/* Bytes that every match holds, in one piece; empty when none are known. Owned. */
+	struct strbuf literal;
+};
+
+/** 0 or -ENOMEM. The caller gives ret->literal back with strbuf_fini(), after a failure too. */
+int regex_inspect(struct span pattern, struct regex_facts *ret);
