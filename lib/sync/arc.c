@@ -3,7 +3,10 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#define ARC_MAX_REFS INT32_MAX
+#define ARC_MAX_REFS (1 << 30)
+/* What the reference of a slot counts for; the low half of the count is for all others. See note:
+ * split count. */
+#define SLOT_REF (1ll << 32)
 #define SLOT_COUNT_BITS 16u
 #define SLOT_COUNT_MASK ((1u << SLOT_COUNT_BITS) - 1)
 
@@ -13,10 +16,24 @@ arc_add(struct arc *a, int64_t n)
 	/* Relaxed: who adds is already protected by a reference (its own or the slot's). */
 	int64_t before = add_rlx(&a->refs, n);
 
-	if (LIKELY(before > 0 && before <= ARC_MAX_REFS - n))
+	if (LIKELY(before > 0 && (int32_t)before < ARC_MAX_REFS))
 		return;
 	(void)dprintf(STDERR_FILENO, "arc %p has %lld references\n", (void *)a, (long long)before);
 	abort();
+}
+
+static void
+arc_sub(struct arc *a, int64_t n)
+{
+	/* Release: our uses happen before the destruction. It pairs with the acquire below, on the
+	 * release sequence that all the other subtractions continue. */
+	int64_t before = sub_rel(&a->refs, n);
+
+	assert(before >= n);
+	if (before > n)
+		return;
+	(void)load_acq(&a->refs);
+	a->destroy(a);
 }
 
 void
@@ -35,24 +52,18 @@ arc_get(struct arc *a)
 void
 arc_put(struct arc *a)
 {
-	int64_t before;
-
-	if (!a)
-		return;
-	/* Release: our uses happen before the destruction. It pairs with the acquire below, on the
-	 * release sequence that all the other puts continue. */
-	before = sub_rel(&a->refs, 1);
-	assert(before > 0);
-	if (before > 1)
-		return;
-	(void)load_acq(&a->refs);
-	a->destroy(a);
+	if (a)
+		arc_sub(a, 1);
 }
 
+/* Slots and others, each as one: the low half is signed, for it may be short of what readers of a
+ * slot put before the publisher credited them. */
 int64_t
 arc_refs(const struct arc *a)
 {
-	return load_rlx(&a->refs);
+	int64_t refs = load_rlx(&a->refs), others = (int32_t)refs;
+
+	return (refs - others) / SLOT_REF + others;
 }
 
 static uint64_t
@@ -70,18 +81,31 @@ slot_arc(uint64_t word)
 	return (struct arc *)(uintptr_t)(word >> SLOT_COUNT_BITS);
 }
 
+/* The caller's reference becomes the slot's. */
+static uint64_t
+slot_word(struct arc *a)
+{
+	if (a)
+		arc_add(a, SLOT_REF - 1);
+	return slot_pack(a);
+}
+
 void
 arc_slot_init(struct arc_slot *s, struct arc *a)
 {
-	store_rel(&s->word, slot_pack(a));
+	store_rel(&s->word, slot_word(a));
 }
 
 /*
  * note: split count. A reader announces itself in the slot's word (one), takes its reference in the
  * object (two), and takes the announcement back (three). A publisher that comes between one and
- * three finds the announcement in the word that it swapped out and adds it to the object before it
- * drops the slot's reference; so the object lives, and the reader, who finds its announcement gone,
+ * three finds the announcement in the word that it swapped out and credits it to the object in the
+ * same step in which it drops the slot's reference. The reader, who finds its announcement gone,
  * has one reference too many and puts it.
+ *
+ * Between swap and credit such readers may put more than they took: twice each, at most 65,535
+ * readers. The slot's reference counts for more than that, so the count cannot reach zero before
+ * the credit. (With a slot's reference of 1 it does: the reader's second put frees the object.)
  *
  * The same object may have been published a second time in between. Then the reader takes back the
  * announcement of another reader of the same object, who in turn finds none and puts: references to
@@ -111,17 +135,16 @@ arc_slot_acquire(struct arc_slot *s)
 	return a;
 }
 
+/* Release: readers see the new object as built. Acquire pairs with the release of readers taking
+ * their announcements back: their references are counted before the slot's is dropped. */
 void
 arc_slot_publish(struct arc_slot *s, struct arc *a)
 {
-	uint64_t word = swap_ar(&s->word, slot_pack(a));
+	uint64_t word = swap_ar(&s->word, slot_word(a));
 	struct arc *old = slot_arc(word);
 
-	if (!old)
-		return;
-	if (word & SLOT_COUNT_MASK)
-		arc_add(old, (int64_t)(word & SLOT_COUNT_MASK));
-	arc_put(old);
+	if (old)
+		arc_sub(old, SLOT_REF - (int64_t)(word & SLOT_COUNT_MASK));
 }
 
 void

@@ -3,7 +3,7 @@
  *
  * struct arc is embedded in the object. arc_get() is relaxed (who calls it already holds one);
  * arc_put() releases, and the last one acquires before it destroys, so every earlier use happens
- * before the destruction. The count saturates by aborting: 2^31 references are a bug.
+ * before the destruction. More than 2^30 references abort: they are a bug.
  *
  * struct arc_slot is a published pointer with a split count (the classic two-count scheme): one
  * 64-bit word holds the pointer in its upper 48 bits and, in the lower 16, how many readers are
@@ -20,13 +20,14 @@
 #include "sync/atomic.h"
 
 struct arc {
-	_Atomic int64_t refs;
+	_Atomic int64_t refs; /* a slot's reference counts for 2^32: arc.c, note: split count */
 	void (*destroy)(struct arc *a); /* fixed at init */
 };
 
 void arc_init(struct arc *a, void (*destroy)(struct arc *a)); /* count 1 */
 void arc_get(struct arc *a);
 void arc_put(struct arc *a); /* NULL is legal */
+/** How many references there are; a moment's value. */
 int64_t arc_refs(const struct arc *a);
 
 struct arc_slot {
