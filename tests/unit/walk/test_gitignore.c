@@ -152,7 +152,7 @@ ask_git(const char *dir, char (*paths)[64], char *ret)
 	(void)fclose(f);
 	(void)snprintf(command, sizeof(command),
 		"cd '%s' && git -c core.excludesFile=/dev/null check-ignore --no-index --stdin "
-	        "<.in",
+		"<.in",
 		dir);
 	f = popen(command, "r");
 	while (fgets(line, sizeof(line), f)) {

@@ -23,7 +23,8 @@ TEST(wildmatch, stars_and_questions_stay_within_a_component)
 	yes("d/*.c", "d/a.c");
 	yes("*a*b*", "xaybz");
 	no("a?c", "a/c");
-	yes("a?c", "a\xff" "c");
+	yes("a?c", "a\xff"
+		   "c");
 	no("a?c", "a\xc3\xa9"
 		  "c"); /* two bytes: git knows no characters */
 	yes("", "");
