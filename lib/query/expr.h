@@ -64,8 +64,8 @@ enum term {
 enum text_form { TEXT_WORD, TEXT_GLOB, TEXT_REGEX };
 
 /** A word, glob or regular expression over names or paths; contents have only `pattern`.
- *  The text of a path is "/" and the path below the root for words and globs, without the slash for
- *  regular expressions. */
+ *  The text of a path is the path below the root; for words a slash stands before it, so that "/a"
+ *  means a component that begins with a. */
 struct text_term {
 	enum text_form form;
 	bool on_name; /* else on the path */

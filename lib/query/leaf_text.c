@@ -206,13 +206,15 @@ name_glob(const struct eval_at *at, const struct node *n, const struct bits *wan
 static int
 path_holds(const struct eval_at *at, const struct node *n, struct span path)
 {
+	struct span below = {path.data + 1, path.len - 1}; /* without its first slash */
+
 	switch (n->text.form) {
 	case TEXT_WORD:
 		return holds(&n->text.needle, path);
 	case TEXT_GLOB:
-		return glob_holds(at, n, path);
-	case TEXT_REGEX: /* sees the path without its slash */
-		return regex_holds(at, n, (struct span){path.data + 1, path.len - 1});
+		return glob_holds(at, n, below);
+	case TEXT_REGEX:
+		return regex_holds(at, n, below);
 	}
 	return 0;
 }

@@ -125,8 +125,10 @@ build_glob(struct term_env *e, struct node *n, const struct token *t)
 	n->text.slash = memchr(pattern.data, '/', pattern.len) != NULL;
 	if (!n->text.slash)
 		n->text.on_name = true;
-	/* With a slash it is held against "/" and the path: from any component on. */
-	if (n->text.slash && pattern.data[0] != '/') {
+	/* With a slash it is held against the path: from the root, or from any component on. */
+	if (n->text.slash && pattern.data[0] == '/') {
+		pattern = (struct span){pattern.data + 1, pattern.len - 1};
+	} else if (n->text.slash) {
 		if (strbuf_puts(&anchored, "**/") < 0 || strbuf_span(&anchored, pattern) < 0)
 			return -ENOMEM;
 		pattern = strbuf_view(&anchored);
