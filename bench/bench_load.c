@@ -1,0 +1,132 @@
+/*
+ * bench_load PORT CONNECTIONS SECONDS LINE: the same line over and over on each of many
+ * connections, the next one when the answer (one line) has come. Prints requests a second, and the
+ * median, the 99th percentile and the worst of the answers' times in microseconds.
+ *
+ * One thread, epoll; it costs less than any server it measures.
+ */
+#include "base/clock.h"
+#include <arpa/inet.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#define MAX_TIMES 20000000u
+
+struct client {
+	int fd;
+	usec_t sent_usec;
+};
+
+struct load {
+	const char *line;
+	size_t line_bytes;
+	uint32_t *times; /* microseconds of each answer */
+	size_t n;
+};
+
+static int
+connect_to(int port)
+{
+	struct sockaddr_in at = {
+		.sin_family = AF_INET,
+		.sin_port = htons((uint16_t)port),
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+	};
+	int one = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0 || connect(fd, (struct sockaddr *)&at, sizeof(at)) < 0) {
+		perror("bench_load: connect");
+		exit(1);
+	}
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	return fd;
+}
+
+static void
+ask(const struct load *l, struct client *c)
+{
+	c->sent_usec = clock_mono();
+	if (write(c->fd, l->line, l->line_bytes) != (ssize_t)l->line_bytes) {
+		perror("bench_load: write");
+		exit(1);
+	}
+}
+
+static void
+on_readable(struct load *l, struct client *c)
+{
+	char buf[65536];
+	ssize_t got = read(c->fd, buf, sizeof(buf));
+
+	if (got <= 0) {
+		(void)fprintf(stderr, "bench_load: the server hung up\n");
+		exit(1);
+	}
+	if (buf[got - 1] != '\n')
+		return; /* the rest is to come */
+	if (l->n < MAX_TIMES)
+		l->times[l->n++] = (uint32_t)(clock_mono() - c->sent_usec);
+	ask(l, c);
+}
+
+static int
+by_value(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+static void
+run(struct load *l, int epoll_fd, usec_t until)
+{
+	struct epoll_event events[256];
+
+	while (clock_mono() < until) {
+		int n = epoll_wait(epoll_fd, events, 256, 100);
+
+		for (int i = 0; i < n; i++)
+			on_readable(l, events[i].data.ptr);
+	}
+}
+
+int
+main(int argc, char **argv)
+{
+	char line[4096];
+	struct load l = {.line = line};
+	int port = argc == 5 ? atoi(argv[1]) : 0, n = argc == 5 ? atoi(argv[2]) : 0;
+	double seconds = argc == 5 ? strtod(argv[3], NULL) : 0;
+	struct client *clients = calloc((size_t)MAX(n, 1), sizeof(*clients));
+	int epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+
+	if (port <= 0 || n <= 0 || seconds <= 0 || epoll_fd < 0 || !clients) {
+		(void)fputs("usage: bench_load PORT CONNECTIONS SECONDS LINE\n", stderr);
+		return 2;
+	}
+	l.line_bytes = (size_t)snprintf(line, sizeof(line), "%s\n", argv[4]);
+	l.times = malloc(MAX_TIMES * sizeof(*l.times));
+	if (!l.times || l.line_bytes >= sizeof(line))
+		return 1;
+	for (int i = 0; i < n; i++) {
+		struct epoll_event e = {.events = EPOLLIN, .data.ptr = &clients[i]};
+
+		clients[i].fd = connect_to(port);
+		if (epoll_ctl(epoll_fd, EPOLL_CTL_ADD, clients[i].fd, &e) < 0)
+			return 1;
+		ask(&l, &clients[i]);
+	}
+	run(&l, epoll_fd, clock_mono() + (usec_t)(seconds * 1e6));
+	if (l.n == 0)
+		return 1;
+	qsort(l.times, l.n, sizeof(*l.times), by_value);
+	(void)printf("%.0f %u %u %u\n", (double)l.n / seconds, l.times[l.n / 2],
+		l.times[l.n * 99 / 100], l.times[l.n - 1]);
+	free(l.times);
+	free(clients);
+	return 0;
+}
