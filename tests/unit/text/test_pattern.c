@@ -251,10 +251,19 @@ static const char *const words[] = {"a", "b", "foo", "FOO", "bar", "Bar", "k", "
 	"\xc3", "{", "\r", "-", "z"};
 
 static void
-add_text(struct strbuf *out, unsigned n)
+add_text(struct strbuf *out, unsigned n, bool broken)
 {
-	for (unsigned i = 0; i < n; i++)
-		(void)strbuf_puts(out, words[dice(ARRAY_LEN(words))]);
+	for (unsigned i = 0; i < n; i++) {
+		const char *word = words[dice(ARRAY_LEN(words))];
+
+		(void)strbuf_puts(out, broken || utf8_valid(word, strlen(word)) ? word : "");
+	}
+}
+
+static bool
+ran_out(const struct strbuf *matches)
+{
+	return strstr(matches->data, "!-75") != NULL;
 }
 
 /* "(?=)" is unknown to the reader of patterns, so each line is a subject of its own. */
@@ -271,10 +280,12 @@ TEST(pattern, every_way_of_matching_gives_what_line_by_line_gives)
 		strbuf_reset(&text);
 		add_pattern(&pattern, 0);
 		(void)strbuf_printf(&plain, "(?=)(?:%s)", pattern.data);
-		add_text(&text, dice(60));
+		add_text(&text, dice(60), true);
 		flags |= dice(8) == 0 ? PATTERN_WORD : dice(8) == 0 ? PATTERN_LINE : 0;
 		all_matches(strbuf_view(&plain), flags, strbuf_view(&text), &want);
 		all_matches(strbuf_view(&pattern), flags, strbuf_view(&text), &got);
+		if (ran_out(&want))
+			continue; /* lines that lack the literal are not even tried */
 		n_wrong += got.data[0] == '!';
 		n_matched += got.data[0] != '!' && got.data[0] != '\0';
 		cr_assert(strcmp(want.data, got.data) == 0,
@@ -351,6 +362,7 @@ TEST(pattern, case_partners_are_those_of_the_compiled_pattern)
 	strbuf_fini(&got);
 }
 
+/* But for broken bytes: the two take the place between two of them for different ones (\\B). */
 TEST(pattern, compiled_code_and_interpreter_agree)
 {
 	struct strbuf pattern = {0}, plain = {0}, text = {0}, want = {0}, got = {0};
@@ -361,10 +373,10 @@ TEST(pattern, compiled_code_and_interpreter_agree)
 		strbuf_reset(&text);
 		add_pattern(&pattern, 0);
 		(void)strbuf_printf(&plain, "(*NO_JIT)%s", pattern.data);
-		add_text(&text, dice(60));
+		add_text(&text, dice(60), false);
 		all_matches(strbuf_view(&plain), PATTERN_REGEX, strbuf_view(&text), &want);
 		all_matches(strbuf_view(&pattern), PATTERN_REGEX, strbuf_view(&text), &got);
-		if (strchr(want.data, '!') || strchr(got.data, '!'))
+		if (ran_out(&want) || ran_out(&got))
 			continue; /* they count differently what their limits limit */
 		cr_assert(strcmp(want.data, got.data) == 0, "/%s/: \"%s\", not \"%s\"",
 			pattern.data, got.data, want.data);
