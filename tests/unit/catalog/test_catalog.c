@@ -14,6 +14,18 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+/* ThreadSanitizer cannot start threads in a child of a process that has some. */
+#if defined(__has_feature)
+#	if __has_feature(thread_sanitizer)
+#		define __SANITIZE_THREAD__ 1
+#	endif
+#endif
+#ifdef __SANITIZE_THREAD__
+static const bool can_fork = false;
+#else
+static const bool can_fork = true;
+#endif
+
 static char *dir;
 static int dirfd_;
 
@@ -393,8 +405,8 @@ open_as_nobody(void)
 
 TEST(catalog, a_directory_that_may_not_be_written_is_one_sentence)
 {
-	if (getuid() != 0)
-		cr_skip("needs root");
+	if (getuid() != 0 || !can_fork)
+		cr_skip("needs root, and threads in a child");
 	CHECK_INT(chmod(dir, 0755), 0);
 	CHECK_INT(in_child(open_as_nobody), 0);
 }
@@ -414,8 +426,8 @@ own_directory_read_only(void)
 
 TEST(catalog, a_directory_that_became_read_only_is_noticed)
 {
-	if (getuid() != 0)
-		cr_skip("needs root");
+	if (getuid() != 0 || !can_fork)
+		cr_skip("needs root, and threads in a child");
 	CHECK_INT(in_child(own_directory_read_only), 0);
 }
 
@@ -529,6 +541,8 @@ TEST(catalog, acknowledged_commits_survive_kill_9)
 {
 	static const uint64_t acks[] = {1, 2, 10, 63, 64, 65, 150};
 
+	if (!can_fork)
+		cr_skip("needs threads in a child");
 	for (size_t i = 0; i < ARRAY_LEN(acks); i++)
 		kill_after(acks[i]);
 }

@@ -1,0 +1,373 @@
+#include "tree_model.h"
+
+#include "base/hash.h"
+
+#include <errno.h>
+#include <sys/mman.h>
+
+/* Entries, in order: "" a b b.c empty ä b/c b/x b/c/deep b.c/y. Directories: 0 the root, 1 b, 2
+ * b/c, 3 b.c, 4 empty. */
+static const char *const paths[] = {
+	"b/", "b/c/", "b/c/deep", "b/x", "a", "empty/", "b.c/", "b.c/y", "\xc3\xa4"};
+
+#define FILE_MAX_BYTES 8192u
+#define ROW_AT(i) (TREE_HEADER_BYTES + (i)*TREE_ROW_BYTES)
+
+struct image {
+	char bytes[FILE_MAX_BYTES];
+	size_t len;
+};
+
+static struct image good;
+
+static void
+make_image(void)
+{
+	struct strbuf text = {0};
+	struct model m;
+	char *dir = test_dir();
+	AUTO(closep) int dirfd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	model_of_paths(&m, paths, ARRAY_LEN(paths));
+	tree_unref(model_tree(&m, dir, 3));
+	CHECK_INT(fd_slurp(dirfd, "t", FILE_MAX_BYTES, &text), 0);
+	memcpy(good.bytes, text.data, text.len);
+	good.len = text.len;
+	strbuf_fini(&text);
+	model_fini(&m);
+	test_dir_remove(dir);
+}
+
+TestSuite(tree_open, .init = make_image);
+
+static int
+open_image(const struct image *im, struct tree **ret, struct err *err)
+{
+	AUTO(closep) int fd = memfd_create("segment", MFD_CLOEXEC);
+
+	*err = (struct err){0};
+	CHECK_INT(fd_write_full(fd, im->bytes, im->len), 0);
+	return tree_open_fd(fd, "seg", ret, err);
+}
+
+static uint64_t
+get(const struct image *im, size_t at, size_t width)
+{
+	uint64_t v = 0;
+
+	memcpy(&v, im->bytes + at, width);
+	return v;
+}
+
+static void
+put(struct image *im, size_t at, size_t width, uint64_t v)
+{
+	memcpy(im->bytes + at, &v, width);
+}
+
+/* What a writer does that means harm: wrong content, right sums. */
+static void
+sum_again(struct image *im)
+{
+	uint32_t n = (uint32_t)get(im, 24, 4);
+
+	for (uint32_t i = 0; i < n; i++) {
+		size_t at = get(im, ROW_AT(i) + 8, 8), len = get(im, ROW_AT(i) + 16, 8);
+
+		put(im, ROW_AT(i) + 24, 8, hash64(im->bytes + at, len, get(im, ROW_AT(i), 4)));
+	}
+	put(im, TREE_SUM_AT, 8, 0);
+	put(im, TREE_SUM_AT, 8, hash64(im->bytes, ROW_AT(n), 0));
+}
+
+static void
+must_refuse(const struct image *im, int code, const char *text)
+{
+	struct tree *t = NULL;
+	struct err err;
+	int r = open_image(im, &t, &err);
+
+	cr_assert(r == code, "%s: result %d, \"%s\"", text, r, err.what);
+	cr_assert(strstr(err.what, text) != NULL, "\"%s\" lacks \"%s\"", err.what, text);
+	CHECK(strstr(err.what, "\"seg\"") != NULL && err.hint[0] != '\0');
+}
+
+TEST(tree_open, each_flipped_bit_is_found)
+{
+	for (size_t at = 0; at < good.len; at++) {
+		static struct image im;
+		struct tree *t = NULL;
+		struct err err;
+		int r;
+
+		im = good;
+		im.bytes[at] = (char)(im.bytes[at] ^ (1 << at % 8));
+		r = open_image(&im, &t, &err);
+		cr_assert(r == -EBADMSG, "byte %zu: result %d", at, r);
+		CHECK(strstr(err.what, "tree segment \"seg\" is damaged: ") != NULL);
+	}
+}
+
+TEST(tree_open, each_other_length_is_found)
+{
+	static struct image im;
+
+	for (size_t len = 0; len < good.len; len++) {
+		im = good;
+		im.len = len;
+		must_refuse(&im, -EBADMSG, "is damaged");
+	}
+	im = good;
+	im.len = good.len + 1;
+	must_refuse(&im, -EBADMSG, "H4");
+}
+
+/* Everything that an accessor can be asked; AddressSanitizer and the mapping's end watch. */
+static uint64_t
+use_everything(const struct tree_cols *c)
+{
+	struct strbuf path = {0};
+	uint64_t sum = 0;
+
+	for (uint32_t e = 0; e < c->n_entries; e++) {
+		uint32_t found;
+
+		strbuf_reset(&path);
+		CHECK_INT(tree_path(c, e, &path), 0);
+		CHECK_INT(tree_lookup(c, strbuf_view(&path), &found), 0);
+		CHECK_INT(found, e);
+		sum += tree_depth(c, e) + tree_type(c, e) + c->size[e] + c->nlink[e];
+		if (c->dir[e] != TREE_NO_DIR) {
+			uint32_t lo, hi;
+
+			tree_subtree(c, c->dir[e], &lo, &hi);
+			CHECK(lo <= hi && hi <= c->n_entries);
+		}
+	}
+	for (uint64_t at = 0; at < c->names_bytes; at++)
+		sum += tree_entry_at(c, at);
+	strbuf_fini(&path);
+	return sum;
+}
+
+TEST(tree_open, a_hostile_file_with_right_sums_cannot_lead_an_accessor_astray)
+{
+	unsigned long rounds = test_scale(5000000), n_opened = 0;
+
+	for (uint64_t i = 0; i < rounds; i++) {
+		static struct image im;
+		uint64_t dice = hash64(&i, sizeof(i), 1);
+		size_t at = 24 + dice % (good.len - 24);
+		struct tree *t = NULL;
+		struct err err;
+		int r;
+
+		im = good;
+		/* Small changes of small numbers come closest to passing. */
+		im.bytes[at] = dice >> 40 & 1 ? (char)(im.bytes[at] + 1) : (char)(dice >> 48);
+		if (get(&im, 24, 4) != get(&good, 24, 4) ||
+			(at >= TREE_HEADER_BYTES && at < ROW_AT(SECTION_LAST)))
+			continue;
+		sum_again(&im);
+		r = open_image(&im, &t, &err);
+		if (r == 0) {
+			(void)use_everything(tree_cols(t));
+			n_opened++;
+		} else {
+			CHECK(r == -EBADMSG || r == -EOPNOTSUPP);
+		}
+		tree_unref(t);
+	}
+	CHECK(rounds < 1000 || n_opened > 0); /* a size or a time may be anything */
+}
+
+struct patch {
+	enum tree_section section;
+	size_t at, width; /* at: index of the element */
+	uint64_t value;
+};
+
+static size_t
+section_at(const struct image *im, enum tree_section id)
+{
+	return get(im, ROW_AT((size_t)id - 1) + 8, 8);
+}
+
+TEST(tree_open, each_rule_is_checked)
+{
+	static const struct {
+		const char *rule;
+		struct patch patches[4];
+	} cases[] = {
+		{"name_base: N1", {{SECTION_NAME_BASE, 0, 8, 1}}},
+		{"name_rel: N1", {{SECTION_NAME_REL, 0, 2, 1}}},
+		{"names: N2: no NUL", {{SECTION_NAMES, 2, 1, 'x'}}},
+		{"names: N2: no NUL", {{SECTION_NAMES, 28, 1, 'x'}}},
+		{"names: N2: a NUL", {{SECTION_NAMES, 10, 1, 0}}},
+		{"names: N2: a slash", {{SECTION_NAMES, 10, 1, '/'}}},
+		{"name_rel: N3: length", {{SECTION_NAME_REL, 2, 2, 1}}},
+		{"name_rel: N3: length", {{SECTION_NAME_REL, 9, 2, 60000}}},
+		{"name_rel: N3: length", {{SECTION_NAME_REL, 1, 2, 3}, {SECTION_NAMES, 0, 1, 'r'}}},
+		{"wide: N4", {{SECTION_WIDE, 0, 4, 4}}},
+		{"wide: N4", {{SECTION_WIDE, 0, 4, 5000}}},
+		{"wide: N4", {{SECTION_NAMES, 1, 1, 0xe1}}},
+		{"wide: N4", {{SECTION_NAMES, 27, 1, 0xe1}}},
+		{"wide: N4", {{SECTION_NAMES, 15, 1, 'o'}, {SECTION_NAMES, 16, 1, 'o'}}},
+		{"names: N5", {{SECTION_NAMES, 1, 1, 'c'}}},
+		{"names: N5", {{SECTION_NAMES, 1, 1, 'b'}}},
+		{"names: N5", {{SECTION_NAMES, 9, 1, 'b'}, {SECTION_NAMES, 10, 1, '.'},
+				      {SECTION_NAMES, 11, 1, 'b'}}},
+		{"dir_first: D1", {{SECTION_DIR_FIRST, 0, 4, 0}}},
+		{"dir_first: D1", {{SECTION_DIR_FIRST, 1, 4, 12}}},
+		{"dir_first: D1", {{SECTION_DIR_FIRST, 5, 4, 9}}},
+		{"parent: D2", {{SECTION_PARENT, 7, 4, 0}}},
+		{"parent: D2", {{SECTION_PARENT, 0, 4, 1}}},
+		{"dir_entry: D3", {{SECTION_DIR, 0, 4, TREE_NO_DIR}}},
+		{"dir: D3", {{SECTION_DIR, 7, 4, 4}}},
+		{"dir: D3", {{SECTION_DIR, 7, 4, 5}}},
+		{"dir: D3", {{SECTION_DIR_ENTRY, 2, 4, 7}}},
+		{"dir_entry: D3", {{SECTION_DIR, 6, 4, TREE_NO_DIR}}},
+		{"dir_entry: D3",
+			{{SECTION_DIR, 4, 4, TREE_NO_DIR}, {SECTION_DIR_ENTRY, 4, 4, 10}}},
+		{"dir: D4", {{SECTION_DIR, 3, 4, 4}, {SECTION_DIR, 4, 4, 3},
+				    {SECTION_DIR_ENTRY, 3, 4, 4}, {SECTION_DIR_ENTRY, 4, 4, 3}}},
+		{"dir_end: D5", {{SECTION_DIR_END, 0, 4, 4}}},
+		{"dir_end: D5", {{SECTION_DIR_END, 1, 4, 2}}},
+		{"dir_end: D5", {{SECTION_DIR_END, 2, 4, 4}}},
+		{"dir_end: D5", {{SECTION_DIR_END, 4, 4, 4}}},
+		{"dir_end: D5", {{SECTION_DIR_END, 3, 4, UINT32_MAX}}},
+		{"cls: E1", {{SECTION_CLS, 3, 4, 99}}},
+		{"flags: E4", {{SECTION_FLAGS, 2, 1, 4}}},
+		{"flags: E4", {{SECTION_FLAGS, 4, 1, 0}}},
+		{"flags: E4", {{SECTION_FLAGS, 2, 1, TREE_EMPTY_DIR}}},
+		{"flags: E3", {{SECTION_FLAGS, 1, 1, TREE_NOT_ENTERED}}},
+		{"classes: 3.3", {{SECTION_CLASSES, 5, 4, 1}}},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		static struct image im;
+
+		im = good;
+		for (const struct patch *p = cases[i].patches;
+			p < cases[i].patches + 4 && p->width > 0; p++)
+			put(&im, section_at(&im, p->section) + p->at * p->width, p->width,
+				p->value);
+		sum_again(&im);
+		must_refuse(&im, -EBADMSG, cases[i].rule);
+	}
+}
+
+TEST(tree_open, a_file_is_no_directory)
+{
+	static struct image im;
+	size_t cls = section_at(&good, SECTION_CLS);
+
+	im = good;
+	put(&im, cls + 2 * 4, 4, get(&good, cls + 8 * 4, 4)); /* b gets the class of b/c/deep */
+	sum_again(&im);
+	must_refuse(&im, -EBADMSG, "cls: E3");
+}
+
+TEST(tree_open, header_and_table_are_checked)
+{
+	static const struct {
+		const char *text;
+		size_t at, width;
+		uint64_t value;
+		int code;
+	} cases[] = {
+		{"format 2", 8, 4, 2, -EOPNOTSUPP},
+		{"H3", 8, 4, 0, -EBADMSG},
+		{"H3", 28, 4, 1, -EBADMSG},
+		{"H4", 16, 8, 1, -EBADMSG},
+		{"H7: counts", 32, 4, 0, -EBADMSG},
+		{"H7: counts", 32, 4, UINT32_MAX, -EBADMSG},
+		{"H7: counts", 36, 4, 0, -EBADMSG},
+		{"H7: counts", 36, 4, 11, -EBADMSG},
+		{"H7: counts", 40, 4, 0, -EBADMSG},
+		{"H7: counts", 44, 4, 11, -EBADMSG},
+		{"H7: wrong length", 40, 4, 1 << 30, -EBADMSG},
+		{"H7: wrong length", 48, 8, UINT64_MAX, -EBADMSG},
+		{"H5: sections out of order", ROW_AT(3), 4, 3, -EBADMSG},
+		{"H5: not where", ROW_AT(3) + 8, 8, 704, -EBADMSG},
+		{"newer trawld (section 77)", ROW_AT(17), 4, 77, -EOPNOTSUPP},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		static struct image im;
+
+		im = good;
+		put(&im, cases[i].at, cases[i].width, cases[i].value);
+		put(&im, TREE_SUM_AT, 8, 0);
+		put(&im, TREE_SUM_AT, 8, hash64(im.bytes, ROW_AT(SECTION_LAST), 0));
+		must_refuse(&im, cases[i].code, cases[i].text);
+	}
+}
+
+/* A section of a later version at the end: 8 bytes, which makes the table longer. */
+static struct image
+with_section(uint32_t id, uint32_t flags)
+{
+	size_t body = ROW_AT(SECTION_LAST);
+	struct image im = good;
+	size_t end;
+
+	memmove(im.bytes + body + TREE_ALIGN, im.bytes + body, im.len - body);
+	memset(im.bytes + body, 0, TREE_ALIGN);
+	for (uint32_t i = 0; i < SECTION_LAST; i++)
+		put(&im, ROW_AT(i) + 8, 8, get(&im, ROW_AT(i) + 8, 8) + TREE_ALIGN);
+	end = ALIGN_UP(im.len + TREE_ALIGN, TREE_ALIGN);
+	put(&im, ROW_AT(SECTION_LAST), 4, id);
+	put(&im, ROW_AT(SECTION_LAST) + 4, 4, flags);
+	put(&im, ROW_AT(SECTION_LAST) + 8, 8, end);
+	put(&im, ROW_AT(SECTION_LAST) + 16, 8, 8);
+	memcpy(im.bytes + end, "whatever", 8);
+	im.len = end + 8;
+	put(&im, 12, 4, ROW_AT(SECTION_LAST + 1));
+	put(&im, 16, 8, im.len);
+	put(&im, 24, 4, SECTION_LAST + 1);
+	sum_again(&im);
+	return im;
+}
+
+TEST(tree_open, an_unknown_optional_section_is_skipped_and_a_required_one_refused)
+{
+	struct image im = with_section(33, TREE_SECTION_OPTIONAL);
+	struct tree *t = NULL;
+	struct err err;
+	int r = open_image(&im, &t, &err);
+
+	cr_assert(r == 0, "%s", err.what);
+	(void)use_everything(tree_cols(t));
+	tree_unref(t);
+	im = with_section(33, 0);
+	must_refuse(&im, -EOPNOTSUPP, "written by a newer trawld (section 33)");
+}
+
+TEST(tree_open, a_missing_section_is_found)
+{
+	static struct image im;
+
+	im = good;
+	put(&im, ROW_AT(17), 4, 19);
+	put(&im, ROW_AT(17) + 4, 4, TREE_SECTION_OPTIONAL);
+	sum_again(&im);
+	must_refuse(&im, -EBADMSG, "dir_entry: H6");
+}
+
+TEST(tree_open, what_is_not_a_file_is_one_sentence)
+{
+	char *dir = test_dir();
+	AUTO(closep) int dirfd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct tree *t;
+	struct err err;
+
+	CHECK_INT(tree_open(dirfd, "gone", &t, &err), -ENOENT);
+	CHECK_STR(err.what, "could not open tree segment \"gone\": no such file or directory");
+	CHECK_INT(tree_open(dirfd, ".", &t, &err), -ENODEV);
+	test_write(dir, "empty", "");
+	CHECK_INT(tree_open(dirfd, "empty", &t, &err), -EBADMSG);
+	CHECK_INT(symlinkat("empty", dirfd, "link"), 0);
+	CHECK_INT(tree_open(dirfd, "link", &t, &err), -ELOOP);
+	test_dir_remove(dir);
+}
