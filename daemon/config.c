@@ -1,7 +1,7 @@
 #include "config.h"
 
 #include "ini.h"
-#include "value.h"
+#include "setting.h"
 #include <dirent.h>
 #include <errno.h>
 #include <grp.h>
@@ -15,7 +15,7 @@
 /* Every key there is. `at` is an offset into struct config, for roots into struct engine_root. */
 struct key {
 	const char *section, *name;
-	const struct value_kind *kind;
+	const struct setting_kind *kind;
 	size_t at;
 };
 
@@ -24,34 +24,34 @@ struct key {
 #define ROOT(field) offsetof(struct engine_root, field)
 
 static const struct key keys[] = {
-	{"daemon", "state_dir", &value_path, DAEMON(state_dir)},
-	{"daemon", "threads", &value_u32, DAEMON(threads)},
-	{"daemon", "io_threads", &value_u32, DAEMON(io_threads)},
-	{"daemon", "log_level", &value_level, DAEMON(log_level)},
+	{"daemon", "state_dir", &setting_path, DAEMON(state_dir)},
+	{"daemon", "threads", &setting_u32, DAEMON(threads)},
+	{"daemon", "io_threads", &setting_u32, DAEMON(io_threads)},
+	{"daemon", "log_level", &setting_level, DAEMON(log_level)},
 
-	{"listen", "tcp", &value_words, DAEMON(tcp)},
-	{"listen", "unix", &value_text, DAEMON(unix_path)}, /* empty: none */
-	{"listen", "unix_mode", &value_octal, DAEMON(unix_mode)},
-	{"listen", "allow", &value_words, DAEMON(allow)},
-	{"listen", "admin", &value_words, DAEMON(admin)},
+	{"listen", "tcp", &setting_words, DAEMON(tcp)},
+	{"listen", "unix", &setting_text, DAEMON(unix_path)}, /* empty: none */
+	{"listen", "unix_mode", &setting_octal, DAEMON(unix_mode)},
+	{"listen", "allow", &setting_words, DAEMON(allow)},
+	{"listen", "admin", &setting_words, DAEMON(admin)},
 
-	{"limits", "connections", &value_u32, LIMIT(max_connections)},
-	{"limits", "queries_per_user", &value_u32, LIMIT(max_queries_principal)},
-	{"limits", "line", &value_size32, LIMIT(line_bytes)},
-	{"limits", "rows", &value_u64, LIMIT(rows_default)},
-	{"limits", "timeout", &value_duration, LIMIT(time_default_usec)},
-	{"limits", "timeout_max", &value_duration, LIMIT(time_max_usec)},
-	{"limits", "first_line", &value_duration, LIMIT(first_line_usec)},
-	{"limits", "stall", &value_duration, LIMIT(stall_usec)},
-	{"limits", "output", &value_size32, LIMIT(output_bytes)},
+	{"limits", "connections", &setting_u32, LIMIT(max_connections)},
+	{"limits", "queries_per_user", &setting_u32, LIMIT(max_queries_principal)},
+	{"limits", "line", &setting_size32, LIMIT(line_bytes)},
+	{"limits", "rows", &setting_u64, LIMIT(rows_default)},
+	{"limits", "timeout", &setting_duration, LIMIT(time_default_usec)},
+	{"limits", "timeout_max", &setting_duration, LIMIT(time_max_usec)},
+	{"limits", "first_line", &setting_duration, LIMIT(first_line_usec)},
+	{"limits", "stall", &setting_duration, LIMIT(stall_usec)},
+	{"limits", "output", &setting_size32, LIMIT(output_bytes)},
 
-	{"root", "path", &value_path, ROOT(path)},
-	{"root", "exclude", &value_words, ROOT(exclude)},
-	{"root", "gitignore", &value_bool, ROOT(gitignore)},
-	{"root", "exclude_caches", &value_bool, ROOT(exclude_caches)},
-	{"root", "one_file_system", &value_bool, ROOT(one_file_system)},
-	{"root", "content", &value_bool, ROOT(content)},
-	{"root", "content_max_size", &value_size, ROOT(content_max_bytes)},
+	{"root", "path", &setting_path, ROOT(path)},
+	{"root", "exclude", &setting_words, ROOT(exclude)},
+	{"root", "gitignore", &setting_bool, ROOT(gitignore)},
+	{"root", "exclude_caches", &setting_bool, ROOT(exclude_caches)},
+	{"root", "one_file_system", &setting_bool, ROOT(one_file_system)},
+	{"root", "content", &setting_bool, ROOT(content)},
+	{"root", "content_max_size", &setting_size, ROOT(content_max_bytes)},
 };
 
 static void
@@ -349,7 +349,7 @@ config_defaults(struct config *c)
 	c->limits = server_limits_default;
 	if (!c->state_dir || !c->unix_path)
 		return -ENOMEM;
-	return value_words.read(SPAN_LIT("127.0.0.1:7411"), &c->tcp);
+	return setting_words.read(SPAN_LIT("127.0.0.1:7411"), &c->tcp);
 }
 
 int

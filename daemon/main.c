@@ -6,7 +6,7 @@
  *   daemon/     main.c         the command line (this file)
  *               daemon.c       start order, event loop, stop order, health
  *               reconfigure.c  SIGHUP: a new configuration, all or nothing
- *               config.c       the configuration's keys; value.c their kinds; ini.c the file
+ *               config.c       the configuration's keys; setting.c their kinds; ini.c the file
  *               service.c      the service manager: notify, watchdog, passed sockets
  *               api.c          answers that need the whole daemon: status, roots, why, stat
  *               memory.c       what the process holds

@@ -1,4 +1,4 @@
-#include "value.h"
+#include "setting.h"
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -235,15 +235,16 @@ level_print(const void *at, struct strbuf *out)
 	(void)strbuf_puts(out, level_words[*(const enum log_level *)at]);
 }
 
-const struct value_kind value_text = {"text", text_read, text_print};
-const struct value_kind value_path = {"an absolute path", path_read, text_print};
-const struct value_kind value_words = {"words, with closed quotes", words_read, words_print};
-const struct value_kind value_bool = {"yes or no", bool_read, bool_print};
-const struct value_kind value_u32 = {"a number below 4294967296", u32_read, u32_print};
-const struct value_kind value_u64 = {"a number", u64_read, u64_print};
-const struct value_kind value_size32 = {"a size below 4G such as 64k", size32_read, u32_print};
-const struct value_kind value_size = {"a size such as 64k or 2G", size_read, u64_print};
-const struct value_kind value_octal = {"an octal file mode such as 0660", octal_read, octal_print};
-const struct value_kind value_duration = {
+const struct setting_kind setting_text = {"text", text_read, text_print};
+const struct setting_kind setting_path = {"an absolute path", path_read, text_print};
+const struct setting_kind setting_words = {"words, with closed quotes", words_read, words_print};
+const struct setting_kind setting_bool = {"yes or no", bool_read, bool_print};
+const struct setting_kind setting_u32 = {"a number below 4294967296", u32_read, u32_print};
+const struct setting_kind setting_u64 = {"a number", u64_read, u64_print};
+const struct setting_kind setting_size32 = {"a size below 4G such as 64k", size32_read, u32_print};
+const struct setting_kind setting_size = {"a size such as 64k or 2G", size_read, u64_print};
+const struct setting_kind setting_octal = {
+	"an octal file mode such as 0660", octal_read, octal_print};
+const struct setting_kind setting_duration = {
 	"a duration such as 5s or 500ms", duration_read, duration_print};
-const struct value_kind value_level = {"error, warn, info or debug", level_read, level_print};
+const struct setting_kind setting_level = {"error, warn, info or debug", level_read, level_print};
