@@ -63,11 +63,12 @@ static const struct opt opts[] = {
 	{0},
 };
 
-/* A row: path, line, column (0: context), text, spans. */
+/* A row: path, line, column (0: context), text, spans; an object with what was cut when the daemon
+ * sent only a part of a very long line. */
 struct line {
 	struct span path, text;
 	uint64_t line, column;
-	const struct msg_val *spans;
+	const struct msg_val *spans, *cut;
 };
 
 static void
@@ -115,7 +116,23 @@ put_text(struct grep *g, const struct line *l)
 		at = (size_t)to;
 	}
 	out_text(&g->out, (struct span){l->text.data + at, l->text.len - at});
-	out_putc(&g->out, '\n');
+}
+
+/* The text between marks where the daemon cut it: nothing is left out silently. */
+static void
+put_part(struct grep *g, const struct line *l)
+{
+	uint64_t before = 0;
+	bool after = false;
+
+	if (l->cut) {
+		(void)msg_u64(l->cut, "cut", &before);
+		(void)msg_bool(l->cut, "cut_end", &after);
+	}
+	if (before)
+		(void)strbuf_printf(&g->out.buf, "[%llu bytes cut] ", (unsigned long long)before);
+	put_text(g, l);
+	out_puts(&g->out, after ? " [cut]\n" : "\n");
 }
 
 /* As ripgrep does it: ':' after the numbers of a match, '-' of context. */
@@ -136,7 +153,7 @@ put_line(struct grep *g, const struct line *l)
 		put_number(g, l->column);
 		out_putc(&g->out, mark);
 	}
-	put_text(g, l);
+	put_part(g, l);
 }
 
 /* What goes between the row before and this one. */
@@ -194,7 +211,7 @@ show_line(struct grep *g, const struct line *l)
 static void
 show_json(struct grep *g, const struct msg_val *row)
 {
-	static const char *const keys[] = {"path", "line", "column", "text", "spans"};
+	static const char *const keys[] = {"path", "line", "column", "text", "spans", "part"};
 	struct json j = json_to(&g->out.buf);
 	size_t n = g->show == SHOW_FILES ? 1 : ARRAY_LEN(keys);
 
@@ -217,7 +234,7 @@ print_rows(void *ctx, const struct msg_val *rows)
 
 	for (size_t i = 0; i < msg_len(rows); i++) {
 		const struct msg_val *row = msg_at(rows, i);
-		struct line l = {.spans = msg_at(row, 4)};
+		struct line l = {.spans = msg_at(row, 4), .cut = msg_at(row, 5)};
 		int64_t line = 0, column = 0;
 
 		if (g->sel.common.json) {

@@ -17,6 +17,12 @@ struct tally {
 	struct strbuf busy; /* names of the roots that are not done */
 };
 
+static void
+tally_fini(struct tally *t)
+{
+	strbuf_fini(&t->busy);
+}
+
 int
 progress_roots(struct wire *w, const struct common *c, struct msg **ret_answer,
 	const struct msg_val **ret_roots)
@@ -104,7 +110,9 @@ static void
 count_roots(struct tally *t, const struct progress_opts *opts, const struct msg_val *roots)
 {
 	strbuf_reset(&t->busy);
-	*t = (struct tally){.expect_all = true, .busy = t->busy};
+	t->n = t->n_ready = t->n_failed = 0;
+	t->entries = t->expected = 0;
+	t->expect_all = true;
 	for (size_t i = 0; i < msg_len(roots); i++)
 		if (is_wanted(opts->names, msg_at(roots, i)))
 			count_root(t, opts->before, msg_at(roots, i));
@@ -134,18 +142,22 @@ put_bar(struct strbuf *line, const struct tally *t)
 		(unsigned)MIN(t->expected ? done * 100 / t->expected : 0, (uint64_t)99));
 }
 
+/* Entries a second since the first look, which had `first` of them. */
 static void
-draw(const struct tally *t, usec_t began)
+draw(const struct tally *t, uint64_t first, usec_t began)
 {
 	AUTO(strbuf_fini) struct strbuf line = {0};
 	double seconds = (double)(clock_mono() - began) / (double)USEC_PER_SEC;
 	unsigned width = terminal_width();
+	uint64_t seen = t->entries > first ? t->entries - first : 0;
 	char count[32], rate[32];
 
 	if (t->expect_all && t->expected)
 		put_bar(&line, t);
-	(void)strbuf_printf(&line, "%s entries, %s/s, ", count_text(t->entries, count),
-		count_text(seconds > 0 ? (uint64_t)((double)t->entries / seconds) : 0, rate));
+	(void)strbuf_printf(&line, "%s entries, ", count_text(t->entries, count));
+	if (seconds > 0.5)
+		(void)strbuf_printf(
+			&line, "%s/s, ", count_text((uint64_t)((double)seen / seconds), rate));
 	(void)strbuf_printf(&line, "indexing %s", t->busy.data ? t->busy.data : "");
 	if (line.len >= width)
 		strbuf_truncate(&line, width - 1);
@@ -202,12 +214,12 @@ out_of_time(const struct tally *t)
 int
 progress_wait(struct wire *w, const struct progress_opts *opts)
 {
-	AUTO(strbuf_fini) struct strbuf busy = {0};
-	struct tally t = {0};
+	AUTO(tally_fini) struct tally t = {0};
 	usec_t began = clock_mono();
 	usec_t patience = opts->common->timeout_usec;
 	usec_t deadline = clock_deadline(patience ? patience : USEC_NEVER);
 	bool bar = !opts->quiet && isatty(STDERR_FILENO), told = false;
+	uint64_t first = 0;
 
 	for (;;) {
 		AUTO(msg_freep) struct msg *answer = NULL;
@@ -216,19 +228,18 @@ progress_wait(struct wire *w, const struct progress_opts *opts)
 
 		if (exit_code)
 			return exit_code;
-		t.busy = busy;
 		count_roots(&t, opts, roots);
-		busy = t.busy;
 		if (t.n_ready + t.n_failed == t.n || clock_mono() >= deadline) {
 			if (bar && told)
 				(void)fputs("\r\033[K", stderr);
 			return t.n_ready + t.n_failed == t.n ? finish(opts, roots, &t, began)
 			                                     : out_of_time(&t);
 		}
+		first = told ? first : t.entries;
 		if (bar)
-			draw(&t, began);
+			draw(&t, first, began);
 		else if (!opts->quiet && !told)
-			(void)fprintf(stderr, "indexing %s\n", busy.data ? busy.data : "");
+			(void)fprintf(stderr, "indexing %s\n", t.busy.data ? t.busy.data : "");
 		told = true;
 		(void)usleep(POLL_USEC);
 	}

@@ -6,6 +6,11 @@
 #include "out.h"
 
 const char *const case_words[] = {"smart", "yes", "no", NULL};
+static const char *const case_in_protocol[] = {"smart", "exact", "fold"};
+
+/* A person ends a question with ^C; until then the daemon may take all the time that it gives to
+ * anybody (it cuts this to its own limit). */
+#define PATIENCE_MSEC (24ull * 3600 * 1000)
 
 /* in:"DIR", with what would end the quotes escaped. */
 static int
@@ -63,7 +68,9 @@ selection_begin(struct selection *s, struct question *q, const char *op, const s
 	json_kv_cstr(&q->json, "q", s->query);
 	json_kv_u64(&q->json, "limit", s->limit);
 	if (s->letter_case)
-		json_kv_cstr(&q->json, "case", case_words[s->letter_case]);
+		json_kv_cstr(&q->json, "case", case_in_protocol[s->letter_case]);
+	if (!s->common.timeout_usec)
+		json_kv_u64(&q->json, "timeout_ms", PATIENCE_MSEC);
 	return EXIT_FOUND;
 }
 

@@ -1,0 +1,75 @@
+# bash completion for trawl(1). Roots come from the running daemon, everything else from here.
+
+_trawl_fields='path name dir ext type size blocks mtime ctime mode user group uid gid inode links depth root lang'
+
+_trawl_roots() {
+	trawl roots --json --timeout=1 2>/dev/null | sed -n 's/.*"name":"\([^"\\]*\)".*/\1/p'
+}
+
+_trawl_query_words() {
+	COMPREPLY=($(compgen -W 'name: path: ext: type: in: depth: size: mtime: ctime: user: group:
+		perm: links: empty: lang: content: case:' -- "$1"))
+	[[ ${#COMPREPLY[@]} -gt 0 ]] && compopt -o nospace
+}
+
+# After a ',' the part before it stays.
+_trawl_list() {
+	local cur=$1 head=
+	[[ $cur == *,* ]] && head=${cur%,*},
+	COMPREPLY=($(compgen -P "$head" -W "$_trawl_fields" -- "${cur##*,}"))
+	compopt -o nospace
+}
+
+_trawl() {
+	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} command=search word
+	local commands='search grep stat why roots status wait rescan reload help'
+	local common='--color= --address= --timeout= --json --help'
+	local selection='--in= --case= --ignore-case --case-sensitive --stats --strict --limit='
+	COMPREPLY=()
+
+	[[ $COMP_CWORD -gt 1 && " $commands " == *" ${COMP_WORDS[1]} "* ]] && command=${COMP_WORDS[1]}
+	# "=" is a word of its own to readline.
+	[[ $cur == '=' ]] && cur=
+	[[ $prev == '=' ]] && prev=${COMP_WORDS[COMP_CWORD - 2]}
+
+	case $prev in
+	--color) COMPREPLY=($(compgen -W 'auto always never' -- "$cur")) && return ;;
+	--case) COMPREPLY=($(compgen -W 'smart yes no' -- "$cur")) && return ;;
+	--in) compopt -o filenames && COMPREPLY=($(compgen -d -- "$cur")) && return ;;
+	--fields | --sort) _trawl_list "$cur" && return ;;
+	--address | --timeout | --limit | -n | -m | -A | -B | -C | -e) return ;;
+	esac
+
+	if [[ $cur == -* ]]; then
+		case $command in
+		search) word="--long --count --null --sort= --fields= $selection" ;;
+		grep) word="--regexp= --fixed-strings --word-regexp --line-regexp --files-with-matches
+			--count --max-count= --after-context= --before-context= --context= --line-number
+			--no-line-number --column --heading --no-heading --null $selection" ;;
+		wait) word=--quiet ;;
+		rescan) word='--wait --quiet' ;;
+		*) word= ;;
+		esac
+		[[ $COMP_CWORD -eq 1 ]] && word+=' --version'
+		COMPREPLY=($(compgen -W "$word $common" -- "$cur"))
+		[[ ${COMPREPLY[*]} == *= ]] && compopt -o nospace
+		return
+	fi
+	case $command in
+	stat | why) compopt -o filenames && COMPREPLY=($(compgen -f -- "$cur")) ;;
+	wait | rescan) COMPREPLY=($(compgen -W "$(_trawl_roots)" -- "$cur")) ;;
+	help) COMPREPLY=($(compgen -W "$commands query" -- "$cur")) ;;
+	search | grep)
+		_trawl_query_words "$cur"
+		if [[ $COMP_CWORD -eq 1 && -n $cur ]]; then
+			COMPREPLY+=($(compgen -W "$commands" -- "$cur"))
+		elif [[ $COMP_CWORD -eq 1 ]]; then
+			COMPREPLY=($(compgen -W "$commands"))
+			compopt +o nospace
+		fi
+		[[ ${#COMPREPLY[@]} -eq 1 && ${COMPREPLY[0]} != *: ]] && compopt +o nospace
+		;;
+	esac
+}
+
+complete -F _trawl trawl
