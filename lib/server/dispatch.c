@@ -176,7 +176,7 @@ static void
 answer_help(struct request *r)
 {
 	struct server *s = r->c->server;
-	struct json j = answer_open(&s->scratch, r->id, "help");
+	struct json j = answer_open(&s->scratch, r->id, "end");
 
 	json_key(&j, "ops");
 	json_open(&j, '{');
@@ -185,7 +185,7 @@ answer_help(struct request *r)
 			json_kv_cstr(&j, ops[i].name, ops[i].about);
 	json_close(&j, '}');
 	answer_close(&j);
-	send_end(r);
+	send_scratch(r->c);
 }
 
 static void

@@ -88,10 +88,11 @@ param_query(struct job *j, struct query **ret)
  * then err stays empty). */
 typedef int (*fill_fn)(struct job *j, struct json *out, struct err *err);
 
+/* One line: the `end` with the answer's members in it. */
 static int
-answer_small(struct job *j, struct strbuf *out, const char *event, fill_fn fill)
+answer_small(struct job *j, struct strbuf *out, fill_fn fill)
 {
-	struct json json = answer_open(out, strbuf_view(&j->id), event);
+	struct json json = answer_open(out, strbuf_view(&j->id), "end");
 	struct err err = {0};
 	int r = fill(j, &json, &err);
 
@@ -103,8 +104,8 @@ answer_small(struct job *j, struct strbuf *out, const char *event, fill_fn fill)
 		}
 		return r;
 	}
+	json_kv_u64(&json, "took_us", clock_mono() - j->arrived_usec);
 	answer_close(&json);
-	answer_end(out, strbuf_view(&j->id), clock_mono() - j->arrived_usec);
 	return 0;
 }
 
@@ -117,7 +118,7 @@ fill_status(struct job *j, struct json *out, struct err *err)
 int
 op_status(struct job *j, struct strbuf *out)
 {
-	return answer_small(j, out, "status", fill_status);
+	return answer_small(j, out, fill_status);
 }
 
 static int
@@ -129,7 +130,7 @@ fill_roots(struct job *j, struct json *out, struct err *err)
 int
 op_roots(struct job *j, struct strbuf *out)
 {
-	return answer_small(j, out, "roots", fill_roots);
+	return answer_small(j, out, fill_roots);
 }
 
 static int
@@ -145,7 +146,7 @@ fill_why(struct job *j, struct json *out, struct err *err)
 int
 op_why(struct job *j, struct strbuf *out)
 {
-	return answer_small(j, out, "why", fill_why);
+	return answer_small(j, out, fill_why);
 }
 
 static int
@@ -172,7 +173,7 @@ fill_stat(struct job *j, struct json *out, struct err *err)
 int
 op_stat(struct job *j, struct strbuf *out)
 {
-	return answer_small(j, out, "stat", fill_stat);
+	return answer_small(j, out, fill_stat);
 }
 
 static int
@@ -192,7 +193,7 @@ fill_rescan(struct job *j, struct json *out, struct err *err)
 int
 op_rescan(struct job *j, struct strbuf *out)
 {
-	return answer_small(j, out, "rescan", fill_rescan);
+	return answer_small(j, out, fill_rescan);
 }
 
 static int
@@ -215,5 +216,5 @@ fill_explain(struct job *j, struct json *out, struct err *err)
 int
 op_explain(struct job *j, struct strbuf *out)
 {
-	return answer_small(j, out, "explain", fill_explain);
+	return answer_small(j, out, fill_explain);
 }
