@@ -314,7 +314,9 @@ check_root(struct config *c, struct engine_root *root, struct err *err)
 		root->path = real;
 	}
 	VEC_EACH (&c->roots, other) {
-		if (other != root && other->path && strcmp(other->path, root->path) == 0)
+		if (other == root)
+			break;
+		if (other->path && strcmp(other->path, root->path) == 0)
 			return err_set(err, -EEXIST,
 				"roots \"%s\" and \"%s\" have the same path \"%s\"", other->name,
 				root->name, root->path);
