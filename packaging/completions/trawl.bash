@@ -33,10 +33,10 @@ _trawl() {
 	[[ $prev == '=' ]] && prev=${COMP_WORDS[COMP_CWORD - 2]}
 
 	case $prev in
-	--color) COMPREPLY=($(compgen -W 'auto always never' -- "$cur")) && return ;;
-	--case) COMPREPLY=($(compgen -W 'smart yes no' -- "$cur")) && return ;;
-	--in) compopt -o filenames && COMPREPLY=($(compgen -d -- "$cur")) && return ;;
-	--fields | --sort) _trawl_list "$cur" && return ;;
+	--color) COMPREPLY=($(compgen -W 'auto always never' -- "$cur")); return ;;
+	--case) COMPREPLY=($(compgen -W 'smart yes no' -- "$cur")); return ;;
+	--in) compopt -o filenames; COMPREPLY=($(compgen -d -- "$cur")); return ;;
+	--fields | --sort) _trawl_list "$cur"; return ;;
 	--address | --timeout | --limit | -n | -m | -A | -B | -C | -e) return ;;
 	esac
 
@@ -56,7 +56,7 @@ _trawl() {
 		return
 	fi
 	case $command in
-	stat | why) compopt -o filenames && COMPREPLY=($(compgen -f -- "$cur")) ;;
+	stat | why) compopt -o filenames; COMPREPLY=($(compgen -f -- "$cur")) ;;
 	wait | rescan) COMPREPLY=($(compgen -W "$(_trawl_roots)" -- "$cur")) ;;
 	help) COMPREPLY=($(compgen -W "$commands query" -- "$cur")) ;;
 	search | grep)
