@@ -114,7 +114,7 @@ TEST(conn, the_end_of_input_does_not_end_the_answers)
 
 		rig_gate(&r, true);
 		say(&p, "{\"id\":2,\"op\":\"status\"}\n{\"id\":1,\"op\":\"search\",\"q\":\"f\","
-		        "\"limit\":0}");
+			"\"limit\":0}");
 		CHECK_INT(shutdown(p.fd, SHUT_WR), 0);
 		while (hear(&p) && !strstr(p.line, "\"ev\":\"end\""))
 			n++;
