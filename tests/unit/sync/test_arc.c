@@ -128,7 +128,7 @@ acquire_many(void *arg)
 	return 0;
 }
 
-TEST(arc, readers_hold_what_a_publisher_replaces, .timeout = 120)
+TEST(arc, readers_hold_what_a_publisher_replaces)
 {
 	struct theatre th = {0};
 	struct thread t[3];
@@ -162,7 +162,7 @@ acquire_any(void *arg)
 
 /* The same two objects come back again and again, so that readers meet an object's second
  * publication with the announcement of its first (note: split count). */
-TEST(arc, an_object_published_again_keeps_its_count, .timeout = 120)
+TEST(arc, an_object_published_again_keeps_its_count)
 {
 	struct object *o[2] = {object_create(0), object_create(1)};
 	struct theatre th = {0};

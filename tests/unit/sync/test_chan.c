@@ -129,7 +129,7 @@ start_sleepers(struct sleeper *s, size_t n, struct chan *c, struct stop *stop, i
 	} while (stats.n_recv_waits + stats.n_send_waits < n);
 }
 
-TEST(chan, close_wakes_every_receiver, .timeout = 60)
+TEST(chan, close_wakes_every_receiver)
 {
 	struct chan *c = chan_create(2, NULL);
 	struct sleeper s[4];
@@ -141,7 +141,7 @@ TEST(chan, close_wakes_every_receiver, .timeout = 60)
 	chan_destroy(c);
 }
 
-TEST(chan, close_wakes_every_sender_and_each_keeps_its_item, .timeout = 60)
+TEST(chan, close_wakes_every_sender_and_each_keeps_its_item)
 {
 	struct chan *c = chan_create(2, NULL);
 	struct sleeper s[4];
@@ -156,7 +156,7 @@ TEST(chan, close_wakes_every_sender_and_each_keeps_its_item, .timeout = 60)
 	chan_destroy(c);
 }
 
-TEST(chan, a_token_wakes_its_own_sleepers_only, .timeout = 60)
+TEST(chan, a_token_wakes_its_own_sleepers_only)
 {
 	struct chan *c = chan_create(2, NULL);
 	struct sleeper stopped[2], others[2];
@@ -271,7 +271,7 @@ run_traffic(unsigned n_senders, unsigned n_receivers, size_t cap, uint64_t n_eac
 	chan_destroy(t.chan);
 }
 
-TEST(chan, nothing_is_lost_doubled_or_overtaken, .timeout = 240)
+TEST(chan, nothing_is_lost_doubled_or_overtaken)
 {
 	static const size_t caps[] = {2, 8, 1024};
 
@@ -283,7 +283,7 @@ TEST(chan, nothing_is_lost_doubled_or_overtaken, .timeout = 240)
 	}
 }
 
-TEST(chan, nothing_is_lost_on_one_cpu, .timeout = 240)
+TEST(chan, nothing_is_lost_on_one_cpu)
 {
 	cpu_set_t set;
 
@@ -321,7 +321,7 @@ receive_until_closed(void *arg)
 }
 
 /* Whatever close meets, sends that succeeded are received and all calls end. */
-TEST(chan, close_in_the_midst_loses_nothing_that_was_sent, .timeout = 240)
+TEST(chan, close_in_the_midst_loses_nothing_that_was_sent)
 {
 	for (unsigned long round = 0; round < test_scale(500000); round++) {
 		struct traffic t = {.chan = chan_create(2 + round % 3, NULL)};
@@ -371,7 +371,7 @@ receive_patiently(void *arg)
 	return 0;
 }
 
-TEST(chan, who_gives_up_hands_its_wake_up_on, .timeout = 240)
+TEST(chan, who_gives_up_hands_its_wake_up_on)
 {
 	struct traffic t = {.chan = chan_create(4, NULL)};
 	struct thread r[3];
@@ -477,7 +477,7 @@ send_and_close(void *arg)
 	return 0;
 }
 
-TEST(chan, an_event_loop_misses_nothing, .timeout = 240)
+TEST(chan, an_event_loop_misses_nothing)
 {
 	struct traffic t = {.chan = chan_create(16, NULL), .n_each = test_scale(5000000)};
 	int fd = eventfd(0, EFD_CLOEXEC);

@@ -173,7 +173,7 @@ take_turns(void *arg)
 	return 0;
 }
 
-TEST(lock, no_wake_up_of_a_condition_is_lost, .timeout = 120)
+TEST(lock, no_wake_up_of_a_condition_is_lost)
 {
 	struct shared s = {
 		.lock = LOCK_INITIALIZER(RANK_LEAF, "turns"), .turns = test_scale(1000000)};

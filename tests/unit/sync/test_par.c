@@ -44,7 +44,7 @@ visit_piece(size_t lo, size_t hi, unsigned worker, void *ctx)
 	return stops ? v->stop_at + 1 : 0;
 }
 
-TEST(par, each_position_is_visited_once, .init = make_pool, .fini = remove_pool, .timeout = 120)
+TEST(par, each_position_is_visited_once, .init = make_pool, .fini = remove_pool)
 {
 	static struct visit v;
 
@@ -78,8 +78,7 @@ TEST(par, a_grain_of_zero_is_one_and_sizes_may_be_huge, .init = make_pool, .fini
 	CHECK(n == SIZE_MAX);
 }
 
-TEST(par, an_early_stop_leaves_nothing_out_below_it, .init = make_pool, .fini = remove_pool,
-	.timeout = 120)
+TEST(par, an_early_stop_leaves_nothing_out_below_it, .init = make_pool, .fini = remove_pool)
 {
 	static struct visit v;
 
@@ -103,8 +102,7 @@ stop_everywhere(size_t lo, size_t hi, unsigned worker, void *ctx)
 	return lo < 20 ? 0 : -(int)lo;
 }
 
-TEST(par, the_lowest_piece_that_stopped_decides, .init = make_pool, .fini = remove_pool,
-	.timeout = 120)
+TEST(par, the_lowest_piece_that_stopped_decides, .init = make_pool, .fini = remove_pool)
 {
 	for (unsigned long i = 0; i < test_scale(1000000); i++)
 		CHECK_INT(par_for(pool, TASK_INDEX, 100, 1, stop_everywhere, NULL, NULL), -20);
@@ -175,11 +173,10 @@ run_nest(struct task *t)
 	struct nest *nest = CONTAINER_OF(t, struct nest, task);
 
 	CHECK_INT(par_for(pool, TASK_QUERY, 20, 1, inner_loops, nest->n, NULL), 0);
-	(void)add_rlx(nest->n_done, 1);
+	(void)add_ar(nest->n_done, 1); /* pairs with the acquire of the test */
 }
 
-TEST(par, loops_within_tasks_of_a_busy_pool_end, .init = make_pool, .fini = remove_pool,
-	.timeout = 120)
+TEST(par, loops_within_tasks_of_a_busy_pool_end, .init = make_pool, .fini = remove_pool)
 {
 	for (unsigned long round = 0; round < test_scale(10000); round++) {
 		_Atomic uint64_t n = 0;
@@ -190,7 +187,7 @@ TEST(par, loops_within_tasks_of_a_busy_pool_end, .init = make_pool, .fini = remo
 			nests[i] = (struct nest){.task.run = run_nest, .n = &n, .n_done = &n_done};
 			CHECK_INT(pool_submit(pool, &nests[i].task, TASK_QUERY), 0);
 		}
-		while (load_rlx(&n_done) < ARRAY_LEN(nests))
+		while (load_acq(&n_done) < ARRAY_LEN(nests))
 			sched_yield();
 		CHECK_INT(n, 8 * 20 * 20);
 	}

@@ -83,7 +83,7 @@ return_ball(void *arg)
 	return 0;
 }
 
-TEST(park, no_wake_up_is_lost, .timeout = 120)
+TEST(park, no_wake_up_is_lost)
 {
 	struct rally r = {.rounds = (uint32_t)test_scale(5000000)};
 	struct thread t;

@@ -18,7 +18,7 @@ count_run(struct task *t)
 	(void)add_rlx(CONTAINER_OF(t, struct counted, task)->n, 1);
 }
 
-TEST(pool, every_task_runs_once_before_destroy_returns, .timeout = 120)
+TEST(pool, every_task_runs_once_before_destroy_returns)
 {
 	uint64_t n_tasks = test_scale(5000000);
 	struct counted *tasks = calloc(n_tasks, sizeof(*tasks));
@@ -142,7 +142,7 @@ run_again(struct task *t)
 		CHECK_INT(pool_submit(a->pool, &a->task, TASK_INDEX), 0);
 }
 
-TEST(pool, a_task_may_submit_itself_again, .timeout = 120)
+TEST(pool, a_task_may_submit_itself_again)
 {
 	struct again a = {.task.run = run_again, .left = test_scale(2000000)};
 

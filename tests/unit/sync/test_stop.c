@@ -149,7 +149,7 @@ come_and_go(void *arg)
 	return 0;
 }
 
-TEST(stop, children_come_and_go_while_the_parent_fires, .timeout = 120)
+TEST(stop, children_come_and_go_while_the_parent_fires)
 {
 	for (unsigned long i = 0; i < test_scale(200000); i++) {
 		struct thread t[2];
