@@ -179,6 +179,12 @@ TEST(pattern, a_catastrophic_pattern_ends_with_an_error)
 	CHECK_INT(EOVERFLOW, 75);
 }
 
+TEST(pattern, a_lazy_repeat_within_an_atomic_group_is_not_leapt_over)
+{
+	check_matches("[a-z](?>.+?)b", PATTERN_REGEX, "foobar", "1-4 ");
+	check_matches("[a-z](?:.+?){1}+b", PATTERN_REGEX, "foobar", "1-4 ");
+}
+
 TEST(pattern, a_long_line_does_not_run_out_of_compiled_code_s_stack)
 {
 	static char text[40001];
