@@ -100,7 +100,9 @@ say_error(const struct question *q, const struct msg_val *event)
 	AUTO(strbuf_fini) struct strbuf code = {0}, what = {0}, hint = {0};
 	const char *code_text = text_or(event, "code", &code, "error");
 	const char *hint_text = text_or(event, "hint", &hint, "");
-	const char *shown = strcmp(code_text, "bad-pattern") == 0 ? q->pattern : q->query;
+	const char *shown = strcmp(code_text, "bad-pattern") == 0 ? q->pattern
+	                    : strcmp(code_text, "bad-query") == 0 ? q->query
+	                                                          : NULL;
 	uint64_t pos = 0;
 
 	complain("%s", text_or(event, "msg", &what, code_text));

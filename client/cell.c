@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "proto/json.h"
 
 int
 cell_number(const struct msg_val *v, int64_t *ret)
@@ -91,9 +92,34 @@ out_cell(struct out *o, const char *field, const struct msg_val *v)
 	}
 }
 
+bool
+cell_is_frame(const char *key)
+{
+	static const char *const keys[] = {"id", "ev", "took_us"};
+
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
+		if (strcmp(keys[i], key) == 0)
+			return true;
+	return false;
+}
+
 void
 out_json(struct out *o, const struct msg_val *v)
 {
-	(void)msg_print(v, &o->buf);
+	AUTO(strbuf_fini) struct strbuf scratch = {0};
+	struct json j = json_to(&o->buf);
+	const struct msg_val *member;
+	const char *key = NULL;
+
+	json_open(&j, '{');
+	for (size_t i = 0; (member = msg_member(v, i, &key)); i++) {
+		if (msg_get(v, "ev") && cell_is_frame(key))
+			continue;
+		strbuf_reset(&scratch);
+		(void)msg_print(member, &scratch);
+		json_key(&j, key);
+		json_raw(&j, strbuf_view(&scratch));
+	}
+	json_close(&j, '}');
 	out_putc(o, '\n');
 }

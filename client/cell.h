@@ -14,5 +14,7 @@ const char *time_text(int64_t ns, bool exact, char buf[64]);
 const char *mode_text(char type, unsigned mode, char buf[11]);
 /** As the field is best read: times as dates, mode in octal, text escaped on a terminal. */
 void out_cell(struct out *o, const char *field, const struct msg_val *v);
-/** The whole object as one line of JSON with its bytes exact. */
+/** Is the member of an event about the event, not of the answer (id, ev, took_us)? */
+bool cell_is_frame(const char *key);
+/** The object as one line of JSON with its bytes exact, without what is about the event. */
 void out_json(struct out *o, const struct msg_val *v);

@@ -7,7 +7,7 @@ static const struct opt opts[] = {{0}};
 
 static const char query_help[] =
 	"Words are ANDed. A plain word matches anywhere in the path below its root, as a glob "
-        "when\n"
+	"when\n"
 	"it has * ? [. A capital in a word makes its case matter; case:yes and case:no say so.\n"
 	"\n"
 	"  a b              both               a | b            either\n"
@@ -29,7 +29,7 @@ static const char query_help[] =
 	"  content:word     content:\"a phrase\"  content:/regex/\n"
 	"\n"
 	"fields to show and sort by: path name dir ext type size blocks mtime ctime mode user "
-        "group\n"
+	"group\n"
 	"  uid gid inode links depth root lang\n";
 
 static void

@@ -11,7 +11,7 @@ show(struct out *o, const struct msg_val *end)
 	const char *key = NULL;
 
 	for (size_t i = 0; (v = msg_member(end, i, &key)); i++) {
-		if (strcmp(key, "id") == 0 || strcmp(key, "ev") == 0)
+		if (cell_is_frame(key))
 			continue;
 		(void)strbuf_printf(&o->buf, "%8s: ", key);
 		out_cell(o, key, v);

@@ -6,7 +6,7 @@
 static const struct opt opts[] = {{0}};
 
 /* Members that the first lines or the table of roots show. */
-static const char *const shown[] = {"id", "ev", "version", "pid", "uptime_us", "roots", "took_us"};
+static const char *const shown[] = {"version", "pid", "uptime_us", "roots"};
 
 static bool
 is_shown(const char *key)
@@ -14,7 +14,7 @@ is_shown(const char *key)
 	for (size_t i = 0; i < ARRAY_LEN(shown); i++)
 		if (strcmp(shown[i], key) == 0)
 			return true;
-	return false;
+	return cell_is_frame(key);
 }
 
 static void

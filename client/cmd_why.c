@@ -51,7 +51,7 @@ show(struct out *o, const struct msg_val *end)
 	put_member(o, "", end, "path", indexed ? ": indexed\n" : ": not indexed\n");
 	if (!exists) {
 		out_puts(o, "  is not there\n");
-	} else if (msg_get(end, "text")) {
+	} else if (!indexed && msg_get(end, "text")) {
 		put_subject(o, end);
 		put_member(o, "", end, "text", "\n");
 	}
