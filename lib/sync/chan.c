@@ -129,7 +129,7 @@ static void
 pass_baton(struct chan *c, struct chan_side *side, uint64_t next, uint64_t ready)
 {
 	if (UNLIKELY(load_sc(&side->ec.waiters) > 0) && load_sc(&slot_at(c, next)->seq) == ready)
-		eventcount_notify(&side->ec, 1);
+		eventcount_notify_one(&side->ec);
 }
 
 /* Is position `pos` reserved by a peer that has not come to its end yet? Then it is worth a few
@@ -169,7 +169,7 @@ chan_try_send(struct chan *c, void *item)
 	}
 	s->item = item;
 	store_sc(&s->seq, pos + 1);
-	eventcount_notify(&c->receivers.ec, 1);
+	eventcount_notify_one(&c->receivers.ec);
 	bridge_signal(c);
 	pass_baton(c, &c->senders, pos + 1, pos + 1);
 	return 0;
@@ -224,7 +224,7 @@ chan_try_recv(struct chan *c, void **ret)
 	}
 	*ret = s->item;
 	store_sc(&s->seq, pos + c->cap);
-	eventcount_notify(&c->senders.ec, 1);
+	eventcount_notify_one(&c->senders.ec);
 	pass_baton(c, &c->receivers, pos + 1, pos + 2);
 	pass_end(c);
 	return 0;
@@ -242,13 +242,13 @@ call_try(struct chan *c, const struct call *call)
 	return call->ret ? chan_try_recv(c, call->ret) : chan_try_send(c, call->item);
 }
 
-/* A guess whether a try would succeed, cheaper than trying. */
+/* Would a try succeed at this moment? Cheaper than trying. */
 static bool
 call_looks_ready(struct chan *c, const struct call *call)
 {
-	uint64_t pos = call->ret ? load_rlx(&c->head) : load_rlx(&c->tail) & ~CHAN_CLOSED;
+	uint64_t pos = call->ret ? load_sc(&c->head) : load_sc(&c->tail) & ~CHAN_CLOSED;
 
-	return load_rlx(&slot_at(c, pos)->seq) == (call->ret ? pos + 1 : pos);
+	return load_sc(&slot_at(c, pos)->seq) == (call->ret ? pos + 1 : pos);
 }
 
 /* Spinning pays when the peer is at work on another CPU, and costs when it is not: the budget
@@ -271,6 +271,15 @@ call_spin(struct chan *c, const struct call *call)
 	return r;
 }
 
+/* note: baton, for those who leave without passing through a slot afterwards. seq_cst loads, after
+ * the leaving: note: leave (park.c). */
+static void
+call_pass_on(struct chan *c, const struct call *call)
+{
+	if (call_looks_ready(c, call))
+		eventcount_notify_one(&call->side->ec);
+}
+
 static int
 call_sleep(struct chan *c, const struct call *call, struct stop *stop, usec_t deadline)
 {
@@ -283,6 +292,7 @@ call_sleep(struct chan *c, const struct call *call, struct stop *stop, usec_t de
 		r = -ECANCELED;
 	if (r != -EAGAIN) {
 		eventcount_cancel(&call->side->ec);
+		call_pass_on(c, call);
 		return r;
 	}
 	counter_add(&call->side->n_waits, 1);
@@ -313,8 +323,8 @@ call_wait(struct chan *c, const struct call *call, struct stop *stop, usec_t dea
 		r = call_sleep(c, call, stop, deadline);
 	while (r == -EAGAIN);
 	stop_remove(stop, &waiter);
-	if (r == -ECANCELED || r == -ETIMEDOUT)
-		eventcount_notify(&call->side->ec, 1); /* note: baton */
+	if (r == -ETIMEDOUT)
+		call_pass_on(c, call);
 	return r;
 }
 

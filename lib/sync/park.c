@@ -44,11 +44,23 @@ eventcount_prepare(struct eventcount *ec, uint32_t *ret_key)
 	*ret_key = load_sc(&ec->epoch);
 }
 
-/* Relaxed: a notifier that sees the waiter a moment too long makes one call for nothing. */
+/* note: leave. Who leaves lifts EVENTCOUNT_WAKING in the same step. A notify_one that was left out
+ * because of the bit comes before this step in S, so what it announced is seen by the look at the
+ * condition that follows. The bit is never set without a waiter, and the wake-up sent with it makes
+ * at least one of those leave: it does not stay. */
+static void
+leave(struct eventcount *ec)
+{
+	uint32_t seen = load_rlx(&ec->waiters);
+
+	while (!cas_weak_sc(&ec->waiters, &seen, (seen & ~EVENTCOUNT_WAKING) - 1))
+		;
+}
+
 void
 eventcount_cancel(struct eventcount *ec)
 {
-	(void)sub_rlx(&ec->waiters, 1);
+	leave(ec);
 }
 
 int
@@ -56,16 +68,34 @@ eventcount_wait(struct eventcount *ec, uint32_t key, usec_t deadline)
 {
 	int r = park_wait(&ec->epoch, key, deadline);
 
-	(void)sub_rlx(&ec->waiters, 1);
+	leave(ec);
 	return r == -ETIMEDOUT ? r : 0;
+}
+
+/* seq_cst: whoever reads the new epoch as its key also sees the condition changed. */
+static void
+advance(struct eventcount *ec, uint32_t n)
+{
+	(void)add_sc(&ec->epoch, 1);
+	park_wake(&ec->epoch, n);
 }
 
 void
 eventcount_notify(struct eventcount *ec, uint32_t n)
 {
-	if (LIKELY(load_sc(&ec->waiters) == 0)) /* N2 */
-		return;
-	/* seq_cst: whoever reads the new epoch as its key also sees the condition changed. */
-	(void)add_sc(&ec->epoch, 1);
-	park_wake(&ec->epoch, n);
+	if (UNLIKELY(load_sc(&ec->waiters) != 0)) /* N2 */
+		advance(ec, n);
+}
+
+void
+eventcount_notify_one(struct eventcount *ec)
+{
+	uint32_t seen = load_sc(&ec->waiters); /* N2 */
+
+	while (UNLIKELY(seen != 0) && !(seen & EVENTCOUNT_WAKING)) {
+		if (cas_weak_sc(&ec->waiters, &seen, seen | EVENTCOUNT_WAKING)) {
+			advance(ec, 1);
+			return;
+		}
+	}
 }

@@ -26,9 +26,13 @@ int park_wait(_Atomic uint32_t *word, uint32_t expected, usec_t deadline);
 void park_wake(_Atomic uint32_t *word, uint32_t n);
 
 struct eventcount {
-	_Atomic uint32_t epoch;   /* advanced by each notify that sees a waiter */
-	_Atomic uint32_t waiters; /* between prepare and the end of wait or cancel */
+	_Atomic uint32_t epoch; /* advanced by each notify that sees a waiter */
+	/* Between prepare and the end of wait or cancel; EVENTCOUNT_WAKING on top. */
+	_Atomic uint32_t waiters;
 };
+
+/* A notify_one is on its way to a waiter, none of which has left since. */
+#define EVENTCOUNT_WAKING (1u << 31)
 
 void eventcount_prepare(struct eventcount *ec, uint32_t *ret_key);
 void eventcount_cancel(struct eventcount *ec);
@@ -36,3 +40,9 @@ void eventcount_cancel(struct eventcount *ec);
 int eventcount_wait(struct eventcount *ec, uint32_t key, usec_t deadline);
 /** Wake up to n waiters; UINT32_MAX all. Costs one load while nobody waits. */
 void eventcount_notify(struct eventcount *ec, uint32_t n);
+/**
+ * Wake one waiter, unless an earlier notify_one is still on its way: one system call for a burst.
+ * For conditions that every waiter passes on: who leaves wait or cancel looks at the condition
+ * again, and calls notify_one when there is more than it takes for itself.
+ */
+void eventcount_notify_one(struct eventcount *ec);
