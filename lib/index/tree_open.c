@@ -196,7 +196,8 @@ is_zero(const char *p, size_t len)
 static struct section_row
 parse_row(const char *data, uint32_t i)
 {
-	struct bytes b = bytes_of(data + TREE_HEADER_BYTES + i * TREE_ROW_BYTES, TREE_ROW_BYTES);
+	struct bytes b =
+		bytes_of(data + TREE_HEADER_BYTES + (size_t)i * TREE_ROW_BYTES, TREE_ROW_BYTES);
 	struct section_row row;
 
 	(void)bytes_u32(&b, &row.id);
@@ -283,6 +284,19 @@ set_columns(struct opening *o)
 #undef COLUMN
 }
 
+/* Everything is about to be read: one call instead of a fault every 16 pages. Kernels before 5.14
+ * do not know the advice, and nothing depends on it. */
+static void
+populate(const struct mapfile *m)
+{
+	/* The parameter lacks const; the call changes nothing. */
+	/* NOLINTNEXTLINE(performance-no-int-to-ptr) */
+	void *start = (void *)(uintptr_t)m->data;
+
+	if (m->len > 0)
+		(void)madvise(start, m->len, MADV_POPULATE_READ);
+}
+
 static int
 open_mapped(struct opening *o)
 {
@@ -290,10 +304,7 @@ open_mapped(struct opening *o)
 	struct tree_flaw flaw;
 	int r;
 
-	/* Everything is about to be read: one call instead of a fault every 16 pages. Kernels
-	 * before 5.14 do not know the advice, and nothing depends on it. */
-	if (m->len > 0)
-		(void)madvise((void *)(uintptr_t)m->data, m->len, MADV_POPULATE_READ);
+	populate(m);
 	r = open_header(o);
 	if (r == 0)
 		r = open_sections(o);
