@@ -10,11 +10,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <sys/random.h>
 #include <unistd.h>
 
 #define DB_NAME "catalog.db"
+#define STATE_PATH_MAX_BYTES 490
 #define MAX_REQUESTS 64u
 #define COMMITS_PER_CHECKPOINT 64u
 
@@ -140,20 +142,42 @@ create_file(int dirfd, const char *shown, struct err *err)
 	return err_set(err, code, "could not open the catalog \"%s\": %s", shown, err_reason(code));
 }
 
-/* Through the descriptor: the state directory's path may be longer than SQLite takes, and may name
- * another directory by now. */
+/* SQLite resolves the name to a path, and takes no more than 512 bytes of it with the file's name.
+ */
+static int
+check_path(const char *fd_path, const char *path, struct err *err)
+{
+	char real[PATH_MAX];
+	ssize_t n = readlink(fd_path, real, sizeof(real));
+
+	if (n < 0)
+		return err_set(
+			err, -errno, "could not read \"%s\": %s", fd_path, err_reason(-errno));
+	if (n <= STATE_PATH_MAX_BYTES)
+		return 0;
+	(void)err_set(err, -ENAMETOOLONG,
+		"the path of the state directory \"%.100s...\" is too long", path);
+	(void)err_hint(err, "choose one of at most %d bytes", STATE_PATH_MAX_BYTES);
+	return -ENAMETOOLONG;
+}
+
+/* Through the descriptor: the path may name another directory by now. */
 static int
 open_db(struct catalog *c, int dirfd, const char *path, struct err *err)
 {
 	AUTO(freep) char *shown = NULL;
-	char file[64];
+	char dir[64], file[96];
 	int r;
 
+	(void)snprintf(dir, sizeof(dir), "/proc/self/fd/%d", dirfd);
+	(void)snprintf(file, sizeof(file), "%s/" DB_NAME, dir);
+	r = check_path(dir, path, err);
+	if (r < 0)
+		return r;
 	if (asprintf(&shown, "%s/" DB_NAME, path) < 0) {
 		shown = NULL;
 		return no_memory(err);
 	}
-	(void)snprintf(file, sizeof(file), "/proc/self/fd/%d/" DB_NAME, dirfd);
 	r = create_file(dirfd, shown, err);
 	return r < 0 ? r : db_open(file, shown, &c->db, err);
 }
@@ -213,16 +237,16 @@ start_thread(struct catalog *c, struct err *err)
 	return r < 0 ? err_set(err, r, "could not start the catalog: %s", err_reason(r)) : 0;
 }
 
-/* Half-built ones too. */
+/* Half-built ones too. A database that was refused, and its log, stay as they were found. */
 static void
 tear_down(struct catalog *c, bool clean)
 {
-	if (c->requests)
+	if (c->requests) {
 		chan_close(c->requests);
-	(void)thread_join(&c->thread);
-	chan_destroy(c->requests);
-	if (c->db)
+		(void)thread_join(&c->thread);
+		chan_destroy(c->requests);
 		(void)db_checkpoint(c->db, NULL);
+	}
 	db_close(c->db);
 	state_unlock(c->lock_fd, clean);
 	cond_fini(&c->answered);

@@ -110,6 +110,8 @@ db_open(const char *file, const char *shown, struct db **ret, struct err *err)
 			NULL);
 	if (rc == SQLITE_OK)
 		rc = sqlite3_db_config(db->conn, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+	if (rc == SQLITE_OK)
+		rc = sqlite3_db_config(db->conn, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
 	r = rc == SQLITE_OK ? 0 : db_failed(db, rc, err);
 	/* Exclusive before the first read: the log then needs no shared memory file. */
 	if (r == 0)

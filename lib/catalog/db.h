@@ -27,7 +27,7 @@ struct db_query;
 int db_open(const char *file, const char *shown, struct db **ret, struct err *err);
 /** Write-ahead log, full durability, and no checkpoint but db_checkpoint(). */
 int db_prepare_writing(struct db *db, struct err *err);
-void db_close(struct db *db); /* checkpoints; NULL is legal */
+void db_close(struct db *db); /* without a checkpoint; NULL is legal */
 
 /** Statements without parameters and results. */
 int db_exec(struct db *db, const char *sql, struct err *err);

@@ -452,6 +452,39 @@ TEST(catalog, a_state_directory_that_is_a_file_is_refused)
 	CHECK(strstr(err.what, "is not a directory") != NULL);
 }
 
+static int
+open_below(const char *name, struct err *err)
+{
+	struct catalog *c = NULL;
+	int r;
+
+	CHECK_INT(mkdirat(dirfd_, name, 0700), 0);
+	(void)close(dirfd_);
+	dir = realloc(dir, strlen(dir) + strlen(name) + 2);
+	(void)strcat(strcat(dir, "/"), name);
+	dirfd_ = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	r = catalog_open(dirfd_, dir, &c, err);
+	catalog_close(c);
+	return r;
+}
+
+TEST(catalog, a_path_too_long_for_sqlite_is_one_sentence)
+{
+	AUTO(freep) char *top = strdup(dir);
+	char name[251];
+	struct err err = {0};
+
+	memset(name, 'x', 250);
+	name[250] = '\0';
+	CHECK_INT(open_below(name, &err), 0);
+	name[490 - strlen(dir) - 1] = '\0';
+	CHECK_INT(open_below(name, &err), 0);
+	CHECK_INT(open_below("y", &err), -ENAMETOOLONG);
+	CHECK(strstr(err.what, "is too long") != NULL);
+	CHECK_STR(err.hint, "choose one of at most 490 bytes");
+	(void)strcpy(dir, top);
+}
+
 /* A small file system that nobody else sees, and that goes with the process. */
 static bool
 mount_small(void)
