@@ -10,15 +10,15 @@
 static const char *const color_words[] = {"auto", "always", "never", NULL};
 
 static const struct opt common_opts[] = {
-	{0, "color", "WHEN", OPT_WORD, offsetof(struct common, color), 0, color_words,
+	{0, OPT_WORD, "color", "WHEN", offsetof(struct common, color), 0, color_words,
 		"colour the output: auto (on a terminal), always, never"},
-	{0, "address", "ADDR", OPT_TEXT, offsetof(struct common, address), 0, NULL,
+	{0, OPT_TEXT, "address", "ADDR", offsetof(struct common, address), 0, NULL,
 		"the daemon's host:port or the path of its socket"},
-	{0, "timeout", "SECONDS", OPT_SECONDS, offsetof(struct common, timeout_usec), 0, NULL,
+	{0, OPT_SECONDS, "timeout", "SECONDS", offsetof(struct common, timeout_usec), 0, NULL,
 		"give up after so long"},
-	{0, "json", NULL, OPT_SET, offsetof(struct common, json), 1, NULL,
+	{0, OPT_SET, "json", NULL, offsetof(struct common, json), 1, NULL,
 		"one JSON object a line"},
-	{'h', "help", NULL, OPT_SET, offsetof(struct common, help), 1, NULL, "show this help"},
+	{'h', OPT_SET, "help", NULL, offsetof(struct common, help), 1, NULL, "show this help"},
 	{0},
 };
 

@@ -3,7 +3,7 @@
  *
  *     struct wait { struct common common; uint64_t n; bool quiet; };
  *     static const struct opt wait_opts[] = {
- *             {'q', "quiet", NULL, OPT_SET, offsetof(struct wait, quiet), 1, NULL, "say nothing"},
+ *             {'q', OPT_SET, "quiet", NULL, offsetof(struct wait, quiet), 1, NULL, "say nothing"},
  *             {0}, // ends the table
  *     };
  *
@@ -45,11 +45,11 @@ struct texts {
 };
 
 struct opt {
-	char letter;       /* 0: none */
+	char letter; /* 0: none */
+	enum opt_kind kind;
 	const char *word;  /* without the dashes; NULL ends a table */
 	const char *value; /* what the help calls its value; NULL: it takes none */
-	enum opt_kind kind;
-	size_t offset; /* of the field in the command's settings */
+	size_t offset;     /* of the field in the command's settings */
 	unsigned set;
 	const char *const *words; /* OPT_WORD: NULL-terminated */
 	const char *help;

@@ -50,18 +50,18 @@ struct selection {
 extern const char *const case_words[];
 
 #define SELECTION_OPTS                                                                             \
-	{0, "in", "DIR", OPT_TEXT, offsetof(struct selection, in), 0, NULL,                        \
+	{0, OPT_TEXT, "in", "DIR", offsetof(struct selection, in), 0, NULL,                        \
 		"only below DIR, which may be relative (as the term in:DIR)"},                     \
-		{0, "case", "WHEN", OPT_WORD, offsetof(struct selection, letter_case), 0,          \
+		{0, OPT_WORD, "case", "WHEN", offsetof(struct selection, letter_case), 0,          \
 			case_words, "do capitals matter: smart (when there is one), yes, no"},     \
-		{'i', "ignore-case", NULL, OPT_CHOICE, offsetof(struct selection, letter_case), 2, \
+		{'i', OPT_CHOICE, "ignore-case", NULL, offsetof(struct selection, letter_case), 2, \
 			NULL, "--case=no"},                                                        \
-		{'s', "case-sensitive", NULL, OPT_CHOICE, offsetof(struct selection, letter_case), \
+		{'s', OPT_CHOICE, "case-sensitive", NULL, offsetof(struct selection, letter_case), \
 			1, NULL, "--case=yes"},                                                    \
-		{0, "stats", NULL, OPT_SET, offsetof(struct selection, stats), 1, NULL,            \
+		{0, OPT_SET, "stats", NULL, offsetof(struct selection, stats), 1, NULL,            \
 			"say on stderr how long it took and what was left out"},                   \
 	{                                                                                          \
-		0, "strict", NULL, OPT_SET, offsetof(struct selection, strict), 1, NULL,           \
+		0, OPT_SET, "strict", NULL, offsetof(struct selection, strict), 1, NULL,           \
 			"exit 3 when the answer is not complete"                                   \
 	}
 

@@ -7,9 +7,9 @@ struct rescan {
 };
 
 static const struct opt opts[] = {
-	{'w', "wait", NULL, OPT_SET, offsetof(struct rescan, wait), 1, NULL,
+	{'w', OPT_SET, "wait", NULL, offsetof(struct rescan, wait), 1, NULL,
 		"wait until it is done, as `trawl wait` does"},
-	{'q', "quiet", NULL, OPT_SET, offsetof(struct rescan, quiet), 1, NULL, "no progress"},
+	{'q', OPT_SET, "quiet", NULL, offsetof(struct rescan, quiet), 1, NULL, "no progress"},
 	{0},
 };
 

@@ -22,17 +22,17 @@ struct search {
 };
 
 static const struct opt opts[] = {
-	{'l', "long", NULL, OPT_SET, offsetof(struct search, long_listing), 1, NULL,
+	{'l', OPT_SET, "long", NULL, offsetof(struct search, long_listing), 1, NULL,
 		"mode, size in bytes and time of change before each path"},
-	{'n', "limit", "N", OPT_NUMBER, offsetof(struct selection, limit), 0, NULL,
+	{'n', OPT_NUMBER, "limit", "N", offsetof(struct selection, limit), 0, NULL,
 		"at most N answers; 0, the default: all"},
-	{'c', "count", NULL, OPT_SET, offsetof(struct search, count), 1, NULL,
+	{'c', OPT_SET, "count", NULL, offsetof(struct search, count), 1, NULL,
 		"only say how many there are"},
-	{'0', "null", NULL, OPT_SET, offsetof(struct search, null), 1, NULL,
+	{'0', OPT_SET, "null", NULL, offsetof(struct search, null), 1, NULL,
 		"end each answer with NUL, for xargs -0"},
-	{0, "sort", "KEYS", OPT_TEXT, offsetof(struct search, sort), 0, NULL,
+	{0, OPT_TEXT, "sort", "KEYS", offsetof(struct search, sort), 0, NULL,
 		"sort by fields: size, mtime:desc, ext,name; without it, in index order"},
-	{0, "fields", "LIST", OPT_TEXT, offsetof(struct search, fields), 0, NULL,
+	{0, OPT_TEXT, "fields", "LIST", offsetof(struct search, fields), 0, NULL,
 		"print these fields, tab separated (`trawl help query` lists them)"},
 	SELECTION_OPTS,
 	{0},

@@ -7,7 +7,7 @@ struct wait {
 };
 
 static const struct opt opts[] = {
-	{'q', "quiet", NULL, OPT_SET, offsetof(struct wait, quiet), 1, NULL, "no progress"},
+	{'q', OPT_SET, "quiet", NULL, offsetof(struct wait, quiet), 1, NULL, "no progress"},
 	{0},
 };
 
