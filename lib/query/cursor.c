@@ -29,7 +29,8 @@ struct cursor {
 
 	enum cursor_state state;
 	int result;
-	uint64_t n_passed; /* answers left out before the offset */
+	uint64_t n_passed;    /* answers left out before the offset */
+	uint32_t root, entry; /* of the last answer given */
 	struct cursor_stats stats;
 };
 
@@ -142,22 +143,10 @@ next_answer(struct cursor *c, struct hit *ret)
 	return next_candidate(c, &ret->root, &ret->entry);
 }
 
-/* The number of answers beyond those that were taken; `hit` was one of them already. */
 static int
 count_rest(struct cursor *c, uint64_t *ret)
 {
-	struct hit hit;
-	int r;
-
-	if (!c->verify && !c->sorter)
-		return sweep_count_rest(c->sweep, ret);
-	if (!c->verify) {
-		*ret = 0; /* the sorter counted all */
-		return 0;
-	}
-	while ((r = verify_next(c->verify, &hit)) == 1)
-		*ret += !hit.context;
-	return r;
+	return c->verify ? verify_count_rest(c->verify, ret) : sweep_count_rest(c->sweep, ret);
 }
 
 /* The limit is reached and one more answer was seen. */
@@ -197,11 +186,31 @@ end_of_answers(struct cursor *c)
 	return 0;
 }
 
+/* Is a line of context to be given: before a line that will be given, or after one that was? */
+static bool
+context_wanted(const struct cursor *c, const struct hit *hit)
+{
+	bool full = c->opts.limit > 0 && c->stats.n == c->opts.limit;
+
+	if (c->n_passed < c->opts.offset)
+		return false;
+	return hit->before ? !full : c->stats.n > 0;
+}
+
+static void
+count_answer(struct cursor *c, const struct hit *hit)
+{
+	if (c->opts.grep && (c->stats.n == 0 || hit->root != c->root || hit->entry != c->entry))
+		c->stats.n_files++;
+	c->root = hit->root;
+	c->entry = hit->entry;
+	c->stats.n++;
+}
+
 /* One step: 1 an answer to give, 0 the end, 2 one that is passed over. */
 static int
 step(struct cursor *c, struct hit *ret)
 {
-	bool full = c->opts.limit > 0 && c->stats.n == c->opts.limit;
 	int r = c->state == CURSOR_NEW ? start(c) : 0;
 
 	if (r == 0)
@@ -210,15 +219,15 @@ step(struct cursor *c, struct hit *ret)
 		return r;
 	if (r == 0)
 		return end_of_answers(c);
-	if (ret->context) /* around the last line given, or around one passed over */
-		return c->n_passed < c->opts.offset || (full && !c->verify) ? 2 : 1;
+	if (ret->context)
+		return context_wanted(c, ret) ? 1 : 2;
 	if (c->n_passed < c->opts.offset) {
 		c->n_passed++;
 		return 2;
 	}
-	if (full)
+	if (c->opts.limit > 0 && c->stats.n == c->opts.limit)
 		return end_at_limit(c);
-	c->stats.n++;
+	count_answer(c, ret);
 	return 1;
 }
 
@@ -229,7 +238,8 @@ cursor_next(struct cursor *c, struct hit *ret)
 
 	if (c->state == CURSOR_ENDED)
 		return c->result;
-	ret->context = false;
+	ret->context = ret->before = ret->cut_end = false;
+	ret->cut = 0;
 	ret->n_spans = 0;
 	do
 		r = step(c, ret);

@@ -94,6 +94,7 @@ struct hit {
 	uint32_t cut;     /* bytes left out before `text` (long lines) */
 	bool cut_end;     /* bytes were left out after it */
 	bool context;     /* a line of context, no match in it */
+	bool before;      /* it leads to the match after it, and follows none closely */
 	uint32_t n_spans;
 	struct match spans[HIT_MAX_SPANS]; /* within text */
 };

@@ -24,5 +24,7 @@ int verify_create(struct eval *e, const struct cursor_opts *opts, candidate_fn n
 	struct verify **ret);
 void verify_destroy(struct verify *v); /* NULL is legal */
 int verify_next(struct verify *v, struct hit *ret);
-/** n_files, n_verified, n_bytes_read, skipped. */
+/** How many hits are left (lines of context not counted); they cannot be had any more. */
+int verify_count_rest(struct verify *v, uint64_t *ret);
+/** n_verified, n_bytes_read, skipped. */
 void verify_get_stats(const struct verify *v, struct cursor_stats *ret);

@@ -1,0 +1,191 @@
+#include "query/content.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "text/sniff.h"
+
+void
+content_reader_init(struct content_reader *r)
+{
+	*r = (struct content_reader){.root_fd = -1, .dir_fd = -1};
+}
+
+void
+content_reader_fini(struct content_reader *r)
+{
+	closep(&r->dir_fd);
+	closep(&r->root_fd);
+	strbuf_fini(&r->path);
+	strbuf_fini(&r->raw);
+	strbuf_fini(&r->decoded);
+}
+
+static void
+close_fd(int *fd)
+{
+	closep(fd);
+	*fd = -1;
+}
+
+static int
+enter_root(struct content_reader *r, const struct snapshot *s, uint32_t root)
+{
+	if (r->root_fd >= 0 && r->root == root)
+		return 0;
+	close_fd(&r->dir_fd);
+	close_fd(&r->root_fd);
+	r->root_fd = fd_open_long(s->roots[root].path, O_PATH | O_DIRECTORY);
+	r->root = root;
+	return MIN(r->root_fd, 0);
+}
+
+static int
+enter_dir(struct content_reader *r, const struct snapshot *s, uint32_t root, uint32_t dir)
+{
+	const struct tree_cols *c = tree_cols(s->roots[root].tree);
+	int e = enter_root(r, s, root);
+
+	if (e < 0 || (r->dir_fd >= 0 && r->dir == dir))
+		return e;
+	close_fd(&r->dir_fd);
+	strbuf_reset(&r->path);
+	e = tree_path(c, c->dir_entry[dir], &r->path);
+	if (e < 0)
+		return e;
+	r->dir_fd = fd_open_beneath(r->root_fd, strbuf_view(&r->path), O_RDONLY | O_DIRECTORY);
+	r->dir = dir;
+	return MIN(r->dir_fd, 0);
+}
+
+static int
+fate_of(int error)
+{
+	switch (error) {
+	case -ENOMEM:
+		return -ENOMEM;
+	case -ENOENT:
+	case -ENOTDIR:
+	case -ELOOP: /* a link now */
+	case -EXDEV:
+	case -ENXIO: /* a pipe or a socket now */
+	case -ENODEV:
+	case -ESTALE:
+		return CONTENT_GONE;
+	case -EFBIG:
+		return CONTENT_TOO_LARGE;
+	default:
+		return CONTENT_UNREADABLE;
+	}
+}
+
+/* Into r->raw: 1 read to its end, 0 it is larger than what is read, or -errno. */
+static int
+read_small(struct content_reader *r, int fd, uint64_t size)
+{
+	strbuf_reset(&r->raw);
+	/* One byte more than it should have tells a file that grew; it is then read on. */
+	for (size_t want = (size_t)size + 1; r->raw.len <= CONTENT_READ_MAX_BYTES; want *= 2) {
+		size_t room = want - r->raw.len;
+		ssize_t n;
+
+		if (strbuf_reserve(&r->raw, room) < 0)
+			return -ENOMEM;
+		n = fd_read_full(fd, r->raw.data + r->raw.len, room);
+		if (n < 0)
+			return (int)n;
+		r->raw.len += (size_t)n;
+		if ((size_t)n < room)
+			return 1;
+	}
+	return 0;
+}
+
+static int
+load(struct content_reader *r, int fd, uint64_t max_bytes, struct span *ret)
+{
+	struct stat st;
+	int e = 0;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (!S_ISREG(st.st_mode))
+		return -ENODEV;
+	if ((uint64_t)st.st_size > max_bytes)
+		return -EFBIG;
+	if ((uint64_t)st.st_size <= CONTENT_READ_MAX_BYTES)
+		e = read_small(r, fd, (uint64_t)st.st_size);
+	if (e < 0)
+		return e;
+	if (e > 0) {
+		*ret = strbuf_view(&r->raw);
+		return 0;
+	}
+	e = mapfile_open(fd, max_bytes, &r->map);
+	if (e < 0)
+		return e;
+	r->mapped = true;
+	*ret = (struct span){r->map.data, r->map.len};
+	return 0;
+}
+
+/* Text as it is searched: UTF-16 decoded. */
+static int
+as_text(struct content_reader *r, struct span raw, struct span *ret)
+{
+	enum sniff kind = sniff_bytes(raw);
+
+	*ret = raw;
+	if (kind == SNIFF_TEXT)
+		return CONTENT_OK;
+	if (kind == SNIFF_BINARY)
+		return CONTENT_BINARY;
+	strbuf_reset(&r->decoded);
+	if (sniff_decode(kind, raw, &r->decoded) < 0)
+		return -ENOMEM;
+	*ret = strbuf_view(&r->decoded);
+	return CONTENT_OK;
+}
+
+int
+content_open(struct content_reader *r, const struct snapshot *s, uint32_t root, uint32_t entry,
+	struct span *ret_text, uint64_t *ret_bytes)
+{
+	const struct snap_root *sr = &s->roots[root];
+	const struct tree_cols *c = tree_cols(sr->tree);
+	AUTO(closep) int fd = -1;
+	struct span raw;
+	int e;
+
+	*ret_bytes = 0;
+	if (!sr->content)
+		return CONTENT_OFF;
+	e = enter_dir(r, s, root, c->parent[entry]);
+	if (e == 0)
+		fd = fd_open_beneath(r->dir_fd, tree_name(c, entry), O_RDONLY);
+	if (e == 0)
+		e = MIN(fd, 0);
+	if (e == 0)
+		e = load(r, fd, sr->content_max_bytes, &raw);
+	if (e < 0)
+		return fate_of(e);
+	*ret_bytes = raw.len;
+	e = as_text(r, raw, ret_text);
+	if (e != CONTENT_OK)
+		(void)content_close(r);
+	return e;
+}
+
+enum content_fate
+content_close(struct content_reader *r)
+{
+	bool cut = r->mapped && mapfile_faulted(&r->map);
+
+	if (r->mapped)
+		mapfile_close(&r->map);
+	r->mapped = false;
+	return cut ? CONTENT_UNREADABLE : CONTENT_OK;
+}

@@ -1,0 +1,49 @@
+/**
+ * content: the text of one indexed file after another, as it is now.
+ *
+ * A file is opened below its root without following links, and must still be a regular file. Up to
+ * CONTENT_READ_MAX_BYTES it is read into one buffer that is used again, beyond it is mapped. UTF-16
+ * is decoded. The directory of the file before stays open, because the next one is mostly in the
+ * same.
+ *
+ * Ownership: init/fini; the text belongs to the reader until content_close().
+ * Threads:   one at a time.
+ */
+#pragma once
+
+#include "index/snapshot.h"
+#include "text/mapfile.h"
+
+#define CONTENT_READ_MAX_BYTES (1u << 20)
+
+/** What became of a file; all but the first are counted, never silently dropped. */
+enum content_fate {
+	CONTENT_OK,
+	CONTENT_BINARY, /* holds a NUL */
+	CONTENT_TOO_LARGE,
+	CONTENT_UNREADABLE,
+	CONTENT_GONE, /* also: no longer a regular file */
+	CONTENT_OFF,  /* its root has content = no */
+	CONTENT_LIMIT,
+	N_CONTENT_FATES
+};
+
+struct content_reader {
+	int root_fd, dir_fd; /* -1 none */
+	uint32_t root, dir;  /* what they are of */
+	struct strbuf path;  /* of the directory, when it is opened */
+	struct strbuf raw, decoded;
+	struct mapfile map;
+	bool mapped;
+};
+
+void content_reader_init(struct content_reader *r);
+void content_reader_fini(struct content_reader *r);
+
+/** The text of an entry: an enum content_fate, or -ENOMEM. *ret_bytes: read from the file. Every
+ *  CONTENT_OK is followed by content_close(). */
+int content_open(struct content_reader *r, const struct snapshot *s, uint32_t root, uint32_t entry,
+	struct span *ret_text, uint64_t *ret_bytes);
+/** CONTENT_OK, or CONTENT_UNREADABLE: the file was cut short while it was searched, and what was
+ *  found in it does not count. */
+enum content_fate content_close(struct content_reader *r);
