@@ -157,7 +157,7 @@ lookup_run(struct task *t)
 			break;
 		r = getpwuid_r(l->uid, &pw, buf, n, &found);
 		if (r == 0 && found)
-			l->n_gids = MAX(list_groups(pw.pw_name, pw.pw_gid, &l->gids), 0);
+			l->n_gids = list_groups(pw.pw_name, pw.pw_gid, &l->gids);
 	}
 	(void)server_send(l->server, &l->mail);
 }

@@ -1,6 +1,7 @@
 #include "server/server.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <sys/eventfd.h>
 #include <sys/time.h>
 #include <unistd.h>
@@ -44,8 +45,12 @@ server_send(struct server *s, struct mail *m)
 	int r;
 
 	list_init(&m->link);
-	if (looping != s)
-		return chan_send(s->mail, m, NULL);
+	if (looping != s) {
+		(void)add_rlx(&s->n_senders, 1);
+		r = chan_send(s->mail, m, NULL);
+		(void)sub_rel(&s->n_senders, 1);
+		return r;
+	}
 	r = list_empty(&s->backlog) ? chan_try_send(s->mail, m) : -EAGAIN;
 	if (r != -EAGAIN)
 		return r;
@@ -276,6 +281,14 @@ server_drain_jobs(struct server *s)
 	}
 }
 
+/* The last senders are between having sent and returning: a matter of microseconds. */
+static void
+wait_for_senders(struct server *s)
+{
+	while (load_acq(&s->n_senders) > 0)
+		(void)sched_yield();
+}
+
 static void
 close_conns(struct server *s)
 {
@@ -298,6 +311,7 @@ server_destroy(struct server *s)
 		chan_close(s->mail);
 		while ((m = next_mail(s)))
 			m->deliver(m);
+		wait_for_senders(s);
 	}
 	looping = NULL;
 	listen_fini(s);

@@ -48,6 +48,11 @@ struct server {
 	struct event *mail_event;
 	struct stop stop; /* parent of every request's token */
 
+	/* Threads inside server_send(). Its release when a sender leaves pairs with the acquire in
+	 * server_destroy(): the channel is not freed under a sender whose mail was received before
+	 * the call that sent it returned. */
+	_Atomic uint32_t n_senders;
+
 	/* Loop only: mailbox */
 	struct list
 		backlog;   /* mail the loop sent itself while the channel was full; oldest first */
