@@ -531,6 +531,21 @@ TEST(catalog, a_full_disk_is_one_sentence_and_nothing_acknowledged_is_lost)
 	CHECK_INT(umount2(dir, MNT_DETACH), 0);
 }
 
+TEST(catalog, a_read_only_file_system_is_one_sentence)
+{
+	struct err err;
+
+	if (!mount_small() || mount("none", dir, NULL, MS_REMOUNT | MS_RDONLY, NULL) < 0)
+		return without("a file system of its own");
+	(void)close(dirfd_);
+	dirfd_ = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	CHECK_INT(open_again(&err), -EROFS);
+	CHECK(strstr(err.what, "cannot write to the state directory \"") == err.what);
+	(void)close(dirfd_);
+	dirfd_ = -1;
+	CHECK_INT(umount2(dir, MNT_DETACH), 0);
+}
+
 /* Commits until killed, and tells each number only once it is durable. */
 static void
 commit_for_ever(int to)

@@ -16,6 +16,7 @@ make_tree(void)
 {
 	model_of_paths(&model, paths, ARRAY_LEN(paths));
 	dir = test_dir();
+	(void)model_add(&model, 0, "left-out", true, FATE_LEFT_OUT);
 	tree = model_tree(&model, dir, 100);
 	cols = tree_cols(tree);
 }
@@ -53,8 +54,8 @@ path_of(uint32_t e)
 
 TEST(tree, entries_stand_in_depth_first_blocks)
 {
-	static const char *const expected[] = {"[]", "[a]", "[b]", "[b.c]", "[empty]", "[\xc3\xa4]",
-		"[b/c]", "[b/x]", "[b/c/deep]", "[b.c/y]"};
+	static const char *const expected[] = {"[]", "[a]", "[b]", "[b.c]", "[empty]", "[left-out]",
+		"[\xc3\xa4]", "[b/c]", "[b/x]", "[b/c/deep]", "[b.c/y]"};
 
 	CHECK_INT(cols->n_entries, ARRAY_LEN(expected));
 	for (uint32_t e = 0; e < cols->n_entries; e++)
@@ -65,14 +66,16 @@ TEST(tree, lookup_finds_each_path_and_no_other)
 {
 	CHECK_INT(lookup(""), 0);
 	CHECK_INT(lookup("/"), 0);
-	CHECK_INT(lookup("b/c/deep"), 8);
-	CHECK_INT(lookup("b//c/"), 6);
-	CHECK_INT(lookup("/b.c/y"), 9);
+	CHECK_INT(lookup("b/c/deep"), 9);
+	CHECK_INT(lookup("b//c/"), 7);
+	CHECK_INT(lookup("/b.c/y"), 10);
 	CHECK_INT(lookup("b/"), 2);
 	CHECK_INT(lookup("B"), -ENOENT);
 	CHECK_INT(lookup("b/c/dee"), -ENOENT);
 	CHECK_INT(lookup("b/c/deeper"), -ENOENT);
 	CHECK_INT(lookup("empty/z"), -ENOENT);
+	CHECK_INT(lookup("left-out/"), 5);
+	CHECK_INT(lookup("left-out/z"), -ENOENT);
 	CHECK_INT(lookup("a/z"), -ENOTDIR);
 	CHECK_INT(lookup("a/"), -ENOTDIR);
 }
@@ -81,7 +84,7 @@ TEST(tree, depth_counts_components)
 {
 	CHECK_INT(tree_depth(cols, 0), 0);
 	CHECK_INT(tree_depth(cols, 2), 1);
-	CHECK_INT(tree_depth(cols, 8), 3);
+	CHECK_INT(tree_depth(cols, 9), 3);
 }
 
 TEST(tree, a_subtree_is_one_range)
@@ -89,8 +92,8 @@ TEST(tree, a_subtree_is_one_range)
 	uint32_t lo, hi;
 
 	tree_subtree(cols, cols->dir[2], &lo, &hi);
-	CHECK_INT(lo, 6);
-	CHECK_INT(hi, 9);
+	CHECK_INT(lo, 7);
+	CHECK_INT(hi, 10);
 	tree_subtree(cols, cols->dir[4], &lo, &hi);
 	CHECK_INT(lo, hi);
 	CHECK_INT(cols->flags[4], TREE_EMPTY_DIR);
@@ -112,7 +115,7 @@ TEST(tree, path_appends_to_what_is_there)
 	struct strbuf out = {0};
 
 	CHECK_INT(strbuf_puts(&out, "/root/"), 0);
-	CHECK_INT(tree_path(cols, 8, &out), 0);
+	CHECK_INT(tree_path(cols, 9, &out), 0);
 	CHECK_STR(out.data, "/root/b/c/deep");
 	CHECK_INT(out.len, 14);
 	CHECK_INT(tree_path(cols, 0, &out), 0);
@@ -125,6 +128,6 @@ TEST(tree, a_reference_keeps_the_mapping)
 	struct tree *second = tree_ref(tree);
 
 	tree_unref(second);
-	CHECK_STR(path_of(8), "[b/c/deep]");
+	CHECK_STR(path_of(9), "[b/c/deep]");
 	CHECK(!tree_faulted(tree));
 }

@@ -349,6 +349,8 @@ TEST(tree_build, input_that_no_walk_gives_is_refused)
 	CHECK_INT(tree_builder_add(b, 0, &in, 1, false), -EINVAL);
 	in.name = span_of(longest);
 	CHECK_INT(tree_builder_add(b, 0, &in, 1, false), -ENAMETOOLONG);
+	in = named("far", UINT64_MAX - 1, 3);
+	CHECK_INT(tree_builder_add(b, 0, &in, 1, false), -EFBIG);
 	in = named("again", 0, 3);
 	CHECK_INT(tree_builder_add(b, 0, &in, 1, false), -EINVAL);
 	tree_builder_destroy(b);

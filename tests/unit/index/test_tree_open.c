@@ -21,14 +21,14 @@ struct image {
 static struct image good;
 
 static void
-make_image(void)
+make_image_of(const char *const *of, size_t n)
 {
 	struct strbuf text = {0};
 	struct model m;
 	char *dir = test_dir();
 	AUTO(closep) int dirfd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	model_of_paths(&m, paths, ARRAY_LEN(paths));
+	model_of_paths(&m, of, n);
 	tree_unref(model_tree(&m, dir, 3));
 	CHECK_INT(fd_slurp(dirfd, "t", FILE_MAX_BYTES, &text), 0);
 	memcpy(good.bytes, text.data, text.len);
@@ -36,6 +36,12 @@ make_image(void)
 	strbuf_fini(&text);
 	model_fini(&m);
 	test_dir_remove(dir);
+}
+
+static void
+make_image(void)
+{
+	make_image_of(paths, ARRAY_LEN(paths));
 }
 
 TestSuite(tree_open, .init = make_image);
@@ -120,6 +126,9 @@ TEST(tree_open, each_other_length_is_found)
 	im = good;
 	im.len = good.len + 1;
 	must_refuse(&im, -EBADMSG, "H4");
+	put(&im, 16, 8, im.len);
+	sum_again(&im);
+	must_refuse(&im, -EBADMSG, "H5: bytes after");
 }
 
 /* Everything that an accessor can be asked; AddressSanitizer and the mapping's end watch. */
@@ -255,6 +264,28 @@ TEST(tree_open, each_rule_is_checked)
 		sum_again(&im);
 		must_refuse(&im, -EBADMSG, cases[i].rule);
 	}
+}
+
+TEST(tree_open, the_start_after_a_full_group_of_names_is_checked)
+{
+	static char names[TREE_NAME_BLOCK - 1][4];
+	const char *of[TREE_NAME_BLOCK - 1];
+	static struct image im;
+	size_t last;
+
+	for (unsigned i = 0; i < TREE_NAME_BLOCK - 1; i++) {
+		(void)snprintf(names[i], sizeof(names[i]), "%u", i);
+		of[i] = names[i];
+	}
+	make_image_of(of, ARRAY_LEN(of));
+	last = section_at(&good, SECTION_NAME_BASE) + 8;
+	im = good;
+	put(&im, last, 8, get(&im, last, 8) - 1);
+	sum_again(&im);
+	must_refuse(&im, -EBADMSG, "name_base: N1: the last");
+	put(&im, last, 8, UINT64_MAX);
+	sum_again(&im);
+	must_refuse(&im, -EBADMSG, "name_base: N1: a name starts past");
 }
 
 TEST(tree_open, a_file_is_no_directory)
