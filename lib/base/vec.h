@@ -24,7 +24,8 @@
 #define VEC_PUSH(v, ...) \
 	(VEC_RESERVE((v), 1) < 0 ? -ENOMEM : ((v)->data[(v)->len++] = __VA_ARGS__, 0))
 #define VEC_POP(v) ((v)->data[--(v)->len])
-#define VEC_EACH(v, p) for (__typeof__((v)->data + 0) p = (v)->data; p && p < (v)->data + (v)->len; p++)
+#define VEC_EACH(v, p) \
+	for (__typeof__((v)->data + 0) p = (v)->data; p && p < (v)->data + (v)->len; p++)
 #define VEC_FINI(v) (free((v)->data), (v)->data = NULL, (v)->len = (v)->cap = 0)
 
 int vec_reserve(void **data, size_t len, size_t *cap, size_t extra, size_t elem_bytes);

@@ -108,6 +108,37 @@ TEST(par, the_lowest_piece_that_stopped_decides, .init = make_pool, .fini = remo
 		CHECK_INT(par_for(pool, TASK_INDEX, 100, 1, stop_everywhere, NULL, NULL), -20);
 }
 
+/* Piece 0 stops first, piece 1 (under way since before) a good while later. */
+struct two_stops {
+	_Atomic unsigned one_began, zero_ends;
+};
+
+static int
+stop_twice(size_t lo, size_t hi, unsigned worker, void *ctx)
+{
+	struct two_stops *s = ctx;
+
+	(void)hi;
+	(void)worker;
+	if (lo == 0) {
+		while (!load_acq(&s->one_began))
+			sched_yield();
+		store_rel(&s->zero_ends, 1);
+		return 10;
+	}
+	store_rel(&s->one_began, 1);
+	for (int n = 0; n < 1000; n += (int)load_acq(&s->zero_ends))
+		sched_yield();
+	return 11;
+}
+
+TEST(par, a_higher_piece_that_stops_later_changes_nothing, .init = make_pool, .fini = remove_pool)
+{
+	for (int i = 0; i < 20; i++)
+		CHECK_INT(par_for(pool, TASK_QUERY, 2, 1, stop_twice, &(struct two_stops){0}, NULL),
+			10);
+}
+
 static int
 fire_at_ten(size_t lo, size_t hi, unsigned worker, void *ctx)
 {
@@ -133,10 +164,11 @@ TEST(par, a_fired_token_ends_the_loop, .init = make_pool, .fini = remove_pool)
 
 TEST(par, a_token_fired_by_the_last_piece_is_too_late, .init = make_pool, .fini = remove_pool)
 {
+	_Atomic uint64_t n = 0;
 	struct stop s;
 
 	stop_init(&s, NULL);
-	CHECK_INT(par_for(pool, TASK_QUERY, 11, 11, count_items, &(_Atomic uint64_t){0}, &s), 0);
+	CHECK_INT(par_for(pool, TASK_QUERY, 11, 11, count_items, &n, &s), 0);
 	CHECK_INT(par_for(pool, TASK_QUERY, 1, 1, fire_at_ten, &s, &s), 0);
 	stop_fini(&s);
 }
