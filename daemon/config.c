@@ -1,6 +1,7 @@
 #include "config.h"
 
 #include "ini.h"
+#include "server/listener.h"
 #include "setting.h"
 #include <dirent.h>
 #include <errno.h>
@@ -325,19 +326,32 @@ check_root(struct config *c, struct engine_root *root, struct err *err)
 }
 
 static int
+check_listeners(const struct config *c, struct err *err)
+{
+	AUTO(strbuf_fini) struct strbuf name = {0};
+	int r = 0;
+
+	for (char **w = c->tcp; w && *w && r == 0; w++)
+		r = listener_tcp_name(*w, &name, err);
+	if (r == 0 && c->unix_path[0] && c->unix_path[0] != '/')
+		r = err_set(err, -EINVAL, "[listen] unix is \"%s\", expected an absolute path",
+			c->unix_path);
+	return r;
+}
+
+static int
 config_check(struct config *c, struct err *err)
 {
 	int r = resolve_names(c, err);
 
+	if (r == 0)
+		r = check_listeners(c, err);
 	if (r == 0)
 		r = check_limits(&c->limits, err);
 	VEC_EACH (&c->roots, root) {
 		if (r == 0)
 			r = check_root(c, root, err);
 	}
-	if (r == 0 && c->unix_path && c->unix_path[0] && c->unix_path[0] != '/')
-		r = err_set(err, -EINVAL, "[listen] unix is \"%s\", expected an absolute path",
-			c->unix_path);
 	return r;
 }
 

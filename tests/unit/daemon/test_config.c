@@ -24,10 +24,10 @@ TEST(config, reads_every_section)
 {
 	struct fixture f = setup("[daemon]\nstate_dir = /s/\nthreads = 3\nlog_level = debug\n"
 				 "[listen]\ntcp = 127.0.0.1:1 [::1]:2\nunix = /run/x\nunix_mode = "
-	                         "0660\nallow = root 12 @root\n"
+				 "0660\nallow = root 12 @root\n"
 				 "[limits]\nline = 8k\ntimeout = 500ms\n"
 				 "[root a b]\npath = /usr/\nexclude = *.o \"x y\"\ngitignore = "
-	                         "yes\ncontent_max_size = 2M\n");
+				 "yes\ncontent_max_size = 2M\n");
 	struct config *c;
 	struct err err = {0};
 
@@ -91,6 +91,7 @@ TEST(config, says_file_and_line_of_what_is_wrong)
 		{"[listen]\nallow = no_such_user_here\n", "there is no user \"no_such_user_here\""},
 		{"[listen]\nallow = @no_such_group_here\n",
 			"there is no group \"no_such_group_here\""},
+		{"[listen]\ntcp = 0.0.0.0:7411\n", "a listener beyond loopback needs"},
 		{"[listen]\nunix = run/x\n", "expected an absolute path"},
 		{"[limits]\ntimeout = 2h\n", "[limits] timeout must be"},
 		{"[limits]\nfirst_line = 5 weeks\n", "expected a duration"},
@@ -135,7 +136,7 @@ TEST(config, names_a_file_that_is_not_there)
 
 	CHECK_INT(config_load("/nonexistent/trawld.conf", &c, &err), -ENOENT);
 	CHECK_STR(err.what, "could not read the configuration \"/nonexistent/trawld.conf\": no "
-	                    "such file or directory");
+			    "such file or directory");
 }
 
 TEST(config, tells_a_root_that_is_not_there)
