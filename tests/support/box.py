@@ -150,19 +150,16 @@ class Connection:
             if e.get("ev") == "error":
                 raise Refused(e)
             yield e
-            # `rows` go on; everything else is the whole of a short answer.
-            if e.get("ev") != "rows":
+            if e.get("ev") == "end":
                 return
 
     def ask(self, op, **members):
-        """The events of a request as one: its rows together, beside the members of the last."""
-        rows, last = [], {}
+        """The events of a request as one: its rows together, beside the members of the others."""
+        rows, others = [], {}
         for e in self.events(self.send(op, **members)):
-            if e.get("ev") == "rows":
-                rows += e["rows"]
-            else:
-                last = e
-        return {**last, "rows": rows} if rows or op in ("search", "grep") else last
+            rows += e.pop("rows", [])
+            others |= e
+        return {**others, "rows": rows} if op in ("search", "grep") else others
 
     def search(self, q, **members):
         """Sorted paths."""
