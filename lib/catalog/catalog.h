@@ -7,12 +7,16 @@
  * channel and wait. The catalog never holds a row a file.
  *
  * One daemon a state directory: catalog_open() takes an exclusive flock on `lock` in it, held until
- * close.
+ * close. A clean close empties `lock`; a pid found in it means that the last run was cut off, and
+ * every page of the database is looked at. The catalog's files are `lock` and `catalog.db` with
+ * what SQLite adds to that name (`-wal`, `-journal`): whoever tidies the state directory leaves
+ * them alone.
  *
  * Ownership: opened and closed. Rows returned are the caller's to free with their _free function.
  * Threads:   any thread may call; calls wait for the catalog's thread (no ranked lock may be held).
  * Errors:    -EBUSY another daemon has the state directory; -EOPNOTSUPP of a newer version;
- * -EBADMSG damaged; -EROFS/-EACCES not writable; -ENOSPC; err carries the sentence.
+ *            -EBADMSG damaged; -EROFS/-EACCES not writable; -ENOTDIR; -ENAMETOOLONG; -ENOSPC; err
+ *            carries the sentence.
  */
 #pragma once
 
@@ -37,7 +41,7 @@ uint64_t catalog_epoch(const struct catalog *c);
  * reused. */
 int catalog_root(struct catalog *c, const char *path, uint32_t *ret_id, struct err *err);
 /** Forget a root and its segments (their files are the caller's to unlink, after this returned 0).
- */
+ *  -ENOENT there is no such root. */
 int catalog_forget_root(struct catalog *c, uint32_t id, struct err *err);
 
 struct catalog_root {
@@ -58,7 +62,8 @@ int catalog_roots(struct catalog *c, struct catalog_roots *ret, struct err *err)
 void catalog_roots_free(struct catalog_roots *r);
 
 /** One transaction, durable when it returns 0: `seg->segment` becomes the live tree segment of root
- * seg->id. *ret_old (may be NULL) is the file name that it replaced, of malloc, or NULL. */
+ * seg->id. *ret_old (may be NULL) is the file name that it replaced, of malloc, or NULL.
+ * -ENOENT no such root, -EEXIST the file is another root's. */
 int catalog_commit_segment(
 	struct catalog *c, const struct catalog_root *seg, char **ret_old, struct err *err);
 

@@ -158,8 +158,8 @@ tree_builder_destroy(struct tree_builder *b)
 {
 	if (!b)
 		return;
-	VEC_EACH (&b->dirs, d)
-		free(d->order);
+	for (size_t i = 0; i < b->dirs.len; i++)
+		free(b->dirs.data[i].order);
 	VEC_FINI(&b->dirs);
 	VEC_FINI(&b->classes.classes);
 	free(b->classes.slots);

@@ -11,7 +11,9 @@
  * Ownership: the builder copies what it is given.
  * Threads:   one thread.
  * Errors:    -ENOMEM, -EFBIG more than 2^32-2 entries, -ENOSPC and others of write; err says what
- * to do.
+ *            to do. -EINVAL what no walk gives: a listing of a directory that no other named, a
+ *            directory named twice, a name that is empty or has '/' or NUL; -ENAMETOOLONG. After an
+ *            error only destroy is legal.
  */
 #pragma once
 
@@ -37,8 +39,10 @@ int tree_builder_create(const struct tree_input *root, struct tree_builder **ret
 void tree_builder_destroy(struct tree_builder *b); /* NULL is legal */
 
 /** One piece of the listing of directory `dir`, sorted by name within the piece. Several pieces are
- * merged by sorting that directory. `failed`: the directory could not be read (its entry becomes
- * NOT_ENTERED). */
+ * merged by sorting that directory; of a name that came twice, one entry stays. A directory that
+ * was named but never listed becomes NOT_ENTERED. `failed`: the directory could not be read, or not
+ * to the end: its entry becomes NOT_ENTERED, and what came of it stays. Numbers of directories
+ * count up from 0: memory is proportional to the greatest. */
 int tree_builder_add(
 	struct tree_builder *b, uint64_t dir, const struct tree_input *in, size_t n, bool failed);
 
