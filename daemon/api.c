@@ -3,12 +3,13 @@
  */
 #include "daemon.h"
 
-#include "memory.h"
-#include "query/field.h"
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "memory.h"
+#include "query/field.h"
 
 static const char *const state_words[] = {
 	[ROOT_NEW] = "new",

@@ -1,8 +1,5 @@
 #include "config.h"
 
-#include "ini.h"
-#include "server/listener.h"
-#include "setting.h"
 #include <dirent.h>
 #include <errno.h>
 #include <grp.h>
@@ -10,6 +7,10 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+
+#include "ini.h"
+#include "server/listener.h"
+#include "setting.h"
 
 #define CONFIG_MAX_ROOTS 256u
 

@@ -10,13 +10,14 @@
  */
 #pragma once
 
+#include <sys/types.h>
+
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "base/vec.h"
 #include "engine/engine.h"
 #include "server/server.h"
-#include <sys/types.h>
 
 #define CONFIG_DEFAULT_FILE "/etc/trawl/trawld.conf"
 

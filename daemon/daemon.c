@@ -1,9 +1,5 @@
 #include "daemon.h"
 
-#include "base/fd.h"
-#include "base/log.h"
-#include "service.h"
-#include "text/mapfile.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -13,6 +9,11 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "service.h"
+#include "text/mapfile.h"
 
 #define STATUS_INTERVAL_USEC USEC_PER_SEC
 #define ADDRESS_FILE "address"

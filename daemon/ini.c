@@ -1,11 +1,12 @@
 #include "ini.h"
 
-#include "base/fd.h"
-#include "base/vec.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+
+#include "base/fd.h"
+#include "base/vec.h"
 
 int
 ini_err(struct err *err, const struct ini_item *item, int code, const char *fmt, ...)

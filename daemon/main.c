@@ -23,11 +23,12 @@
  */
 #include "daemon.h"
 
-#include "base/fd.h"
 #include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <unistd.h>
+
+#include "base/fd.h"
 
 enum mode { MODE_RUN, MODE_CHECK, MODE_DUMP, MODE_DONE, MODE_USAGE };
 

@@ -1,9 +1,10 @@
 #include "memory.h"
 
-#include "base/fd.h"
-#include "base/str.h"
 #include <fcntl.h>
 #include <string.h>
+
+#include "base/fd.h"
+#include "base/str.h"
 #if TRAWL_JEMALLOC
 #	include <jemalloc/jemalloc.h>
 

@@ -8,11 +8,12 @@
  */
 #include "daemon.h"
 
-#include "base/log.h"
-#include "service.h"
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+
+#include "base/log.h"
+#include "service.h"
 
 /* A step that the reload thread asks of the loop, on the thread's stack. The thread waits until the
  * loop has done it or has ended (then nothing posted runs any more). */

@@ -1,6 +1,5 @@
 #include "service.h"
 
-#include "base/str.h"
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdarg.h>
@@ -10,6 +9,8 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
+
+#include "base/str.h"
 
 #define LISTEN_FD_FIRST 3
 #define LISTEN_FDS_MAX 16u

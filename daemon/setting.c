@@ -1,11 +1,12 @@
 #include "setting.h"
 
-#include "base/clock.h"
-#include "base/log.h"
-#include "ini.h"
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "ini.h"
 
 static int
 text_read(struct span text, void *at)

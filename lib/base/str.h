@@ -5,9 +5,10 @@
  */
 #pragma once
 
-#include "base/defs.h"
 #include <stdarg.h>
 #include <string.h>
+
+#include "base/defs.h"
 
 /** Borrowed bytes: who owns them is said where a span is handed out. */
 struct span {

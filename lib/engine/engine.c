@@ -1,8 +1,5 @@
 #include "engine/internal.h"
 
-#include "base/clock.h"
-#include "base/fd.h"
-#include "engine/indexer.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -11,6 +8,10 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "engine/indexer.h"
 
 void
 engine_event(const struct engine *e, bool trouble, const char *fmt, ...)

@@ -1,8 +1,5 @@
 #include "engine/indexer.h"
 
-#include "base/clock.h"
-#include "base/fd.h"
-#include "index/tree_build.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -11,6 +8,10 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "index/tree_build.h"
 
 /* The thread that runs the walk while the root's own thread builds. */
 struct walker {

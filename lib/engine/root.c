@@ -1,12 +1,13 @@
 #include "engine/internal.h"
 
-#include "base/clock.h"
-#include "base/hash.h"
-#include "engine/indexer.h"
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+
+#include "base/clock.h"
+#include "base/hash.h"
+#include "engine/indexer.h"
 
 /* Does `path` lie strictly below `root`? */
 static bool

@@ -1,12 +1,13 @@
 #include "engine/internal.h"
 
-#include "base/fd.h"
-#include "text/sniff.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
+
+#include "base/fd.h"
+#include "text/sniff.h"
 
 #define SNIFF_BYTES 65536u
 

@@ -1,9 +1,10 @@
 #include "test.h"
 
-#include "config.h"
 #include <errno.h>
 #include <stdio.h>
 #include <unistd.h>
+
+#include "config.h"
 
 struct fixture {
 	char *dir;

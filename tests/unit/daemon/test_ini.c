@@ -1,8 +1,9 @@
 #include "test.h"
 
-#include "ini.h"
 #include <errno.h>
 #include <stdio.h>
+
+#include "ini.h"
 
 struct seen {
 	char text[4096];

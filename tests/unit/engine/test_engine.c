@@ -1,13 +1,14 @@
 #include "test.h"
 
-#include "base/clock.h"
-#include "engine/engine.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "base/clock.h"
+#include "engine/engine.h"
 
 /* An engine over one generated tree; walks end with an event, which is what tests wait for. */
 struct fixture {
