@@ -386,6 +386,29 @@ dispatch_word(struct conn *c, struct span word)
 	return true;
 }
 
+/* Pipelined pings cost half when no tree is built for them (0.5 against 1.1 us). Exactly
+ * one spelling is known here, {"id":N,"op":"ping"}; any other takes the long way to the same
+ * answer.
+ */
+static bool
+dispatch_ping(struct conn *c, struct span line)
+{
+	static const struct span head = SPAN_LIT("{\"id\":"), tail = SPAN_LIT(",\"op\":\"ping\"}");
+	struct span id = {line.data + head.len, line.len - head.len - tail.len};
+
+	if (!c->principal || line.len <= head.len + tail.len || id.len > 15 ||
+		!span_starts(line, head) || !span_ends(line, tail))
+		return false;
+	if (id.data[0] == '0' && id.len > 1)
+		return false; /* not a number in JSON */
+	for (size_t i = 0; i < id.len; i++)
+		if (id.data[i] < '0' || id.data[i] > '9')
+			return false;
+	answer_end(&c->server->scratch, id, 0);
+	send_scratch(c);
+	return true;
+}
+
 void
 dispatch_line(struct conn *c, struct span line)
 {
@@ -395,6 +418,8 @@ dispatch_line(struct conn *c, struct span line)
 	if (text.len == 0)
 		return;
 	counter_add(&c->server->counters.n_requests, 1);
+	if (dispatch_ping(c, text))
+		return;
 	if (text.data[0] == '{') {
 		dispatch_json(c, text);
 	} else if (!c->principal) {
