@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "config.h"
+#include "daemon/config.h"
 
 struct fixture {
 	char *dir;

@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <stdio.h>
 
-#include "ini.h"
+#include "daemon/ini.h"
 
 struct seen {
 	char text[4096];
