@@ -367,18 +367,12 @@ match_subject(struct matcher *m, struct span subject, size_t from, struct match 
 	/* The interpreter has a heap of its own, larger than the stack of compiled code. */
 	if (r == PCRE2_ERROR_JIT_STACKLIMIT)
 		r = pcre2_match(code, data, subject.len, from, PCRE2_NO_JIT, m->data, m->context);
-	switch (r) {
-	case PCRE2_ERROR_NOMATCH:
+	if (r == PCRE2_ERROR_NOMATCH)
 		return 0;
-	case PCRE2_ERROR_MATCHLIMIT:
-	case PCRE2_ERROR_DEPTHLIMIT:
-	case PCRE2_ERROR_HEAPLIMIT:
-		return -EOVERFLOW;
-	case PCRE2_ERROR_NOMEMORY:
+	if (r == PCRE2_ERROR_NOMEMORY)
 		return -ENOMEM;
-	}
 	if (r < 0)
-		return -EINVAL; /* not met: the rest are errors of the call */
+		return -EOVERFLOW; /* a limit, or a recursion that does not advance */
 	ends = pcre2_get_ovector_pointer(m->data);
 	*ret = (struct match){ends[0], MAX(ends[0], ends[1])};
 	return 1;

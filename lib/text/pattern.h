@@ -52,6 +52,7 @@ struct match {
 	size_t start, end; /* byte offsets into the text */
 };
 
-/** First match at or after `from`: 1, 0 none, -EOVERFLOW a limit was reached, -ENOMEM.
+/** First match at or after `from`: 1, 0 none, -EOVERFLOW a limit was reached or the
+ *  pattern recurses without end, -ENOMEM.
  *  With a multi-line text the match lies within one line. Empty matches are found too. */
 int matcher_find(struct matcher *m, struct span text, size_t from, struct match *ret);

@@ -176,6 +176,7 @@ TEST(pattern, a_catastrophic_pattern_ends_with_an_error)
 	check_matches("(?:a+)+[xy]", PATTERN_REGEX, text, "!-75");
 	check_matches("(*NO_JIT)(?:a+)+[xy]", PATTERN_REGEX, text, "!-75");
 	check_matches("(a*)*\\1[xy]", PATTERN_REGEX, text, "!-75");
+	check_matches("(a|(?0))*b|(?0)", PATTERN_REGEX, "xx", "!-75");
 	CHECK_INT(EOVERFLOW, 75);
 }
 
