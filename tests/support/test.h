@@ -10,18 +10,18 @@
 #include <criterion/criterion.h>
 
 #define TEST(suite, name, ...) Test(suite, name, ##__VA_ARGS__)
-#define CHECK(cond) cr_assert(!!(cond), "%s:%d: " #cond, __FILE__, __LINE__)
+#define CHECK(cond) cr_assert(!!(cond), "%s:%d: %s", __FILE__, __LINE__, #cond)
 #define CHECK_INT(a, b)                                                                         \
 	do {                                                                                    \
 		long long a_ = (long long)(a), b_ = (long long)(b);                             \
-		cr_assert(a_ == b_, "%s:%d: " #a " is %lld, expected %lld", __FILE__, __LINE__, \
+		cr_assert(a_ == b_, "%s:%d: %s is %lld, expected %lld", __FILE__, __LINE__, #a, \
 			a_, b_);                                                                \
 	} while (0)
 #define CHECK_STR(a, b)                                                                 \
 	do {                                                                            \
 		const char *a_ = (a), *b_ = (b);                                        \
 		cr_assert(a_ != NULL && b_ != NULL && strcmp(a_, b_) == 0,              \
-			"%s:%d: " #a " is \"%s\", expected \"%s\"", __FILE__, __LINE__, \
+			"%s:%d: %s is \"%s\", expected \"%s\"", __FILE__, __LINE__, #a, \
 			a_ ? a_ : "(null)", b_ ? b_ : "(null)");                        \
 	} while (0)
 
