@@ -150,33 +150,56 @@ as_text(struct content_reader *r, struct span raw, struct span *ret)
 	return CONTENT_OK;
 }
 
-int
-content_open(struct content_reader *r, const struct snapshot *s, uint32_t root, uint32_t entry,
-	struct span *ret_text, uint64_t *ret_bytes)
+/* The bytes as they are: an enum content_fate, or -ENOMEM. */
+static int
+open_raw(struct content_reader *r, const struct snapshot *s, uint32_t root, uint32_t entry,
+	struct span *ret)
 {
 	const struct snap_root *sr = &s->roots[root];
 	const struct tree_cols *c = tree_cols(sr->tree);
 	AUTO(closep) int fd = -1;
-	struct span raw;
 	int e;
 
-	*ret_bytes = 0;
 	if (!sr->content)
 		return CONTENT_OFF;
 	e = enter_dir(r, s, root, c->parent[entry]);
-	if (e == 0)
-		fd = fd_open_beneath(r->dir_fd, tree_name(c, entry), O_RDONLY);
-	if (e == 0)
-		e = MIN(fd, 0);
-	if (e == 0)
-		e = load(r, fd, sr->content_max_bytes, &raw);
 	if (e < 0)
 		return fate_of(e);
+	fd = fd_open_beneath(r->dir_fd, tree_name(c, entry), O_RDONLY);
+	if (fd < 0)
+		return fate_of(fd);
+	e = load(r, fd, sr->content_max_bytes, ret);
+	return e < 0 ? fate_of(e) : CONTENT_OK;
+}
+
+int
+content_open(struct content_reader *r, const struct snapshot *s, uint32_t root, uint32_t entry,
+	struct span *ret_text, uint64_t *ret_bytes)
+{
+	struct span raw = {0};
+	int e = open_raw(r, s, root, entry, &raw);
+
 	*ret_bytes = raw.len;
+	if (e != CONTENT_OK)
+		return e;
 	e = as_text(r, raw, ret_text);
 	if (e != CONTENT_OK)
 		(void)content_close(r);
 	return e;
+}
+
+int
+content_hash(struct content_reader *r, const struct snapshot *s, uint32_t root, uint32_t entry,
+	struct hash128 *ret, uint64_t *ret_bytes)
+{
+	struct span raw = {0};
+	int e = open_raw(r, s, root, entry, &raw);
+
+	*ret_bytes = raw.len;
+	if (e != CONTENT_OK)
+		return e;
+	*ret = hash128(raw.data, raw.len);
+	return (int)content_close(r);
 }
 
 enum content_fate

@@ -11,6 +11,7 @@
  */
 #pragma once
 
+#include "base/hash.h"
 #include "index/snapshot.h"
 #include "text/mapfile.h"
 
@@ -44,6 +45,9 @@ void content_reader_fini(struct content_reader *r);
  *  CONTENT_OK is followed by content_close(). */
 int content_open(struct content_reader *r, const struct snapshot *s, uint32_t root, uint32_t entry,
 	struct span *ret_text, uint64_t *ret_bytes);
+/** The hash of all bytes of an entry, text or not: an enum content_fate, or -ENOMEM. No close. */
+int content_hash(struct content_reader *r, const struct snapshot *s, uint32_t root, uint32_t entry,
+	struct hash128 *ret, uint64_t *ret_bytes);
 /** CONTENT_OK, or CONTENT_UNREADABLE: the file was cut short while it was searched, and what was
  *  found in it does not count. */
 enum content_fate content_close(struct content_reader *r);

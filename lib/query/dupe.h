@@ -1,14 +1,20 @@
 /**
  * dupe: which files of a snapshot have a twin with the same bytes.
  *
+ * Regular files that are not empty, in all roots that may be searched. Only files that share their
+ * size with another are read; equal means equal in size and in a 128-bit hash of all bytes. What
+ * could not be read is no twin, and is counted.
+ *
  * Ownership: dupe_set_create()/dupe_set_destroy().
  * Threads:   const after create.
  */
 #pragma once
 
+#include "query/content.h"
 #include "query/query.h"
 
 struct dupe_set {
+	uint64_t by_fate[N_CONTENT_FATES], n_read, n_bytes;
 	uint32_t n_roots;
 	uint64_t *root[]; /* a bit an entry; NULL for a root without a tree */
 };

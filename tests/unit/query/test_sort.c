@@ -1,0 +1,143 @@
+#include "forest.h"
+
+static struct forest forest;
+
+static void
+plant_forest(void)
+{
+	forest_grow(&forest, 77, 300);
+}
+
+static void
+fell_forest(void)
+{
+	forest_fell(&forest);
+}
+
+TestSuite(sort, .init = plant_forest, .fini = fell_forest);
+
+struct row {
+	uint32_t root, entry;
+};
+
+static const struct query_sort *sort_keys;
+static uint32_t n_sort_keys;
+
+/* Every field through its value as it is shown, built anew for each comparison. */
+static int
+compare_field(const struct row *a, const struct row *b, enum field f)
+{
+	struct strbuf x = {0}, y = {0};
+	int64_t m = 0, n = 0;
+	int r;
+
+	CHECK_INT(field_value(forest.snapshot, a->root, a->entry, f, &x, &m), 0);
+	CHECK_INT(field_value(forest.snapshot, b->root, b->entry, f, &y, &n), 0);
+	r = field_kind(f) == FIELD_TEXT ? span_cmp(strbuf_view(&x), strbuf_view(&y))
+	                                : (m > n) - (m < n);
+	strbuf_fini(&x);
+	strbuf_fini(&y);
+	return r;
+}
+
+static int
+compare_rows(const void *va, const void *vb)
+{
+	const struct row *a = va, *b = vb;
+
+	for (uint32_t i = 0; i < n_sort_keys; i++) {
+		int r = compare_field(a, b, sort_keys[i].field);
+
+		if (r != 0)
+			return sort_keys[i].descending ? -r : r;
+	}
+	if (a->root != b->root)
+		return a->root < b->root ? -1 : 1;
+	return a->entry < b->entry ? -1 : a->entry > b->entry;
+}
+
+/* All rows of the cursor; returns their number. */
+static size_t
+take(struct cursor *c, struct row *rows)
+{
+	struct hit hit;
+	size_t n = 0;
+	int r;
+
+	while ((r = cursor_next(c, &hit)) == 1)
+		rows[n++] = (struct row){hit.root, hit.entry};
+	CHECK_INT(r, 0);
+	return n;
+}
+
+static void
+check_sorted(const char *text, const struct cursor_opts *by)
+{
+	struct cursor_opts opts = *by;
+	struct row *expected = calloc(forest.n, sizeof(*expected));
+	struct row *got = calloc(forest.n, sizeof(*got));
+	struct cursor *c;
+	struct cursor_stats stats;
+	size_t n, all, first;
+
+	opts.deadline = USEC_NEVER;
+	opts.n_sort = 0;
+	opts.limit = opts.offset = 0;
+	c = ask_cursor(forest.snapshot, text, &opts);
+	all = take(c, expected);
+	cursor_close(c);
+	sort_keys = by->sort;
+	n_sort_keys = by->n_sort;
+	qsort(expected, all, sizeof(*expected), compare_rows);
+
+	opts = *by;
+	opts.deadline = USEC_NEVER;
+	c = ask_cursor(forest.snapshot, text, &opts);
+	n = take(c, got);
+	cursor_get_stats(c, &stats);
+	cursor_close(c);
+	first = MIN(opts.offset, all);
+	CHECK_INT(n, opts.limit ? MIN(opts.limit, all - first) : all - first);
+	for (size_t i = 0; i < n; i++)
+		cr_assert(got[i].root == expected[first + i].root &&
+				  got[i].entry == expected[first + i].entry,
+			"%s by %s: row %zu is %u:%u, expected %u:%u", text,
+			field_word(by->sort[0].field), i, got[i].root, got[i].entry,
+			expected[first + i].root, expected[first + i].entry);
+	CHECK(stats.total == all && stats.total_exact);
+	CHECK(stats.more == (all > first + n));
+	free(expected);
+	free(got);
+}
+
+TEST(sort, each_field_orders_as_its_values_do)
+{
+	for (unsigned f = 0; f < N_FIELDS; f++) {
+		struct cursor_opts opts = {.sort = {{(enum field)f, false}}, .n_sort = 1};
+
+		check_sorted("", &opts);
+		opts.sort[0].descending = true;
+		check_sorted("", &opts);
+		opts.limit = 10;
+		opts.offset = 5;
+		check_sorted("", &opts);
+	}
+}
+
+TEST(sort, random_keys_limits_and_offsets_match_a_plain_sort)
+{
+	unsigned long n = test_scale(20000);
+
+	for (unsigned long i = 0; i < n; i++) {
+		struct cursor_opts opts = {.n_sort = 1 + roll(4)};
+
+		for (uint32_t k = 0; k < opts.n_sort; k++)
+			opts.sort[k] =
+				(struct query_sort){(enum field)roll(N_FIELDS), roll(2) == 1};
+		if (roll(2))
+			opts.limit = 1 + roll(700);
+		if (roll(2))
+			opts.offset = roll(700);
+		check_sorted(roll(2) ? "" : "type:f a", &opts);
+	}
+}
