@@ -312,6 +312,26 @@ daemon_open(struct daemon *d, struct err *err)
 	return daemon_start(d, err);
 }
 
+static int
+serve(struct daemon *d)
+{
+	struct err err = {0};
+	int r = daemon_open(d, &err);
+
+	if (r < 0) {
+		log_error("%s%s%s", err.what, err.hint[0] ? "; " : "", err.hint);
+		daemon_stop(d, clock_deadline(DAEMON_STOP_USEC));
+		return r;
+	}
+	log_info("trawld %s started in %.3f s", TRAWL_VERSION,
+		(double)(clock_mono() - d->started_mono) / (double)USEC_PER_SEC);
+	service_ready();
+	r = server_run(d->server);
+	daemon_stop(d, clock_deadline(DAEMON_STOP_USEC - DAEMON_FLUSH_USEC));
+	log_info("stopped");
+	return r;
+}
+
 int
 daemon_run(const char *config_file)
 {
@@ -320,7 +340,6 @@ daemon_run(const char *config_file)
 		.started_mono = clock_mono(),
 		.beat = {.run = beat_run},
 	};
-	struct err err = {0};
 	int r;
 
 	lock_init(&d.step_lock, RANK_DAEMON, "reload step");
@@ -328,19 +347,9 @@ daemon_run(const char *config_file)
 	log_open();
 	service_open();
 	(void)signal(SIGPIPE, SIG_IGN);
-	r = daemon_open(&d, &err);
-	if (r < 0) {
-		log_error("%s%s%s", err.what, err.hint[0] ? "; " : "", err.hint);
-	} else {
-		log_info("trawld %s started in %.3f s", TRAWL_VERSION,
-			(double)(clock_mono() - d.started_mono) / (double)USEC_PER_SEC);
-		service_ready();
-		r = server_run(d.server);
-	}
-	daemon_stop(&d, clock_deadline(DAEMON_STOP_USEC - DAEMON_FLUSH_USEC));
+	r = serve(&d);
 	cond_fini(&d.step_changed);
 	lock_fini(&d.step_lock);
-	log_info("stopped");
 	service_close();
 	log_close();
 	return r < 0 ? 1 : 0;
