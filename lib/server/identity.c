@@ -113,7 +113,7 @@ static int
 diag_answer(struct server *s, const struct endpoint *peer, const struct endpoint *us, uid_t *ret)
 {
 	_Alignas(struct nlmsghdr) char buf[4096];
-	const struct nlmsghdr *head = (const void *)buf;
+	struct nlmsghdr *head = (void *)buf;
 
 	for (;;) {
 		ssize_t n = recv(s->diag_fd, buf, sizeof(buf), 0);
