@@ -113,24 +113,19 @@ is_other_root(const struct judge *j, struct span path)
 	return false;
 }
 
+/* What the mount table does not know is looked at again when it is open: judge_inside(). */
 static enum walk_skip
-judge_mount(
-	struct judge *j, const struct dir *in, int dirfd, const char *name, const struct statx *st)
+judge_mount(struct judge *j, const struct dir *in, const struct statx *st)
 {
-	enum mount_kind kind = mounts_lookup(&j->mounts, statx_mnt(st));
-
-	if (kind == MOUNT_PSEUDO)
+	if (mounts_lookup(&j->mounts, statx_mnt(st)) == MOUNT_PSEUDO)
 		return SKIP_PSEUDO_FS;
 	if (j->opts->one_file_system && statx_dev(st) != in->dev)
 		return SKIP_OTHER_FS;
-	if (kind == MOUNT_UNKNOWN && mount_probe(dirfd, name) == MOUNT_PSEUDO)
-		return SKIP_PSEUDO_FS;
 	return dir_is_within(in, statx_dev(st), st->stx_ino) ? SKIP_LOOP : SKIP_NONE;
 }
 
 struct judgement
-judge_dir(struct judge *j, const struct dir *in, int dirfd, const char *name, struct span path,
-	const struct statx *st)
+judge_dir(struct judge *j, const struct dir *in, struct span path, const struct statx *st)
 {
 	struct judgement v = {0};
 
@@ -142,7 +137,7 @@ judge_dir(struct judge *j, const struct dir *in, int dirfd, const char *name, st
 		v.skip = SKIP_PSEUDO_FS; /* entering it would mount what is behind it */
 	else if (mount_is_border(st, in->dev, in->mnt)) {
 		v.on_mount = true;
-		v.skip = judge_mount(j, in, dirfd, name, st);
+		v.skip = judge_mount(j, in, st);
 	}
 	return v;
 }
@@ -183,18 +178,28 @@ open_regular(int dirfd, const char *name)
 	return S_ISREG(opened.st_mode) ? TAKE_FD(fd) : -ENODEV;
 }
 
+/* Errors that say nothing about the file. */
 static bool
+is_want(int code)
+{
+	return code == -EMFILE || code == -ENFILE || code == -ENOMEM;
+}
+
+/* 1, 0, or want of something. */
+static int
 has_cachedir_tag(int dirfd)
 {
 	AUTO(closep) int fd = open_regular(dirfd, CACHEDIR_TAG);
 	char head[sizeof(CACHEDIR_SIGNATURE) - 1];
 
-	return fd >= 0 && fd_read_full(fd, head, sizeof(head)) == (ssize_t)sizeof(head) &&
+	if (fd < 0)
+		return is_want(fd) ? fd : 0;
+	return fd_read_full(fd, head, sizeof(head)) == (ssize_t)sizeof(head) &&
 	       memcmp(head, CACHEDIR_SIGNATURE, sizeof(head)) == 0;
 }
 
-/* A .gitignore that cannot be read or is too large counts as missing, as it does for git. */
-static void
+/* A .gitignore that cannot be read or is too large counts as missing. 0, or want of something. */
+static int
 load_gitignore(struct dir *d, int dirfd, struct span path)
 {
 	AUTO(closep) int fd = open_regular(dirfd, ".gitignore");
@@ -203,40 +208,62 @@ load_gitignore(struct dir *d, int dirfd, struct span path)
 	struct stat st;
 	ssize_t n;
 
-	if (fd < 0 || fstat(fd, &st) < 0 || st.st_size > (off_t)GITIGNORE_MAX_BYTES)
-		return;
-	if (st.st_size == 0 || strbuf_reserve(&text, (size_t)st.st_size) < 0)
-		return;
+	if (fd < 0)
+		return is_want(fd) ? fd : 0;
+	if (fstat(fd, &st) < 0 || st.st_size == 0 || st.st_size > (off_t)GITIGNORE_MAX_BYTES)
+		return 0;
+	if (strbuf_reserve(&text, (size_t)st.st_size) < 0)
+		return -ENOMEM;
 	n = fd_read_full(fd, text.data, (size_t)st.st_size);
-	if (n <= 0 ||
-		gitignore_create(d->ignore, path, (struct span){text.data, (size_t)n}, &own) < 0)
-		return;
+	if (n <= 0)
+		return 0;
+	if (gitignore_create(d->ignore, path, (struct span){text.data, (size_t)n}, &own) < 0)
+		return -ENOMEM;
 	gitignore_unref(d->ignore);
 	d->ignore = own;
+	return 0;
 }
 
-enum walk_skip
-judge_inside(struct judge *j, struct dir *d, int fd, struct span path)
+/* Its rules: its tag and its .gitignore on top of its parent's. */
+static int
+judge_tags(struct judge *j, struct dir *d, int fd, struct span path, enum walk_skip *ret_skip)
+{
+	int r = 0;
+
+	/* The root is what the administrator asked for, tagged or not. */
+	if (j->opts->exclude_caches && d->parent)
+		r = has_cachedir_tag(fd);
+	if (r != 0) {
+		*ret_skip = SKIP_CACHEDIR;
+		return MIN(r, 0);
+	}
+	if (d->parent && !d->ignore)
+		d->ignore = gitignore_ref(d->parent->ignore);
+	*ret_skip = SKIP_NONE;
+	return j->opts->gitignore ? load_gitignore(d, fd, path) : 0;
+}
+
+int
+judge_inside(struct judge *j, struct dir *d, int fd, struct span path, enum walk_skip *ret_skip)
 {
 	struct statx st;
 	int r = entry_stat(fd, "", &st);
 
-	if (r < 0)
-		return skip_of_error(r);
+	if (r < 0) {
+		*ret_skip = skip_of_error(r);
+		return 0;
+	}
 	/* Something was mounted there since its entry was judged. */
+	*ret_skip = SKIP_GONE;
 	if (d->parent && !d->on_mount && mount_is_border(&st, d->parent->dev, d->parent->mnt))
-		return SKIP_GONE;
+		return 0;
+	*ret_skip = SKIP_PSEUDO_FS;
+	if (d->on_mount && mount_is_pseudo(fd))
+		return 0;
 	d->dev = statx_dev(&st);
 	d->ino = st.stx_ino;
 	d->mnt = statx_mnt(&st);
-	/* The root is what the administrator asked for, tagged or not. */
-	if (j->opts->exclude_caches && d->parent && has_cachedir_tag(fd))
-		return SKIP_CACHEDIR;
-	if (d->parent)
-		d->ignore = gitignore_ref(d->parent->ignore);
-	if (j->opts->gitignore)
-		load_gitignore(d, fd, path);
-	return SKIP_NONE;
+	return judge_tags(j, d, fd, path, ret_skip);
 }
 
 enum walk_skip
@@ -246,6 +273,7 @@ skip_of_error(int code)
 	case -ENOENT:
 	case -ENOTDIR:
 	case -ELOOP: /* replaced by a symbolic link */
+	case -ESTALE:
 	case -EXDEV:
 		return SKIP_GONE;
 	case -EACCES:
@@ -268,8 +296,7 @@ judge_open_root(struct judge *j, struct statx *ret_st, struct err *err)
 	r = entry_stat(fd, "", ret_st);
 	if (r < 0)
 		return err_set(err, r, "could not look at root \"%s\": %s", root, err_reason(r));
-	if (mounts_lookup(&j->mounts, statx_mnt(ret_st)) == MOUNT_PSEUDO ||
-		mount_probe(fd, "") == MOUNT_PSEUDO)
+	if (mounts_lookup(&j->mounts, statx_mnt(ret_st)) == MOUNT_PSEUDO || mount_is_pseudo(fd))
 		return err_set(err, -EINVAL,
 			"cannot index root \"%s\": it is on a pseudo file system", root);
 	return TAKE_FD(fd);

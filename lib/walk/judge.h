@@ -42,15 +42,18 @@ struct judgement {
 struct judgement judge_name(
 	const struct judge *j, const struct dir *in, struct span path, bool is_dir);
 
-/** The directory `name` of the directory `in`, whose descriptor is dirfd. */
-struct judgement judge_dir(struct judge *j, const struct dir *in, int dirfd, const char *name,
-	struct span path, const struct statx *st);
+/** A directory found in the directory `in`. */
+struct judgement judge_dir(
+	struct judge *j, const struct dir *in, struct span path, const struct statx *st);
 
 /** Open d by name in parent_fd, or by `path` below root_fd when parent_fd is negative. */
 int dir_open(const struct dir *d, int parent_fd, int root_fd, struct span path);
 
-/** Look at the opened directory itself and load its .gitignore. SKIP_NONE: list it. */
-enum walk_skip judge_inside(struct judge *j, struct dir *d, int fd, struct span path);
+/** Look at the opened directory itself and load its .gitignore. 0 with *ret_skip (SKIP_NONE: list
+ *  it); -EMFILE, -ENFILE or -ENOMEM when its rules could not be read for want of that: try again,
+ *  for without them too much would be indexed. */
+int judge_inside(
+	struct judge *j, struct dir *d, int fd, struct span path, enum walk_skip *ret_skip);
 
 /** What to say of a directory or entry that gave -errno. */
 enum walk_skip skip_of_error(int code);

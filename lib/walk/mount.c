@@ -20,6 +20,7 @@
 #define NFSD_FS_MAGIC 0x6e667364u
 
 #define MOUNT_TABLE "/proc/self/mountinfo"
+#define TABLE_STEP_BYTES 65536u
 #define MOUNT_TABLE_MAX_BYTES (64u << 20)
 
 /* devtmpfs calls itself tmpfs in statfs, so only the mount table knows it. */
@@ -123,7 +124,7 @@ parse_table_locked(struct mounts *m, struct span text)
 		size_t step = MIN(len + 1, text.len);
 		struct mount_row row;
 
-		/* A row lost for want of memory is a mount that mount_probe() decides. */
+		/* A row lost for want of memory is a mount that statfs decides. */
 		if (parse_row((struct span){text.data, len}, &row))
 			(void)VEC_PUSH(&m->rows, row);
 		text.data += step;
@@ -134,16 +135,35 @@ parse_table_locked(struct mounts *m, struct span text)
 void
 mounts_init(struct mounts *m)
 {
-	*m = (struct mounts){.watch_fd = open(MOUNT_TABLE, O_RDONLY | O_CLOEXEC)};
+	*m = (struct mounts){.table_fd = open(MOUNT_TABLE, O_RDONLY | O_CLOEXEC)};
 	lock_init(&m->lock, RANK_LEAF, "mounts");
 }
 
 void
 mounts_fini(struct mounts *m)
 {
-	closep(&m->watch_fd);
+	closep(&m->table_fd);
 	VEC_FINI(&m->rows);
 	lock_fini(&m->lock);
+}
+
+/* The whole table, which is as long as it is; through the descriptor that is open, because this
+ * must not fail when descriptors are short. */
+static int
+read_table(int fd, struct strbuf *out)
+{
+	for (;;) {
+		ssize_t n;
+
+		if (out->len > MOUNT_TABLE_MAX_BYTES)
+			return -EFBIG;
+		if (strbuf_reserve(out, TABLE_STEP_BYTES) < 0)
+			return -ENOMEM;
+		n = fd_pread_full(fd, out->data + out->len, TABLE_STEP_BYTES, out->len);
+		if (n <= 0)
+			return (int)n;
+		out->len += (size_t)n;
+	}
 }
 
 /* poll() reports a change once, so it is asked before the table is read: what changes in between
@@ -151,17 +171,15 @@ mounts_fini(struct mounts *m)
 static void
 refresh_locked(struct mounts *m)
 {
-	struct pollfd watch = {.fd = m->watch_fd, .events = POLLPRI};
-	bool changed = m->watch_fd >= 0 && poll(&watch, 1, 0) > 0;
-	struct strbuf text = {0};
+	struct pollfd watch = {.fd = m->table_fd, .events = POLLPRI};
+	AUTO(strbuf_fini) struct strbuf text = {0};
 
-	if (m->loaded && !changed)
+	if (m->loaded && poll(&watch, 1, 0) == 0)
 		return;
-	m->loaded = m->watch_fd >= 0;
 	m->rows.len = 0;
-	if (fd_slurp(AT_FDCWD, MOUNT_TABLE, MOUNT_TABLE_MAX_BYTES, &text) == 0)
+	m->loaded = read_table(m->table_fd, &text) == 0;
+	if (m->loaded)
 		parse_table_locked(m, strbuf_view(&text));
-	strbuf_fini(&text);
 }
 
 enum mount_kind
@@ -169,7 +187,7 @@ mounts_lookup(struct mounts *m, uint64_t id)
 {
 	LOCK_SCOPE(&m->lock);
 
-	if (id == 0)
+	if (id == 0 || m->table_fd < 0)
 		return MOUNT_UNKNOWN;
 	refresh_locked(m);
 	VEC_EACH (&m->rows, row)
@@ -178,18 +196,15 @@ mounts_lookup(struct mounts *m, uint64_t id)
 	return MOUNT_UNKNOWN;
 }
 
-enum mount_kind
-mount_probe(int dirfd, const char *name)
+bool
+mount_is_pseudo(int fd)
 {
-	/* O_PATH without O_DIRECTORY does not trigger an automount. */
-	AUTO(closep)
-	int fd = *name ? openat(dirfd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC) : -1;
 	struct statfs fs;
 
-	if (fstatfs(*name ? fd : dirfd, &fs) < 0)
-		return MOUNT_REAL;
+	if (fstatfs(fd, &fs) < 0)
+		return false;
 	for (size_t i = 0; i < ARRAY_LEN(pseudo); i++)
 		if (pseudo[i].magic && pseudo[i].magic == (uint32_t)fs.f_type)
-			return MOUNT_PSEUDO;
-	return MOUNT_REAL;
+			return true;
+	return false;
 }

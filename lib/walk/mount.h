@@ -3,8 +3,7 @@
  *
  * Asked only where the walk meets a mount, so it may be slow. The kernel's mount table names the
  * type without touching the file system; that matters for a dead network mount, on which statfs
- * would hang. Only what the table does not know is asked by fstatfs, and only where the caller is
- * about to enter it anyway.
+ * would hang. Only what the table does not know is asked by fstatfs, after it was opened.
  *
  * The kernel reuses the numbers of mounts, so the table is read again whenever poll() on it says
  * that it changed.
@@ -24,7 +23,7 @@ struct mount_row {
 };
 
 struct mounts {
-	int watch_fd; /* the table, for poll(); -1: none. Fixed after init. */
+	int table_fd; /* -1: /proc is not to be had. Fixed after init. */
 
 	/* Guarded by lock. Reading the table under it never waits for a disk. */
 	struct lock lock;
@@ -40,9 +39,8 @@ void mounts_fini(struct mounts *m);
 /** By the mount table. */
 enum mount_kind mounts_lookup(struct mounts *m, uint64_t id);
 
-/** By statfs of name in dirfd (an empty name: dirfd itself). What cannot be asked is real: opening
- *  it will say why. */
-enum mount_kind mount_probe(int dirfd, const char *name);
+/** By fstatfs of an open directory; does not know devtmpfs. */
+bool mount_is_pseudo(int fd);
 
 /** Is the directory behind `st` a mount point, seen from a parent that has parent_dev and
  *  parent_mnt? A btrfs subvolume, or a directory of an overlay, has another device without being

@@ -65,24 +65,27 @@ name_rule(const struct walk_opts *opts, const struct judgement *j, struct walk_v
 			base_len, base_len > 0 ? j->rule_base.data : "", base_len > 0 ? "/" : "");
 }
 
-/* Make `name`, which is a directory and not left out, the one that holds the next component. */
-static enum walk_skip
-enter(struct descent *s, const char *name, struct span path, bool on_mount)
+/* Make `name`, which is a directory and not left out, the one that holds the next component: 0 with
+ * *ret_skip, or -errno when that could not be found out. */
+static int
+enter(struct descent *s, const char *name, struct span path, bool on_mount,
+	enum walk_skip *ret_skip)
 {
 	struct dir *d = dir_create(s->dir, span_of(name), 0);
-	enum walk_skip skip;
 	int fd;
 
 	if (!d)
-		return SKIP_IO_ERROR;
+		return -ENOMEM;
+	dir_unref(s->dir); /* d keeps it */
+	s->dir = d;
 	d->on_mount = on_mount;
 	fd = dir_open(d, s->fd, s->root_fd, path);
-	skip = fd < 0 ? skip_of_error(fd) : judge_inside(&s->judge, d, fd, path);
-	dir_unref(s->dir);
-	s->dir = d;
 	closep(&s->fd);
 	s->fd = fd;
-	return skip;
+	if (fd >= 0)
+		return judge_inside(&s->judge, d, fd, path, ret_skip);
+	*ret_skip = skip_of_error(fd);
+	return 0;
 }
 
 /* One component; `path` ends with it. 1: go on below it, 0: *ret is the answer. */
@@ -94,13 +97,13 @@ judge_component(struct descent *s, const char *name, struct span path, bool is_l
 	int r = entry_stat(s->fd, name, &st);
 	bool is_dir = r == 0 && S_ISDIR(st.stx_mode);
 	struct judgement v = judge_name(&s->judge, s->dir, path, is_dir);
-	enum walk_skip skip;
+	enum walk_skip skip = SKIP_NONE;
 
 	if (v.skip == SKIP_NONE && r < 0)
 		return say(ret, skip_of_error(r) == SKIP_GONE ? SKIP_NONE : skip_of_error(r),
 			path.len);
 	if (v.skip == SKIP_NONE && is_dir)
-		v = judge_dir(&s->judge, s->dir, s->fd, name, path, &st);
+		v = judge_dir(&s->judge, s->dir, path, &st);
 	if (v.leave_out || (v.skip != SKIP_NONE && !is_last)) {
 		name_rule(s->judge.opts, &v, ret);
 		return say(ret, v.skip, path.len);
@@ -109,7 +112,9 @@ judge_component(struct descent *s, const char *name, struct span path, bool is_l
 		ret->exists = is_last; /* below a file there is nothing */
 		return say(ret, SKIP_NONE, path.len);
 	}
-	skip = enter(s, name, path, v.on_mount);
+	r = enter(s, name, path, v.on_mount, &skip);
+	if (r < 0)
+		return r;
 	return skip == SKIP_NONE ? 1 : say(ret, skip, path.len);
 }
 
@@ -155,6 +160,7 @@ int
 walk_why(const struct walk_opts *opts, struct span path, struct walk_verdict *ret)
 {
 	struct descent s = {.root_fd = -1, .fd = -1};
+	enum walk_skip skip = SKIP_NONE;
 	struct statx st;
 	int r = judge_init(&s.judge, opts);
 
@@ -165,7 +171,9 @@ walk_why(const struct walk_opts *opts, struct span path, struct walk_verdict *re
 		r = s.fd = fd_open_beneath(s.root_fd, (struct span){0}, O_RDONLY | O_DIRECTORY);
 	if (r >= 0)
 		r = (s.dir = dir_create(NULL, (struct span){0}, 0)) ? 0 : -ENOMEM;
-	if (r >= 0 && judge_inside(&s.judge, s.dir, s.fd, (struct span){0}) != SKIP_NONE)
+	if (r >= 0)
+		r = judge_inside(&s.judge, s.dir, s.fd, (struct span){0}, &skip);
+	if (r >= 0 && skip != SKIP_NONE)
 		r = -EIO;
 	if (r >= 0)
 		r = descend(&s, path, ret);

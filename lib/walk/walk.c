@@ -197,7 +197,7 @@ make_entry(struct worker *k, struct dir *d, const struct listed *name, size_t di
 		k->n_bytes += S_ISREG(st.stx_mode) ? st.stx_size : 0;
 		return 1;
 	}
-	inside = v.skip == SKIP_NONE ? judge_dir(j, d, d->fd, name->name, path, &st) : v;
+	inside = v.skip == SKIP_NONE ? judge_dir(j, d, path, &st) : v;
 	if (inside.skip == SKIP_NONE)
 		return add_kid(k, e, name, inside.on_mount) < 0 ? -ENOMEM : 1;
 	e->skip = (uint8_t)inside.skip;
@@ -309,21 +309,47 @@ open_once(struct worker *k, struct dir *d)
 	return dir_open(d, parent_fd, w->root_fd, strbuf_view(&k->path));
 }
 
+static bool
+is_starved(int code)
+{
+	return code == -EMFILE || code == -ENFILE;
+}
+
 static int
 open_dir(struct worker *k, struct dir *d)
 {
 	struct dirq *q = &k->walk->dirq;
 	int fd = -EMFILE;
 
-	for (unsigned i = 0; i < EMFILE_TRIES && check_stop(k) == 0; i++) {
+	for (unsigned i = 0; i < EMFILE_TRIES && is_starved(fd) && check_stop(k) == 0; i++) {
 		fd = open_once(k, d);
-		if (fd != -EMFILE && fd != -ENFILE)
-			break;
-		dirq_shed(q);
+		if (is_starved(fd))
+			dirq_shed(q);
 	}
 	if (fd >= 0)
 		dirq_set_fd(q, d, fd);
 	return fd;
+}
+
+/* Look at the opened directory and list it if nothing speaks against it. */
+static int
+read_opened(struct worker *k, struct dir *d)
+{
+	struct walk *w = k->walk;
+	enum walk_skip skip = SKIP_IO_ERROR;
+	int r = -EMFILE;
+
+	for (unsigned i = 0; i < EMFILE_TRIES && is_starved(r) && check_stop(k) == 0; i++) {
+		r = judge_inside(&w->judge, d, d->fd, strbuf_view(&k->path), &skip);
+		if (is_starved(r))
+			dirq_shed(&w->dirq);
+	}
+	if (r < 0 && !is_starved(r))
+		return r;
+	if (r < 0 || skip != SKIP_NONE)
+		return end_listing(k, d, r < 0 ? SKIP_IO_ERROR : skip);
+	counter_add(&w->stats->n_dirs, 1);
+	return read_pieces(k, d);
 }
 
 /* Everything about one directory. */
@@ -331,7 +357,6 @@ static int
 read_dir(struct worker *k, struct dir *d)
 {
 	struct walk *w = k->walk;
-	enum walk_skip skip;
 	int r = 0, fd;
 
 	strbuf_reset(&k->path);
@@ -343,13 +368,7 @@ read_dir(struct worker *k, struct dir *d)
 		return -ENOMEM;
 	if (fd < 0)
 		return end_listing(k, d, skip_of_error(fd));
-	skip = judge_inside(&w->judge, d, fd, strbuf_view(&k->path));
-	if (skip == SKIP_NONE) {
-		counter_add(&w->stats->n_dirs, 1);
-		r = read_pieces(k, d);
-	} else {
-		r = end_listing(k, d, skip);
-	}
+	r = read_opened(k, d);
 	dirq_release(&w->dirq, d);
 	return r;
 }

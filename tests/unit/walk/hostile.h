@@ -7,7 +7,8 @@
 
 #include <sys/sysmacros.h>
 
-#define HOSTILE_DEPTH 4000
+#define DEEPEST 4000
+#define DEEP 600 /* past PATH_MAX */
 
 /** A chain of directories; every hundredth level has a file and a second directory. Its paths are
  *  far longer than PATH_MAX. */
@@ -87,13 +88,13 @@ make_wide(int dirfd, unsigned long n)
 }
 
 UNUSED static void
-make_hostile(const char *root)
+make_hostile(const char *root, int depth)
 {
 	int fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC), sub;
 
 	CHECK(fd >= 0);
 	sub = mkdir_at(fd, "chain");
-	make_chain(sub, HOSTILE_DEPTH);
+	make_chain(sub, depth);
 	(void)close(sub);
 	sub = mkdir_at(fd, "names");
 	make_names(sub);

@@ -22,7 +22,7 @@ TEST(walk, finds_what_find_finds_on_a_hostile_tree)
 	char *dir = test_dir();
 	struct walked w = {.opts = {.root = dir, .width = 2}};
 
-	make_hostile(dir);
+	make_hostile(dir, DEEPEST);
 	check_against_find(&w);
 	tree_remove(dir);
 }
@@ -31,7 +31,7 @@ TEST(walk, the_width_changes_nothing_but_the_order)
 {
 	char *dir = test_dir();
 
-	make_hostile(dir);
+	make_hostile(dir, DEEP);
 	for (unsigned width = 1; width <= 5; width += 2) {
 		struct walked w = {.opts = {.root = dir, .width = width}, .n_threads = width};
 
@@ -45,7 +45,7 @@ TEST(walk, a_width_above_the_number_of_threads_still_ends)
 	char *dir = test_dir();
 	struct walked w = {.opts = {.root = dir, .width = 8}, .n_threads = 1, .cap = 2};
 
-	make_hostile(dir);
+	make_hostile(dir, DEEP);
 	check_against_find(&w);
 	tree_remove(dir);
 }
@@ -54,7 +54,7 @@ TEST(walk, keeps_to_its_budget_of_descriptors)
 {
 	char *dir = test_dir();
 
-	make_hostile(dir);
+	make_hostile(dir, DEEP);
 	for (unsigned max_fds = 5; max_fds < 30; max_fds += 8) {
 		struct walked w = {.opts = {.root = dir, .width = 2, .max_fds = max_fds}};
 
@@ -85,7 +85,7 @@ TEST(walk, a_process_limit_of_64_descriptors_is_enough)
 	char *dir = test_dir();
 	struct walked w = {.opts = {.root = dir, .width = 2}};
 
-	make_hostile(dir);
+	make_hostile(dir, DEEP);
 	starve(40);
 	check_against_find(&w);
 	tree_remove(dir);
@@ -97,9 +97,28 @@ TEST(walk, does_not_fail_when_descriptors_run_out_halfway)
 	/* The budget, half of the limit, is more than what is left: the kernel refuses. */
 	struct walked w = {.opts = {.root = dir, .width = 2}};
 
-	make_hostile(dir);
+	make_hostile(dir, DEEP);
 	starve(12);
 	check_against_find(&w);
+	tree_remove(dir);
+}
+
+TEST(walk, rules_hold_when_descriptors_run_out_too)
+{
+	char *dir = test_dir(), name[64];
+	struct walked w = {.opts = {.root = dir, .width = 3, .gitignore = true}};
+
+	for (int i = 0; i < 300; i++) {
+		(void)snprintf(name, sizeof(name), "%d/%d/%d/secret", i / 36, i / 6 % 6, i % 6);
+		test_write(dir, name, "");
+		(void)snprintf(name, sizeof(name), "%d/%d/%d/.gitignore", i / 36, i / 6 % 6, i % 6);
+		test_write(dir, name, "secret\n");
+	}
+	starve(8);
+	walked_run(&w);
+	CHECK_INT(w.result, 0);
+	CHECK_INT(counter_get(&w.stats.n_skipped[SKIP_GITIGNORE]), 300);
+	walked_fini(&w);
 	tree_remove(dir);
 }
 
