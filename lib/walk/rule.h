@@ -13,6 +13,7 @@
  * .gitignore rules are those of gitignore(5): last match wins, '!' re-includes, a pattern with a
  * slash is anchored at its file's directory, "dir/" matches directories only, and nothing below an
  * ignored directory can be re-included. Ignored entries are left out themselves.
+ * A .gitignore that is no regular file, cannot be read or has more than 4 MiB counts as missing.
  * $GIT_DIR/info/exclude and the user's global file are not read. Entries called .git are not
  * ignored by this.
  *

@@ -16,14 +16,19 @@
  * the list that names the directory. (One channel, one consumer.) A directory that cannot be read
  * still gets one empty list with `last` and `skip` set.
  *
+ * A directory with a valid CACHEDIR.TAG (bford.info/cachedir) keeps its own entry; all that is in
+ * it, the tag too, is left out. The root itself is walked whether tagged or not. An entry that
+ * cannot be looked at (a directory that may be listed but not searched) comes out with name, type
+ * and inode number only and with `skip` set.
+ *
  * What is left out is counted by reason in walk_stats, and explained one path at a time by
  * walk_why().
  *
  * Ownership: a batch belongs to whoever received it; walk_batch_destroy(). Everything in it lives
  * in it. Threads:   walk_run() blocks its caller, which is no thread of `io`; batches are sent from
- * pool threads. Errors:    -errno when the root itself cannot be opened (err says so); -ECANCELED;
- * -EPIPE the channel was closed; -ENOMEM. Trouble with single entries is counted, not returned.
- * Units:     bytes; nanoseconds since 1970.
+ * pool threads. Errors:    -errno when the root itself cannot be opened, -EINVAL when it is on a
+ * pseudo file system (err says so); -ECANCELED; -EPIPE the channel was closed; -ENOMEM. Trouble
+ * with single entries is counted, not returned. Units:     bytes; nanoseconds since 1970.
  */
 #pragma once
 
@@ -56,7 +61,8 @@ struct walk_opts {
 	                                   may be NULL */
 	const char *const *own_dirs; /* NULL-terminated absolute paths never indexed; may be NULL */
 	unsigned width;              /* directories read at a time; 0: the number of CPUs */
-	unsigned max_fds;            /* open descriptors at most; 0: 512 */
+	unsigned max_fds;            /* open descriptors at most; 0: 512; never more than half of
+	                                the process's limit */
 };
 
 struct walk_entry {
@@ -90,7 +96,9 @@ struct walk_batch {
 
 void walk_batch_destroy(struct walk_batch *b);
 
-/** Any thread reads while the walk runs. */
+/** Any thread reads while the walk runs. Entries are those sent, without the root; directories
+ * those listed, with it; bytes the sizes of regular files; descriptors those of directories. One
+ * entry or directory left out counts once, whatever is below it. */
 struct walk_stats {
 	struct counter n_entries, n_dirs, n_bytes;
 	struct counter n_skipped[N_WALK_SKIPS];
@@ -112,6 +120,7 @@ struct walk_verdict {
 
 /**
  * Would the walk index `path` (relative to the root, no leading slash)? The answer is made by
- * looking at the file system now with the same rules. 0 with a verdict; -errno of the root.
+ * looking at the file system now with the same rules. 0 with a verdict; -errno of the root; -EINVAL
+ * for a path with "." or ".." in it.
  */
 int walk_why(const struct walk_opts *opts, struct span path, struct walk_verdict *ret);
