@@ -184,6 +184,7 @@ mapfile_close(struct mapfile *m)
 		struct guard *g = &guards[m->slot];
 
 		store_rel(&g->hi, 0); /* before the addresses can belong to someone else */
+		/* NOLINTNEXTLINE(performance-no-int-to-ptr): drops const */
 		(void)munmap((void *)(uintptr_t)m->data, m->len);
 		store_rel(&g->claimed, 0);
 	}

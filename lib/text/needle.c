@@ -288,7 +288,7 @@ find_fixed(const struct needle *n, struct span text, size_t from, size_t end, bo
 		return SCAN_NONE;
 	end = MIN(end, text.len - n->len + 1);
 	for (;;) {
-		size_t at = scan_next(&n->plan->scan, text.data, from, end), len = n->len;
+		size_t at = scan_next(&n->plan->scan, text.data, from, end), len;
 
 		if (at == SCAN_NONE)
 			return SCAN_NONE;

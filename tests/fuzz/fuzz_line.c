@@ -78,7 +78,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (size < 2)
 		return 0;
-	line_reader_init(&l, 16u * (data[0] + 1u));
+	line_reader_init(&l, 16 * ((size_t)data[0] + 1));
 	step = data[1] + 1u;
 	for (size_t at = 2; at < size; at += step) {
 		size_t n = MIN(step, size - at);

@@ -10,7 +10,8 @@
 static void
 try_rules(struct span text, struct span path)
 {
-	const char *patterns[MAX_RULES + 1] = {0}, *rule = NULL;
+	char *patterns[MAX_RULES + 1] = {0};
+	const char *rule = NULL;
 	struct rules *rules = NULL;
 	struct err err = {0};
 	size_t n = 0;
@@ -23,14 +24,14 @@ try_rules(struct span text, struct span path)
 		if (!patterns[n++])
 			abort();
 	}
-	r = rules_create(patterns, &rules, &err);
+	r = rules_create((const char *const *)patterns, &rules, &err);
 	assert(r == 0 || r == -EINVAL || r == -ENOMEM);
 	assert(r != -EINVAL || err.what[0]);
 	for (int is_dir = 0; r == 0 && is_dir < 2; is_dir++)
 		assert(rules_match(rules, path, is_dir, &rule) == RULE_MISS || rule);
 	rules_destroy(rules);
 	while (n > 0)
-		free((void *)(uintptr_t)patterns[--n]);
+		free(patterns[--n]);
 }
 
 static void
