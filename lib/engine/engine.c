@@ -37,7 +37,8 @@ snap_root_fill(struct snap_root *to, const struct root *r)
 		.tree = r->tree ? tree_ref(r->tree) : NULL,
 		.stale = !r->walked || r->state == ROOT_FAILED,
 		.content = r->cfg.content,
-		.content_max_bytes = r->cfg.content_max_bytes,
+		.content_max_bytes =
+			r->cfg.content_max_bytes ? r->cfg.content_max_bytes : UINT64_MAX,
 	};
 	return to->name && to->path ? 0 : -ENOMEM;
 }

@@ -29,7 +29,7 @@ struct engine_root {
 	char **exclude;    /* NULL-terminated words; may be NULL */
 	bool gitignore, exclude_caches, one_file_system;
 	bool content;
-	uint64_t content_max_bytes;
+	uint64_t content_max_bytes; /* contents of larger files are not searched; 0: no limit */
 };
 
 struct engine_config {

@@ -80,7 +80,7 @@ content_verdict(const struct snap_root *root, struct span below)
 		return "not searched: it could not be opened";
 	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
 		return "not searched: it is no regular file";
-	if (root->content_max_bytes > 0 && (uint64_t)st.st_size > root->content_max_bytes)
+	if ((uint64_t)st.st_size > root->content_max_bytes)
 		return "not searched: it is larger than its root's content_max_size";
 	return content_of_file(fd);
 }

@@ -26,7 +26,8 @@ struct snap_root {
 	struct tree *tree; /* NULL until the first walk is done */
 	bool stale;   /* the file system may differ from the tree (failed or running first walk) */
 	bool content; /* contents may be searched */
-	uint64_t content_max_bytes; /* larger files are not searched, and counted */
+	uint64_t content_max_bytes; /* larger files are not searched, and counted; UINT64_MAX: none
+	                             */
 };
 
 struct snapshot {
