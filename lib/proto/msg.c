@@ -20,14 +20,6 @@ val_of(const json_t *j)
 	return (const struct msg_val *)(const void *)j;
 }
 
-/* jansson's iterator and references want a json_t that is not const, though they change nothing
- * that we can see. */
-static json_t *
-json_unconst(const struct msg_val *v)
-{
-	return (json_t *)(uintptr_t)v;
-}
-
 /* Where inside a string brackets do not count. jansson recurses on each level, so depth is judged
  * before it sees the line: 0, or the 1-based column of the bracket that is one too many. */
 static uint32_t
@@ -127,7 +119,12 @@ msg_at(const struct msg_val *array, size_t i)
 const struct msg_val *
 msg_member(const struct msg_val *object, size_t i, const char **ret_key)
 {
-	json_t *j = json_unconst(object);
+	/* The iterator wants it not const, and changes nothing. */
+	union {
+		const struct msg_val *in;
+		json_t *out;
+	} object_of = {.in = object};
+	json_t *j = object_of.out;
 	void *it = json_object_iter(j);
 
 	while (it && i-- > 0)

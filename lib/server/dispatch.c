@@ -35,19 +35,20 @@ _Static_assert(offsetof(struct server_ops, ctx) == 0, "0 stands for no callback"
 
 /* clang-format off */
 static const struct op ops[] = {
-	{"hello",   "who you are, what the server can do", RIGHT_ASK, answer_hello, NULL, 0},
-	{"ping",    "an empty answer", RIGHT_ASK, answer_ping, NULL, 0},
-	{"help",    "this list", RIGHT_ASK, answer_help, NULL, 0},
-	{"status",  "what the daemon is doing", RIGHT_ASK, NULL, op_status, CALLBACK(status)},
-	{"roots",   "the indexed trees", RIGHT_ASK, NULL, op_roots, CALLBACK(roots)},
-	{"stat",    "all fields of one path", RIGHT_ASK, NULL, op_stat, CALLBACK(stat)},
-	{"why",     "why a path is indexed or not", RIGHT_ASK, NULL, op_why, CALLBACK(why)},
+	{"hello", "who you are, what the server can do", RIGHT_ASK, answer_hello, NULL, 0},
+	{"ping", "an empty answer", RIGHT_ASK, answer_ping, NULL, 0},
+	{"help", "this list", RIGHT_ASK, answer_help, NULL, 0},
+	{"status", "what the daemon is doing", RIGHT_ASK, NULL, op_status, CALLBACK(status)},
+	{"roots", "the indexed trees", RIGHT_ASK, NULL, op_roots, CALLBACK(roots)},
+	{"stat", "all fields of one path", RIGHT_ASK, NULL, op_stat, CALLBACK(stat)},
+	{"why", "why a path is indexed or not", RIGHT_ASK, NULL, op_why, CALLBACK(why)},
 	{"explain", "how a query is understood", RIGHT_ASK, NULL, op_explain, 0},
-	{"cancel",  "end a running request of this connection", RIGHT_ASK, answer_cancel, NULL, 0},
-	{"search",  "entries that match a query", RIGHT_ASK, NULL, op_search, CALLBACK(snapshot)},
-	{"grep",    "lines of contents that match a pattern", RIGHT_ASK, NULL, op_grep, CALLBACK(snapshot)},
-	{"rescan",  "walk the roots, or one, again", RIGHT_ADMIN, NULL, op_rescan, CALLBACK(rescan)},
-	{"reload",  "read the configuration again", RIGHT_ADMIN, answer_reload, NULL, CALLBACK(reload)},
+	{"cancel", "end a request of this connection", RIGHT_ASK, answer_cancel, NULL, 0},
+	{"search", "entries that match a query", RIGHT_ASK, NULL, op_search, CALLBACK(snapshot)},
+	{"grep", "lines that match a pattern", RIGHT_ASK, NULL, op_grep, CALLBACK(snapshot)},
+	{"rescan", "walk the roots, or one, again", RIGHT_ADMIN, NULL, op_rescan, CALLBACK(rescan)},
+	{"reload", "read the configuration again", RIGHT_ADMIN, answer_reload, NULL,
+		CALLBACK(reload)},
 };
 /* clang-format on */
 

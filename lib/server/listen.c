@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #include "base/fd.h"
-#include "base/vec.h"
 #include "server/answer.h"
 #include "server/conn.h"
 #include "server/listener.h"
@@ -133,7 +132,11 @@ listen_fini(struct server *s)
 	closep(&s->spare_fd);
 }
 
-typedef VEC(struct listener *) listener_vec;
+/* The listeners of one configuration. */
+struct listener_set {
+	struct listener **list; /* with room for all */
+	size_t n;
+};
 
 static struct listener *
 find_named(struct listener *const *list, size_t n, struct span name)
@@ -144,22 +147,18 @@ find_named(struct listener *const *list, size_t n, struct span name)
 	return NULL;
 }
 
-/* One more for the new set: the one that has the name already, or what `opened` gave. */
+/* One more for the new set; `l` had the name already or was opened just now. */
 static int
-add_listener(struct server *s, listener_vec *set, struct listener *l)
+add_listener(struct server *s, struct listener_set *set, struct listener *l, struct err *err)
 {
-	if (VEC_PUSH(set, l) < 0)
-		return -ENOMEM;
-	if (!l->event) {
+	set->list[set->n++] = l;
+	if (!l->event)
 		l->event = event_new(s->base, l->fd, EV_READ | EV_PERSIST, on_acceptable, s);
-		if (!l->event)
-			return -ENOMEM;
-	}
-	return 0;
+	return l->event ? 0 : err_set(err, -ENOMEM, "could not listen: out of memory");
 }
 
 static int
-want_tcp(struct server *s, const char *text, listener_vec *set, struct err *err)
+want_tcp(struct server *s, const char *text, struct listener_set *set, struct err *err)
 {
 	AUTO(strbuf_fini) struct strbuf name = {0};
 	struct listener *l;
@@ -167,16 +166,17 @@ want_tcp(struct server *s, const char *text, listener_vec *set, struct err *err)
 
 	if (r < 0)
 		return r;
-	if (find_named(set->data, set->len, strbuf_view(&name)))
+	if (find_named(set->list, set->n, strbuf_view(&name)))
 		return err_set(err, -EINVAL, "cannot listen on \"%s\" twice", text);
 	l = find_named(s->listeners, s->n_listeners, strbuf_view(&name));
 	if (!l)
 		r = listener_open_tcp(text, &l, err);
-	return r < 0 ? r : add_listener(s, set, l);
+	return r < 0 ? r : add_listener(s, set, l, err);
 }
 
 static int
-want_unix(struct server *s, const char *path, mode_t mode, listener_vec *set, struct err *err)
+want_unix(
+	struct server *s, const char *path, mode_t mode, struct listener_set *set, struct err *err)
 {
 	AUTO(strbuf_fini) struct strbuf name = {0};
 	struct listener *l;
@@ -190,11 +190,11 @@ want_unix(struct server *s, const char *path, mode_t mode, listener_vec *set, st
 	else if (chmod(path, mode) < 0)
 		r = err_set(
 			err, -errno, "could not set the mode of %s: %s", path, err_reason(-errno));
-	return r < 0 ? r : add_listener(s, set, l);
+	return r < 0 ? r : add_listener(s, set, l, err);
 }
 
 static int
-want_inherited(struct server *s, int fd, listener_vec *set, struct err *err)
+want_inherited(struct server *s, int fd, struct listener_set *set, struct err *err)
 {
 	AUTO(strbuf_fini) struct strbuf name = {0};
 	struct listener *l;
@@ -205,11 +205,12 @@ want_inherited(struct server *s, int fd, listener_vec *set, struct err *err)
 	l = find_named(s->listeners, s->n_listeners, strbuf_view(&name));
 	if (!l)
 		r = listener_inherit(fd, &l, err);
-	return r < 0 ? r : add_listener(s, set, l);
+	return r < 0 ? r : add_listener(s, set, l, err);
 }
 
 static int
-want_all(struct server *s, const struct server_config *cfg, listener_vec *set, struct err *err)
+want_all(struct server *s, const struct server_config *cfg, struct listener_set *set,
+	struct err *err)
 {
 	int r = 0;
 
@@ -235,18 +236,24 @@ destroy_others(struct listener **list, size_t n, struct listener *const *others,
 int
 listeners_configure(struct server *s, const struct server_config *cfg, struct err *err)
 {
-	listener_vec set = {0};
-	int r = want_all(s, cfg, &set, err);
+	struct listener_set set = {0};
+	size_t n_tcp = 0;
+	int r;
 
+	while (cfg->tcp && cfg->tcp[n_tcp])
+		n_tcp++;
+	set.list = calloc(n_tcp + 1 + cfg->n_inherited_fds, sizeof(void *));
+	if (!set.list)
+		return err_set(err, -ENOMEM, "could not listen: out of memory");
+	r = want_all(s, cfg, &set, err);
 	if (r < 0) {
-		destroy_others(set.data, set.len, s->listeners, s->n_listeners);
+		destroy_others(set.list, set.n, s->listeners, s->n_listeners);
 		return r;
 	}
-	destroy_others(s->listeners, s->n_listeners, set.data, set.len);
-	s->listeners = set.data;
-	s->n_listeners = set.len;
-	for (s->n_tcp = 0; cfg->tcp && cfg->tcp[s->n_tcp];)
-		s->n_tcp++;
+	destroy_others(s->listeners, s->n_listeners, set.list, set.n);
+	s->listeners = set.list;
+	s->n_listeners = set.n;
+	s->n_tcp = n_tcp;
 	set_accepting(s, true);
 	return 0;
 }

@@ -207,7 +207,7 @@ TEST(job, fields_sort_and_count_are_answered_as_asked)
 	p = peer_tcp(&r);
 	asks(&p,
 		"{\"id\":1,\"op\":\"search\",\"q\":\"size:>20\",\"fields\":[\"name\",\"size\","
-	        "\"mtime\","
+		"\"mtime\","
 		"\"inode\"],\"sort\":\"size:desc\",\"limit\":2,\"count\":\"exact\"}",
 		"\"rows\":[[\"f000024\",24,\"1700000000000000000\",\"18446744073709551591\"],"
 		"[\"f000023\",23,");
