@@ -120,7 +120,9 @@ conn_create(struct server *s, int fd)
 	(void)add_rlx(&s->counters.n_connections, 1);
 	(void)identity_find(s, fd, &c->who); /* who is not known is denied */
 	identify(c);
-	if (!c->lookup)
+	if (c->lookup)
+		arm_timer(c, s->limits.first_line_usec); /* a name service may never answer */
+	else
 		begin_first(c);
 	conn_settle(c);
 	return 0;

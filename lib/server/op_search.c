@@ -9,6 +9,7 @@
 #define EXACT_INTEGER_MAX                                                       \
 	(1ull << 53) /* larger ones travel as strings: many readers use doubles \
 	              */
+#define FIRST_BYTES (16u << 10)
 #define FLUSH_USEC (50 * USEC_PER_MSEC)
 
 /* A running search or grep. */
@@ -330,6 +331,7 @@ put_rows(struct job *j, struct search *s, struct strbuf *out)
 
 	while ((r = cursor_next(s->cursor, &hit)) > 0) {
 		if (j->n_rows++ == 0) {
+			(void)strbuf_reserve(out, FIRST_BYTES);
 			json = answer_open(out, strbuf_view(&j->id), "rows");
 			json_key(&json, "rows");
 			json_open(&json, '[');

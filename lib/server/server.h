@@ -13,10 +13,11 @@
  *
  * Signals and timers of the daemon live in the same loop: server_watch_signal(), server_every().
  *
- * Ownership: server_create()/server_destroy(); ops' ctx is the daemon's and outlives the server.
- * Threads:   create, listen, run, reload, destroy and all callbacks marked "loop" on the loop's
- * thread; server_stop() and server_post() any thread. Callbacks marked "worker" run on the compute
- * pool. Errors:    -EADDRINUSE and others of listening with a sentence in err.
+ * Ownership: server_create()/server_destroy(); ops' ctx is the daemon's and outlives the server,
+ * and so do the pools. server_destroy() waits for the requests that workers still have and delivers
+ * what was posted. Threads:   create, listen, run, reload, destroy and all callbacks marked "loop"
+ * on the loop's thread; server_stop() and server_post() any thread. Callbacks marked "worker" run
+ * on the compute pool. Errors:    -EADDRINUSE and others of listening with a sentence in err.
  */
 #pragma once
 
@@ -92,17 +93,20 @@ int server_create(const struct server_ops *ops, struct pool *compute, struct poo
 int server_configure(struct server *s, const struct server_config *cfg, struct err *err);
 /** The loop, until server_stop(). */
 int server_run(struct server *s);
-/** Stop accepting, cancel queries, flush what can be flushed within grace_usec, then leave the
- * loop. Any thread. */
+/** Stop accepting, end queries (each is answered, with the error `stopping` when it was not done),
+ * flush what can be flushed within grace_usec, then leave the loop. Any thread; the first call
+ * counts. May come before server_run(). */
 void server_stop(struct server *s, usec_t grace_usec);
 void server_destroy(struct server *s);
 
 /** The port of the i-th TCP listener (after port 0). */
 int server_tcp_port(const struct server *s, size_t i);
 
-/** Call fn(ctx) in the loop. Any thread. Never fails: -ENOMEM means it was not queued. */
+/** Call fn(ctx) in the loop. Any thread. Never fails: -ENOMEM means it was not queued. Waits while
+ * the mailbox (1,024) is full, but not on the loop's own thread. */
 int server_post(struct server *s, void (*fn)(void *ctx), void *ctx);
-/** Deliver a signal as an event in the loop. */
+/** Deliver a signal as an event in the loop. It is blocked in the calling thread; every other
+ * thread must block it too, as those of thread_start() do. */
 int server_watch_signal(struct server *s, int signo, void (*fn)(void *ctx, int signo), void *ctx);
 /** Call fn every interval_usec in the loop. */
 int server_every(struct server *s, usec_t interval_usec, void (*fn)(void *ctx), void *ctx);
