@@ -4,6 +4,7 @@
 #include "text/codepoint.h"
 #include <errno.h>
 #include <stdio.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #define CASED_END 0x1e944u
@@ -137,6 +138,9 @@ TEST(pattern, bytes_that_are_not_utf8_match_no_character)
 	check_matches("\xff", 0, "a\xff", "1-2 ");
 	check_matches("\xff.", PATTERN_REGEX, "a\xff\xfe", "1-3 ");
 	check_matches("x?", PATTERN_REGEX, "\xa9y", "1-1 2-2 ");
+	/* A leading ".*" does not mean that a match starts a line. */
+	check_matches(".*[xy]", PATTERN_REGEX, "a\xff-x\n-y", "2-4 5-7 ");
+	check_matches(".*[xy]", PATTERN_REGEX | PATTERN_PATH, "\xff-x", "1-3 ");
 }
 
 static void
@@ -192,6 +196,7 @@ TEST(pattern, a_long_line_does_not_run_out_of_compiled_code_s_stack)
 
 	memset(text, 'a', sizeof(text) - 1);
 	check_matches("(?:a|b)*", PATTERN_REGEX, text, "0-40000 40000-40000 ");
+	check_matches("(?:(a)|(b))*", PATTERN_REGEX, text, "0-40000 40000-40000 ");
 }
 
 TEST(pattern, limits_are_of_one_start_not_of_the_whole_text)
@@ -367,6 +372,32 @@ TEST(pattern, case_partners_are_those_of_the_compiled_pattern)
 	strbuf_fini(&all);
 	strbuf_fini(&want);
 	strbuf_fini(&got);
+}
+
+#ifndef PR_SET_MDWE
+#	define PR_SET_MDWE 65
+#	define PR_MDWE_REFUSE_EXEC_GAIN 1
+#endif
+
+TEST(pattern, where_memory_may_not_be_executable_the_interpreter_matches)
+{
+	static struct pattern *held[10000];
+	size_t n = 0;
+
+	CHECK_INT(pattern_create(span_of("[a-c]+d"), PATTERN_REGEX, &held[n++], NULL), 0);
+	CHECK(pattern_is_jit(held[0]));
+	if (prctl(PR_SET_MDWE, PR_MDWE_REFUSE_EXEC_GAIN, 0, 0, 0) == 0) {
+		/* Memory that was granted before serves a few more patterns. */
+		while (n < ARRAY_LEN(held) && pattern_is_jit(held[n - 1])) {
+			CHECK_INT(pattern_create(span_of("[a-c]+d"), PATTERN_REGEX, &held[n], NULL),
+				0);
+			n++;
+		}
+		CHECK(!pattern_is_jit(held[n - 1]));
+	}
+	check_matches("[a-c]+d", PATTERN_REGEX, "xabd\n-cd", "1-4 6-8 ");
+	while (n > 0)
+		pattern_destroy(held[--n]);
 }
 
 /* But for broken bytes: the two take the place between two of them for different ones (\\B). */
