@@ -18,7 +18,8 @@ target_compile_features(trawl_flags INTERFACE c_std_17)
 target_compile_options(trawl_flags INTERFACE
   -std=gnu17 -pthread -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2
   -Wundef -Wcast-qual -Wwrite-strings -Wpointer-arith -Wimplicit-fallthrough
-  -Wno-format-truncation # cutting a message to its buffer is meant; other cuts are checked
+  # Cutting a message to its buffer is meant; other cuts are checked.
+  $<$<C_COMPILER_ID:GNU>:-Wno-format-truncation>
   -fno-omit-frame-pointer)
 target_compile_definitions(trawl_flags INTERFACE _GNU_SOURCE TRAWL_VERSION="${PROJECT_VERSION}")
 target_include_directories(trawl_flags INTERFACE ${CMAKE_SOURCE_DIR}/lib)
