@@ -386,7 +386,7 @@ const struct command cmd_grep = {
 	.details =
 		"Without a query every file of the index is looked into. PATTERN is a Perl "
 		"compatible regular\nexpression; without a capital in it, case does not matter.\n\n"
-		"  trawl grep 'kmalloc\\(' ext:c         trawl grep -Fw TODO --in=. NOT ext:md\n",
+		"  trawl grep 'kmalloc\\(' ext:c         trawl grep -Fw errno --in=. NOT ext:md\n",
 	.opts = opts,
 	.run = run,
 };
