@@ -56,6 +56,14 @@ arena_zalloc(struct arena *a, size_t bytes)
 	return p;
 }
 
+void *
+arena_array(struct arena *a, size_t n, size_t elem_bytes)
+{
+	size_t bytes;
+
+	return __builtin_mul_overflow(n, elem_bytes, &bytes) ? NULL : arena_zalloc(a, bytes);
+}
+
 char *
 arena_copy(struct arena *a, const void *data, size_t len)
 {

@@ -22,11 +22,12 @@ struct arena {
 
 void *arena_alloc(struct arena *a, size_t bytes);
 void *arena_zalloc(struct arena *a, size_t bytes);
+/** n zeroed elements. */
+void *arena_array(struct arena *a, size_t n, size_t elem_bytes);
 /** A copy of the bytes, followed by a NUL. */
 char *arena_copy(struct arena *a, const void *data, size_t len);
 void arena_reset(struct arena *a);
 void arena_fini(struct arena *a);
 
 #define ARENA_NEW(a, type) ((type *)arena_zalloc((a), sizeof(type)))
-#define ARENA_ARRAY(a, type, n) \
-	((type *)((n) > SIZE_MAX / sizeof(type) ? NULL : arena_zalloc((a), (n) * sizeof(type))))
+#define ARENA_ARRAY(a, type, n) ((type *)arena_array((a), (n), sizeof(type)))
