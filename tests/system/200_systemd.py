@@ -5,6 +5,7 @@ One box serves all tests, in their order; each leaves the service as the next on
 import json
 import os
 import subprocess
+import sys
 import time
 
 from box import TOP, Skip, main, until
@@ -92,7 +93,7 @@ def test_it_runs_as_its_own_user_and_tells_its_status():
     status = box.run("cat", f"/proc/{pid}/status").stdout
     uid = next(x.split()[1] for x in status.splitlines() if x.startswith("Uid:"))
     assert uid != "0" and box.run("id", "-u", "trawl").stdout.strip() == uid, status
-    assert property_of("StatusText"), "STATUS= says something"
+    until(lambda: property_of("StatusText"), "STATUS= says something")
     assert property_of("NotifyAccess") == "main" and property_of("Type") == "notify"
 
 
@@ -149,6 +150,24 @@ def test_the_watchdog_ends_a_daemon_that_hangs():
     until(lambda: len(found("ext:c")) == 3, "it serves again")
 
 
+# Seizes threads and stops each by itself; then reaps them, for a dead thread that its tracer has not
+# seen keeps the whole process, and its sockets, from being gone.
+STOPPER = """
+import ctypes, os, sys
+SEIZE, INTERRUPT, ALL_CHILDREN = 0x4206, 0x4207, 0x40000000
+libc = ctypes.CDLL(None, use_errno=True)
+for thread in map(int, sys.argv[1:]):
+    if libc.ptrace(SEIZE, thread, 0, 0) or libc.ptrace(INTERRUPT, thread, 0, 0):
+        sys.exit(os.strerror(ctypes.get_errno()))
+print("held", flush=True)
+try:
+    while True:
+        os.waitpid(-1, ALL_CHILDREN)
+except ChildProcessError:
+    pass
+"""
+
+
 def test_the_watchdog_sees_a_stopped_worker():
     need_box()
     pid = property_of("MainPID")
@@ -157,15 +176,12 @@ def test_the_watchdog_sees_a_stopped_worker():
     assert workers, names
     # Threads that never come back: a debugger's stop, through ptrace, holds them alone. From outside,
     # where the same threads have other numbers: the box has no Python.
-    stopper = ("import ctypes,sys,time\nc=ctypes.CDLL(None,use_errno=True)\nfor t in sys.argv[1:]:\n"
-               "    c.ptrace(0x4206, int(t), 0, 0); c.ptrace(0x4207, int(t), 0, 0)\nprint('held', flush=True)\ntime.sleep(60)\n")
     outside = pids_outside(int(pid))
-    held = subprocess.Popen(["python3", "-c", stopper, *[str(outside[int(w)]) for w in workers if int(w) in outside]],
-                            stdout=subprocess.PIPE)
+    held = subprocess.Popen([sys.executable, "-c", STOPPER, *[str(outside[int(w)]) for w in workers]], stdout=subprocess.PIPE)
     try:
         assert held.stdout.readline() == b"held\n"
         until(lambda: property_of("MainPID") not in (pid, "0"), "the daemon is started again")
-        assert "Watchdog timeout" in journal() or "watchdog" in journal().lower(), journal()
+        assert journal().count("Watchdog timeout") >= 2, journal()
     finally:
         held.kill()
         held.wait()
@@ -215,17 +231,12 @@ def test_a_socket_starts_it_at_the_first_question():
 
 def test_purge_leaves_nothing():
     need_box()
+    # What the administrator wrote is not the package's to remove.
+    box.run("sh", "-c", "rm -r /etc/trawl/trawld.conf.d/*.conf /run/systemd/system/trawld.service.d", check=True)
     box.run("dpkg", "--purge", "trawl", check=True)
     left = box.run("sh", "-c", "ls -d /etc/trawl /var/lib/trawl /run/trawl /usr/bin/trawl /usr/sbin/trawld 2>/dev/null; "
                                "systemctl list-unit-files --no-legend 'trawld*'").stdout
     assert left.strip() == "", left
-
-
-def test_zz_the_box_goes_down():
-    global box
-    need_box()
-    box.down()
-    box = None
 
 
 try:
