@@ -73,9 +73,49 @@ fd_write_full(int fd, const void *buf, size_t len)
 	return 0;
 }
 
-/* One piece, shorter than PATH_MAX and NUL terminated. */
+/* One name or several, as openat(2) takes them. */
 static int
-open_piece(int dirfd, const char *piece, int flags)
+open_noatime(int dirfd, const char *name, int flags)
+{
+	int fd;
+
+	do {
+		fd = openat(dirfd, name, flags);
+		if (fd < 0 && errno == EPERM && (flags & O_NOATIME)) {
+			flags &= ~O_NOATIME; /* only the owner may ask for it */
+			errno = EINTR;
+		}
+	} while (fd < 0 && errno == EINTR);
+	return fd < 0 ? -errno : fd;
+}
+
+/* Without openat2 (an old kernel, a container's system call filter): a component at a time, none of
+ * them a symbolic link. `piece` is cut up on the way. */
+static int
+open_steps(int dirfd, char *piece, int flags)
+{
+	AUTO(closep) int at = -1;
+	char *slash;
+
+	while ((slash = strchr(piece, '/'))) {
+		int fd;
+
+		*slash = '\0';
+		fd = *piece ? openat(at >= 0 ? at : dirfd, piece,
+				      O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+		            : fcntl(at >= 0 ? at : dirfd, F_DUPFD_CLOEXEC, 0);
+		if (fd < 0)
+			return errno == ENOTDIR ? -ELOOP : -errno;
+		closep(&at);
+		at = fd;
+		piece = slash + 1;
+	}
+	return open_noatime(at >= 0 ? at : dirfd, *piece ? piece : ".", flags | O_NOFOLLOW);
+}
+
+/* One piece of a path, shorter than PATH_MAX and NUL terminated. */
+static int
+open_piece(int dirfd, char *piece, int flags)
 {
 	struct open_how how = {
 		.flags = (uint64_t)(unsigned)flags,
@@ -86,11 +126,14 @@ open_piece(int dirfd, const char *piece, int flags)
 	do {
 		fd = syscall(SYS_openat2, dirfd, piece, &how, sizeof(how));
 		if (fd < 0 && errno == EPERM && (how.flags & O_NOATIME)) {
-			how.flags &= ~(uint64_t)O_NOATIME; /* only the owner may ask for it */
+			how.flags &= ~(uint64_t)O_NOATIME;
 			errno = EAGAIN;
 		}
 		/* EAGAIN: a rename raced with the resolution; the kernel asks to try again. */
 	} while (fd < 0 && (errno == EAGAIN || errno == EINTR));
+	/* EPERM is how some filters say that the call is not to be had. */
+	if (fd < 0 && (errno == ENOSYS || errno == EPERM))
+		return open_steps(dirfd, piece, flags);
 	return fd < 0 ? -errno : (int)fd;
 }
 
@@ -133,7 +176,7 @@ fd_open_beneath(int dirfd, struct span path, int flags)
 	if (!(flags & O_PATH))
 		final |= O_NOATIME;
 	if (path.len == 0)
-		return open_piece(dirfd, ".", final);
+		return open_noatime(dirfd, ".", final);
 	if (path.data[0] == '/' || memchr(path.data, '\0', path.len))
 		return -EXDEV;
 	if (has_dots(path))

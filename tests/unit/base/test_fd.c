@@ -3,9 +3,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -66,6 +70,50 @@ TEST(fd, beneath_refuses_links_dots_and_absolute_paths, .init = make_dir, .fini 
 	CHECK_INT(fd_open_beneath(dirfd_, SPAN_LIT("real/.."), O_RDONLY), -EXDEV);
 	CHECK_INT(fd_open_beneath(dirfd_, SPAN_LIT("/etc/passwd"), O_RDONLY), -EXDEV);
 	CHECK_INT(fd_open_beneath(dirfd_, (struct span){"real\0x", 6}, O_RDONLY), -EXDEV);
+}
+
+/* From here on openat2() fails with `error` in this process, as under a container's filter. */
+static void
+forbid_openat2(unsigned error)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_openat2, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | error),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog filter = {.len = ARRAY_LEN(code), .filter = code};
+
+	CHECK_INT(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+	CHECK_INT(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter), 0);
+}
+
+static void
+check_without_openat2(unsigned error)
+{
+	int fd;
+
+	test_write(dir, "a/b/file", "x");
+	CHECK_INT(symlinkat("a", dirfd_, "link"), 0);
+	CHECK_INT(symlinkat("a/b/file", dirfd_, "flink"), 0);
+	forbid_openat2(error);
+	CHECK_INT(first_byte(fd_open_beneath(dirfd_, SPAN_LIT("a/b/file"), O_RDONLY)), 'x');
+	CHECK_INT(fd_open_beneath(dirfd_, SPAN_LIT("link/b/file"), O_RDONLY), -ELOOP);
+	CHECK_INT(fd_open_beneath(dirfd_, SPAN_LIT("flink"), O_RDONLY), -ELOOP);
+	CHECK_INT(fd_open_beneath(dirfd_, SPAN_LIT("a/none/file"), O_RDONLY), -ENOENT);
+	fd = fd_open_beneath(dirfd_, SPAN_LIT("a/b"), O_RDONLY | O_DIRECTORY);
+	CHECK(fd >= 0);
+	closep(&fd);
+}
+
+TEST(fd, without_openat2_it_goes_a_component_at_a_time, .init = make_dir, .fini = remove_dir)
+{
+	check_without_openat2(ENOSYS);
+}
+
+TEST(fd, a_filter_that_says_eperm_is_no_obstacle, .init = make_dir, .fini = remove_dir)
+{
+	check_without_openat2(EPERM);
 }
 
 TEST(fd, names_of_dots_that_are_not_dots_are_names, .init = make_dir, .fini = remove_dir)
