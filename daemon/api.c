@@ -4,6 +4,7 @@
 #include "daemon.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -191,6 +192,26 @@ on_why(void *ctx, struct span path, struct json *out, struct err *err)
 	return 0;
 }
 
+/* As in rows: nanoseconds are a string, because many readers of JSON round numbers to 53 bits. */
+static void
+put_value(struct json *out, enum field_kind kind, struct span text, int64_t number)
+{
+	char digits[24];
+
+	switch (kind) {
+	case FIELD_TEXT:
+		json_str(out, text);
+		return;
+	case FIELD_NUMBER:
+		json_i64(out, number);
+		return;
+	case FIELD_TIME:
+		(void)snprintf(digits, sizeof(digits), "%" PRId64, number);
+		json_cstr(out, digits);
+		return;
+	}
+}
+
 static int
 put_fields(const struct snapshot *s, uint32_t root, uint32_t entry, struct json *out)
 {
@@ -205,10 +226,7 @@ put_fields(const struct snapshot *s, uint32_t root, uint32_t entry, struct json 
 		if (r < 0)
 			return r;
 		json_key(out, field_word((enum field)f));
-		if (field_kind((enum field)f) == FIELD_TEXT)
-			json_str(out, strbuf_view(&text));
-		else
-			json_i64(out, number);
+		put_value(out, field_kind((enum field)f), strbuf_view(&text), number);
 	}
 	return 0;
 }
