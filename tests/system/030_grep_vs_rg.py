@@ -12,7 +12,7 @@ CONTENT = [  # query, options of rg
     ("content:needle", ["-i", "-F", "needle"]),
     ("case:yes content:needle", ["-F", "needle"]),
     ('content:"alpha beta"', ["-i", "-F", "alpha beta"]),
-    ("content:/needle$/", ["-i", r"needle\r?$"]),
+    ("content:/needle$/", ["-i", r"needle$"]),
     ("content:/^the/", ["-i", "^the"]),
     (r"content:/memory_\w+/", ["-i", r"memory_\w+"]),
     (r"content:/k(malloc|free)\b/", ["-i", r"k(malloc|free)\b"]),
@@ -21,7 +21,7 @@ CONTENT = [  # query, options of rg
     ("content:straße", ["-i", "-F", "straße"]),
     ("content:x1", ["-i", "-F", "x1"]),
 ]
-RG = ["rg", "-uuu", "--no-config", "--no-messages", "--no-encoding", "--no-mmap"]
+RG = ["rg", "-uu", "--no-config", "--no-messages", "--no-encoding", "--no-mmap"]
 
 
 def text_files(root):

@@ -79,7 +79,7 @@ def test_names_metadata_and_contents():
             same(c.search(q), [p for p in everything if wanted(p[len(root):])], q)
         binary = with_nul(root)
         for q, options in RG:
-            r = subprocess.run(["rg", "-uuu", "--no-config", "--no-encoding", "-l", "-0", *options, root], capture_output=True)
+            r = subprocess.run(["rg", "-uu", "--no-config", "--no-encoding", "-l", "-0", *options, root], capture_output=True)
             wanted = sorted(p for p in r.stdout.split(b"\0") if p and p not in binary)
             same([p for p in c.search(q, timeout_ms=60000) if p not in binary], wanted, q)
         print(f"  {len(FIND) + len(WORDS) + len(RG)} queries over {len(everything)} entries agree")
