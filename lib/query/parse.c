@@ -161,7 +161,7 @@ parse_and(struct parser *p, struct node **ret)
 	int r = 0;
 
 	for (; r == 0;) {
-		struct node *n;
+		struct node *n = NULL;
 
 		if (p->at->kind == TOKEN_AND) {
 			if (p->at == first || !starts_operand(p->at + 1))
@@ -198,7 +198,7 @@ parse_or(struct parser *p, struct node **ret)
 
 	for (;;) {
 		const struct token *here = p->at;
-		struct node *n;
+		struct node *n = NULL;
 		int r = parse_and(p, &n);
 
 		if (r == 1 && here == first)
