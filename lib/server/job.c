@@ -152,7 +152,10 @@ job_start(struct conn *c, struct msg *m, struct span id, job_step step, void (*f
 	struct server *s = c->server;
 	struct job *j = calloc(1, sizeof(*j));
 
-	if (!j || init_job(j, c, id) < 0) {
+	if (!j)
+		return -ENOMEM;
+	if (init_job(j, c, id) < 0) {
+		strbuf_fini(&j->id);
 		free(j);
 		return -ENOMEM;
 	}

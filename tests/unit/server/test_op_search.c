@@ -90,10 +90,10 @@ TEST(op_search, grep_gives_lines_with_columns_spans_and_context)
 	hears(&p, "{\"id\":1,\"ev\":\"end\",\"n\":2,\"more\":false,\"files\":2,\"skipped\":{}");
 	CHECK_STR(answer(&r, &p,
 			  "{\"id\":1,\"op\":\"grep\",\"q\":\"a.txt\",\"pattern\":\"TW.\",\"regex\":"
-	                  "true,"
+			  "true,"
 			  "\"case\":\"fold\",\"context\":1,\"before\":0}"),
 		"{\"id\":1,\"ev\":\"rows\",\"rows\":[[\"/a.txt\",2,1,\"two needle and "
-	        "needle\",[[0,3]]],"
+		"needle\",[[0,3]]],"
 		"[\"/a.txt\",3,0,\"three\",[]]]}");
 	hears(&p, "\"n\":1,");
 	CHECK_STR(answer(&r, &p,
