@@ -14,14 +14,15 @@
  * Order of answers: the roots in their order, entries in entry order, unless a sort is asked; with
  * a sort everything is evaluated at the first cursor_next(), ties in entry order.
  *
- * Truth: a file whose contents are verified is opened below its root without following links, must
- * be a regular file, and is compared by statx with its entry; its lines are those of now. A
+ * Truth: names and metadata are those of the snapshot. A file whose contents are verified is opened
+ * below its root without following links and must be a regular file; its lines are those of now. A
  * candidate that is gone or unreadable or binary or too large is counted in cursor_stats.skipped,
  * never silently dropped.
  *
  * Ownership: query: arena inside, query_destroy(). Cursor: cursor_close(); it holds references to
- * the query (query_ref) and the snapshot. Threads:   a query is const; a cursor belongs to one
- * thread at a time. Errors:    parse: -EINVAL with err->pos (1-based column in bytes) and a hint;
+ * the query (query_ref) and the snapshot.
+ * Threads:   a query is const; a cursor belongs to one thread at a time.
+ * Errors:    parse: -EINVAL with err->pos (1-based column in bytes) and a hint;
  * -EOVERFLOW too long or too deep. next: -ECANCELED, -ETIMEDOUT, -ENOMEM, -EIO the segment could
  * not be read, -EOVERFLOW a pattern reached its match limit.
  */

@@ -2,6 +2,7 @@
 #include "test.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <unistd.h>
 
 static struct strbuf printed;
@@ -383,4 +384,38 @@ TEST(parse, reads_sort_keys)
 	CHECK_INT(query_sort_parse(span_of("name,"), keys, &err), -EINVAL);
 	CHECK_INT(query_sort_parse(span_of("a,b,c,d,e"), keys, &err), -EINVAL);
 	CHECK_INT(query_sort_parse(span_of("name,name,name,name,name"), keys, &err), -EINVAL);
+}
+
+/* Pieces of the language in any order: accepted or refused with a column inside the text, and what
+ * is printed of what was accepted is never empty. */
+TEST(parse, any_text_is_accepted_or_refused_at_a_column_in_it)
+{
+	static const char *const pieces[] = {"a", "(", ")", "|", "-", "!", " ", "\"", "\\", "/",
+		"*", "[", "]", "..", ":", "size:", ">", "10k", "mtime:", "<7d", "2026-01",
+		"name:", "content:", "/a+/", "AND ", "NOT ", " OR ", "ext:", ",", "\xff",
+		"perm:", "case:yes", "empty:", "user:", "depth:", "type:", "\n", "Z",
+		"lang:", "in:", "dupe:no"};
+	uint64_t seed = 42;
+	unsigned long n = test_scale(5000000);
+
+	for (unsigned long i = 0; i < n; i++) {
+		char text[256] = "";
+		struct err err = {0};
+		size_t len = 0;
+		int r;
+
+		for (unsigned k = 0; k < i % 12; k++) {
+			seed = seed * 6364136223846793005u + 1442695040888963407u;
+			(void)snprintf(text + len, sizeof(text) - len, "%s",
+				pieces[(seed >> 33) % ARRAY_LEN(pieces)]);
+			len = strlen(text);
+		}
+		r = parse(text, QUERY_CASE_SMART, &err);
+		if (r == 0)
+			CHECK(printed.len > 2);
+		else
+			cr_assert((r == -EINVAL || r == -EOVERFLOW) && err.pos >= 1 &&
+					  err.pos <= len + 1 && err.what[0] && err.hint[0],
+				"%s: %d, column %u, %s (%s)", text, r, err.pos, err.what, err.hint);
+	}
 }
