@@ -31,7 +31,7 @@ void grep_lines_fini(struct grep_lines *g);
 int grep_find(struct matcher *m, struct span text, size_t from, const struct cursor_opts *opts,
 	struct match *ret);
 
-/** Lines that match, into g: their number, or an error of matcher_find() or query_poll(). Of
+/** Lines that match, into out: their number, or an error of matcher_find() or query_poll(). Of
  *  matching lines beyond `keep` only the number is kept. */
 int64_t grep_text(struct matcher *m, struct span text, const struct cursor_opts *opts,
-	uint64_t keep, struct grep_lines *g);
+	uint64_t keep, struct grep_lines *out);

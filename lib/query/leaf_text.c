@@ -234,25 +234,43 @@ siblings_path(const struct eval_at *at, uint32_t entry, struct strbuf *path)
 	return path->failed ? -ENOMEM : 0;
 }
 
+/* A word with a slash, against the path of a directory that ends in a slash: 1 it is in it, so
+ * everything below matches; 0 nothing does; 2 it may go on into the names, which hold no slash: the
+ * word's last one is then the path's. */
 static int
-path_siblings(const struct eval_at *at, const struct node *n, uint32_t lo, uint32_t hi,
+word_in_directory(const struct eval_at *at, const struct node *n, struct span path)
+{
+	const struct needle *needle = &n->text.needle;
+	const char *slash = memrchr(needle->text, '/', needle->len);
+	struct strbuf *folded = &at->worker->folded;
+
+	if (holds(needle, path))
+		return 1;
+	if (needle->fold) {
+		strbuf_reset(folded);
+		if (fold_append(folded, path) < 0)
+			return -ENOMEM;
+		path = strbuf_view(folded);
+	}
+	return span_ends(path, (struct span){needle->text, (size_t)(slash - needle->text) + 1}) ? 2
+	                                                                                        : 0;
+}
+
+/* Names [lo, hi) one by one, behind the path of their directory. */
+static int
+path_names(const struct eval_at *at, const struct node *n, uint32_t lo, uint32_t hi,
 	const struct bits *want, struct bits *out)
 {
 	struct strbuf *path = &at->worker->path;
-	size_t len = 0;
+	size_t len = path->len;
 
 	for (uint32_t e = lo; e < hi; e++) {
-		int r = 0;
+		int r;
 
 		if (!bits_get(want, e - at->lo))
 			continue;
-		if (len == 0)
-			r = siblings_path(at, lo, path);
-		if (len == 0)
-			len = path->len;
 		strbuf_truncate(path, len);
-		if (r == 0)
-			r = strbuf_span(path, tree_name(at->e->cols, e));
+		r = strbuf_span(path, tree_name(at->e->cols, e));
 		if (r == 0)
 			r = path_holds(at, n, strbuf_view(path));
 		if (r < 0)
@@ -261,6 +279,29 @@ path_siblings(const struct eval_at *at, const struct node *n, uint32_t lo, uint3
 			bits_set(out, e - at->lo);
 	}
 	return 0;
+}
+
+static int
+path_siblings(const struct eval_at *at, const struct node *n, uint32_t lo, uint32_t hi,
+	const struct bits *want, struct bits *out)
+{
+	struct strbuf *path = &at->worker->path;
+	uint32_t first = lo;
+	int r;
+
+	while (first < hi && !bits_get(want, first - at->lo))
+		first++;
+	if (first == hi)
+		return 0;
+	r = siblings_path(at, lo, path);
+	if (r < 0)
+		return r;
+	if (n->text.form != TEXT_WORD)
+		return path_names(at, n, first, hi, want, out);
+	r = word_in_directory(at, n, strbuf_view(path));
+	if (r == 1)
+		bits_set_range(out, lo - at->lo, hi - at->lo);
+	return r == 2 ? path_names(at, n, first, hi, want, out) : MIN(r, 0);
 }
 
 static int

@@ -98,7 +98,7 @@ verify_create(struct eval *e, const struct cursor_opts *opts, candidate_fn next,
 	v->lines = opts->grep && !opts->files_only;
 	v->batch_next = VERIFY_BATCH_FIRST;
 	v->keep = lines_to_keep(opts);
-	v->of_root = calloc(e->snapshot->n_roots + 1, sizeof(*v->of_root));
+	v->of_root = calloc(e->snapshot->n_roots + 1, sizeof(struct eval *));
 	if (!v->of_root)
 		r = -ENOMEM;
 	for (; r == 0 && v->n_workers < n_workers; v->n_workers++)
