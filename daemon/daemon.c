@@ -130,19 +130,22 @@ on_reload_signal(void *ctx, int signo)
 		log_error("%s", err.what);
 }
 
-/* Where clients find us, for scripts: one line "host:port" in the state directory. */
+/* Where clients find us, for scripts: the first TCP address, one line in the state directory. */
 static void
 write_address(const struct daemon *d)
 {
-	char text[64];
 	AUTO(closep) int dir = open(d->config->state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int port = server_tcp_port(d->server, 0);
-	int n, r;
+	AUTO(strbuf_fini) struct strbuf text = {0};
+	const char *address;
+	int r;
 
-	if (dir < 0 || port <= 0)
+	for (size_t i = 0; (address = server_listener(d->server, i)); i++) {
+		if (!span_starts(span_of(address), SPAN_LIT("unix:")))
+			break;
+	}
+	if (dir < 0 || !address || strbuf_printf(&text, "%s\n", address) < 0)
 		return;
-	n = snprintf(text, sizeof(text), "127.0.0.1:%d\n", port);
-	r = fd_replace(dir, ADDRESS_FILE, text, (size_t)n, 0644);
+	r = fd_replace(dir, ADDRESS_FILE, text.data, text.len, 0644);
 	if (r < 0)
 		log_warn("could not write \"%s/%s\": %s, ignoring", d->config->state_dir,
 			ADDRESS_FILE, err_reason(r));
@@ -151,10 +154,10 @@ write_address(const struct daemon *d)
 static void
 log_listeners(const struct daemon *d)
 {
-	for (size_t i = 0; server_tcp_port(d->server, i) > 0; i++)
-		log_info("listening on 127.0.0.1:%d", server_tcp_port(d->server, i));
-	if (d->config->unix_path[0])
-		log_info("listening on %s", d->config->unix_path);
+	const char *address;
+
+	for (size_t i = 0; (address = server_listener(d->server, i)); i++)
+		log_info("listening on %s", address);
 }
 
 /* Each process needs a descriptor a connection: take what the hard limit gives. */

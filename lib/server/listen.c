@@ -147,6 +147,18 @@ find_named(struct listener *const *list, size_t n, struct span name)
 	return NULL;
 }
 
+/* Did the service manager pass a socket that is bound to `address`? Then ours would be in its way.
+ */
+static bool
+is_inherited(const struct listener_set *set, struct span address)
+{
+	for (size_t i = 0; i < set->n; i++)
+		if (span_starts(span_of(set->list[i]->name), SPAN_LIT("fd:")) &&
+			span_eq(span_of(set->list[i]->address), address))
+			return true;
+	return false;
+}
+
 /* One more for the new set; `l` had the name already or was opened just now. */
 static int
 add_listener(struct server *s, struct listener_set *set, struct listener *l, struct err *err)
@@ -166,6 +178,8 @@ want_tcp(struct server *s, const char *text, struct listener_set *set, struct er
 
 	if (r < 0)
 		return r;
+	if (is_inherited(set, strbuf_view(&name)))
+		return 0;
 	if (find_named(set->list, set->n, strbuf_view(&name)))
 		return err_set(err, -EINVAL, "cannot listen on \"%s\" twice", text);
 	l = find_named(s->listeners, s->n_listeners, strbuf_view(&name));
@@ -182,7 +196,7 @@ want_unix(
 	struct listener *l;
 	int r = strbuf_printf(&name, "unix:%s", path);
 
-	if (r < 0)
+	if (r < 0 || is_inherited(set, strbuf_view(&name)))
 		return r;
 	l = find_named(s->listeners, s->n_listeners, strbuf_view(&name));
 	if (!l)
@@ -214,12 +228,12 @@ want_all(struct server *s, const struct server_config *cfg, struct listener_set 
 {
 	int r = 0;
 
+	for (size_t i = 0; i < cfg->n_inherited_fds && r == 0; i++)
+		r = want_inherited(s, cfg->inherited_fds[i], set, err);
 	for (const char *const *t = cfg->tcp; t && *t && r == 0; t++)
 		r = want_tcp(s, *t, set, err);
 	if (r == 0 && cfg->unix_path)
 		r = want_unix(s, cfg->unix_path, cfg->unix_mode, set, err);
-	for (size_t i = 0; i < cfg->n_inherited_fds && r == 0; i++)
-		r = want_inherited(s, cfg->inherited_fds[i], set, err);
 	return r;
 }
 
@@ -253,7 +267,6 @@ listeners_configure(struct server *s, const struct server_config *cfg, struct er
 	destroy_others(s->listeners, s->n_listeners, set.list, set.n);
 	s->listeners = set.list;
 	s->n_listeners = set.n;
-	s->n_tcp = n_tcp;
 	set_accepting(s, true);
 	return 0;
 }
@@ -263,5 +276,5 @@ listeners_close(struct server *s)
 {
 	destroy_others(s->listeners, s->n_listeners, NULL, 0);
 	s->listeners = NULL;
-	s->n_listeners = s->n_tcp = 0;
+	s->n_listeners = 0;
 }

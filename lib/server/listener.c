@@ -126,18 +126,42 @@ listener_tcp_name(const char *text, struct strbuf *ret, struct err *err)
 	return r < 0 ? r : put_name(&a, ret);
 }
 
+/* What the socket is bound to, as text of malloc. */
+static char *
+bound_to(int fd, int *ret_port)
+{
+	struct strbuf text = {0};
+	union address a = {0};
+	socklen_t len = sizeof(a) - 1; /* a Unix path keeps its NUL */
+
+	if (getsockname(fd, &a.any, &len) < 0)
+		return NULL;
+	if (a.any.sa_family == AF_UNIX) {
+		(void)strbuf_printf(&text, "unix:%s", a.local.sun_path);
+	} else {
+		(void)put_name(&a, &text);
+		*ret_port = port_of(&a);
+	}
+	return strbuf_take(&text);
+}
+
 /* Takes over the descriptor. */
 static struct listener *
 listener_create(int fd, struct strbuf *name)
 {
 	struct listener *l = calloc(1, sizeof(*l));
 
-	if (!l || !(l->name = strbuf_take(name))) {
+	if (!l) {
 		closep(&fd);
-		free(l);
 		return NULL;
 	}
 	l->fd = fd;
+	l->name = strbuf_take(name);
+	l->address = bound_to(fd, &l->port);
+	if (!l->name || !l->address) {
+		listener_destroy(l);
+		return NULL;
+	}
 	return l;
 }
 
@@ -156,6 +180,7 @@ listener_destroy(struct listener *l)
 		st.st_ino == l->ino)
 		(void)unlink(l->unlink_at);
 	free(l->unlink_at);
+	free(l->address);
 	free(l->name);
 	free(l);
 }
@@ -191,7 +216,6 @@ listener_open_tcp(const char *text, struct listener **ret, struct err *err)
 {
 	AUTO(strbuf_fini) struct strbuf name = {0};
 	union address a;
-	socklen_t len = sizeof(a);
 	struct listener *l;
 	int fd, r = parse_address(text, &a, err);
 
@@ -204,8 +228,6 @@ listener_open_tcp(const char *text, struct listener **ret, struct err *err)
 	l = listener_create(fd, &name);
 	if (!l)
 		return cannot_listen(text, -ENOMEM, err);
-	if (getsockname(fd, &a.any, &len) == 0)
-		l->port = port_of(&a);
 	*ret = l;
 	return 0;
 }
@@ -331,6 +353,5 @@ listener_inherit(int fd, struct listener **ret, struct err *err)
 	*ret = listener_create(copy, &name);
 	if (!*ret)
 		return cannot_listen("an inherited socket", -ENOMEM, err);
-	(*ret)->port = a.any.sa_family == AF_UNIX ? 0 : port_of(&a);
 	return 0;
 }

@@ -9,7 +9,8 @@
 struct event;
 
 struct listener {
-	char *name;
+	char *name;    /* what the configuration calls it */
+	char *address; /* what it is bound to: "127.0.0.1:7411", "[::1]:7411", "unix:/path" */
 	int fd;
 	int port;        /* TCP; 0 else */
 	char *unlink_at; /* Unix socket that we made: removed when it is still ours */

@@ -335,7 +335,16 @@ server_destroy(struct server *s)
 int
 server_tcp_port(const struct server *s, size_t i)
 {
-	return i < s->n_tcp ? s->listeners[i]->port : -ENOENT;
+	for (size_t k = 0; k < s->n_listeners; k++)
+		if (s->listeners[k]->port > 0 && i-- == 0)
+			return s->listeners[k]->port;
+	return -ENOENT;
+}
+
+const char *
+server_listener(const struct server *s, size_t i)
+{
+	return i < s->n_listeners ? s->listeners[i]->address : NULL;
 }
 
 void

@@ -99,8 +99,11 @@ int server_run(struct server *s);
 void server_stop(struct server *s, usec_t grace_usec);
 void server_destroy(struct server *s);
 
-/** The port of the i-th TCP listener (after port 0). */
+/** The port of the i-th TCP listener (after port 0); -ENOENT beyond the last. */
 int server_tcp_port(const struct server *s, size_t i);
+/** What the i-th listener is bound to: "127.0.0.1:7411", "[::1]:7411", "unix:/path". NULL beyond
+ * the last; valid until the next server_configure(). */
+const char *server_listener(const struct server *s, size_t i);
 
 /** Call fn(ctx) in the loop. Any thread. Never fails: -ENOMEM means it was not queued. Waits while
  * the mailbox (1,024) is full, but not on the loop's own thread. */

@@ -71,8 +71,8 @@ struct server {
 	struct strbuf scratch; /* one line of output at a time */
 
 	/* Loop only: listeners */
-	struct listener **listeners; /* in the order of the configuration: TCP first */
-	size_t n_listeners, n_tcp;
+	struct listener **listeners; /* passed ones first, then TCP, then Unix */
+	size_t n_listeners;
 	int spare_fd; /* given up for a moment to turn a client away when descriptors are out */
 	struct event *accept_timer;
 	usec_t accept_pause_usec; /* 0: accepting */

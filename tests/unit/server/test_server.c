@@ -187,6 +187,36 @@ TEST(server, a_configuration_is_taken_over_whole_or_not_at_all)
 	rig_close(&r);
 }
 
+TEST(server, a_passed_socket_stands_for_the_address_it_is_bound_to)
+{
+	struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+	socklen_t len = sizeof(at);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	const char *tcp[] = {NULL, NULL};
+	struct server_config next;
+	struct err err = {0};
+	struct rig r;
+	char text[32];
+
+	CHECK_INT(bind(fd, (struct sockaddr *)&at, len), 0);
+	CHECK_INT(listen(fd, 8), 0);
+	CHECK_INT(getsockname(fd, (struct sockaddr *)&at, &len), 0);
+	(void)snprintf(text, sizeof(text), "127.0.0.1:%d", ntohs(at.sin_port));
+	tcp[0] = text;
+	rig_open(&r, 1);
+	next = r.config;
+	next.tcp = tcp;
+	next.unix_path = NULL;
+	next.inherited_fds = &fd;
+	next.n_inherited_fds = 1;
+	cr_assert(configure(&r, &next, &err) == 0, "%s", err.what);
+	CHECK_STR(server_listener(r.server, 0), text);
+	CHECK(server_listener(r.server, 1) == NULL);
+	CHECK_INT(server_tcp_port(r.server, 0), ntohs(at.sin_port));
+	rig_close(&r);
+	closep(&fd);
+}
+
 TEST(server, destroying_what_was_only_created_is_legal)
 {
 	struct server_ops ops = {0};
