@@ -74,6 +74,7 @@ struct text_term {
 	struct needle needle; /* the word; of a glob on names: a literal that it must hold */
 	bool has_needle;
 	bool slash;              /* the word holds a slash */
+	struct span tail;        /* of a glob "*tail" on names: what it ends with; else empty */
 	struct glob glob;        /* its pattern is in the arena, folded when `fold` */
 	struct pattern *pattern; /* regular expressions and contents; owned */
 };

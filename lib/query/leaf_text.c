@@ -203,6 +203,49 @@ name_glob(const struct eval_at *at, const struct node *n, const struct bits *wan
 	return name_each(at, n, &maybe, out);
 }
 
+static bool
+ends_with(struct span name, struct span tail, bool fold)
+{
+	const char *end;
+
+	if (name.len < tail.len)
+		return false;
+	end = name.data + (name.len - tail.len);
+	for (size_t i = 0; i < tail.len; i++) {
+		char c = end[i];
+
+		if (fold && c >= 'A' && c <= 'Z')
+			c = (char)(c | 0x20);
+		if (c != tail.data[i])
+			return false;
+	}
+	return true;
+}
+
+/* "*.c" meets too many names to look for hits one after the other: compare the end of each. Names
+ * that fold beyond ASCII are left to the glob. */
+static int
+name_tail(const struct eval_at *at, const struct node *n, const struct bits *want, struct bits *out)
+{
+	const struct tree_cols *c = at->e->cols;
+	uint64_t offset = name_offset(c, at->lo), next;
+	struct bits wide = {0};
+
+	for (uint32_t i = 0; i < at->n; i++, offset = next) {
+		next = name_offset(c, at->lo + i + 1);
+		/* Each name has one NUL after it. */
+		if (ends_with((struct span){c->names + offset, next - offset - 1}, n->text.tail,
+			    n->text.fold))
+			bits_set(out, i);
+	}
+	for (uint32_t k = n->text.fold ? wide_from(c, at->lo) : c->n_wide;
+		k < c->n_wide && c->wide[k] < at->lo + at->n; k++) {
+		if (bits_get(want, c->wide[k] - at->lo))
+			bits_set(&wide, c->wide[k] - at->lo);
+	}
+	return n->text.fold ? name_each(at, n, &wide, out) : 0;
+}
+
 static int
 path_holds(const struct eval_at *at, const struct node *n, struct span path)
 {
@@ -322,6 +365,8 @@ leaf_text(const struct eval_at *at, const struct node *n, const struct bits *wan
 {
 	if (n->text.on_name && n->text.form == TEXT_WORD)
 		scan_names(at, &n->text.needle, out);
+	else if (n->text.tail.len > 0)
+		return name_tail(at, n, want, out);
 	else if (n->text.on_name && n->text.has_needle)
 		return name_glob(at, n, want, out);
 	else if (n->text.on_name)

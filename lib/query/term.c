@@ -107,6 +107,19 @@ glob_needle(struct term_env *e, struct node *n, struct span pattern)
 	return r;
 }
 
+/* Is it one star and then only characters that mean themselves? */
+static bool
+is_tail(struct span pattern)
+{
+	if (pattern.len < 2 || pattern.data[0] != '*')
+		return false;
+	for (size_t i = 1; i < pattern.len; i++) {
+		if (strchr("*?[\\", pattern.data[i]))
+			return false;
+	}
+	return true;
+}
+
 static int
 build_glob(struct term_env *e, struct node *n, const struct token *t)
 {
@@ -140,7 +153,11 @@ build_glob(struct term_env *e, struct node *n, const struct token *t)
 	if (r < 0)
 		return r;
 	n->cost = n->text.on_name ? 25 : 300;
-	return n->text.on_name ? glob_needle(e, n, pattern) : 0;
+	if (!n->text.on_name)
+		return 0;
+	if (is_tail(pattern))
+		n->text.tail = (struct span){pattern.data + 1, pattern.len - 1};
+	return glob_needle(e, n, pattern);
 }
 
 /* A pattern of text/pattern.h; its errors count columns within the pattern. */

@@ -52,6 +52,17 @@ glob_name(const struct plant *p, const char *glob)
 	return fnmatch(glob, p->name, FNM_CASEFOLD) == 0;
 }
 
+/* Both cases of it. */
+static bool
+ends_in_e(const struct plant *p, const char *unused)
+{
+	size_t n = strlen(p->name);
+
+	(void)unused;
+	return n >= 2 && (strcmp(p->name + n - 2, "\xc3\xa9") == 0 ||
+				 strcmp(p->name + n - 2, "\xc3\x89") == 0);
+}
+
 static bool
 one_character(const struct plant *p, const char *unused)
 {
@@ -251,6 +262,8 @@ static const struct atom atoms[] = {
 	{"name:B", name_holds, "B"},
 	{"name:.", name_holds, "."},
 	{"*.c", glob_name, "*.c"},
+	{"*foo", glob_name, "*foo"},
+	{"*\xc3\xa9", ends_in_e, ""},
 	{"a*", glob_name, "a*"},
 	{"*o*", glob_name, "*o*"},
 	{"[ab]", glob_name, "[ab]"},
