@@ -226,87 +226,89 @@ TEST(parse, case_rules_the_whole_query)
 	CHECK_STR(printed.data, "(word FOO)");
 }
 
+static const struct {
+	const char *text;
+	uint32_t pos;
+	const char *what, *hint; /* parts of them */
+} refused[] = {
+	{"a \"b", 3, "unclosed quote", "add \""},
+	{"\"a\"b", 4, "closing quote", "space"},
+	{"a\"b\"", 2, "'\"' inside", "quote"},
+	{"foo(x)", 4, "'(' inside", "quote"},
+	{"a\\", 2, "backslash", "\\\\"},
+	{"name:/ab", 6, "unclosed regular", "add /"},
+	{"a //", 3, "empty regular", "\"//\""},
+	{"(a", 1, "unclosed paren", "add )"},
+	{"a (", 3, "unclosed paren", "add )"},
+	{"a ()", 3, "hold nothing", "remove"},
+	{"a)", 2, "unmatched ')'", "remove"},
+	{")", 1, "unmatched ')'", "remove"},
+	{"| a", 1, "missing", "'|'"},
+	{"a |", 3, "missing after", "write one"},
+	{"a || b", 3, "missing after", "quote"},
+	{"(a | )", 4, "missing after", "write one"},
+	{"a AND", 3, "AND", "remove"},
+	{"AND a", 1, "AND", "remove"},
+	{"a NOT", 3, "NOT", "quotes"},
+	{"a - b", 3, "nothing after '-'", "\"-\""},
+	{"a -", 3, "nothing after '-'", "\"-\""},
+	{"-case:yes a", 2, "negated", "case:"},
+	{"case:maybe", 1, "neither yes nor no", "case:yes"},
+	{"a \"\"", 3, "hold nothing", "between"},
+	{"x name:", 3, "name: without", "right after"},
+	{"size: 5", 1, "size: without", "blank"},
+	{"name:a/b", 6, "no slash", "path:"},
+	{"ab[c", 3, "without its end", "]"},
+	{"x foo/ab[c", 9, "without its end", "]"},
+	{"siez:5", 1, "unknown field \"siez:\"", "did you mean \"size:\"?"},
+	{"a naem:5", 3, "unknown field", "\"name:\""},
+	{"http://x", 1, "unknown field \"http:\"", "quotes"},
+	{"C:", 1, "unknown field", "quotes"},
+	{"std::vector", 1, "unknown field", "quotes"},
+	{"size:abc", 6, "not a size", "10k"},
+	{"size:>x", 7, "not a size", "10k"},
+	{"size:1..x", 9, "not a size", "10k"},
+	{"size:2..1", 6, "ends before", "smaller"},
+	{"size:..", 6, "without ends", "A..B"},
+	{"size:99999999999999999999", 6, "too large", "number"},
+	{"depth:x", 7, "not a number", "digits"},
+	{"mtime:7d", 7, "age without", "<7d"},
+	{"mtime:2026-13", 7, "not a time", "2026-01-31"},
+	{"mtime:2026-02-30", 7, "not a time", "2026-01-31"},
+	{"mtime:<7q", 8, "not a time", "<7d"},
+	{"mtime:2026-02..2026-01", 7, "ends before", "smaller"},
+	{"user:no-such-user-here", 6, "unknown user", "number"},
+	{"group:no-such-group-here", 7, "unknown group", "number"},
+	{"perm:8", 6, "not permission", "octal"},
+	{"perm:77777", 6, "not permission", "octal"},
+	{"perm:-", 6, "not permission", "octal"},
+	{"type:fx", 7, "file type 'x'", "f (file)"},
+	{"type:file,y", 11, "file type 'y'", "f (file)"},
+	{"ext:c,,h", 7, "empty item", "ext:a,b"},
+	{"lang:pyhton", 6, "unknown language", "python"},
+	{"lang:c,py", 8, "unknown language", "python"},
+	{"empty:maybe", 7, "neither yes nor no", "empty:yes"},
+	{"name:/a(/", 6, "", ""},
+};
+
 TEST(parse, each_error_points_at_its_column_and_says_what_to_write)
 {
-	static const struct {
-		const char *text;
-		uint32_t pos;
-		const char *what, *hint; /* parts of them */
-	} rows[] = {
-		{"a \"b", 3, "unclosed quote", "add \""},
-		{"\"a\"b", 4, "closing quote", "space"},
-		{"a\"b\"", 2, "'\"' inside", "quote"},
-		{"foo(x)", 4, "'(' inside", "quote"},
-		{"a\\", 2, "backslash", "\\\\"},
-		{"name:/ab", 6, "unclosed regular", "add /"},
-		{"a //", 3, "empty regular", "\"//\""},
-		{"(a", 1, "unclosed paren", "add )"},
-		{"a (", 3, "unclosed paren", "add )"},
-		{"a ()", 3, "hold nothing", "remove"},
-		{"a)", 2, "unmatched ')'", "remove"},
-		{")", 1, "unmatched ')'", "remove"},
-		{"| a", 1, "missing", "'|'"},
-		{"a |", 3, "missing after", "write one"},
-		{"a || b", 3, "missing after", "quote"},
-		{"(a | )", 4, "missing after", "write one"},
-		{"a AND", 3, "AND", "remove"},
-		{"AND a", 1, "AND", "remove"},
-		{"a NOT", 3, "NOT", "quotes"},
-		{"a - b", 3, "nothing after '-'", "\"-\""},
-		{"a -", 3, "nothing after '-'", "\"-\""},
-		{"-case:yes a", 2, "negated", "case:"},
-		{"case:maybe", 1, "neither yes nor no", "case:yes"},
-		{"a \"\"", 3, "hold nothing", "between"},
-		{"x name:", 3, "name: without", "right after"},
-		{"size: 5", 1, "size: without", "blank"},
-		{"name:a/b", 6, "no slash", "path:"},
-		{"ab[c", 3, "without its end", "]"},
-		{"x foo/ab[c", 9, "without its end", "]"},
-		{"siez:5", 1, "unknown field \"siez:\"", "did you mean \"size:\"?"},
-		{"a naem:5", 3, "unknown field", "\"name:\""},
-		{"http://x", 1, "unknown field \"http:\"", "quotes"},
-		{"C:", 1, "unknown field", "quotes"},
-		{"std::vector", 1, "unknown field", "quotes"},
-		{"size:abc", 6, "not a size", "10k"},
-		{"size:>x", 7, "not a size", "10k"},
-		{"size:1..x", 9, "not a size", "10k"},
-		{"size:2..1", 6, "ends before", "smaller"},
-		{"size:..", 6, "without ends", "A..B"},
-		{"size:99999999999999999999", 6, "too large", "number"},
-		{"depth:x", 7, "not a number", "digits"},
-		{"mtime:7d", 7, "age without", "<7d"},
-		{"mtime:2026-13", 7, "not a time", "2026-01-31"},
-		{"mtime:2026-02-30", 7, "not a time", "2026-01-31"},
-		{"mtime:<7q", 8, "not a time", "<7d"},
-		{"mtime:2026-02..2026-01", 7, "ends before", "smaller"},
-		{"user:no-such-user-here", 6, "unknown user", "number"},
-		{"group:no-such-group-here", 7, "unknown group", "number"},
-		{"perm:8", 6, "not permission", "octal"},
-		{"perm:77777", 6, "not permission", "octal"},
-		{"perm:-", 6, "not permission", "octal"},
-		{"type:fx", 7, "file type 'x'", "f (file)"},
-		{"type:file,y", 11, "file type 'y'", "f (file)"},
-		{"ext:c,,h", 7, "empty item", "ext:a,b"},
-		{"lang:pyhton", 6, "unknown language", "python"},
-		{"lang:c,py", 8, "unknown language", "python"},
-		{"empty:maybe", 7, "neither yes nor no", "empty:yes"},
-		{"name:/a(/", 6, "", ""},
-	};
-
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+	for (size_t i = 0; i < ARRAY_LEN(refused); i++) {
 		struct err err = {0};
 
-		cr_assert(parse(rows[i].text, QUERY_CASE_SMART, &err) == -EINVAL,
-			"%s: accepted as %s", rows[i].text, printed.data);
-		cr_assert(err.code == -EINVAL && strstr(err.what, rows[i].what),
-			"%s: said \"%s\", expected \"%s\"", rows[i].text, err.what, rows[i].what);
-		cr_assert(strstr(err.hint, rows[i].hint) && err.hint[0],
-			"%s: hinted \"%s\", expected \"%s\"", rows[i].text, err.hint, rows[i].hint);
-		if (rows[i].what[0])
-			cr_assert(err.pos == rows[i].pos, "%s: column %u, expected %u",
-				rows[i].text, err.pos, rows[i].pos);
+		cr_assert(parse(refused[i].text, QUERY_CASE_SMART, &err) == -EINVAL,
+			"%s: accepted as %s", refused[i].text, printed.data);
+		cr_assert(err.code == -EINVAL && strstr(err.what, refused[i].what),
+			"%s: said \"%s\", expected \"%s\"", refused[i].text, err.what,
+			refused[i].what);
+		cr_assert(strstr(err.hint, refused[i].hint) && err.hint[0],
+			"%s: hinted \"%s\", expected \"%s\"", refused[i].text, err.hint,
+			refused[i].hint);
+		if (refused[i].what[0])
+			cr_assert(err.pos == refused[i].pos, "%s: column %u, expected %u",
+				refused[i].text, err.pos, refused[i].pos);
 		else
-			CHECK(err.pos >= rows[i].pos);
+			CHECK(err.pos >= refused[i].pos);
 	}
 }
 
