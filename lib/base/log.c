@@ -27,11 +27,14 @@ static bool
 stderr_is_journal(void)
 {
 	const char *stream = getenv("JOURNAL_STREAM");
-	unsigned long long dev, ino;
+	const char *colon = stream ? strchr(stream, ':') : NULL;
+	uint64_t dev = 0, ino = 0;
 	struct stat st;
 
-	return stream && sscanf(stream, "%llu:%llu", &dev, &ino) == 2 &&
-	       fstat(STDERR_FILENO, &st) == 0 && st.st_dev == dev && st.st_ino == ino;
+	return colon &&
+	       parse_u64((struct span){stream, (size_t)(colon - stream)}, &dev) == 0 &&
+	       parse_u64(span_of(colon + 1), &ino) == 0 && fstat(STDERR_FILENO, &st) == 0 &&
+	       st.st_dev == dev && st.st_ino == ino;
 }
 
 static int

@@ -98,7 +98,7 @@ state_unlock(int fd, bool clean)
 {
 	if (fd < 0)
 		return;
-	if (clean && ftruncate(fd, 0) < 0)
-		clean = false;
+	if (clean)
+		(void)!ftruncate(fd, 0);
 	(void)close(fd);
 }
