@@ -12,8 +12,12 @@ struct parser {
 };
 
 /* One alternative or one conjunction while it is read. */
+struct operand {
+	struct node *node;
+};
+
 struct nodes {
-	struct node **data;
+	struct operand *data;
 	size_t len, cap;
 };
 
@@ -61,7 +65,8 @@ make_group(struct parser *p, enum term term, uint32_t pos, const struct nodes *f
 	n->order = ARENA_ARRAY(&q->arena, struct node *, from->len);
 	if (!n->child || !n->order)
 		return NULL;
-	memcpy(n->child, from->data, from->len * sizeof(struct node *));
+	for (size_t i = 0; i < from->len; i++)
+		n->child[i] = from->data[i].node;
 	order_by_cost(n);
 	return n;
 }
@@ -71,7 +76,7 @@ static int
 finish_group(
 	struct parser *p, enum term term, uint32_t pos, const struct nodes *from, struct node **ret)
 {
-	*ret = from->len == 1 ? from->data[0] : make_group(p, term, pos, from);
+	*ret = from->len == 1 ? from->data[0].node : make_group(p, term, pos, from);
 	return *ret ? 0 : -ENOMEM;
 }
 
@@ -119,7 +124,7 @@ static int
 parse_not(struct parser *p, struct node **ret)
 {
 	const struct token *not = p->at++;
-	struct node *child = NULL;
+	struct operand child = {NULL};
 	struct nodes one = {&child, 1, 1};
 	int r;
 
@@ -129,7 +134,7 @@ parse_not(struct parser *p, struct node **ret)
 	if (p->at->key == KEY_CASE)
 		return fail_at(
 			p, p->at, "case: cannot be negated", "write case:yes or case:no instead");
-	r = parse_unary(p, &child);
+	r = parse_unary(p, &child.node);
 	if (r < 0)
 		return r;
 	*ret = make_group(p, TERM_NOT, not ->pos, &one);
@@ -177,7 +182,7 @@ parse_and(struct parser *p, struct node **ret)
 		}
 		r = parse_unary(p, &n);
 		if (r == 0)
-			r = VEC_PUSH(&all, n);
+			r = VEC_PUSH(&all, (struct operand){n});
 	}
 	if (r < 0)
 		return r;
@@ -209,7 +214,7 @@ parse_or(struct parser *p, struct node **ret)
 			return fail_at(p, here - 1, "a word is missing after '|'",
 				"write one after it, or quote the '|'");
 		if (r == 0)
-			r = VEC_PUSH(&all, n);
+			r = VEC_PUSH(&all, (struct operand){n});
 		if (r < 0)
 			return r;
 		if (p->at->kind != TOKEN_OR)

@@ -77,7 +77,7 @@ two_sided(struct span text, size_t dots, uint32_t pos, const struct term_env *e,
 {
 	struct span left = {text.data, dots};
 	struct span right = {text.data + dots + 2, text.len - dots - 2};
-	struct value a, b;
+	struct value a = {0}, b = {0};
 	int r;
 
 	if (left.len == 0 && right.len == 0) {
