@@ -169,12 +169,12 @@ has_dots(struct span path)
 int
 fd_open_beneath(int dirfd, struct span path, int flags)
 {
-	int final = flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY;
+	int final = flags | O_CLOEXEC | O_NOFOLLOW;
 	AUTO(closep) int at = -1;
 	char piece[PATH_MAX];
 
 	if (!(flags & O_PATH))
-		final |= O_NOATIME;
+		final |= O_NOATIME | O_NONBLOCK | O_NOCTTY; /* openat2 refuses them with O_PATH */
 	if (path.len == 0)
 		return open_noatime(dirfd, ".", final);
 	if (path.data[0] == '/' || memchr(path.data, '\0', path.len))

@@ -56,6 +56,9 @@ TEST(fd, beneath_opens_plain_paths_and_the_directory_itself, .init = make_dir, .
 	CHECK(fcntl(fd, F_GETFD) & FD_CLOEXEC);
 	closep(&fd);
 	CHECK_INT(fd_open_beneath(dirfd_, SPAN_LIT("a/none"), O_RDONLY), -ENOENT);
+	fd = fd_open_beneath(dirfd_, SPAN_LIT("a/b"), O_PATH);
+	CHECK(fd >= 0);
+	closep(&fd);
 }
 
 TEST(fd, beneath_refuses_links_dots_and_absolute_paths, .init = make_dir, .fini = remove_dir)
