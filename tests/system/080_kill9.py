@@ -7,12 +7,26 @@ import time
 import hostile
 from box import TIER, Daemon, Tree, find, main, same
 
-TIMES = {"quick": 4, "full": 12, "long": 300}[TIER]
+TIMES = {"quick": 8, "full": 24, "long": 400}[TIER]
 
 
 def kill(d):
     d.process.send_signal(signal.SIGKILL)
     d.process.wait()
+
+
+def files_of(d):
+    return {os.path.join(at, n) for at, _, names in os.walk(d.state) for n in names if not n.startswith("catalog")}
+
+
+def wait_for_file(d, known, ending):
+    """Until the walk has made a new file: what can go wrong lies just after. It is there for moments
+    only, so this looks without a pause."""
+    directory = os.path.dirname(next(n for n in known if n.endswith(".seg")))
+    names = {os.path.basename(n) for n in known}
+    end = time.monotonic() + 2
+    while time.monotonic() < end and not any(n.endswith(ending) for n in os.listdir(directory) if n not in names):
+        pass
 
 
 def leftovers(d):
@@ -48,8 +62,14 @@ def test_during_rescans_of_a_changing_tree():
                     os.unlink(p)
                 after = find(t.path)
                 with d.connect() as c:
+                    known = files_of(d)
                     c.send("rescan")
-                    time.sleep(r.uniform(0.0, 0.15))
+                    if i % 4 == 0:
+                        time.sleep(r.uniform(0.0, 0.15))
+                    else:
+                        # Written but not yet synced, or renamed but not yet committed.
+                        wait_for_file(d, known, ".tmp" if i % 4 == 1 else ".seg")
+                        time.sleep(r.uniform(0.0, 0.004))
                     kill(d)
                 d.start(indexed=False)
                 got = d.search("*")
