@@ -15,6 +15,8 @@
 #define N_READERS 3u
 #define N_FILES 120u
 
+static char root_name[] = "main";
+
 struct flow {
 	char *dir;
 	char tree[512], state[512];
@@ -95,7 +97,7 @@ setup(struct flow *f)
 	CHECK_INT(pool_create("compute", 2, &f->compute), 0);
 	CHECK_INT(pool_create("io", 2, &f->io), 0);
 	write_files(f, 0);
-	f->root = (struct engine_root){.name = (char[]){"main"}, .path = f->tree, .content = true};
+	f->root = (struct engine_root){.name = root_name, .path = f->tree, .content = true};
 	f->cfg = (struct engine_config){
 		.state_dir = f->state,
 		.roots = &f->root,
