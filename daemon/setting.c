@@ -221,13 +221,13 @@ static const char *const level_words[] = {
 static int
 level_read(struct span text, void *at)
 {
-	for (size_t i = 0; i < ARRAY_LEN(level_words); i++) {
-		if (span_eq(text, span_of(level_words[i]))) {
-			*(enum log_level *)at = (enum log_level)i;
-			return 0;
-		}
-	}
-	return -EINVAL;
+	char word[8];
+
+	if (text.len >= sizeof(word))
+		return -EINVAL;
+	memcpy(word, text.data, text.len);
+	word[text.len] = '\0';
+	return log_level_parse(word, at);
 }
 
 static void

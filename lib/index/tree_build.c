@@ -290,12 +290,6 @@ tree_builder_add(
 	return 0;
 }
 
-uint64_t
-tree_builder_entries(const struct tree_builder *b)
-{
-	return b->n_entries;
-}
-
 /* Numbering: a stack of directories yet to be visited, so that depth costs no C stack. */
 struct visit {
 	uint32_t dir;    /* index into dirs */

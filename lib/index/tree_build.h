@@ -46,8 +46,6 @@ void tree_builder_destroy(struct tree_builder *b); /* NULL is legal */
 int tree_builder_add(
 	struct tree_builder *b, uint64_t dir, const struct tree_input *in, size_t n, bool failed);
 
-uint64_t tree_builder_entries(const struct tree_builder *b);
-
 /** Write the segment; b is spent afterwards (only destroy is legal). */
 int tree_builder_write(struct tree_builder *b, int dirfd, const char *name, struct stop *stop,
 	uint64_t *ret_bytes, struct err *err);
