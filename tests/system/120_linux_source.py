@@ -29,7 +29,7 @@ FIND = [
 ]
 WORDS = [
     (lambda p: b"sched" in p.lower(), "sched"), (lambda p: b"sched" in p.lower() and p.lower().endswith(b".c"), "ext:c sched type:f"),
-    (lambda p: b"/net/" in p and b"wireless" in p, "/net/ wireless"), (lambda p: b"Documentation" in p, "Documentation"),
+    (lambda p: b"/net/" in p and b"wireless" in p, '"/net/" wireless'), (lambda p: b"Documentation" in p, "Documentation"),
     (lambda p: b"arm64" in p and b"boot" in p and b"dts" not in p, "arm64 boot -dts"),
     (lambda p: b"xfs" in p or b"ext4" in p, "xfs | ext4"), (lambda p: b"zzzzzzqq" in p, "zzzzzzqq"),
     (lambda p: b"init_pool" in p, "init_pool"), (lambda p: b"_32." in p, "_32."), (lambda p: b"q" in p.lower(), "q"),
@@ -42,7 +42,7 @@ RG = [
     (r"content:/spin_lock_irq(save)?\(/ ext:h", ["-i", r"spin_lock_irq(save)?\(", "--iglob", "*.h"]),
     (r"content:/\bwant_\w+_page\b/", ["-i", r"\bwant_\w+_page\b"]), ("content:nosuchword_at_all", ["-F", "nosuchword_at_all"]),
     ("content:qz", ["-i", "-F", "qz"]), ("content:ΜΑΧ", ["-F", "ΜΑΧ"]), ("content:/[0-9]{12}/ ext:txt", ["-i", "[0-9]{12}", "--iglob", "*.txt"]),
-    (r"content:/WARN_ON.*once/", ["-i", r"WARN_ON.*once"]), ("content:EXPORT_SYMBOL_GPL ext:h", ["-F", "EXPORT_SYMBOL_GPL", "--iglob", "*.h"]),
+    (r"content:/WARN_ON.*once/", [r"WARN_ON.*once"]), ("content:EXPORT_SYMBOL_GPL ext:h", ["-F", "EXPORT_SYMBOL_GPL", "--iglob", "*.h"]),
     ("content:\"Jürgen\"", ["-F", "Jürgen"]), (r"content:/#define\s+PAGE_SIZE/", [r"#define\s+PAGE_SIZE"]),
     ("content:rcu_read_lock ext:c size:<4k", ["-i", "-F", "rcu_read_lock", "--iglob", "*.c", "--max-filesize", "4095"]),
 ]
