@@ -236,6 +236,10 @@ class Daemon:
     def command(self):
         command = [TRAWLD, "-c", self.file]
         if self.user is not None:
+            # That user may not be able to enter the build directory.
+            command[0] = os.path.join(self.top, "trawld")
+            if not os.path.exists(command[0]):
+                shutil.copy(TRAWLD, command[0])
             command = ["setpriv", f"--reuid={self.user}", f"--regid={self.user}", "--clear-groups",
                        *command]
         return command
