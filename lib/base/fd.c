@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 void
-closep(int *fd)
+closep(const int *fd)
 {
 	int saved = errno;
 

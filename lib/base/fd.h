@@ -9,7 +9,7 @@
 #include "base/str.h"
 
 /** For AUTO: closes *fd unless it is negative. Keeps errno. */
-void closep(int *fd);
+void closep(const int *fd);
 
 /** Read until `len` bytes or end of file: the number of bytes, or -errno. EINTR is retried. */
 ssize_t fd_read_full(int fd, void *buf, size_t len);

@@ -31,8 +31,7 @@ stderr_is_journal(void)
 	uint64_t dev = 0, ino = 0;
 	struct stat st;
 
-	return colon &&
-	       parse_u64((struct span){stream, (size_t)(colon - stream)}, &dev) == 0 &&
+	return colon && parse_u64((struct span){stream, (size_t)(colon - stream)}, &dev) == 0 &&
 	       parse_u64(span_of(colon + 1), &ino) == 0 && fstat(STDERR_FILENO, &st) == 0 &&
 	       st.st_dev == dev && st.st_ino == ino;
 }

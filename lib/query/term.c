@@ -345,7 +345,7 @@ static int
 build_yes(struct term_env *e, const struct token *t, struct node *n, struct node **ret)
 {
 	bool yes = true;
-	struct node * not ;
+	struct node *negated;
 
 	if (t->text.len > 0 && parse_bool(t->text, &yes) < 0) {
 		(void)query_fail(e->err, t->text_pos, "neither yes nor no");
@@ -356,16 +356,16 @@ build_yes(struct term_env *e, const struct token *t, struct node *n, struct node
 	*ret = n;
 	if (yes)
 		return 0;
-	not = node_create(e->query, TERM_NOT, t->pos);
-	if (!not )
+	negated = node_create(e->query, TERM_NOT, t->pos);
+	if (!negated)
 		return -ENOMEM;
-	not ->child = not ->order = ARENA_ARRAY(&e->query->arena, struct node *, 1);
-	if (!not ->child)
+	negated->child = negated->order = ARENA_ARRAY(&e->query->arena, struct node *, 1);
+	if (!negated->child)
 		return -ENOMEM;
-	not ->child[0] = n;
-	not ->n_child = 1;
-	not ->cost = n->cost;
-	*ret = not ;
+	negated->child[0] = n;
+	negated->n_child = 1;
+	negated->cost = n->cost;
+	*ret = negated;
 	return 0;
 }
 

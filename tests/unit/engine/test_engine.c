@@ -73,6 +73,8 @@ start(struct fixture *f)
 	cr_assert(engine_start(f->engine, &err) == 0, "%s", err.what);
 }
 
+static char main_name[] = "main";
+
 static void
 setup(struct fixture *f)
 {
@@ -86,8 +88,7 @@ setup(struct fixture *f)
 	cond_init(&f->changed);
 	CHECK_INT(mapfile_setup(), 0);
 	CHECK_INT(pool_create("io", 2, &f->io), 0);
-	f->roots[0] =
-		(struct engine_root){.name = (char[]){"main"}, .path = f->tree, .content = true};
+	f->roots[0] = (struct engine_root){.name = main_name, .path = f->tree, .content = true};
 	start(f);
 }
 
