@@ -255,7 +255,10 @@ close_engine(void *arg)
 	struct closing *c = arg;
 
 	reload_join(c->d);
+	server_destroy(c->d->server); /* before the engine: its requests still ask that */
 	engine_destroy(c->d->engine);
+	pool_destroy(c->d->compute);
+	pool_destroy(c->d->io);
 	LOCK_SCOPE(&c->lock);
 	c->done = true;
 	cond_signal(&c->changed);
@@ -281,7 +284,7 @@ close_engine_until(struct daemon *d, usec_t deadline)
 		done = c.done;
 		lock_give(&c.lock);
 		if (!done) {
-			log_warn("a walk did not end in time, ending without it");
+			log_warn("a walk or a request did not end in time, ending without it");
 			_exit(0);
 		}
 		(void)thread_join(&thread);
@@ -294,9 +297,6 @@ static void
 daemon_stop(struct daemon *d, usec_t deadline)
 {
 	close_engine_until(d, deadline);
-	server_destroy(d->server);
-	pool_destroy(d->compute);
-	pool_destroy(d->io);
 	config_free(d->config);
 }
 

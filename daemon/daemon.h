@@ -45,6 +45,7 @@ struct daemon {
 	struct lock step_lock;
 	struct cond step_changed;
 	bool loop_ended;
+	struct step *step; /* posted and not yet taken by the loop */
 
 	/* A beat goes through the compute pool; the watchdog is fed only when the one before came
 	 * back. Release by the task, acquire by the loop: nothing else is passed. */

@@ -16,9 +16,8 @@
 #include "service.h"
 
 /* A step that the reload thread asks of the loop, on the thread's stack. The thread waits until the
- * loop has done it or has ended (then nothing posted runs any more). */
+ * loop has done it, or has ended without having taken it. */
 struct step {
-	struct daemon *d;
 	const struct config *config;
 	bool done; /* guarded by d->step_lock, as are the two below */
 	int result;
@@ -28,12 +27,20 @@ struct step {
 static void
 configure_in_loop(void *ctx)
 {
-	struct step *s = ctx;
-	struct daemon *d = s->d;
-	struct server_config cfg = server_config_of(s->config);
+	struct daemon *d = ctx;
+	struct server_config cfg;
 	struct err err = {0};
-	int r = d->stopping ? -ECANCELED : server_configure(d->server, &cfg, &err);
+	struct step *s;
+	int r;
 
+	{
+		LOCK_SCOPE(&d->step_lock);
+		s = TAKE_PTR(d->step);
+	}
+	if (!s)
+		return; /* delivered after the loop: the thread has given up, its stack is gone */
+	cfg = server_config_of(s->config);
+	r = d->stopping ? -ECANCELED : server_configure(d->server, &cfg, &err);
 	LOCK_SCOPE(&d->step_lock);
 	s->result = r;
 	s->err = err;
@@ -44,14 +51,21 @@ configure_in_loop(void *ctx)
 static int
 configure_server(struct daemon *d, const struct config *c, struct err *err)
 {
-	struct step s = {.d = d, .config = c};
-	int r = server_post(d->server, configure_in_loop, &s);
+	struct step s = {.config = c};
+	int r;
 
+	{
+		LOCK_SCOPE(&d->step_lock);
+		d->step = &s;
+	}
+	r = server_post(d->server, configure_in_loop, d);
+	LOCK_SCOPE(&d->step_lock);
+	/* What the loop has taken it also ends. */
+	while (r == 0 && !s.done && !(d->loop_ended && d->step))
+		cond_wait(&d->step_changed, &d->step_lock);
+	d->step = NULL;
 	if (r < 0)
 		return err_set(err, r, "could not reach the event loop: %s", err_reason(r));
-	LOCK_SCOPE(&d->step_lock);
-	while (!s.done && !d->loop_ended)
-		cond_wait(&d->step_changed, &d->step_lock);
 	if (!s.done || s.result == -ECANCELED)
 		return err_set(err, -ECANCELED, "the daemon is stopping");
 	if (s.result < 0)

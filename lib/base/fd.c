@@ -127,10 +127,11 @@ open_piece(int dirfd, char *piece, int flags)
 		fd = syscall(SYS_openat2, dirfd, piece, &how, sizeof(how));
 		if (fd < 0 && errno == EPERM && (how.flags & O_NOATIME)) {
 			how.flags &= ~(uint64_t)O_NOATIME;
-			errno = EAGAIN;
+			errno = EINTR;
 		}
-		/* EAGAIN: a rename raced with the resolution; the kernel asks to try again. */
-	} while (fd < 0 && (errno == EAGAIN || errno == EINTR));
+		/* Not on EAGAIN: there is no ".." whose resolution a rename could disturb, so it
+		 * says that somebody holds a lease on the file, for as long as he likes. */
+	} while (fd < 0 && errno == EINTR);
 	/* EPERM is how some filters say that the call is not to be had. */
 	if (fd < 0 && (errno == ENOSYS || errno == EPERM))
 		return open_steps(dirfd, piece, flags);
@@ -228,6 +229,22 @@ fd_open_long(const char *path, int flags)
 		left.data += n + 1;
 		left.len -= n + 1;
 	}
+}
+
+int
+fd_open_absolute(struct span path, int flags)
+{
+	AUTO(closep) int slash = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	if (slash < 0)
+		return -errno;
+	if (path.len == 0 || path.data[0] != '/')
+		return -EINVAL;
+	while (path.len > 0 && path.data[0] == '/') {
+		path.data++;
+		path.len--;
+	}
+	return fd_open_beneath(slash, path, flags);
 }
 
 int

@@ -29,6 +29,10 @@ int fd_open_beneath(int dirfd, struct span path, int flags);
 /** Open an absolute path of any length, following symbolic links as open(2) does. */
 int fd_open_long(const char *path, int flags);
 
+/** Open an absolute path of any length of which no component may be a symbolic link: what was
+ *  resolved once must not be led elsewhere later. Errors as fd_open_beneath(). */
+int fd_open_absolute(struct span path, int flags);
+
 /** A whole file into a buffer, at most `max_bytes`: 0, -EFBIG, -errno. */
 int fd_slurp(int dirfd, const char *path, size_t max_bytes, struct strbuf *out);
 

@@ -269,8 +269,9 @@ void
 engine_stop(struct engine *e)
 {
 	stop_request(&e->stop);
+	LOCK_SCOPE(&e->lock); /* a reload may be swapping the roots */
 	VEC_EACH (&e->roots, root)
-		root_stop(*root);
+		root_stop_locked(*root);
 }
 
 void
@@ -279,6 +280,11 @@ engine_destroy(struct engine *e)
 	if (!e)
 		return;
 	engine_stop(e);
+	/* All threads before the first root goes: each of them publishes all roots. */
+	VEC_EACH (&e->roots, root)
+		root_join(*root);
+	LIST_EACH (&e->retired, link)
+		root_join(LIST_ITEM(link, struct root, link));
 	VEC_EACH (&e->roots, root)
 		root_destroy(*root);
 	VEC_FINI(&e->roots);

@@ -236,13 +236,18 @@ commit(struct root *r, struct tree_builder *b, const struct walker *w, usec_t be
 	code = tree_builder_write(b, e->segment_fd, name, &r->stop, &bytes, err);
 	if (code < 0)
 		return code;
-	code = seal(r, name, w, began, &tree, err);
-	if (code < 0) {
+	code = root_begin_commit(r);
+	if (code == 0) {
+		code = seal(r, name, w, began, &tree, err);
+		if (code == 0)
+			old = install(r, tree, TAKE_PTR(name), w, began);
+		root_end_commit(r);
+	}
+	if (code < 0) { /* then `name` is still ours */
 		(void)unlinkat(e->segment_fd, name, 0);
 		return code;
 	}
 	counter_add(&e->n_commits, 1);
-	old = install(r, tree, TAKE_PTR(name), w, began);
 	if (old)
 		(void)unlinkat(e->segment_fd, old, 0);
 	return 0;

@@ -29,24 +29,6 @@ find_same(struct engine *e, const struct root *wanted)
 	return NULL;
 }
 
-/* The tree that was served for this path until now, so that changed rules do not empty the answers.
- */
-static void
-inherit(struct engine *e, struct root *to)
-{
-	LOCK_SCOPE(&e->lock);
-	VEC_EACH (&e->roots, from) {
-		if ((*from)->id != to->id || !(*from)->tree)
-			continue;
-		to->segment = strdup((*from)->segment);
-		if (!to->segment)
-			return; /* its entries are missing until the walk is done */
-		to->tree = tree_ref((*from)->tree);
-		to->n_entries = (*from)->n_entries;
-		to->walked_usec = (*from)->walked_usec;
-	}
-}
-
 static int
 plan_make(struct engine *e, const struct engine_config *cfg, struct plan *plan, struct err *err)
 {
@@ -62,8 +44,6 @@ plan_make(struct engine *e, const struct engine_config *cfg, struct plan *plan, 
 		plan->rows[plan->n].root = same ? same : fresh;
 		if (same)
 			root_destroy(fresh);
-		else
-			inherit(e, fresh);
 	}
 	return 0;
 }
@@ -113,6 +93,40 @@ plan_has_id(const struct plan *plan, uint32_t id)
 	return false;
 }
 
+/* The tree that was served for this path until now, so that changed rules do not empty the answers.
+ */
+static void
+inherit_locked(struct engine *e, struct root *to)
+{
+	VEC_EACH (&e->roots, from) {
+		if ((*from)->id != to->id || !(*from)->tree)
+			continue;
+		to->segment = strdup((*from)->segment);
+		if (!to->segment)
+			return; /* its entries are missing until the walk is done */
+		to->tree = tree_ref((*from)->tree);
+		to->n_entries = (*from)->n_entries;
+		to->walked_usec = (*from)->walked_usec;
+	}
+}
+
+/* Let no root that is to go begin a commit, and wait for those under way: afterwards what `segment`
+ * says is what the catalog says. */
+static void
+hold_locked(struct engine *e, const struct plan *plan, bool hold)
+{
+	VEC_EACH (&e->roots, root) {
+		if (plan_has(plan, *root))
+			continue;
+		(*root)->held = hold;
+		cond_broadcast(&(*root)->changed);
+	}
+	VEC_EACH (&e->roots, root) {
+		while (hold && (*root)->held && (*root)->committing)
+			cond_wait(&(*root)->changed, &e->lock);
+	}
+}
+
 /* The swap: from here on queries see the new roots. Old roots that are not carried go to
  * e->retired. */
 static int
@@ -122,6 +136,11 @@ swap(struct engine *e, const struct plan *plan)
 	int r;
 
 	LOCK_SCOPE(&e->lock);
+	hold_locked(e, plan, true);
+	for (size_t i = 0; i < plan->n; i++) {
+		if (!plan->rows[i].carried)
+			inherit_locked(e, plan->rows[i].root);
+	}
 	old = e->roots;
 	e->roots.data = NULL;
 	e->roots.len = e->roots.cap = 0;
@@ -136,11 +155,15 @@ swap(struct engine *e, const struct plan *plan)
 	if (r < 0) {
 		VEC_FINI(&e->roots);
 		e->roots = old;
+		hold_locked(e, plan, false);
 		return r;
 	}
 	VEC_EACH (&old, root) {
-		if (!plan_has(plan, *root))
-			list_push_back(&e->retired, &(*root)->link);
+		if (plan_has(plan, *root))
+			continue;
+		root_stop_locked(*root);
+		(*root)->forget = !plan_has_id(plan, (*root)->id);
+		list_push_back(&e->retired, &(*root)->link);
 	}
 	VEC_FINI(&old);
 	return 0;
@@ -176,14 +199,15 @@ reap(struct engine *e)
 }
 
 static void
-retire(struct engine *e, const struct plan *plan)
+retire(struct engine *e)
 {
 	LIST_EACH (&e->retired, link) {
 		struct root *r = LIST_ITEM(link, struct root, link);
 
 		root_stop(r);
-		if (!plan_has_id(plan, r->id))
+		if (r->forget)
 			forget(e, r);
+		r->forget = false;
 	}
 	reap(e);
 }
@@ -223,7 +247,7 @@ engine_reload(struct engine *e, const struct engine_config *cfg, struct err *err
 		plan_fini(&plan);
 		return r;
 	}
-	retire(e, &plan);
+	retire(e);
 	r = start_new(&plan, err);
 	free(plan.rows);
 	return r;

@@ -130,8 +130,7 @@ root_destroy(struct root *r)
 {
 	if (!r)
 		return;
-	root_stop(r);
-	(void)thread_join(&r->thread);
+	root_join(r);
 	stop_fini(&r->stop);
 	cond_fini(&r->changed);
 	tree_unref(r->tree);
@@ -144,11 +143,45 @@ root_destroy(struct root *r)
 }
 
 void
+root_stop_locked(struct root *r)
+{
+	lock_assert_held(&r->engine->lock);
+	r->stopping = true;
+	cond_broadcast(&r->changed);
+}
+
+void
 root_stop(struct root *r)
 {
 	stop_request(&r->stop);
 	LOCK_SCOPE(&r->engine->lock);
-	r->stopping = true;
+	root_stop_locked(r);
+}
+
+void
+root_join(struct root *r)
+{
+	root_stop(r);
+	(void)thread_join(&r->thread);
+}
+
+int
+root_begin_commit(struct root *r)
+{
+	LOCK_SCOPE(&r->engine->lock);
+	while (r->held && !r->stopping)
+		cond_wait(&r->changed, &r->engine->lock);
+	if (r->stopping)
+		return -ECANCELED;
+	r->committing = true;
+	return 0;
+}
+
+void
+root_end_commit(struct root *r)
+{
+	LOCK_SCOPE(&r->engine->lock);
+	r->committing = false;
 	cond_broadcast(&r->changed);
 }
 
@@ -235,38 +268,51 @@ next_wish(struct root *r)
 	return 1;
 }
 
+/* A reload may rename the root. */
+static void
+copy_name_locked(const struct root *r, char *to, size_t size)
+{
+	(void)snprintf(to, size, "%s", r->cfg.name);
+}
+
 static void
 report_done(struct root *r, usec_t took)
 {
 	struct engine *e = r->engine;
 	uint64_t n, left_out = 0;
+	char name[128];
 
 	{
 		LOCK_SCOPE(&e->lock);
+		copy_name_locked(r, name, sizeof(name));
 		r->walk_took_usec = took;
 		n = r->n_entries;
 		for (unsigned i = 1; i < N_WALK_SKIPS; i++)
 			left_out += r->skipped[i];
 	}
 	engine_event(e, false, "root \"%s\": %" PRIu64 " entries in %.3f s, %" PRIu64 " left out",
-		r->cfg.name, n, (double)took / (double)USEC_PER_SEC, left_out);
+		name, n, (double)took / (double)USEC_PER_SEC, left_out);
 }
 
 static void
 report_failed(struct root *r, int code, const struct err *err)
 {
 	struct engine *e = r->engine;
+	char name[128];
+	bool retired;
 
 	{
 		LOCK_SCOPE(&e->lock);
+		copy_name_locked(r, name, sizeof(name));
+		retired = r->stopping;
 		r->state = ROOT_FAILED;
 		(void)snprintf(r->error, sizeof(r->error), "%s",
 			code == -ECANCELED ? "stopped" : err->what);
 		(void)engine_publish_locked(e);
 	}
-	if (code != -ECANCELED)
+	if (code != -ECANCELED && !retired)
 		engine_event(e, true, "could not index root \"%s\": %s; what was known is served",
-			r->cfg.name, err->what);
+			name, err->what);
 }
 
 static int

@@ -35,18 +35,21 @@ struct root {
 	enum root_state state;
 	bool wanted; /* a walk was asked for and has not begun */
 	bool stopping;
-	bool walked; /* by this process, successfully, under these settings */
+	bool held;       /* by a reload: no commit begins */
+	bool committing; /* the catalog may name the new segment before `segment` does */
+	bool walked;     /* by this process, successfully, under these settings */
 	struct tree *tree;
 	char *segment; /* file name of `tree` */
 	uint64_t n_entries, walked_usec, walk_took_usec;
 	uint64_t skipped[N_WALK_SKIPS];
 	char error[256];
 	struct walk_stats *stats; /* of the running walk, NULL when none runs */
-	struct cond changed;      /* wanted or stopping was set */
+	struct cond changed;      /* one of the flags above */
 
 	/* Owner: who creates and destroys the root. */
 	struct thread thread;
 	struct stop stop; /* child of the engine's */
+	bool forget;      /* retired, and not yet forgotten by the catalog */
 	struct list link; /* on engine.retired or unlinked */
 	/* Release when the thread is about to return, acquire by who reaps it without blocking. */
 	_Atomic uint32_t ended;
@@ -64,6 +67,12 @@ int root_start(struct root *r, struct err *err);
 void root_request_locked(struct root *r);
 /** Returns at once. */
 void root_stop(struct root *r);
+void root_stop_locked(struct root *r);
+/** root_stop() and wait for its thread. */
+void root_join(struct root *r);
+/** Nothing of a root is committed outside of these two. -ECANCELED once it is to stop. */
+int root_begin_commit(struct root *r);
+void root_end_commit(struct root *r);
 
 /** The same tree would come out of a walk under both settings. */
 bool root_same_settings(const struct root *a, const struct root *b);

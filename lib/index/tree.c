@@ -23,7 +23,8 @@ tree_name(const struct tree_cols *c, uint32_t entry)
 	uint64_t start = name_start(c, entry);
 	uint64_t next = entry + 1 < c->n_entries ? name_start(c, entry + 1) : c->names_bytes;
 
-	return (struct span){c->names + start, next - start - 1};
+	/* Zero pages after a disk error: no name has a length below its NUL. */
+	return (struct span){c->names + start, next > start ? next - start - 1 : 0};
 }
 
 static uint32_t

@@ -63,7 +63,8 @@ scan_names(const struct eval_at *at, const struct needle *needle, struct bits *o
 	const struct tree_cols *c = at->e->cols;
 	uint32_t entry = at->lo, end = at->lo + at->n;
 	uint64_t base = name_offset(c, entry);
-	struct span blob = {c->names + base, name_offset(c, end) - base};
+	uint64_t blob_end = name_offset(c, end);
+	struct span blob = {c->names + base, blob_end > base ? blob_end - base : 0};
 	size_t from = 0;
 
 	while (from < blob.len) {
@@ -76,11 +77,11 @@ scan_names(const struct eval_at *at, const struct needle *needle, struct bits *o
 		entry++;
 		if (entry == end)
 			break;
-		from = name_offset(c, entry) - base;
+		from = MAX(name_offset(c, entry), base + (uint64_t)hit + 1) - base;
 	}
 	for (uint32_t i = needle->fold ? wide_from(c, at->lo) : c->n_wide;
 		i < c->n_wide && c->wide[i] < end; i++) {
-		if (holds(needle, tree_name(c, c->wide[i])))
+		if (c->wide[i] >= at->lo && holds(needle, tree_name(c, c->wide[i])))
 			bits_set(out, c->wide[i] - at->lo);
 	}
 }
@@ -120,7 +121,8 @@ siblings_end(const struct eval_at *at, uint32_t entry)
 
 	if (entry == 0)
 		return 1; /* the root stands alone */
-	return MIN(c->dir_first[c->parent[entry] + 1], at->lo + at->n);
+	/* Past `entry` even when a disk error made zeros of dir_first. */
+	return MAX(entry + 1, MIN(c->dir_first[c->parent[entry] + 1], at->lo + at->n));
 }
 
 /* A word without a slash: in the own name, or in that of any directory above. */

@@ -75,6 +75,20 @@ TEST(fd, beneath_refuses_links_dots_and_absolute_paths, .init = make_dir, .fini 
 	CHECK_INT(fd_open_beneath(dirfd_, (struct span){"real\0x", 6}, O_RDONLY), -EXDEV);
 }
 
+TEST(fd, absolute_paths_lead_through_no_link, .init = make_dir, .fini = remove_dir)
+{
+	char path[PATH_MAX];
+
+	test_write(dir, "real/file", "x");
+	CHECK_INT(symlinkat("real", dirfd_, "link"), 0);
+	(void)snprintf(path, sizeof(path), "%s/real/file", dir);
+	CHECK_INT(first_byte(fd_open_absolute(span_of(path), O_RDONLY)), 'x');
+	(void)snprintf(path, sizeof(path), "%s/link/file", dir);
+	CHECK_INT(fd_open_absolute(span_of(path), O_RDONLY), -ELOOP);
+	CHECK_INT(fd_open_absolute(SPAN_LIT("relative"), O_RDONLY), -EINVAL);
+	CHECK(fd_open_absolute(SPAN_LIT("/"), O_RDONLY | O_DIRECTORY) >= 0);
+}
+
 /* From here on openat2() fails with `error` in this process, as under a container's filter. */
 static void
 forbid_openat2(unsigned error)
