@@ -16,12 +16,17 @@ struct request {
 
 enum right { RIGHT_ASK, RIGHT_ADMIN };
 
+/* Where an operation runs: what waits for a disk itself belongs to the I/O pool (a search only
+ * hands such work on). */
+enum place { ON_LOOP, ON_COMPUTE, ON_IO };
+
 struct op {
 	const char *name, *about;
 	enum right right;
 	void (*answer)(struct request *r); /* at once, on the loop; or */
 	job_step step;                     /* on workers */
 	size_t callback;                   /* offset in struct server_ops; 0: needs none */
+	enum place place;
 };
 
 static void answer_hello(struct request *r);
@@ -35,20 +40,20 @@ _Static_assert(offsetof(struct server_ops, ctx) == 0, "0 stands for no callback"
 
 /* clang-format off */
 static const struct op ops[] = {
-	{"hello", "who you are, what the server can do", RIGHT_ASK, answer_hello, NULL, 0},
-	{"ping", "an empty answer", RIGHT_ASK, answer_ping, NULL, 0},
-	{"help", "this list", RIGHT_ASK, answer_help, NULL, 0},
-	{"status", "what the daemon is doing", RIGHT_ASK, NULL, op_status, CALLBACK(status)},
-	{"roots", "the indexed trees", RIGHT_ASK, NULL, op_roots, CALLBACK(roots)},
-	{"stat", "all fields of one path", RIGHT_ASK, NULL, op_stat, CALLBACK(stat)},
-	{"why", "why a path is indexed or not", RIGHT_ASK, NULL, op_why, CALLBACK(why)},
-	{"explain", "how a query is understood", RIGHT_ASK, NULL, op_explain, 0},
-	{"cancel", "end a request of this connection", RIGHT_ASK, answer_cancel, NULL, 0},
-	{"search", "entries that match a query", RIGHT_ASK, NULL, op_search, CALLBACK(snapshot)},
-	{"grep", "lines that match a pattern", RIGHT_ASK, NULL, op_grep, CALLBACK(snapshot)},
-	{"rescan", "walk the roots, or one, again", RIGHT_ADMIN, NULL, op_rescan, CALLBACK(rescan)},
+	{"hello", "who you are, what the server can do", RIGHT_ASK, answer_hello, NULL, 0, ON_LOOP},
+	{"ping", "an empty answer", RIGHT_ASK, answer_ping, NULL, 0, ON_LOOP},
+	{"help", "this list", RIGHT_ASK, answer_help, NULL, 0, ON_LOOP},
+	{"status", "what the daemon is doing", RIGHT_ASK, NULL, op_status, CALLBACK(status), ON_COMPUTE},
+	{"roots", "the indexed trees", RIGHT_ASK, NULL, op_roots, CALLBACK(roots), ON_COMPUTE},
+	{"stat", "all fields of one path", RIGHT_ASK, NULL, op_stat, CALLBACK(stat), ON_COMPUTE},
+	{"why", "why a path is indexed or not", RIGHT_ASK, NULL, op_why, CALLBACK(why), ON_IO},
+	{"explain", "how a query is understood", RIGHT_ASK, NULL, op_explain, 0, ON_COMPUTE},
+	{"cancel", "end a request of this connection", RIGHT_ASK, answer_cancel, NULL, 0, ON_LOOP},
+	{"search", "entries that match a query", RIGHT_ASK, NULL, op_search, CALLBACK(snapshot), ON_COMPUTE},
+	{"grep", "lines that match a pattern", RIGHT_ASK, NULL, op_grep, CALLBACK(snapshot), ON_COMPUTE},
+	{"rescan", "walk the roots, or one, again", RIGHT_ADMIN, NULL, op_rescan, CALLBACK(rescan), ON_COMPUTE},
 	{"reload", "read the configuration again", RIGHT_ADMIN, answer_reload, NULL,
-		CALLBACK(reload)},
+		CALLBACK(reload), ON_LOOP},
 };
 /* clang-format on */
 
@@ -244,6 +249,8 @@ read_timeout(struct request *r, usec_t *ret_usec, bool *ret_asked)
 static void
 start_job(struct request *r, const struct op *op)
 {
+	const struct server *s = r->c->server;
+	struct job_work work = {op->step, op_search_fini, op->place == ON_IO ? s->io : s->compute};
 	usec_t timeout_usec;
 	bool asked;
 	struct err err = {0};
@@ -254,8 +261,7 @@ start_job(struct request *r, const struct op *op)
 	} else if (read_timeout(r, &timeout_usec, &asked) < 0) {
 		(void)err_set(&err, -EINVAL, "\"timeout_ms\" must be a whole number");
 		send_error(r->c, r->id, CODE_BAD_REQUEST, &err);
-	} else if (job_start(r->c, r->msg, r->id, op->step, op_search_fini, timeout_usec, asked) <
-		   0) {
+	} else if (job_start(r->c, r->msg, r->id, &work, timeout_usec, asked) < 0) {
 		(void)err_set(&err, -ENOMEM, "could not start the request: out of memory");
 		send_error(r->c, r->id, CODE_INTERNAL, &err);
 	} else {

@@ -86,7 +86,7 @@ give_credit(struct job *j)
 	j->n_owed = 0;
 	if (n == 0)
 		return;
-	if (add_ar(&j->credit, n) == 0 && pool_submit(j->server->compute, &j->task, TASK_QUERY) < 0)
+	if (add_ar(&j->credit, n) == 0 && pool_submit(j->work.pool, &j->task, TASK_QUERY) < 0)
 		stream_refused(j);
 }
 
@@ -146,7 +146,7 @@ init_job(struct job *j, struct conn *c, struct span id)
 }
 
 int
-job_start(struct conn *c, struct msg *m, struct span id, job_step step, void (*fini)(void *state),
+job_start(struct conn *c, struct msg *m, struct span id, const struct job_work *work,
 	usec_t timeout_usec, bool timeout_asked)
 {
 	struct server *s = c->server;
@@ -161,8 +161,7 @@ job_start(struct conn *c, struct msg *m, struct span id, job_step step, void (*f
 	}
 	stop_init(&j->stop, &s->stop);
 	j->msg = m;
-	j->step = step;
-	j->fini = fini;
+	j->work = *work;
 	j->time_left_usec = timeout_usec;
 	j->conn = c;
 	list_push_back(&c->jobs, &j->of_conn);

@@ -68,13 +68,19 @@ struct chunk {
 	bool last;
 };
 
+/** What a job does, and where: a step may wait for a disk only on the I/O pool. */
+struct job_work {
+	job_step step;
+	void (*fini)(void *state); /* frees the step's state; on a worker or the loop, never both */
+	struct pool *pool;
+};
+
 struct job {
 	/* Fixed at start. */
 	struct server *server;
 	struct msg *msg; /* owned */
 	struct strbuf id;
-	job_step step;
-	void (*fini)(void *state); /* frees `state`; on a worker or the loop, never both */
+	struct job_work work;
 	usec_t arrived_usec;
 	uint64_t rows_default;
 
@@ -109,8 +115,8 @@ struct job {
 };
 
 /** Start a request. `m` moves in. 0 or -errno (then m is still the caller's). */
-int job_start(struct conn *c, struct msg *m, struct span id, job_step step,
-	void (*fini)(void *state), usec_t timeout_usec, bool timeout_asked);
+int job_start(struct conn *c, struct msg *m, struct span id, const struct job_work *work,
+	usec_t timeout_usec, bool timeout_asked);
 /** Is there a request with this id on the connection? */
 struct job *job_find(struct conn *c, struct span id);
 void job_stop(struct job *j, enum job_stop reason);

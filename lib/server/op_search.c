@@ -362,6 +362,7 @@ put_skipped(struct json *out, const struct cursor_stats *st)
 		{"too_large", st->skipped.too_large},
 		{"unreadable", st->skipped.unreadable},
 		{"gone", st->skipped.gone},
+		{"changed", st->skipped.changed},
 		{"off", st->skipped.off},
 		{"limit", st->skipped.limit},
 	};

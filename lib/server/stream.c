@@ -70,7 +70,7 @@ write_failure(struct job *j, int error, struct strbuf *out)
 static bool
 fill_chunk(struct job *j, struct chunk *k)
 {
-	int r = stop_requested(&j->stop) ? -ECANCELED : j->step(j, &k->bytes);
+	int r = stop_requested(&j->stop) ? -ECANCELED : j->work.step(j, &k->bytes);
 
 	if (k->bytes.failed) {
 		strbuf_reset(&k->bytes);
@@ -79,7 +79,7 @@ fill_chunk(struct job *j, struct chunk *k)
 	if (r < 0)
 		write_failure(j, r, &k->bytes);
 	if (r <= 0 && j->state)
-		j->fini(TAKE_PTR(j->state));
+		j->work.fini(TAKE_PTR(j->state));
 	k->n_rows = j->n_rows;
 	return r <= 0;
 }
@@ -110,7 +110,7 @@ job_run(struct task *t)
 		k->last = last = fill_chunk(j, k);
 		(void)server_send(s, &k->mail);
 	} while (!last && sub_ar(&j->credit, 1) > 1 &&
-		 pool_submit(s->compute, &j->task, TASK_QUERY) < 0);
+		 pool_submit(j->work.pool, &j->task, TASK_QUERY) < 0);
 }
 
 /* Loop: there is no step now, so the worker's part of the job is ours. */
@@ -123,7 +123,7 @@ stream_refused(struct job *j)
 	(void)err_set(&err, -ECANCELED, "the daemon is stopping");
 	(void)job_fail(j, CODE_STOPPING, &err);
 	if (j->state)
-		j->fini(TAKE_PTR(j->state));
+		j->work.fini(TAKE_PTR(j->state));
 	answer_error(&k->bytes, strbuf_view(&j->id), j->failure.code, &j->failure.err);
 	k->last = true;
 	(void)server_send(j->server, &k->mail);
