@@ -304,12 +304,30 @@ check_limits(const struct server_limits *l, struct err *err)
 }
 
 static int
+check_rules(const struct engine_root *root, struct err *err)
+{
+	struct rules *rules;
+	int r = rules_create((const char *const *)root->exclude, &rules, err);
+
+	if (r < 0) {
+		(void)err_prefix(err, "root \"%s\"", root->name);
+		return r;
+	}
+	rules_destroy(rules);
+	return 0;
+}
+
+static int
 check_root(struct config *c, struct engine_root *root, struct err *err)
 {
 	char *real;
+	int r;
 
 	if (!root->path)
 		return err_set(err, -EINVAL, "root \"%s\" has no path", root->name);
+	r = check_rules(root, err);
+	if (r < 0)
+		return r;
 	real = realpath(root->path, NULL);
 	if (real) {
 		free(root->path);

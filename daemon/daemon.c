@@ -89,6 +89,7 @@ on_status_tick(void *ctx)
 	uint64_t entries = 0, walking = 0;
 	size_t n_walking = 0;
 
+	reload_reap(d);
 	if (engine_status(d->engine, &s) < 0)
 		return;
 	for (size_t i = 0; i < s.n_roots; i++) {
@@ -110,7 +111,7 @@ on_stop_signal(void *ctx, int signo)
 	struct daemon *d = ctx;
 
 	if (d->stopping) {
-		log_warn("%s again: ending at once", sigabbrev_np(signo));
+		log_warn("SIG%s again: ending at once", sigabbrev_np(signo));
 		_exit(1); /* what was committed is safe, see the engine's commit order */
 	}
 	d->stopping = true;
@@ -196,15 +197,36 @@ make_server(struct daemon *d, struct err *err)
 	return r < 0 ? r : server_configure(d->server, &cfg, err);
 }
 
+static const struct {
+	int signo;
+	void (*fn)(void *ctx, int signo);
+} signals[] = {
+	{SIGHUP, on_reload_signal}, /* */
+	{SIGTERM, on_stop_signal},  /* */
+	{SIGINT, on_stop_signal},   /* */
+};
+
+/* From the first moment on: one that comes while the index is being opened waits for the loop. */
+static void
+block_signals(void)
+{
+	sigset_t set;
+
+	(void)sigemptyset(&set);
+	for (size_t i = 0; i < ARRAY_LEN(signals); i++)
+		(void)sigaddset(&set, signals[i].signo);
+	(void)pthread_sigmask(SIG_BLOCK, &set, NULL);
+	(void)signal(SIGPIPE, SIG_IGN);
+}
+
 static int
 watch_events(struct daemon *d)
 {
-	static const int stop_signals[] = {SIGTERM, SIGINT};
 	usec_t watchdog = service_watchdog_interval();
-	int r = server_watch_signal(d->server, SIGHUP, on_reload_signal, d);
+	int r = 0;
 
-	for (size_t i = 0; i < ARRAY_LEN(stop_signals) && r == 0; i++)
-		r = server_watch_signal(d->server, stop_signals[i], on_stop_signal, d);
+	for (size_t i = 0; i < ARRAY_LEN(signals) && r == 0; i++)
+		r = server_watch_signal(d->server, signals[i].signo, signals[i].fn, d);
 	if (r == 0)
 		r = server_every(d->server, STATUS_INTERVAL_USEC, on_status_tick, d);
 	if (r == 0 && watchdog > 0)
@@ -347,9 +369,9 @@ daemon_run(const char *config_file)
 
 	lock_init(&d.step_lock, RANK_DAEMON, "reload step");
 	cond_init(&d.step_changed);
+	block_signals();
 	log_open();
 	service_open();
-	(void)signal(SIGPIPE, SIG_IGN);
 	r = serve(&d);
 	cond_fini(&d.step_changed);
 	lock_fini(&d.step_lock);

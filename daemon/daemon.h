@@ -38,6 +38,8 @@ struct daemon {
 	/* Written by the reload thread, read by the loop after joining it: what was loaded and
 	 * taken over. */
 	struct config *reload_config;
+	/* Release by the reload thread as its last act, acquire by the loop. */
+	_Atomic uint32_t reload_ended;
 	bool stopping;
 	struct config *config; /* in force; replaced by the loop at the end of a reload */
 
@@ -61,6 +63,8 @@ void api_fill(struct server_ops *ops, struct daemon *d);
 
 /** Begin a reload in a thread of its own; its verdict is logged. Loop only. */
 int reload_begin(struct daemon *d, struct err *err);
+/** End a reload whose thread is done and could not say so. Loop only; called now and then. */
+void reload_reap(struct daemon *d);
 /** After the loop has ended: wait for a running reload. */
 void reload_join(struct daemon *d);
 /** The server's and the engine's part of a configuration; pointers into c. */

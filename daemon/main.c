@@ -105,7 +105,8 @@ check_config(const char *file, bool dump)
 		config_free(c);
 	}
 	if (r < 0) {
-		(void)fprintf(stderr, "trawld: %s\n", err.what[0] ? err.what : err_reason(r));
+		(void)fprintf(stderr, "trawld: %s%s%s\n", err.what[0] ? err.what : err_reason(r),
+			err.hint[0] ? "; " : "", err.hint);
 		return 1;
 	}
 	if (dump)

@@ -73,12 +73,15 @@ configure_server(struct daemon *d, const struct config *c, struct err *err)
 	return s.result;
 }
 
+/* What only a restart can change. */
 static int
 check_fixed(const struct daemon *d, const struct config *c, struct err *err)
 {
 	if (strcmp(d->config->state_dir, c->state_dir) != 0)
 		return err_set(err, -EOPNOTSUPP,
 			"state_dir cannot change while the daemon runs; restart it");
+	if (d->config->threads != c->threads || d->config->io_threads != c->io_threads)
+		log_warn("threads and io_threads change with the next start only, ignoring");
 	return 0;
 }
 
@@ -88,6 +91,8 @@ finish_in_loop(void *ctx)
 	struct daemon *d = ctx;
 	bool again = d->reload_state == RELOAD_AGAIN;
 
+	if (d->reload_state == RELOAD_IDLE)
+		return; /* reload_reap() was quicker */
 	(void)thread_join(&d->reload_thread);
 	if (d->reload_config) {
 		log_set_level(d->reload_config->log_level);
@@ -95,7 +100,8 @@ finish_in_loop(void *ctx)
 		d->config = TAKE_PTR(d->reload_config);
 	}
 	d->reload_state = RELOAD_IDLE;
-	service_ready();
+	if (!d->stopping)
+		service_ready();
 	if (again)
 		(void)reload_begin(d, NULL);
 }
@@ -143,9 +149,16 @@ reload_main(void *arg)
 			err.what);
 	else
 		log_info("configuration reloaded");
-	if (server_post(d->server, finish_in_loop, d) < 0)
-		log_error("could not end the reload: out of memory");
+	store_rel(&d->reload_ended, 1);
+	(void)server_post(d->server, finish_in_loop, d); /* else reload_reap() finds it */
 	return r;
+}
+
+void
+reload_reap(struct daemon *d)
+{
+	if (d->reload_state != RELOAD_IDLE && load_acq(&d->reload_ended))
+		finish_in_loop(d);
 }
 
 int
@@ -161,6 +174,7 @@ reload_begin(struct daemon *d, struct err *err)
 	}
 	service_reloading();
 	d->reload_state = RELOAD_RUNNING;
+	store_rlx(&d->reload_ended, 0); /* the thread's start publishes it */
 	r = thread_start(&d->reload_thread, "reload", reload_main, d);
 	if (r < 0) {
 		d->reload_state = RELOAD_IDLE;

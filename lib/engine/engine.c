@@ -13,6 +13,9 @@
 #include "base/fd.h"
 #include "engine/indexer.h"
 
+#define RESERVE_FILE "reserve"
+#define RESERVE_BYTES (1u << 20)
+
 void
 engine_event(const struct engine *e, bool trouble, const char *fmt, ...)
 {
@@ -207,6 +210,35 @@ load(struct engine *e, const struct engine_config *cfg, struct err *err)
 	return r < 0 ? err_set(err, r, "could not publish the index: out of memory") : 0;
 }
 
+/* Room that is given up when the disk is full, so that a start can write its few rows: serving the
+ * saved index needs no more. Made again as soon as there is room. */
+static void
+make_reserve(const struct engine *e)
+{
+	AUTO(closep)
+	int fd = openat(
+		e->state_fd, RESERVE_FILE, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+	if (fd >= 0 && posix_fallocate(fd, 0, RESERVE_BYTES) != 0)
+		(void)unlinkat(e->state_fd, RESERVE_FILE, 0);
+}
+
+static int
+open_catalog(struct engine *e, struct err *err)
+{
+	int r = catalog_open(e->state_fd, e->state_dir, &e->catalog, err);
+
+	if (r == -ENOSPC && unlinkat(e->state_fd, RESERVE_FILE, 0) == 0) {
+		engine_event(e, true,
+			"the disk of \"%s\" is full: going on with what was kept back",
+			e->state_dir);
+		return catalog_open(e->state_fd, e->state_dir, &e->catalog, err);
+	}
+	if (r == 0)
+		make_reserve(e);
+	return r;
+}
+
 static int
 engine_open(struct engine *e, const struct engine_config *cfg, struct err *err)
 {
@@ -221,7 +253,7 @@ engine_open(struct engine *e, const struct engine_config *cfg, struct err *err)
 	r = copy_own_dirs(e, cfg->own_dirs);
 	if (r < 0)
 		return err_set(err, r, "could not set up the engine: out of memory");
-	r = catalog_open(e->state_fd, e->state_dir, &e->catalog, err);
+	r = open_catalog(e, err);
 	if (r < 0)
 		return r;
 	return load(e, cfg, err);
@@ -262,7 +294,7 @@ engine_start(struct engine *e, struct err *err)
 		if (r < 0)
 			return r;
 	}
-	return 0;
+	return engine_rescan(e, NULL, err);
 }
 
 void

@@ -45,7 +45,7 @@ walker_main(void *arg)
 static int
 root_input(const char *path, struct tree_input *ret, struct err *err)
 {
-	AUTO(closep) int fd = fd_open_long(path, O_PATH | O_DIRECTORY);
+	AUTO(closep) int fd = fd_open_absolute(span_of(path), O_PATH | O_DIRECTORY);
 	struct statx st;
 
 	if (fd < 0)
@@ -162,17 +162,32 @@ skipped_text(const struct walk_stats *stats, struct strbuf *out)
 	}
 }
 
-/* The new tree takes the root's place. Returns the old file's name for unlinking. */
-static char *
-install(struct root *r, struct tree *tree, char *segment, const struct walker *w, usec_t began)
+/* What a commit replaces: let go without the lock, because the last reference unmaps. */
+struct replaced {
+	struct tree *tree;
+	struct snapshot *snapshot;
+	char *segment;
+};
+
+static void
+replaced_fini(struct replaced *old)
+{
+	tree_unref(old->tree);
+	snapshot_unref(old->snapshot);
+	free(old->segment);
+}
+
+/* The new tree takes the root's place. */
+static void
+install(struct root *r, struct tree *tree, char *segment, const struct walker *w, usec_t began,
+	struct replaced *ret_old)
 {
 	struct engine *e = r->engine;
-	struct tree *old_tree;
-	char *old_segment;
 
+	ret_old->snapshot = engine_snapshot(e);
 	LOCK_SCOPE(&e->lock);
-	old_tree = r->tree;
-	old_segment = r->segment;
+	ret_old->tree = r->tree;
+	ret_old->segment = r->segment;
 	r->tree = tree;
 	r->segment = segment;
 	r->n_entries = tree_cols(tree)->n_entries;
@@ -182,8 +197,13 @@ install(struct root *r, struct tree *tree, char *segment, const struct walker *w
 	for (unsigned i = 0; i < N_WALK_SKIPS; i++)
 		r->skipped[i] = counter_get(&w->stats.n_skipped[i]);
 	(void)engine_publish_locked(e); /* out of memory: the next publish shows it */
-	tree_unref(old_tree);           /* snapshots that still show it hold their own reference */
-	return old_segment;
+}
+
+static uint64_t
+next_tick(struct engine *e)
+{
+	LOCK_SCOPE(&e->lock);
+	return e->tick + 1;
 }
 
 /* Check the file by opening it as the next start would, then let the catalog name it. */
@@ -207,6 +227,7 @@ seal(struct root *r, const char *name, const struct walker *w, usec_t began, str
 			.settings = r->settings,
 			.n_entries = tree_cols(tree)->n_entries,
 			.walked_usec = began,
+			.tick = next_tick(e),
 			.skipped = skipped.data ? skipped.data : (char[]){""},
 		},
 		NULL, err);
@@ -225,7 +246,7 @@ commit(struct root *r, struct tree_builder *b, const struct walker *w, usec_t be
 {
 	struct engine *e = r->engine;
 	AUTO(freep) char *name = NULL;
-	AUTO(freep) char *old = NULL;
+	AUTO(replaced_fini) struct replaced old = {0};
 	struct tree *tree;
 	uint64_t bytes;
 	int code;
@@ -240,7 +261,7 @@ commit(struct root *r, struct tree_builder *b, const struct walker *w, usec_t be
 	if (code == 0) {
 		code = seal(r, name, w, began, &tree, err);
 		if (code == 0)
-			old = install(r, tree, TAKE_PTR(name), w, began);
+			install(r, tree, TAKE_PTR(name), w, began, &old);
 		root_end_commit(r);
 	}
 	if (code < 0) { /* then `name` is still ours */
@@ -248,8 +269,8 @@ commit(struct root *r, struct tree_builder *b, const struct walker *w, usec_t be
 		return code;
 	}
 	counter_add(&e->n_commits, 1);
-	if (old)
-		(void)unlinkat(e->segment_fd, old, 0);
+	if (old.segment)
+		(void)unlinkat(e->segment_fd, old.segment, 0);
 	return 0;
 }
 

@@ -10,11 +10,19 @@
  * contents) changes. Nothing is visible before the swap, and everything built is thrown away when a
  * step fails.
  */
+/* What a root shows may change without a walk. */
+struct shown {
+	char *name;
+	bool content;
+	uint64_t content_max_bytes;
+};
+
 struct plan {
-	struct {
+	struct planned {
 		struct root *root; /* new one, or the old one carried over */
-		const struct engine_root *cfg;
 		bool carried;
+		struct shown
+			shown; /* carried: what it is to show; after the swap, what it showed */
 	} * rows;
 	size_t n;
 };
@@ -29,48 +37,67 @@ find_same(struct engine *e, const struct root *wanted)
 	return NULL;
 }
 
+/* A new root gets its thread now, because that may fail; it sleeps until it is asked to walk. */
+static int
+plan_root(struct engine *e, const struct engine_config *cfg, struct plan *plan, struct err *err)
+{
+	struct planned *row = &plan->rows[plan->n];
+	const struct engine_root *c = &cfg->roots[plan->n];
+	struct root *same;
+	int r = root_create(e, cfg, plan->n, &row->root, err);
+
+	if (r < 0)
+		return r;
+	plan->n++;
+	same = find_same(e, row->root);
+	if (!same)
+		return root_start(row->root, err);
+	root_destroy(row->root);
+	row->root = same;
+	row->carried = true;
+	row->shown = (struct shown){strdup(c->name), c->content, c->content_max_bytes};
+	return row->shown.name ? 0 : err_set(err, -ENOMEM, "could not reload: out of memory");
+}
+
 static int
 plan_make(struct engine *e, const struct engine_config *cfg, struct plan *plan, struct err *err)
 {
-	for (; plan->n < cfg->n_roots; plan->n++) {
-		struct root *fresh, *same;
-		int r = root_create(e, cfg, plan->n, &fresh, err);
+	int r = 0;
 
-		if (r < 0)
-			return r;
-		same = find_same(e, fresh);
-		plan->rows[plan->n].cfg = &cfg->roots[plan->n];
-		plan->rows[plan->n].carried = same != NULL;
-		plan->rows[plan->n].root = same ? same : fresh;
-		if (same)
-			root_destroy(fresh);
-	}
-	return 0;
+	plan->rows = calloc(cfg->n_roots + 1, sizeof(*plan->rows));
+	if (!plan->rows)
+		return err_set(err, -ENOMEM, "could not reload: out of memory");
+	while (plan->n < cfg->n_roots && r == 0)
+		r = plan_root(e, cfg, plan, err);
+	return r;
 }
 
 static void
-plan_fini(struct plan *plan)
+plan_fini(struct plan *plan, bool with_new_roots)
 {
 	for (size_t i = 0; i < plan->n; i++) {
-		if (!plan->rows[i].carried)
+		free(plan->rows[i].shown.name);
+		if (!plan->rows[i].carried && with_new_roots)
 			root_destroy(plan->rows[i].root);
 	}
 	free(plan->rows);
 }
 
-/* What a carried root shows may change without a walk. */
-static int
-represent_locked(struct root *r, const struct engine_root *cfg)
+/* Exchange what the carried roots show with what the plan says; a second call takes it back. */
+static void
+exchange_shown_locked(struct plan *plan)
 {
-	char *name = strdup(cfg->name);
+	for (size_t i = 0; i < plan->n; i++) {
+		struct engine_root *c = &plan->rows[i].root->cfg;
+		struct shown old = {c->name, c->content, c->content_max_bytes};
 
-	if (!name)
-		return -ENOMEM;
-	free(r->cfg.name);
-	r->cfg.name = name;
-	r->cfg.content = cfg->content;
-	r->cfg.content_max_bytes = cfg->content_max_bytes;
-	return 0;
+		if (!plan->rows[i].carried)
+			continue;
+		c->name = plan->rows[i].shown.name;
+		c->content = plan->rows[i].shown.content;
+		c->content_max_bytes = plan->rows[i].shown.content_max_bytes;
+		plan->rows[i].shown = old;
+	}
 }
 
 static bool
@@ -127,44 +154,47 @@ hold_locked(struct engine *e, const struct plan *plan, bool hold)
 	}
 }
 
-/* The swap: from here on queries see the new roots. Old roots that are not carried go to
- * e->retired. */
-static int
-swap(struct engine *e, const struct plan *plan)
+/* The roots that are not carried leave: they stop, and are reaped once their threads have ended. */
+static void
+retire_locked(struct engine *e, const struct plan *plan, struct root *const *old, size_t n)
 {
-	__typeof__(e->roots) old;
-	int r;
+	for (size_t i = 0; i < n; i++) {
+		if (plan_has(plan, old[i]))
+			continue;
+		root_stop_locked(old[i]);
+		old[i]->forget = !plan_has_id(plan, old[i]->id);
+		list_push_back(&e->retired, &old[i]->link);
+	}
+}
 
+/* The swap: from here on queries see the new roots. */
+static int
+swap(struct engine *e, struct plan *plan)
+{
+	__typeof__(e->roots) old, fresh = {0};
+	int r = VEC_RESERVE(&fresh, plan->n);
+
+	if (r < 0)
+		return r;
 	LOCK_SCOPE(&e->lock);
 	hold_locked(e, plan, true);
 	for (size_t i = 0; i < plan->n; i++) {
 		if (!plan->rows[i].carried)
 			inherit_locked(e, plan->rows[i].root);
+		fresh.data[fresh.len++] = plan->rows[i].root;
 	}
+	exchange_shown_locked(plan);
 	old = e->roots;
-	e->roots.data = NULL;
-	e->roots.len = e->roots.cap = 0;
-	r = VEC_RESERVE(&e->roots, plan->n);
-	for (size_t i = 0; i < plan->n && r == 0; i++) {
-		e->roots.data[e->roots.len++] = plan->rows[i].root;
-		if (plan->rows[i].carried)
-			r = represent_locked(plan->rows[i].root, plan->rows[i].cfg);
-	}
-	if (r == 0)
-		r = engine_publish_locked(e);
+	e->roots = fresh;
+	r = engine_publish_locked(e);
 	if (r < 0) {
-		VEC_FINI(&e->roots);
 		e->roots = old;
+		exchange_shown_locked(plan);
 		hold_locked(e, plan, false);
+		VEC_FINI(&fresh);
 		return r;
 	}
-	VEC_EACH (&old, root) {
-		if (plan_has(plan, *root))
-			continue;
-		root_stop_locked(*root);
-		(*root)->forget = !plan_has_id(plan, (*root)->id);
-		list_push_back(&e->retired, &(*root)->link);
-	}
+	retire_locked(e, plan, old.data, old.len);
 	VEC_FINI(&old);
 	return 0;
 }
@@ -212,43 +242,39 @@ retire(struct engine *e)
 	reap(e);
 }
 
-static int
-start_new(struct plan *plan, struct err *err)
+static void
+walk_new(struct engine *e, const struct plan *plan)
 {
+	LOCK_SCOPE(&e->lock);
 	for (size_t i = 0; i < plan->n; i++) {
-		int r = plan->rows[i].carried ? 0 : root_start(plan->rows[i].root, err);
-
-		if (r < 0)
-			return r;
+		if (!plan->rows[i].carried)
+			root_request_locked(plan->rows[i].root);
 	}
-	return 0;
 }
 
 int
 engine_reload(struct engine *e, const struct engine_config *cfg, struct err *err)
 {
+	struct snapshot *before =
+		engine_snapshot(e); /* so that the last reference goes without the lock */
 	struct plan plan = {0};
 	int r;
 
 	if (cfg->n_roots > ENGINE_MAX_ROOTS)
-		return err_set(err, -E2BIG,
-			"the configuration has %zu roots, at most %u are possible", cfg->n_roots,
-			ENGINE_MAX_ROOTS);
-	plan.rows = calloc(cfg->n_roots + 1, sizeof(*plan.rows));
-	if (!plan.rows)
-		return err_set(err, -ENOMEM, "could not reload: out of memory");
-	r = plan_make(e, cfg, &plan, err);
+		r = err_set(err, -E2BIG, "the configuration has %zu roots, at most %u are possible",
+			cfg->n_roots, ENGINE_MAX_ROOTS);
+	else
+		r = plan_make(e, cfg, &plan, err);
 	if (r == 0) {
 		r = swap(e, &plan);
 		if (r < 0)
 			(void)err_set(err, r, "could not reload: %s", err_reason(r));
 	}
-	if (r < 0) {
-		plan_fini(&plan);
-		return r;
+	if (r == 0) {
+		retire(e);
+		walk_new(e, &plan);
 	}
-	retire(e);
-	r = start_new(&plan, err);
-	free(plan.rows);
+	plan_fini(&plan, r < 0);
+	snapshot_unref(before);
 	return r;
 }

@@ -233,6 +233,11 @@ root_adopt(struct root *r, const struct catalog_root *known)
 	r->tree = tree;
 	r->n_entries = tree_cols(tree)->n_entries;
 	r->walked_usec = known->walked_usec;
+	if (known->settings != r->settings)
+		engine_event(e, false,
+			"root \"%s\": its rules have changed since it was walked; stale until the "
+			"walk is done",
+			r->cfg.name);
 	skipped_parse(known->skipped, r->skipped);
 }
 
@@ -298,6 +303,7 @@ static void
 report_failed(struct root *r, int code, const struct err *err)
 {
 	struct engine *e = r->engine;
+	struct snapshot *before = engine_snapshot(e); /* its last reference goes without the lock */
 	char name[128];
 	bool retired;
 
@@ -310,6 +316,7 @@ report_failed(struct root *r, int code, const struct err *err)
 			code == -ECANCELED ? "stopped" : err->what);
 		(void)engine_publish_locked(e);
 	}
+	snapshot_unref(before);
 	if (code != -ECANCELED && !retired)
 		engine_event(e, true, "could not index root \"%s\": %s; what was known is served",
 			name, err->what);
@@ -341,10 +348,6 @@ root_start(struct root *r, struct err *err)
 	char name[16];
 	int code;
 
-	{
-		LOCK_SCOPE(&r->engine->lock);
-		root_request_locked(r);
-	}
 	(void)snprintf(name, sizeof(name), "root/%s", r->cfg.name);
 	code = thread_start(&r->thread, name, root_main, r);
 	if (code < 0)

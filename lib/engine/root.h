@@ -63,6 +63,7 @@ void root_destroy(struct root *r); /* joins; NULL is legal */
 /** Serve the segment that the catalog names, until a walk replaces it. A damaged one is reported
  * and left. */
 void root_adopt(struct root *r, const struct catalog_root *known);
+/** Start the root's thread; it sleeps until root_request_locked(). */
 int root_start(struct root *r, struct err *err);
 void root_request_locked(struct root *r);
 /** Returns at once. */

@@ -10,6 +10,8 @@
 #include "text/sniff.h"
 
 #define SNIFF_BYTES 65536u
+/* A file is read up to here for the answer: it is asked by people, about one file. */
+#define SNIFF_MAX_BYTES (256u << 20)
 
 /* Index of the deepest root at or above `path`, -1 for none. */
 static int
@@ -46,11 +48,11 @@ content_of_file(int fd)
 {
 	AUTO(freep) char *buf = malloc(SNIFF_BYTES);
 	bool first = true;
-	ssize_t n;
+	ssize_t n = 1;
 
 	if (!buf)
 		return "not known: out of memory";
-	while ((n = fd_read_full(fd, buf, SNIFF_BYTES)) > 0) {
+	for (size_t done = 0; (n = fd_read_full(fd, buf, SNIFF_BYTES)) > 0; done += SNIFF_BYTES) {
 		enum sniff kind = sniff_bytes((struct span){buf, (size_t)n});
 
 		if (first && (kind == SNIFF_UTF16LE || kind == SNIFF_UTF16BE))
@@ -58,6 +60,8 @@ content_of_file(int fd)
 		if (kind == SNIFF_BINARY || memchr(buf, '\0', (size_t)n))
 			return "not searched: it is binary (it holds a NUL byte)";
 		first = false;
+		if (done >= SNIFF_MAX_BYTES)
+			return "searched, unless a NUL byte stands after its first 256 MiB";
 	}
 	return n < 0 ? "not searched: it could not be read" : "searched";
 }
@@ -65,7 +69,7 @@ content_of_file(int fd)
 static const char *
 content_verdict(const struct snap_root *root, struct span below)
 {
-	AUTO(closep) int dir = fd_open_long(root->path, O_PATH | O_DIRECTORY);
+	AUTO(closep) int dir = fd_open_absolute(span_of(root->path), O_PATH | O_DIRECTORY);
 	AUTO(closep) int fd = -1;
 	struct stat st;
 
@@ -174,16 +178,31 @@ explain(struct engine *e, const struct snapshot *s, struct span path, struct eng
 	return 0;
 }
 
+/* Without empty components: what the rules and the index compare with. */
+static int
+clean_path(struct span path, struct strbuf *out)
+{
+	for (size_t i = 0; i < path.len; i++) {
+		if (path.data[i] != '/' || i + 1 == path.len || path.data[i + 1] != '/')
+			(void)strbuf_putc(out, path.data[i]);
+	}
+	while (out->len > 1 && out->data[out->len - 1] == '/')
+		strbuf_truncate(out, out->len - 1);
+	return out->failed ? -ENOMEM : 0;
+}
+
 int
 engine_why(struct engine *e, struct span path, struct engine_why *ret, struct err *err)
 {
+	AUTO(strbuf_fini) struct strbuf clean = {0};
 	struct engine_why w = {0};
-	struct snapshot *s = engine_snapshot(e);
-	int r;
+	struct snapshot *s;
+	int r = clean_path(path, &clean);
 
-	while (path.len > 1 && path.data[path.len - 1] == '/')
-		path.len--;
-	r = explain(e, s, path, &w, err);
+	if (r < 0)
+		return err_set(err, r, "could not explain the path: out of memory");
+	s = engine_snapshot(e);
+	r = explain(e, s, strbuf_view(&clean), &w, err);
 	snapshot_unref(s);
 	if (r < 0) {
 		engine_why_fini(&w);

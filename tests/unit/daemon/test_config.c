@@ -89,6 +89,7 @@ TEST(config, says_file_and_line_of_what_is_wrong)
 		{"[root a]\ncontent = yes\n", "root \"a\" has no path"},
 		{"[root a]\npath = /usr\n[root b]\npath = /usr/\n",
 			"roots \"a\" and \"b\" have the same path"},
+		{"[root a]\npath = /usr\nexclude = [abc\n", "root \"a\": exclude rule \"[abc\""},
 		{"[listen]\nallow = no_such_user_here\n", "there is no user \"no_such_user_here\""},
 		{"[listen]\nallow = @no_such_group_here\n",
 			"there is no group \"no_such_group_here\""},
