@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include "base/fd.h"
-#include "text/sniff.h"
 
 void
 content_reader_init(struct content_reader *r)
@@ -104,6 +103,29 @@ read_small(struct content_reader *r, int fd, uint64_t size)
 	return 0;
 }
 
+static struct content_stamp
+stamp_of(const struct stat *st)
+{
+	return (struct content_stamp){.dev = st->st_dev,
+		.ino = st->st_ino,
+		.size = st->st_size,
+		.mtime = st->st_mtim,
+		.ctime = st->st_ctim};
+}
+
+static bool
+same_time(struct timespec a, struct timespec b)
+{
+	return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
+}
+
+static bool
+same_state(const struct content_stamp *a, const struct content_stamp *b)
+{
+	return a->dev == b->dev && a->ino == b->ino && a->size == b->size &&
+	       same_time(a->mtime, b->mtime) && same_time(a->ctime, b->ctime);
+}
+
 static int
 load(struct content_reader *r, int fd, uint64_t max_bytes, struct span *ret)
 {
@@ -116,6 +138,7 @@ load(struct content_reader *r, int fd, uint64_t max_bytes, struct span *ret)
 		return -ENODEV;
 	if ((uint64_t)st.st_size > max_bytes)
 		return -EFBIG;
+	r->stamp = stamp_of(&st);
 	if ((uint64_t)st.st_size <= CONTENT_READ_MAX_BYTES)
 		e = read_small(r, fd, (uint64_t)st.st_size);
 	if (e < 0)
@@ -125,6 +148,8 @@ load(struct content_reader *r, int fd, uint64_t max_bytes, struct span *ret)
 		return 0;
 	}
 	e = mapfile_open(fd, max_bytes, &r->map);
+	if (e == -ENOMEM)
+		return -EFBIG; /* a sparse file larger than the address space: this file's fault, not ours */
 	if (e < 0)
 		return e;
 	r->mapped = true;
@@ -134,19 +159,19 @@ load(struct content_reader *r, int fd, uint64_t max_bytes, struct span *ret)
 
 /* Text as it is searched: UTF-16 decoded. */
 static int
-as_text(struct content_reader *r, struct span raw, struct span *ret)
+as_text(struct content_reader *r, struct span raw, enum sniff kind, struct span *ret)
 {
-	enum sniff kind = sniff_bytes(raw);
-
 	*ret = raw;
-	if (kind == SNIFF_TEXT)
-		return CONTENT_OK;
 	if (kind == SNIFF_BINARY)
 		return CONTENT_BINARY;
-	strbuf_reset(&r->decoded);
-	if (sniff_decode(kind, raw, &r->decoded) < 0)
-		return -ENOMEM;
-	*ret = strbuf_view(&r->decoded);
+	if (kind != SNIFF_TEXT) {
+		strbuf_reset(&r->decoded);
+		if (sniff_decode(kind, raw, &r->decoded) < 0)
+			return -ENOMEM;
+		*ret = strbuf_view(&r->decoded);
+	}
+	r->stamp.kind = kind;
+	r->stamp.len = ret->len;
 	return CONTENT_OK;
 }
 
@@ -182,7 +207,24 @@ content_open(struct content_reader *r, const struct snapshot *s, uint32_t root, 
 	*ret_bytes = raw.len;
 	if (e != CONTENT_OK)
 		return e;
-	e = as_text(r, raw, ret_text);
+	e = as_text(r, raw, sniff_bytes(raw), ret_text);
+	if (e != CONTENT_OK)
+		(void)content_close(r);
+	return e;
+}
+
+int
+content_reopen(struct content_reader *r, const struct snapshot *s, uint32_t root, uint32_t entry,
+	const struct content_stamp *stamp, struct span *ret_text)
+{
+	struct span raw = {0};
+	int e = open_raw(r, s, root, entry, &raw);
+
+	if (e != CONTENT_OK)
+		return e;
+	e = same_state(&r->stamp, stamp) ? as_text(r, raw, stamp->kind, ret_text) : CONTENT_CHANGED;
+	if (e == CONTENT_OK && ret_text->len != stamp->len)
+		e = CONTENT_CHANGED; /* while it was read, within one tick of its time stamps */
 	if (e != CONTENT_OK)
 		(void)content_close(r);
 	return e;

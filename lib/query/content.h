@@ -11,9 +11,13 @@
  */
 #pragma once
 
+#include <sys/types.h>
+#include <time.h>
+
 #include "base/hash.h"
 #include "index/snapshot.h"
 #include "text/mapfile.h"
+#include "text/sniff.h"
 
 #define CONTENT_READ_MAX_BYTES (1u << 20)
 
@@ -23,10 +27,21 @@ enum content_fate {
 	CONTENT_BINARY, /* holds a NUL */
 	CONTENT_TOO_LARGE,
 	CONTENT_UNREADABLE,
-	CONTENT_GONE, /* also: no longer a regular file */
-	CONTENT_OFF,  /* its root has content = no */
+	CONTENT_GONE,    /* also: no longer a regular file */
+	CONTENT_CHANGED, /* since it was opened before */
+	CONTENT_OFF,     /* its root has content = no */
 	CONTENT_LIMIT,
 	N_CONTENT_FATES
+};
+
+/* What tells one state of a file from another. */
+struct content_stamp {
+	dev_t dev;
+	ino_t ino;
+	off_t size;
+	struct timespec mtime, ctime;
+	enum sniff kind;
+	size_t len; /* of the text */
 };
 
 struct content_reader {
@@ -36,6 +51,7 @@ struct content_reader {
 	struct strbuf raw, decoded;
 	struct mapfile map;
 	bool mapped;
+	struct content_stamp stamp; /* of the file opened last */
 };
 
 void content_reader_init(struct content_reader *r);
@@ -45,6 +61,10 @@ void content_reader_fini(struct content_reader *r);
  *  CONTENT_OK is followed by content_close(). */
 int content_open(struct content_reader *r, const struct snapshot *s, uint32_t root, uint32_t entry,
 	struct span *ret_text, uint64_t *ret_bytes);
+/** The text again, if the file still is what r->stamp said when it was CONTENT_OK; else
+ *  CONTENT_CHANGED. It is not read through again, unless it is UTF-16. */
+int content_reopen(struct content_reader *r, const struct snapshot *s, uint32_t root,
+	uint32_t entry, const struct content_stamp *stamp, struct span *ret_text);
 /** The hash of all bytes of an entry, text or not: an enum content_fate, or -ENOMEM. No close. */
 int content_hash(struct content_reader *r, const struct snapshot *s, uint32_t root, uint32_t entry,
 	struct hash128 *ret, uint64_t *ret_bytes);

@@ -8,6 +8,21 @@
 #define GREP_LINE_BYTES 4096u
 
 void
+grep_lines_reset(struct grep_lines *g)
+{
+	g->lines.len = g->spans.len = 0;
+	strbuf_reset(&g->text);
+	g->n_unkept = 0;
+}
+
+size_t
+grep_lines_bytes(const struct grep_lines *g)
+{
+	return g->lines.len * sizeof(g->lines.data[0]) + g->spans.len * sizeof(g->spans.data[0]) +
+	       g->text.len;
+}
+
+void
 grep_lines_fini(struct grep_lines *g)
 {
 	VEC_FINI(&g->lines);
@@ -64,25 +79,26 @@ struct grep {
 	struct matcher *matcher;
 	struct span text;
 	const struct cursor_opts *opts;
+	struct grep_bounds bounds;
+	struct grep_place *place;
 	struct grep_lines *out;
-	size_t counted;   /* line numbers are known up to this offset */
-	uint64_t line;    /* number of the line at it */
-	size_t next;      /* first byte not given yet */
-	size_t after_end; /* end of the context that follows the last match */
 };
 
+/* Of the line that begins at `at`, 1-based. */
 static uint64_t
 line_number(struct grep *g, size_t at)
 {
-	while (g->counted < at) {
-		size_t end = line_end(g->text, g->counted);
+	struct grep_place *p = g->place;
+
+	while (p->counted < at) {
+		size_t end = line_end(g->text, p->counted);
 
 		if (end >= at)
 			break;
-		g->line++;
-		g->counted = end + 1;
+		p->n_lf++;
+		p->counted = end + 1;
 	}
-	return g->line;
+	return p->n_lf + 1;
 }
 
 static bool
@@ -169,18 +185,7 @@ add_line(struct grep *g, size_t start, const struct match *m, bool before)
 	line.n_spans = g->out->spans.len - line.span;
 	if (r == 0)
 		r = VEC_PUSH(&g->out->lines, line);
-	g->next = MIN(end + 1, g->text.len);
-	return r;
-}
-
-/* Lines after the last match, up to its context's end and not past `limit`. */
-static int
-add_after(struct grep *g, size_t limit)
-{
-	int r = 0;
-
-	while (r == 0 && g->next < MIN(g->after_end, limit))
-		r = add_line(g, g->next, NULL, false);
+	g->place->next = MIN(end + 1, g->text.len);
 	return r;
 }
 
@@ -201,47 +206,81 @@ lines_on(struct span text, size_t start, uint32_t n)
 	return start;
 }
 
+/* The next line that matches, and where the lines around it are. */
 static int
-add_match(struct grep *g, const struct match *m)
+seek(struct grep *g)
 {
-	size_t start = line_start(g->text, m->start), first;
-	int r = add_after(g, start);
+	struct grep_place *p = g->place;
+	uint64_t max = g->opts->max_per_file ? g->opts->max_per_file : UINT64_MAX;
+	size_t slice = p->from / GREP_SLICE_BYTES;
+	int r = 0;
 
-	first = MAX(g->next, lines_back(g->text, start, g->opts->before));
-	while (r == 0 && first < start) {
-		r = add_line(g, first, NULL, true);
-		first = g->next;
+	/* More than are kept are looked for only to be counted. */
+	if (!g->opts->count_exact)
+		max = MIN(max, g->bounds.keep);
+	if (p->n < max)
+		r = grep_find(g->matcher, g->text, p->from, g->opts, &p->match);
+	p->start = p->from = g->text.len;
+	if (r <= 0)
+		return r;
+	p->found = true;
+	p->n++;
+	p->start = line_start(g->text, p->match.start);
+	p->first = MAX(lines_back(g->text, p->start, g->opts->before),
+		MAX(p->next, MIN(p->after_end, p->start)));
+	p->from = MIN(line_end(g->text, p->match.start) + 1, g->text.len);
+	return p->from / GREP_SLICE_BYTES == slice ? 0 : query_poll(g->opts);
+}
+
+static int
+add_match(struct grep *g)
+{
+	struct grep_place *p = g->place;
+	int r;
+
+	p->found = false;
+	if (p->n > g->bounds.keep) {
+		g->out->n_unkept++;
+		return 0;
 	}
-	if (r == 0)
-		r = add_line(g, start, m, false);
-	g->after_end = lines_on(g->text, g->next, g->opts->after);
+	r = add_line(g, p->start, &p->match, false);
+	p->after_end = lines_on(g->text, p->next, g->opts->after);
 	return r;
 }
 
-int64_t
-grep_text(struct matcher *m, struct span text, const struct cursor_opts *opts, uint64_t keep,
-	struct grep_lines *out)
+/* One line more: 1, 0 there is none, or an error. */
+static int
+step(struct grep *g)
 {
-	struct grep g = {.matcher = m, .text = text, .opts = opts, .out = out, .line = 1};
-	uint64_t max = opts->max_per_file ? opts->max_per_file : UINT64_MAX, n = 0;
-	struct match match;
-	size_t from = 0;
-	int r = 0;
+	struct grep_place *p = g->place;
+	int r = p->found ? 0 : seek(g);
+	size_t before;
 
-	while (n < max) {
-		r = grep_find(m, text, from, opts, &match);
-		if (r <= 0)
-			break;
-		r = n < keep ? add_match(&g, &match) : 0;
-		if (r < 0)
-			break;
-		n++;
-		from = line_end(text, match.start) + 1;
-	}
-	if (r >= 0 && n > 0 && n <= keep)
-		r = MIN(add_after(&g, text.len), 0); /* as grep: also lines that match past `max` */
 	if (r < 0)
 		return r;
-	out->n_unkept = n > keep ? n - keep : 0;
-	return (int64_t)n;
+	before = MAX(p->next, p->first);
+	if (p->n <= g->bounds.keep && p->next < MIN(p->after_end, p->start))
+		r = add_line(g, p->next, NULL, false); /* as grep: a match past `max`, too */
+	else if (!p->found)
+		return 0;
+	else if (p->n <= g->bounds.keep && before < p->start)
+		r = add_line(g, before, NULL, true);
+	else
+		r = add_match(g);
+	return r < 0 ? r : 1;
+}
+
+int
+grep_text(struct matcher *m, struct span text, const struct cursor_opts *opts,
+	struct grep_bounds bounds, struct grep_place *place, struct grep_lines *out)
+{
+	struct grep g = {m, text, opts, bounds, place, out};
+	int r = 1;
+
+	while (r > 0) {
+		r = step(&g);
+		if (r > 0 && grep_lines_bytes(out) >= bounds.room)
+			break;
+	}
+	return r;
 }

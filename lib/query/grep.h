@@ -1,6 +1,11 @@
 /**
  * grep: the lines of one text that match, with lines of context, as grep -n -B -A shows them.
  *
+ * A text is searched in pieces, so that what is kept of it at once is bounded: a piece ends when
+ * `room` is taken, and struct grep_place says where the next goes on. All pieces together are what
+ * one without bound would have been. The place holds offsets, no pointers: the text may be closed
+ * in between and opened again, provided that it is the same.
+ *
  * Ownership: struct grep_lines is the caller's: zero-initialised is empty, grep_lines_fini(). It
  *            holds copies, so the text may go.
  * Threads:   any, on distinct objects.
@@ -25,13 +30,36 @@ struct grep_lines {
 	uint64_t n_unkept; /* matching lines beyond `keep` */
 };
 
+/** Empty, memory kept. */
+void grep_lines_reset(struct grep_lines *g);
 void grep_lines_fini(struct grep_lines *g);
+/** Bytes in use, of all three. */
+size_t grep_lines_bytes(const struct grep_lines *g);
+
+/* How far a text has been searched; all zero is its beginning. Offsets are in the text. */
+struct grep_place {
+	size_t next;        /* first byte not given yet */
+	size_t from;        /* first byte not searched yet */
+	size_t after_end;   /* end of the context that follows the last match */
+	size_t counted;     /* line feeds are counted up to this offset */
+	uint64_t n_lf;      /* before it */
+	uint64_t n;         /* matching lines found */
+	bool found;         /* the last of them is not given yet: */
+	struct match match; /* where its first match is */
+	size_t start;       /* where it begins; without one the end of the text */
+	size_t first;       /* where the context before it begins */
+};
 
 /** As matcher_find(), but asks query_poll() every few MiB of a long text. */
 int grep_find(struct matcher *m, struct span text, size_t from, const struct cursor_opts *opts,
 	struct match *ret);
 
-/** Lines that match, into out: their number, or an error of matcher_find() or query_poll(). Of
- *  matching lines beyond `keep` only the number is kept. */
-int64_t grep_text(struct matcher *m, struct span text, const struct cursor_opts *opts,
-	uint64_t keep, struct grep_lines *out);
+struct grep_bounds {
+	uint64_t keep; /* of matching lines beyond it only the number is kept */
+	size_t room;   /* bytes of grep_lines that end a piece; it passes them by a line at most */
+};
+
+/** The lines from *place on, appended to out: 1 the room is taken, 0 the text is at its end, or an
+ *  error of matcher_find() or query_poll(). Each piece but the last gives at least one line. */
+int grep_text(struct matcher *m, struct span text, const struct cursor_opts *opts,
+	struct grep_bounds bounds, struct grep_place *place, struct grep_lines *out);

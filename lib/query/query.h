@@ -19,6 +19,11 @@
  * candidate that is gone or unreadable or binary or too large is counted in cursor_stats.skipped,
  * never silently dropped.
  *
+ * Memory: of one file at most opts.max_kept_bytes of lines are kept (text, places of lines and
+ * spans; of a UTF-16 file as much as its text), of all files together 32 times that and once more
+ * for each thread. When those were given the file is opened again and searched further, provided
+ * that it is the very same: the rest of one that changed meanwhile is counted in skipped.changed.
+ *
  * Ownership: query: arena inside, query_destroy(). Cursor: cursor_close(); it holds references to
  * the query (query_ref) and the snapshot.
  * Threads:   a query is const; a cursor belongs to one thread at a time.
@@ -78,6 +83,7 @@ struct cursor_opts {
 	uint64_t max_per_file;      /* matching lines; 0: all */
 	bool files_only;            /* grep: one answer a file that has a match */
 	uint32_t max_line_bytes;    /* longer lines are cut around the first match; 0: 4096 */
+	size_t max_kept_bytes;      /* of the lines of one file, at once; 0: 1 MiB */
 
 	usec_t deadline;   /* monotonic; USEC_NEVER for none */
 	struct stop *stop; /* may be NULL */
@@ -117,9 +123,10 @@ struct cursor_stats {
 	uint64_t n_files; /* grep: files that had a match, of those given */
 	uint64_t n_verified, n_bytes_read;
 	struct {
-		uint64_t binary, too_large, unreadable, gone, off,
-			limit; /* off: root has content = no;
-		                 limit: match limit reached */
+		uint64_t binary, too_large, unreadable, gone;
+		uint64_t changed; /* while its lines were given: the rest is left out */
+		uint64_t off;     /* root has content = no */
+		uint64_t limit;   /* match limit reached */
 	} skipped;
 };
 void cursor_get_stats(const struct cursor *c, struct cursor_stats *ret);

@@ -6,6 +6,7 @@
 #include "query/content.h"
 #include "query/grep.h"
 #include "query/sweep.h"
+#include "query/trial.h"
 #include "sync/par.h"
 
 #define VERIFY_BATCH_FIRST 64u
@@ -13,16 +14,22 @@
 /** Neighbours in the batch are mostly in one directory: let one worker have them. */
 #define VERIFY_GRAIN 8u
 
-enum tri { TRI_NO, TRI_YES, TRI_UNKNOWN };
+enum candidate_state {
+	CANDIDATE_NEW,
+	CANDIDATE_PART, /* its file has more lines than `lines` */
+	CANDIDATE_DONE,
+};
 
 /* One entry and what was found. */
 struct candidate {
 	uint32_t root, entry;
-	bool answer;
-	bool read;
-	enum content_fate fate;
-	uint64_t n_bytes;
+	enum candidate_state state;
+	bool answer; /* when answers are entries */
 	struct grep_lines lines;
+
+	/* CANDIDATE_PART: where to go on, in what. */
+	struct grep_place place;
+	struct content_stamp stamp;
 };
 
 /* Scratch of one thread. */
@@ -30,6 +37,7 @@ struct verify_worker {
 	struct content_reader reader;
 	struct eval_worker patterns; /* its matchers, for content terms */
 	struct matcher *grep;
+	uint64_t n_verified, n_bytes_read, by_fate[N_CONTENT_FATES];
 };
 
 struct verify {
@@ -40,18 +48,19 @@ struct verify {
 	const struct cursor_opts *opts;
 	candidate_fn next;
 	void *ctx;
-	bool lines; /* answers are lines, not entries */
+	bool lines;  /* answers are lines, not entries */
+	size_t room; /* bytes of lines kept of a file */
 
-	/* One thread fills; during a batch each candidate and each worker belongs to the thread
+	/* One thread fills; during a round each candidate and each worker belongs to the thread
 	 * that works on it. */
 	struct candidate batch[VERIFY_BATCH_MAX];
 	uint32_t n_batch, batch_next;
-	bool exhausted;            /* no more candidates */
-	uint64_t keep;             /* matching lines of a file worth keeping */
-	uint32_t at;               /* the candidate that is given next */
-	size_t line;               /* its next line */
-	struct cursor_stats stats; /* skipped, n_verified, n_bytes_read */
-	struct eval **of_root;     /* [n_roots], bound to its root; made when first needed */
+	bool exhausted;        /* no more candidates */
+	uint64_t keep;         /* matching lines of a file worth keeping */
+	uint32_t at;           /* the candidate that is given next */
+	size_t line;           /* its next line */
+	_Atomic size_t n_kept; /* bytes of all lines; relaxed: a bound, publishes nothing */
+	struct eval **of_root; /* [n_roots], bound to its root; made when first needed */
 
 	unsigned n_workers;
 	struct verify_worker worker[];
@@ -98,6 +107,7 @@ verify_create(struct eval *e, const struct cursor_opts *opts, candidate_fn next,
 	v->lines = opts->grep && !opts->files_only;
 	v->batch_next = VERIFY_BATCH_FIRST;
 	v->keep = lines_to_keep(opts);
+	v->room = opts->max_kept_bytes ? opts->max_kept_bytes : VERIFY_KEPT_BYTES;
 	v->of_root = calloc(e->snapshot->n_roots + 1, sizeof(struct eval *));
 	if (!v->of_root)
 		r = -ENOMEM;
@@ -142,74 +152,18 @@ verify_destroy(struct verify *v)
 	free(v);
 }
 
-/* Where a tree is decided for one entry. */
-struct trial {
-	struct verify *v;
-	unsigned worker;
-	const struct candidate *c;
-	const struct span *text; /* NULL: not read */
-};
-
 static int
-content_holds(const struct trial *t, const struct node *n)
+decide(struct verify *v, unsigned worker, const struct candidate *c, const struct span *text)
 {
-	struct verify_worker *w = &t->v->worker[t->worker];
-	struct matcher *m;
-	struct match match;
-	int r;
+	struct trial t = {.query = v->query,
+		.opts = v->opts,
+		.eval = v->of_root[c->root],
+		.worker = worker,
+		.patterns = &v->worker[worker].patterns,
+		.entry = c->entry,
+		.text = text};
 
-	if (!t->text)
-		return TRI_UNKNOWN;
-	r = eval_matcher(&w->patterns, n, &m);
-	if (r == 0)
-		r = grep_find(m, *t->text, 0, t->v->opts, &match);
-	return r < 0 ? r : r > 0 ? TRI_YES : TRI_NO;
-}
-
-static int decide(const struct trial *t, const struct node *n);
-
-/* AND stops at the first "no", OR at the first "yes"; else one "unknown" makes all unknown. */
-static int
-decide_group(const struct trial *t, const struct node *n, enum tri stop)
-{
-	enum tri all = stop == TRI_NO ? TRI_YES : TRI_NO;
-
-	for (uint32_t i = 0; i < n->n_child; i++) {
-		int r;
-
-		/* What has no content in it was decided when the candidate was found. */
-		if (n == t->v->query->root && stop == TRI_NO && !n->order[i]->content)
-			continue;
-		r = decide(t, n->order[i]);
-		if (r < 0 || r == (int)stop)
-			return r;
-		if (r == TRI_UNKNOWN)
-			all = TRI_UNKNOWN;
-	}
-	return all;
-}
-
-/* enum tri or an error. Recursion is bounded by QUERY_MAX_DEPTH. */
-static int
-decide(const struct trial *t, const struct node *n)
-{
-	int r;
-
-	if (!n->content) {
-		r = eval_entry(t->v->of_root[t->c->root], t->worker, n, t->c->entry);
-		return r < 0 ? r : r > 0 ? TRI_YES : TRI_NO;
-	}
-	switch (n->term) {
-	case TERM_AND:
-		return decide_group(t, n, TRI_NO);
-	case TERM_OR:
-		return decide_group(t, n, TRI_YES);
-	case TERM_NOT:
-		r = decide(t, n->child[0]);
-		return r == TRI_YES ? TRI_NO : r == TRI_NO ? TRI_YES : r;
-	default:
-		return content_holds(t, n);
-	}
+	return trial_decide(&t);
 }
 
 static bool
@@ -220,64 +174,105 @@ is_regular(const struct verify *v, const struct candidate *c)
 	return S_ISREG(cols->classes[cols->cls[c->entry]].mode);
 }
 
+/* The next lines of the text. */
+static int
+search_lines(struct verify *v, struct verify_worker *w, struct candidate *c, struct span text)
+{
+	struct grep_bounds bounds = {v->keep, v->room};
+	int r;
+
+	/* A decoded text is in memory whole, and dear to decode again. */
+	if (w->reader.stamp.kind != SNIFF_TEXT)
+		bounds.room = MAX(bounds.room, text.len);
+	r = grep_text(w->grep, text, v->opts, bounds, &c->place, &c->lines);
+	(void)add_rlx(&v->n_kept, grep_lines_bytes(&c->lines));
+	if (r > 0) {
+		c->stamp = w->reader.stamp;
+		c->state = CANDIDATE_PART;
+	}
+	return MIN(r, 0);
+}
+
 /* The text is at hand: decide, and find lines. */
 static int
 search_text(struct verify *v, unsigned worker, struct candidate *c, struct span text)
 {
-	struct trial t = {v, worker, c, &text};
 	struct match match;
-	int64_t n = 1;
-	int r = v->query->root->content ? decide(&t, v->query->root) : TRI_YES;
+	int r = v->query->root->content ? decide(v, worker, c, &text) : TRI_YES;
 
 	if (r < 0 || r != TRI_YES)
 		return MIN(r, 0);
 	if (v->lines)
-		n = grep_text(v->worker[worker].grep, text, v->opts, v->keep, &c->lines);
-	else if (v->opts->grep)
-		n = grep_find(v->worker[worker].grep, text, 0, v->opts, &match);
-	c->answer = n > 0;
-	return (int)MIN(n, 0);
+		return search_lines(v, &v->worker[worker], c, text);
+	if (v->opts->grep)
+		r = grep_find(v->worker[worker].grep, text, 0, v->opts, &match);
+	c->answer = r > 0;
+	return MIN(r, 0);
+}
+
+/* After the search of an open file, whose result was `r`: what was found counts, or does not. */
+static int
+end_search(struct verify_worker *w, struct candidate *c, int r)
+{
+	enum content_fate fate = content_close(&w->reader);
+
+	if (r == -EOVERFLOW) {
+		fate = CONTENT_LIMIT;
+		r = 0;
+	}
+	if (fate != CONTENT_OK) {
+		c->state = CANDIDATE_DONE;
+		c->answer = false;
+		grep_lines_fini(&c->lines);
+	}
+	w->by_fate[fate]++;
+	return r;
 }
 
 static int
 read_candidate(struct verify *v, unsigned worker, struct candidate *c)
 {
-	struct content_reader *reader = &v->worker[worker].reader;
+	struct verify_worker *w = &v->worker[worker];
 	struct span text;
-	int r = content_open(reader, v->snapshot, c->root, c->entry, &text, &c->n_bytes);
+	uint64_t n_bytes;
+	int r = content_open(&w->reader, v->snapshot, c->root, c->entry, &text, &n_bytes);
 
 	if (r < 0)
 		return r;
-	c->read = true;
-	c->fate = (enum content_fate)r;
-	if (r != CONTENT_OK)
-		return 0;
-	r = search_text(v, worker, c, text);
-	c->fate = content_close(reader);
-	if (r == -EOVERFLOW) {
-		c->fate = CONTENT_LIMIT;
-		r = 0;
-	}
-	if (c->fate != CONTENT_OK) {
-		c->answer = false;
-		grep_lines_fini(&c->lines);
-	}
-	return r;
+	w->n_verified++;
+	w->n_bytes_read += n_bytes;
+	if (r == CONTENT_OK)
+		return end_search(w, c, search_text(v, worker, c, text));
+	w->by_fate[r]++;
+	return 0;
+}
+
+/* All lines found so far were given; the next ones. */
+static int
+read_on(struct verify *v, unsigned worker, struct candidate *c)
+{
+	struct verify_worker *w = &v->worker[worker];
+	struct span text;
+	int r = content_reopen(&w->reader, v->snapshot, c->root, c->entry, &c->stamp, &text);
+
+	grep_lines_reset(&c->lines);
+	if (r == CONTENT_OK)
+		return end_search(w, c, search_lines(v, w, c, text));
+	if (r > 0)
+		w->by_fate[r]++;
+	return MIN(r, 0);
 }
 
 static int
 verify_one(struct verify *v, unsigned worker, struct candidate *c)
 {
-	struct trial t = {v, worker, c, NULL};
 	bool regular = is_regular(v, c);
 	struct span nothing = {"", 0};
 	int r = TRI_YES;
 
 	/* Without contents a content term is false, not unknown. */
-	if (!regular)
-		t.text = &nothing;
-	if (v->query->root->content)
-		r = regular || !v->opts->grep ? decide(&t, v->query->root) : TRI_NO;
+	if (v->query->root->content && (regular || !v->opts->grep))
+		r = decide(v, worker, c, regular ? NULL : &nothing);
 	if (r < 0 || r == TRI_NO)
 		return MIN(r, 0);
 	if (v->opts->grep && !regular)
@@ -288,20 +283,54 @@ verify_one(struct verify *v, unsigned worker, struct candidate *c)
 	return 0;
 }
 
+/* Is it this candidate's turn in the round? */
+static bool
+is_due(struct verify *v, size_t i)
+{
+	if (i == v->at)
+		return v->batch[i].state != CANDIDATE_DONE;
+	return v->batch[i].state == CANDIDATE_NEW &&
+	       load_rlx(&v->n_kept) / VERIFY_KEPT_FILES < v->room;
+}
+
+static int
+verify_due(struct verify *v, unsigned worker, struct candidate *c)
+{
+	enum candidate_state state = c->state;
+
+	c->state = CANDIDATE_DONE;
+	return state == CANDIDATE_PART ? read_on(v, worker, c) : verify_one(v, worker, c);
+}
+
 static int
 verify_piece(size_t lo, size_t hi, unsigned worker, void *ctx)
 {
 	struct verify *v = ctx;
 
-	for (size_t i = lo; i < hi; i++) {
+	for (size_t i = v->at + lo; i < v->at + hi; i++) {
 		int r = query_poll(v->opts);
 
-		if (r == 0)
-			r = verify_one(v, worker, &v->batch[i]);
+		if (r == 0 && is_due(v, i))
+			r = verify_due(v, worker, &v->batch[i]);
 		if (r < 0)
 			return r;
 	}
 	return 0;
+}
+
+/* What the current candidate and those after it still need, as far as there is room. */
+static int
+run_round(struct verify *v)
+{
+	size_t n = v->n_batch - v->at, n_kept = 0;
+	size_t grain = MAX(MIN(n / (4 * v->n_workers), VERIFY_GRAIN), 1u);
+
+	for (uint32_t i = v->at + 1; i < v->n_batch; i++)
+		n_kept += grep_lines_bytes(&v->batch[i].lines);
+	store_rlx(&v->n_kept, n_kept);
+	if (!v->opts->io)
+		return verify_piece(0, n, 0, v);
+	return par_for(v->opts->io, TASK_QUERY, n, grain, verify_piece, v, v->opts->stop);
 }
 
 static int
@@ -324,67 +353,39 @@ bind_root(struct verify *v, uint32_t root)
 	return 0;
 }
 
+static uint64_t
+size_of(const struct verify *v, const struct candidate *c)
+{
+	return tree_cols(v->snapshot->roots[c->root].tree)->size[c->entry];
+}
+
+/* Candidates of the next batch. */
 static int
 collect(struct verify *v)
 {
+	uint64_t n_bytes = 0;
+
 	drop_batch(v);
-	while (v->n_batch < v->batch_next && !v->exhausted) {
+	while (v->n_batch < v->batch_next && !v->exhausted &&
+		(n_bytes < VERIFY_BATCH_BYTES || v->n_batch < v->n_workers)) {
 		struct candidate *c = &v->batch[v->n_batch];
 		int r;
 
 		*c = (struct candidate){0};
 		r = v->next(v->ctx, &c->root, &c->entry);
-		if (r == 1 && (r = bind_root(v, c->root)) == 0)
-			v->n_batch++;
-		else if (r == 0)
+		if (r == 0)
 			v->exhausted = true;
+		if (r == 1)
+			r = bind_root(v, c->root);
 		if (r < 0)
 			return r;
+		if (!v->exhausted) {
+			n_bytes += size_of(v, c);
+			v->n_batch++;
+		}
 	}
 	v->batch_next = MIN(v->batch_next * 2, VERIFY_BATCH_MAX);
 	return 0;
-}
-
-static void
-count_batch(struct verify *v)
-{
-	struct cursor_stats *s = &v->stats;
-	uint64_t *const by_fate[N_CONTENT_FATES] = {
-		[CONTENT_BINARY] = &s->skipped.binary,
-		[CONTENT_TOO_LARGE] = &s->skipped.too_large,
-		[CONTENT_UNREADABLE] = &s->skipped.unreadable,
-		[CONTENT_GONE] = &s->skipped.gone,
-		[CONTENT_OFF] = &s->skipped.off,
-		[CONTENT_LIMIT] = &s->skipped.limit,
-	};
-
-	for (uint32_t i = 0; i < v->n_batch; i++) {
-		const struct candidate *c = &v->batch[i];
-
-		s->n_verified += c->read;
-		s->n_bytes_read += c->n_bytes;
-		if (by_fate[c->fate])
-			++*by_fate[c->fate];
-	}
-}
-
-/* 1 a batch is there, 0 nothing is left, or an error. */
-static int
-next_batch(struct verify *v)
-{
-	int r = collect(v);
-
-	if (r < 0 || v->n_batch == 0)
-		return r;
-	if (v->opts->io)
-		r = par_for(v->opts->io, TASK_QUERY, v->n_batch, VERIFY_GRAIN, verify_piece, v,
-			v->opts->stop);
-	else
-		r = verify_piece(0, v->n_batch, 0, v);
-	if (r < 0)
-		return r;
-	count_batch(v);
-	return 1;
 }
 
 static void
@@ -403,18 +404,16 @@ fill_hit(const struct candidate *c, const struct grep_line *l, struct hit *ret)
 			l->n_spans * sizeof(ret->spans[0]));
 }
 
-/* The next hit of the current candidate: false when it has no more. */
+/* The next hit at hand of the current candidate: false when there is none. */
 static bool
 candidate_next(struct verify *v, const struct candidate *c, struct hit *ret)
 {
-	if (!c->answer)
-		return false;
 	ret->root = c->root;
 	ret->entry = c->entry;
 	if (!v->lines) {
 		ret->line = ret->offset = 0;
 		ret->text = (struct span){"", 0};
-		return v->line++ == 0;
+		return c->answer && v->line++ == 0;
 	}
 	if (v->line == c->lines.lines.len)
 		return false;
@@ -422,34 +421,45 @@ candidate_next(struct verify *v, const struct candidate *c, struct hit *ret)
 	return true;
 }
 
+/* Everything at hand of the current candidate was given: on to what is left of it, or to the next
+ * one, which may have been searched with it. 1 there is one, 0 nothing is left, or an error. */
+static int
+advance(struct verify *v)
+{
+	int r = 0;
+
+	if (v->at < v->n_batch && v->batch[v->at].state == CANDIDATE_PART)
+		r = run_round(v);
+	else if (v->at < v->n_batch)
+		grep_lines_fini(&v->batch[v->at++].lines);
+	v->line = 0;
+	if (v->at == v->n_batch)
+		r = collect(v);
+	if (r < 0 || v->n_batch == 0)
+		return r;
+	if (v->batch[v->at].state == CANDIDATE_NEW)
+		r = run_round(v);
+	return r < 0 ? r : 1;
+}
+
 int
 verify_next(struct verify *v, struct hit *ret)
 {
-	for (;;) {
-		int r;
+	int r = 1;
 
-		while (v->at < v->n_batch) {
-			if (candidate_next(v, &v->batch[v->at], ret))
-				return 1;
-			v->at++;
-			v->line = 0;
-		}
-		r = next_batch(v);
-		if (r <= 0)
-			return r;
-	}
+	while (r > 0 && (v->at == v->n_batch || !candidate_next(v, &v->batch[v->at], ret)))
+		r = advance(v);
+	return r;
 }
 
-/* Hits left of the current candidate, lines of context not counted. */
+/* Hits at hand of the current candidate that were not given, lines of context not counted. */
 static uint64_t
 candidate_rest(const struct verify *v, const struct candidate *c)
 {
 	uint64_t n = c->lines.n_unkept;
 
-	if (!c->answer)
-		return 0;
 	if (!v->lines)
-		return v->line == 0;
+		return c->answer && v->line == 0;
 	for (size_t i = v->line; i < c->lines.lines.len; i++)
 		n += !c->lines.lines.data[i].context;
 	return n;
@@ -459,14 +469,13 @@ int
 verify_count_rest(struct verify *v, uint64_t *ret)
 {
 	uint64_t n = 0;
-	int r;
+	int r = 1;
 
 	v->keep = 0;
-	do {
-		for (; v->at < v->n_batch; v->at++, v->line = 0)
+	for (; r > 0; r = advance(v)) {
+		if (v->at < v->n_batch)
 			n += candidate_rest(v, &v->batch[v->at]);
-		r = next_batch(v);
-	} while (r > 0);
+	}
 	*ret = n;
 	return r;
 }
@@ -474,7 +483,23 @@ verify_count_rest(struct verify *v, uint64_t *ret)
 void
 verify_get_stats(const struct verify *v, struct cursor_stats *ret)
 {
-	ret->n_verified = v->stats.n_verified;
-	ret->n_bytes_read = v->stats.n_bytes_read;
-	ret->skipped = v->stats.skipped;
+	uint64_t *const by_fate[N_CONTENT_FATES] = {
+		[CONTENT_BINARY] = &ret->skipped.binary,
+		[CONTENT_TOO_LARGE] = &ret->skipped.too_large,
+		[CONTENT_UNREADABLE] = &ret->skipped.unreadable,
+		[CONTENT_GONE] = &ret->skipped.gone,
+		[CONTENT_CHANGED] = &ret->skipped.changed,
+		[CONTENT_OFF] = &ret->skipped.off,
+		[CONTENT_LIMIT] = &ret->skipped.limit,
+	};
+
+	for (unsigned i = 0; i < v->n_workers; i++) {
+		const struct verify_worker *w = &v->worker[i];
+
+		ret->n_verified += w->n_verified;
+		ret->n_bytes_read += w->n_bytes_read;
+		for (unsigned k = 0; k < N_CONTENT_FATES; k++)
+			if (by_fate[k])
+				*by_fate[k] += w->by_fate[k];
+	}
 }

@@ -7,6 +7,12 @@
  * decided on that one reading. A term is unknown where a file cannot be read: an entry whose
  * membership hangs on it is counted by reason in stats.skipped.
  *
+ * What is kept is bounded, whatever matches. A batch ends early when its files are large. A round
+ * over it gives each file a piece of its lines (see grep.h) while all of them together keep less
+ * than VERIFY_KEPT_FILES times what one may; files it did not come to, and those with more lines
+ * than their piece, have their next round when all before them was given. A file that is no longer
+ * the same by then is counted in skipped.changed and left.
+ *
  * Ownership: borrows eval and opts; verify_create()/verify_destroy(). Text and spans of a hit are
  *            valid until the next verify_next().
  * Threads:   one at a time.
@@ -15,6 +21,13 @@
 #pragma once
 
 #include "query/eval.h"
+
+/** Of one file: default of opts.max_kept_bytes. */
+#define VERIFY_KEPT_BYTES (1u << 20)
+/** Of a batch: this many times as much, and once more for each thread. */
+#define VERIFY_KEPT_FILES 32u
+/** A batch with a file for each thread takes no more when their sizes pass this. */
+#define VERIFY_BATCH_BYTES (32u << 20)
 
 struct verify;
 
@@ -26,5 +39,5 @@ void verify_destroy(struct verify *v); /* NULL is legal */
 int verify_next(struct verify *v, struct hit *ret);
 /** How many hits are left (lines of context not counted); they cannot be had any more. */
 int verify_count_rest(struct verify *v, uint64_t *ret);
-/** n_verified, n_bytes_read, skipped. */
+/** Adds n_verified, n_bytes_read, skipped. */
 void verify_get_stats(const struct verify *v, struct cursor_stats *ret);

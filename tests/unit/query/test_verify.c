@@ -208,6 +208,8 @@ TEST(verify, a_long_text_is_searched_in_slices_without_losing_a_match)
 	size_t len = 13u << 20;
 	char *text = malloc(len);
 	struct cursor_opts opts = {.deadline = USEC_NEVER, .limit = 0};
+	struct grep_bounds all = {UINT64_MAX, SIZE_MAX};
+	struct grep_place place = {0};
 	struct grep_lines lines = {0};
 	struct pattern *p;
 	struct matcher *m;
@@ -224,8 +226,9 @@ TEST(verify, a_long_text_is_searched_in_slices_without_losing_a_match)
 	}
 	CHECK_INT(pattern_create(SPAN_LIT("^abab"), PATTERN_REGEX, &p, NULL), 0);
 	CHECK_INT(matcher_create(p, &m), 0);
-	CHECK_INT(grep_text(m, (struct span){text, len}, &opts, UINT64_MAX, &lines), n);
+	CHECK_INT(grep_text(m, (struct span){text, len}, &opts, all, &place, &lines), 0);
 	CHECK_INT(lines.lines.len, n);
+	CHECK_INT(place.n, n);
 	grep_lines_fini(&lines);
 	matcher_destroy(m);
 	pattern_destroy(p);
@@ -334,13 +337,18 @@ TEST(verify, lines_and_contexts_are_those_of_grep)
 		{"foo", "foo", "grep -nHs -m2", 0},
 		{"^$", "^$", "grep -nHsE", PATTERN_REGEX},
 	};
+	/* Of a file at once: all, each line alone, and a few. */
+	static const size_t kept[] = {0, 1, 300};
 	struct strbuf got = {0}, expected = {0};
 
 	random_files(100);
 	grow();
-	for (size_t i = 0; i < ARRAY_LEN(rows) * 9; i++) {
-		unsigned row = (unsigned)(i / 9), before = i % 3, after = i / 3 % 3;
-		struct cursor_opts opts = {.before = before, .after = after};
+	for (size_t i = 0; i < ARRAY_LEN(rows) * 9 * ARRAY_LEN(kept); i++) {
+		unsigned row = (unsigned)(i / 9 % ARRAY_LEN(rows)), before = i % 3,
+			 after = i / 3 % 3;
+		struct cursor_opts opts = {.before = before,
+			.after = after,
+			.max_kept_bytes = kept[i / 9 / ARRAY_LEN(rows)]};
 		struct cursor_stats stats;
 		uint64_t n = 0;
 
@@ -390,6 +398,7 @@ TEST(verify, limit_and_offset_cut_the_lines_and_the_count_stays_exact)
 			struct cursor_opts opts = {.offset = offset,
 				.limit = limit,
 				.count_exact = true,
+				.max_kept_bytes = roll(2) * roll(500),
 				.after = 1,
 				.before = 1};
 			uint64_t left = offset < total ? total - offset : 0;
@@ -406,6 +415,118 @@ TEST(verify, limit_and_offset_cut_the_lines_and_the_count_stays_exact)
 	}
 	strbuf_fini(&whole);
 	strbuf_fini(&got);
+}
+
+TEST(verify, pieces_of_a_text_are_bounded_and_make_up_the_whole)
+{
+	struct cursor_opts opts = {.before = 50, .after = 70, .deadline = USEC_NEVER};
+	struct grep_bounds bounds = {UINT64_MAX, SIZE_MAX};
+	struct grep_place place = {0};
+	struct grep_lines whole = {0}, piece = {0};
+	struct strbuf text = {0};
+	struct pattern *p;
+	struct matcher *m;
+	size_t n_lines = 0, n_text = 0;
+	int r = 1;
+
+	for (unsigned i = 0; i < 5000; i++)
+		CHECK_INT(strbuf_puts(&text, roll(100) ? "other line\n" : "a foo, a foo\n"), 0);
+	CHECK_INT(pattern_create(SPAN_LIT("foo"), 0, &p, NULL), 0);
+	CHECK_INT(matcher_create(p, &m), 0);
+	CHECK_INT(grep_text(m, strbuf_view(&text), &opts, bounds, &place, &whole), 0);
+	place = (struct grep_place){0};
+	bounds.room = 1000;
+	while (r > 0) {
+		grep_lines_reset(&piece);
+		r = grep_text(m, strbuf_view(&text), &opts, bounds, &place, &piece);
+		CHECK(r >= 0 && grep_lines_bytes(&piece) < 1200);
+		CHECK(r == 0 || grep_lines_bytes(&piece) >= 1000);
+		for (size_t i = 0; i < piece.lines.len; i++, n_lines++) {
+			const struct grep_line *a = &piece.lines.data[i];
+			const struct grep_line *b = &whole.lines.data[n_lines];
+
+			CHECK(a->line == b->line && a->offset == b->offset && a->len == b->len);
+			CHECK(a->context == b->context && a->before == b->before);
+			CHECK(a->n_spans == b->n_spans);
+		}
+		CHECK(memcmp(piece.text.data, whole.text.data + n_text, piece.text.len) == 0);
+		n_text += piece.text.len;
+	}
+	CHECK_INT(n_lines, whole.lines.len);
+	grep_lines_fini(&piece);
+	grep_lines_fini(&whole);
+	strbuf_fini(&text);
+	matcher_destroy(m);
+	pattern_destroy(p);
+}
+
+TEST(verify, mapped_and_decoded_files_are_gone_on_with)
+{
+	enum { N = 200000 };
+	struct strbuf text = {0}, wide = {0};
+	struct cursor_opts opts = {.max_kept_bytes = 100000};
+	struct pattern *p;
+	struct cursor *c;
+	struct hit hit;
+	char number[16];
+
+	CHECK_INT(strbuf_add(&wide, "\xff\xfe", 2), 0);
+	for (unsigned i = 0; i < N; i++)
+		CHECK_INT(strbuf_printf(&text, "%u\n", i), 0);
+	for (size_t i = 0; i < text.len; i++)
+		CHECK_INT(strbuf_putc(&wide, text.data[i]) | strbuf_putc(&wide, '\0'), 0);
+	CHECK(text.len > (1u << 20)); /* what is mapped */
+	write_bytes("a", text.data, text.len);
+	write_bytes("b", wide.data, wide.len);
+	grow();
+	CHECK_INT(pattern_create(SPAN_LIT("^"), PATTERN_REGEX, &p, NULL), 0);
+	opts.grep = p;
+	c = open_cursor("", &opts);
+	for (unsigned i = 0; i < 2 * N; i++) {
+		CHECK_INT(cursor_next(c, &hit), 1);
+		(void)snprintf(number, sizeof(number), "%u", i % N);
+		CHECK_INT(hit.line, i % N + 1);
+		CHECK(span_eq(hit.text, span_of(number)));
+	}
+	CHECK_INT(cursor_next(c, &hit), 0);
+	cursor_close(c);
+	pattern_destroy(p);
+	strbuf_fini(&text);
+	strbuf_fini(&wide);
+}
+
+TEST(verify, the_rest_of_a_file_that_changed_or_went_is_left_out_and_counted)
+{
+	struct cursor_opts opts = {.max_kept_bytes = 1};
+	struct cursor_stats stats;
+	struct pattern *p;
+	struct cursor *c;
+	struct hit hit;
+	char path[4096];
+
+	test_write(dir, "a", "foo 1\nfoo 2\nfoo 3\n");
+	test_write(dir, "b", "foo 4\nfoo 5\n");
+	test_write(dir, "c", "foo 6\n");
+	grow();
+	CHECK_INT(pattern_create(SPAN_LIT("foo"), 0, &p, NULL), 0);
+	opts.grep = p;
+	c = open_cursor("", &opts);
+	CHECK_INT(cursor_next(c, &hit), 1);
+	CHECK_INT(cursor_next(c, &hit), 1);
+	CHECK(span_eq(hit.text, SPAN_LIT("foo 2")));
+	test_write(dir, "a", "foo 7\nfoo 8\nfoo 9\nfoo 10\n");
+	CHECK_INT(cursor_next(c, &hit), 1);
+	CHECK(span_eq(hit.text, SPAN_LIT("foo 4")));
+	(void)snprintf(path, sizeof(path), "%s/b", dir);
+	CHECK_INT(unlink(path), 0);
+	CHECK_INT(cursor_next(c, &hit), 1);
+	CHECK(span_eq(hit.text, SPAN_LIT("foo 6")));
+	CHECK_INT(cursor_next(c, &hit), 0);
+	cursor_get_stats(c, &stats);
+	CHECK(stats.skipped.changed == 1 && stats.skipped.gone == 1);
+	CHECK(stats.n_verified == 3 && stats.n == 4 && stats.total == 4);
+	cursor_close(c);
+	pattern_destroy(p);
 }
 
 TEST(verify, files_only_gives_each_file_once)
