@@ -149,7 +149,8 @@ load(struct content_reader *r, int fd, uint64_t max_bytes, struct span *ret)
 	}
 	e = mapfile_open(fd, max_bytes, &r->map);
 	if (e == -ENOMEM)
-		return -EFBIG; /* a sparse file larger than the address space: this file's fault, not ours */
+		return -EFBIG; /* a sparse file larger than the address space: this file's fault,
+		                  not ours */
 	if (e < 0)
 		return e;
 	r->mapped = true;
