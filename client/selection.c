@@ -168,7 +168,7 @@ is_stale(const struct msg_val *end)
 	if (msg_len(stale) == 0)
 		return false;
 	print_names(stale, &names);
-	complain("not fully indexed yet: %s (`trawl wait` waits for it)",
+	complain("may differ from the disk: %s (`trawl status` says why)",
 		names.data ? names.data : "");
 	return true;
 }
