@@ -78,13 +78,14 @@ dir_is_within(const struct dir *d, uint64_t dev, uint64_t ino)
 }
 
 void
-dirq_init(struct dirq *q, unsigned max_kept, struct walk_stats *stats)
+dirq_init(struct dirq *q, struct pool *io, unsigned max_kept, struct walk_stats *stats)
 {
-	*q = (struct dirq){.stats = stats, .max_kept = max_kept};
+	*q = (struct dirq){.io = io, .stats = stats, .max_kept = max_kept};
 	lock_init(&q->lock, RANK_WALK, "dirq");
-	cond_init(&q->work);
+	cond_init(&q->ended);
 	cond_init(&q->freed);
 	list_init(&q->kept);
+	list_init(&q->idle);
 }
 
 /* Decide about a descriptor that nobody uses at the moment: the descriptor to close, or -1. */
@@ -149,52 +150,79 @@ dirq_fini(struct dirq *q)
 		close_fd(q, fd);
 		dir_unref(parent);
 	}
-	assert(q->n_kept == 0);
-	cond_fini(&q->work);
+	assert(q->n_kept == 0 && q->n_running == 0);
+	dir_unref(q->root);
+	cond_fini(&q->ended);
 	cond_fini(&q->freed);
 	lock_fini(&q->lock);
 }
 
+static void
+rest_locked(struct dirq *q, struct dirq_worker *k)
+{
+	list_push_front(&q->idle, &k->idle);
+	(void)add_rlx(&q->n_idle, 1);
+}
+
 void
-dirq_join(struct dirq *q)
+dirq_hire(struct dirq *q, struct dirq_worker *k)
 {
 	LOCK_SCOPE(&q->lock);
 
-	q->n_active++;
+	rest_locked(q, k);
 }
 
-static void
-finish_locked(struct dirq *q)
+/* Submit up to n idle workers. Under the lock: a worker whose task starts at once cannot become
+ * idle again before he is off the list. */
+static int
+wake_locked(struct dirq *q, size_t n)
 {
-	q->done = true;
-	cond_broadcast(&q->work);
+	for (; n > 0 && !list_empty(&q->idle); n--) {
+		struct dirq_worker *k = LIST_ITEM(q->idle.next, struct dirq_worker, idle);
+
+		if (pool_submit(q->io, &k->task, TASK_INDEX) < 0)
+			return -ECANCELED;
+		list_remove(&k->idle);
+		(void)sub_rlx(&q->n_idle, 1);
+		q->n_running++;
+	}
+	return 0;
+}
+
+int
+dirq_run(struct dirq *q, struct dir *root)
+{
+	LOCK_SCOPE(&q->lock);
+	int r;
+
+	q->root = root;
+	r = wake_locked(q, 1);
+	while (q->n_running > 0)
+		cond_wait(&q->ended, &q->lock);
+	return r < 0 ? r : q->result;
+}
+
+void
+dirq_fail(struct dirq *q, int code)
+{
+	LOCK_SCOPE(&q->lock);
+
+	if (q->result == 0)
+		q->result = code;
 	cond_broadcast(&q->freed);
 }
 
-static void
-leave_locked(struct dirq *q)
-{
-	assert(q->n_active > 0);
-	if (--q->n_active == 0 && !q->stack)
-		finish_locked(q);
-	else if (q->stack)
-		cond_signal(&q->work); /* what the caller would have taken next */
-}
-
-void
-dirq_leave(struct dirq *q)
+bool
+dirq_rest(struct dirq *q, struct dirq_worker *k)
 {
 	LOCK_SCOPE(&q->lock);
 
-	leave_locked(q);
-}
-
-void
-dirq_finish(struct dirq *q)
-{
-	LOCK_SCOPE(&q->lock);
-
-	finish_locked(q);
+	if (q->stack && q->result == 0)
+		return false;
+	rest_locked(q, k);
+	if (--q->n_running == 0)
+		cond_signal(&q->ended);
+	return true;
 }
 
 /* Take the first name of the brood on top of `list`. */
@@ -229,27 +257,14 @@ dirq_take(struct dirq *q, struct brood **mine, struct dir **ret)
 {
 	LOCK_SCOPE(&q->lock);
 
-	if (q->done)
+	if (q->result < 0)
 		return 0;
 	if (*mine)
 		return take_locked(mine, ret);
-	return q->stack ? take_locked(&q->stack, ret) : 0;
-}
-
-bool
-dirq_wait(struct dirq *q)
-{
-	LOCK_SCOPE(&q->lock);
-
-	leave_locked(q);
-	(void)add_rlx(&q->n_idle, 1);
-	while (!q->stack && !q->done)
-		cond_wait(&q->work, &q->lock);
-	(void)sub_rlx(&q->n_idle, 1);
-	if (q->done)
-		return false;
-	q->n_active++;
-	return true;
+	if (q->stack)
+		return take_locked(&q->stack, ret);
+	*ret = TAKE_PTR(q->root);
+	return *ret ? 1 : 0;
 }
 
 int
@@ -270,14 +285,14 @@ dirq_add(struct dirq *q, struct brood **mine, struct dir *parent, uint64_t numbe
 	return 0;
 }
 
-void
+int
 dirq_publish(struct dirq *q, struct brood **mine)
 {
 	struct brood *last = *mine;
 	size_t n = 0;
 
 	if (!last)
-		return;
+		return 0;
 	for (;; last = last->next) {
 		n += last->n_left;
 		if (!last->next)
@@ -286,12 +301,8 @@ dirq_publish(struct dirq *q, struct brood **mine)
 	LOCK_SCOPE(&q->lock);
 	last->next = q->stack;
 	q->stack = TAKE_PTR(*mine);
-	if (load_rlx(&q->n_idle) == 0)
-		return;
-	if (n > 2)
-		cond_broadcast(&q->work);
-	else if (n == 2) /* one is for the caller */
-		cond_signal(&q->work);
+	/* One is for the caller. */
+	return q->result == 0 ? wake_locked(q, n - 1) : 0;
 }
 
 int
@@ -366,7 +377,7 @@ dirq_shed(struct dirq *q)
 	lock_take(&q->lock);
 	q->max_kept = q->n_kept / 2;
 	n = strip_locked(q, fds, ARRAY_LEN(fds));
-	if (n == 0 && !q->done) {
+	if (n == 0 && q->result == 0) {
 		q->n_starved++;
 		(void)cond_wait_until(&q->freed, &q->lock, clock_deadline(STARVED_WAIT_USEC));
 		q->n_starved--;

@@ -13,9 +13,11 @@
  * opened by name relative to it. At most `max_kept` are kept so; beyond that, and after the kernel
  * refused one (EMFILE), children are opened piecewise from the root's descriptor.
  *
- * End of work. A worker is active from taking a directory until it waits for the next; broods of a
- * worker that are not yet published belong to an active worker. So "stack empty and nobody active"
- * is the end.
+ * Workers. A worker who finds the stack empty and has published his own broods is idle: his task
+ * ends, so that he holds no thread of the pool. Who puts broods on the stack submits idle workers
+ * again. Going idle looks at the stack, and publishing at the idle, under the lock: no work is left
+ * behind by one that the other does not see. A worker who is not idle "runs", be it that his task
+ * waits in the pool. When nobody runs, nobody can find work any more: that is the end.
  *
  * Threads: any; see the fields.
  */
@@ -23,6 +25,7 @@
 
 #include "base/list.h"
 #include "sync/lock.h"
+#include "sync/pool.h"
 #include "walk/walk.h"
 
 struct dir {
@@ -70,49 +73,61 @@ struct brood_name {
 	bool on_mount;
 };
 
+struct dirq_worker {
+	struct task task; /* `run` is fixed; submitted by the queue, and by itself to give way */
+	struct list idle; /* on dirq.idle, or unlinked while he runs. Guarded by dirq.lock */
+};
+
 struct dirq {
 	/* Fixed at init. */
+	struct pool *io;
 	struct walk_stats *stats;
 
-	struct lock lock;  /* RANK_WALK */
-	struct cond work;  /* the stack is not empty any more, or done */
+	struct lock lock;  /* RANK_WALK; the pool's is taken under it */
+	struct cond ended; /* n_running fell to 0 */
 	struct cond freed; /* a descriptor was closed while n_starved > 0 */
 
 	/* Guarded by lock. */
+	struct dir *root; /* the first to be taken; NULL afterwards */
 	struct brood *stack;
 	struct list kept; /* struct dir.kept, n_kept of them */
 	unsigned n_kept, max_kept;
-	unsigned n_active, n_starved;
-	bool done;
+	struct list idle;   /* struct dirq_worker.idle; he who was busy last is in front */
+	unsigned n_running; /* workers who are not idle */
+	unsigned n_starved;
+	int result; /* below 0: of the first that failed; nobody gets any more work */
 
-	/* Workers asleep in dirq_wait(). Written under lock; read without it as a hint whether to
-	 * publish early: relaxed, a stale value costs a little waiting. */
+	/* How many are on `idle`. Written under lock; read without it as a hint whether to publish
+	 * early: relaxed, a stale value costs a little waiting. */
 	_Atomic unsigned n_idle;
 };
 
-void dirq_init(struct dirq *q, unsigned max_kept, struct walk_stats *stats);
-/** Drops what still waits. Workers are gone. */
+void dirq_init(struct dirq *q, struct pool *io, unsigned max_kept, struct walk_stats *stats);
+/** Drops what still waits. Workers are idle. */
 void dirq_fini(struct dirq *q);
 
-/** The caller becomes active. */
-void dirq_join(struct dirq *q);
-/** The caller, who has no broods of its own, is active no more. */
-void dirq_leave(struct dirq *q);
-/** Nobody gets any more work. */
-void dirq_finish(struct dirq *q);
+/** Add a worker, idle. Before dirq_run(). */
+void dirq_hire(struct dirq *q, struct dirq_worker *k);
+/** Have the workers do all there is to do, beginning with the root, whose reference moves to the
+ *  queue: 0, what dirq_fail() said first, or -ECANCELED when the pool is closed. */
+int dirq_run(struct dirq *q, struct dir *root);
+/** Nobody gets any more work, and the walk ends with `code`, unless it has failed before. */
+void dirq_fail(struct dirq *q, int code);
 
 /** The next directory from `mine` (the caller's unpublished broods), else from the stack: 1, 0
- *  there is none now or it is the end, -ENOMEM. The caller is active. */
+ *  there is none now or it is the end, -ENOMEM. */
 int dirq_take(struct dirq *q, struct brood **mine, struct dir **ret);
-/** Sleep until there may be work: true, or false at the end. The caller is active before and, when
- *  true, after. */
-bool dirq_wait(struct dirq *q);
+/** The caller, who has no broods of his own, becomes idle: true, and neither he nor anything of the
+ *  walk may be touched, for he may be running elsewhere and the walk be gone. Or false: there is
+ *  work. */
+bool dirq_rest(struct dirq *q, struct dirq_worker *k);
 /** Put n children of parent, numbered from `number` on, on `mine`. `names` is a run of (struct
  *  brood_name, name, NUL). 0 or -ENOMEM. */
 int dirq_add(struct dirq *q, struct brood **mine, struct dir *parent, uint64_t number, uint32_t n,
 	struct span names);
-/** Let every worker take from `mine`, which is empty afterwards. */
-void dirq_publish(struct dirq *q, struct brood **mine);
+/** Let every worker take from `mine`, which is empty afterwards: 0, or -ECANCELED when idle workers
+ *  could not be submitted because the pool is closed. */
+int dirq_publish(struct dirq *q, struct brood **mine);
 
 /** The parent's descriptor if it is open, with the caller as a user; else -1. */
 int dirq_parent_fd(struct dirq *q, struct dir *d);

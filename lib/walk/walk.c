@@ -24,10 +24,8 @@
 #define STOP_CHECK_ENTRIES 64u
 
 struct worker {
-	struct task task;
+	struct dirq_worker place; /* in the queue */
 	struct walk *walk;
-	struct dir *first; /* the root, for the one worker that begins */
-	bool active;       /* counted in dirq.n_active */
 	struct listing listing;
 	struct filler filler;
 	struct brood *mine; /* not yet published: the lists that name them are not sent */
@@ -39,7 +37,6 @@ struct worker {
 
 struct walk {
 	/* Fixed while workers run. */
-	const struct walk_opts *opts;
 	struct pool *io;
 	struct chan *out;
 	struct stop *stop;
@@ -53,12 +50,6 @@ struct walk {
 
 	/* The next directory's number. Relaxed: only uniqueness counts. */
 	_Atomic uint64_t next_number;
-
-	/* Guarded by lock. RANK_WALK as dirq.lock is; never held together. */
-	struct lock lock;
-	struct cond ended;
-	unsigned n_running; /* tasks submitted and not ended */
-	int result;         /* of the first that failed */
 };
 
 static void
@@ -82,9 +73,7 @@ flush(struct worker *k)
 	struct walk *w = k->walk;
 	int r = filler_send(&k->filler, w->out, w->stop);
 
-	if (r == 0)
-		dirq_publish(&w->dirq, &k->mine);
-	return r;
+	return r < 0 ? r : dirq_publish(&w->dirq, &k->mine);
 }
 
 /* Somebody waits for work, and there is more than the one directory that we take next. */
@@ -373,17 +362,7 @@ read_dir(struct worker *k, struct dir *d)
 	return r;
 }
 
-/* The worker's first directory, or the next one: 1, 0 none now. */
-static int
-next_dir(struct worker *k, struct dir **ret)
-{
-	if (!k->first)
-		return dirq_take(&k->walk->dirq, &k->mine, ret);
-	*ret = TAKE_PTR(k->first);
-	return 1;
-}
-
-/* One directory: 1 go on, 0 the walk is at its end (the worker is no more active), <0 it failed. */
+/* One directory: 1 go on, 0 the worker is idle and may not be touched, <0 the walk failed. */
 static int
 step(struct worker *k)
 {
@@ -392,15 +371,13 @@ step(struct worker *k)
 	int r = check_stop(k);
 
 	if (r == 0)
-		r = next_dir(k, &d);
+		r = dirq_take(q, &k->mine, &d);
 	if (r < 0)
 		return r;
 	if (r == 0) {
 		/* It is all we have, and others may wait for what it names. */
 		r = flush(k);
-		if (r == 0)
-			k->active = dirq_wait(q);
-		return r < 0 ? r : k->active;
+		return r < 0 ? r : !dirq_rest(q, &k->place);
 	}
 	r = read_dir(k, d);
 	dir_unref(d);
@@ -409,58 +386,43 @@ step(struct worker *k)
 	return r < 0 ? r : 1;
 }
 
-/* The task is over, for good. Nothing of the walk may be touched afterwards. */
+/* The walk failed: afterwards the worker may not be touched. */
 static void
-worker_end(struct worker *k, int result)
+give_up(struct worker *k, int result)
 {
-	struct walk *w = k->walk;
+	struct dirq *q = &k->walk->dirq;
 
-	if (result < 0)
-		dirq_finish(&w->dirq);
-	dirq_publish(&w->dirq, &k->mine); /* of a walk that failed: dirq_fini() drops them */
-	if (k->active)
-		dirq_leave(&w->dirq);
-	LOCK_SCOPE(&w->lock);
-	if (w->result == 0)
-		w->result = result;
-	if (--w->n_running == 0)
-		cond_signal(&w->ended);
+	dirq_fail(q, result);
+	(void)dirq_publish(q, &k->mine); /* for dirq_fini(), which drops them */
+	(void)dirq_rest(q, &k->place);
 }
 
 /* Let a more urgent task have the thread: 0 when this one is queued again and may be running. */
 static int
 give_way(struct worker *k)
 {
-	struct walk *w = k->walk;
 	int r = flush(k);
 
 	if (r < 0)
 		return r;
-	k->active = false;
-	dirq_leave(&w->dirq);
-	r = pool_submit(w->io, &k->task, TASK_INDEX);
+	r = pool_submit(k->walk->io, &k->place.task, TASK_INDEX);
 	return r < 0 ? -ECANCELED : 0; /* the pool is closing */
 }
 
 static void
 worker_run(struct task *t)
 {
-	struct worker *k = CONTAINER_OF(t, struct worker, task);
-	struct walk *w = k->walk;
+	struct worker *k = CONTAINER_OF(t, struct worker, place.task);
+	struct pool *io = k->walk->io; /* the walk may end before we do */
 	int r;
 
-	if (!k->active)
-		dirq_join(&w->dirq);
-	k->active = true;
 	do {
 		r = step(k);
-		if (r == 1 && pool_should_yield(w->io, TASK_INDEX)) {
+		if (r == 1 && pool_should_yield(io, TASK_INDEX))
 			r = give_way(k);
-			if (r == 0)
-				return;
-		}
 	} while (r == 1);
-	worker_end(k, r);
+	if (r < 0)
+		give_up(k, r);
 }
 
 /* How many workers, and how many descriptors may be kept for children. Half of what the process
@@ -492,8 +454,9 @@ create_workers(struct walk *w, unsigned n)
 	for (; w->n_workers < n; w->n_workers++) {
 		struct worker *k = &w->workers[w->n_workers];
 
-		k->task.run = worker_run;
+		k->place.task.run = worker_run;
 		k->walk = w;
+		dirq_hire(&w->dirq, &k->place);
 		if (listing_init(&k->listing) < 0)
 			return -ENOMEM;
 	}
@@ -506,7 +469,6 @@ destroy_workers(struct walk *w)
 	for (unsigned i = 0; i < w->n_workers; i++) {
 		struct worker *k = &w->workers[i];
 
-		dir_unref(k->first);
 		listing_fini(&k->listing);
 		filler_fini(&k->filler);
 		strbuf_fini(&k->path);
@@ -515,51 +477,26 @@ destroy_workers(struct walk *w)
 	free(w->workers);
 }
 
-/* Submit the workers and wait until the last has ended. */
-static int
-run_workers(struct walk *w)
-{
-	struct worker *first = &w->workers[0];
-	unsigned n_refused = 0;
-
-	first->first = dir_create(NULL, (struct span){0}, 0);
-	if (!first->first)
-		return -ENOMEM;
-	/* Before any task runs, or one of them would find nobody active and call it the end. */
-	dirq_join(&w->dirq);
-	first->active = true;
-	w->n_running = w->n_workers;
-	for (unsigned i = 0; i < w->n_workers; i++)
-		if (pool_submit(w->io, &w->workers[i].task, TASK_INDEX) < 0)
-			n_refused++; /* the pool is closing */
-	if (n_refused > 0)
-		dirq_finish(&w->dirq);
-	LOCK_SCOPE(&w->lock);
-	w->n_running -= n_refused;
-	while (w->n_running > 0)
-		cond_wait(&w->ended, &w->lock);
-	return w->result == 0 && n_refused > 0 ? -ECANCELED : w->result;
-}
-
 /* With the root open. */
 static int
-walk_tree(struct walk *w)
+walk_tree(struct walk *w, const struct walk_opts *opts)
 {
+	struct dir *root = dir_create(NULL, (struct span){0}, 0);
 	unsigned width, max_kept;
 	int r;
 
-	plan(w->opts, w->io, &width, &max_kept);
-	dirq_init(&w->dirq, max_kept, w->stats);
-	lock_init(&w->lock, RANK_WALK, "walk");
-	cond_init(&w->ended);
+	if (!root)
+		return -ENOMEM;
+	plan(opts, w->io, &width, &max_kept);
+	dirq_init(&w->dirq, w->io, max_kept, w->stats);
 	store_rlx(&w->next_number, 1); /* the root is 0; no worker runs yet */
 	r = create_workers(w, width);
 	if (r == 0)
-		r = run_workers(w);
+		r = dirq_run(&w->dirq, root);
+	else
+		dir_unref(root);
 	destroy_workers(w);
 	dirq_fini(&w->dirq);
-	cond_fini(&w->ended);
-	lock_fini(&w->lock);
 	return r;
 }
 
@@ -567,7 +504,7 @@ int
 walk_run(const struct walk_opts *opts, struct pool *io, struct chan *out, struct stop *stop,
 	struct walk_stats *stats, struct walk_entry *ret_root, struct err *err)
 {
-	struct walk w = {.opts = opts, .io = io, .out = out, .stop = stop, .stats = stats};
+	struct walk w = {.io = io, .out = out, .stop = stop, .stats = stats};
 	struct statx st;
 	int r = judge_init(&w.judge, opts);
 
@@ -575,7 +512,7 @@ walk_run(const struct walk_opts *opts, struct pool *io, struct chan *out, struct
 	if (w.root_fd >= 0) {
 		*ret_root = (struct walk_entry){.name = "", .dir = 0};
 		fill_from_stat(ret_root, &st);
-		r = walk_tree(&w);
+		r = walk_tree(&w, opts);
 		(void)close(w.root_fd);
 	} else {
 		r = w.root_fd;

@@ -1,7 +1,9 @@
 /**
  * walk: a directory tree in, batches of entries out, in parallel.
  *
- * Directories are tasks on the I/O pool, at most `width` at a time. A directory is opened relative
+ * Up to `width` workers read directories, each a task on the I/O pool while it has work: one that
+ * has none holds no thread, so a walk that hangs in the kernel keeps only the threads that hang
+ * from others. A directory is opened relative
  * to its parent's descriptor while that is still open, else piecewise from the root's, always
  * without following symbolic links; so names of any bytes, paths past PATH_MAX and trees of any
  * depth work with at most `max_fds` descriptors. Names come from getdents64 with large buffers;

@@ -475,3 +475,152 @@ TEST(walk, gives_its_thread_to_a_more_urgent_task)
 	walked_fini(&w);
 	tree_remove(dir);
 }
+
+/* A chain without side branches: nothing to share. */
+static void
+make_bare_chain(const char *dir, int depth)
+{
+	int at = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	for (int i = 0; i < depth; i++) {
+		int next = mkdir_at(at, "d");
+
+		(void)close(at);
+		at = next;
+	}
+	(void)close(at);
+}
+
+static void
+check_one_thread(struct walked *w, const struct walk_batch *b)
+{
+	struct pool_stats stats;
+
+	(void)b;
+	pool_get_stats(w->pool, &stats);
+	CHECK(stats.n_busy <= 1);
+	CHECK_INT(stats.n_run[TASK_INDEX], 1);
+	CHECK_INT(stats.n_waiting, 0);
+}
+
+TEST(walk, a_worker_without_work_holds_no_thread)
+{
+	char *dir = test_dir();
+	struct walked w = {.opts = {.root = dir, .width = 4},
+		.n_threads = 4,
+		.cap = 2,
+		.on_batch = check_one_thread};
+
+	make_bare_chain(dir, 2000);
+	walked_run(&w);
+	CHECK_INT(w.result, 0);
+	CHECK_INT(w.rows.len, 2000);
+	CHECK(w.n_batches > 5);
+	walked_fini(&w);
+	tree_remove(dir);
+}
+
+/* Walk another tree, on the same pool, while the first walk's only busy worker waits for us. */
+static void
+walk_another(struct walked *w, const struct walk_batch *b)
+{
+	struct chan *chan = chan_create(64, walked_drop);
+	struct walk_opts opts = {.root = w->ctx, .width = 2};
+	struct walk_stats stats = {0};
+	struct walk_entry root;
+
+	(void)b;
+	CHECK_INT(walk_run(&opts, w->pool, chan, NULL, &stats, &root, NULL), 0);
+	CHECK_INT(counter_get(&stats.n_entries), 4);
+	chan_close(chan);
+	chan_destroy(chan);
+	w->on_batch = NULL;
+}
+
+TEST(walk, a_walk_that_stands_still_does_not_stop_another)
+{
+	char *dir = test_dir(), *other = test_dir();
+	/* The chain is far more than the channel holds. */
+	struct walked w = {.opts = {.root = dir, .width = 2},
+		.n_threads = 2,
+		.cap = 2,
+		.on_batch = walk_another,
+		.ctx = other};
+
+	make_bare_chain(dir, 2000);
+	test_write(other, "a/x", "");
+	test_write(other, "b/x", "");
+	walked_run(&w);
+	CHECK_INT(w.result, 0);
+	CHECK_INT(w.rows.len, 2000);
+	walked_fini(&w);
+	tree_remove(dir);
+	tree_remove(other);
+}
+
+/* Work for one, then for all, then for one again: workers go idle and come back. */
+TEST(walk, workers_that_went_idle_come_back_for_more)
+{
+	char *dir = test_dir(), path[4200];
+	struct walked w = {.opts = {.root = dir, .width = 4}, .n_threads = 4};
+	size_t at = (size_t)snprintf(path, sizeof(path), "%s", dir);
+
+	for (int round = 0; round < 20; round++) {
+		int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+		make_wide(fd, 200);
+		(void)close(fd);
+		at += (size_t)snprintf(path + at, sizeof(path) - at, "/zz");
+		CHECK(mkdir(path, 0755) == 0);
+		make_bare_chain(path, 30);
+		for (int i = 0; i < 30; i++)
+			at += (size_t)snprintf(path + at, sizeof(path) - at, "/d");
+	}
+	check_against_find(&w);
+	tree_remove(dir);
+}
+
+static void
+close_pool(struct walked *w, const struct walk_batch *b)
+{
+	(void)b;
+	pool_close(w->pool);
+}
+
+TEST(walk, is_canceled_when_the_pool_closes_under_it)
+{
+	char *dir = test_dir(), bottom[4200];
+	/* The walker is still in the chain when the first batch is received; what is at the bottom
+	 * is for more than one. */
+	struct walked w = {.opts = {.root = dir, .width = 2},
+		.n_threads = 2,
+		.cap = 2,
+		.on_batch = close_pool};
+	size_t at = (size_t)snprintf(bottom, sizeof(bottom), "%s", dir);
+
+	make_bare_chain(dir, 1500);
+	for (int i = 0; i < 1500; i++)
+		at += (size_t)snprintf(bottom + at, sizeof(bottom) - at, "/d");
+	make_ten(bottom);
+	walked_run(&w);
+	CHECK_INT(w.result, -ECANCELED);
+	CHECK(w.rows.len < 1500 + 10 + 10 * 300);
+	walked_fini(&w);
+	tree_remove(dir);
+}
+
+TEST(walk, is_canceled_when_the_pool_is_closed_before_it)
+{
+	struct walk_opts opts = {.root = "/usr"};
+	struct chan *chan = chan_create(2, walked_drop);
+	struct walk_stats stats = {0};
+	struct walk_entry root;
+	struct pool *pool = NULL;
+
+	CHECK_INT(pool_create("io", 2, &pool), 0);
+	pool_close(pool);
+	CHECK_INT(walk_run(&opts, pool, chan, NULL, &stats, &root, NULL), -ECANCELED);
+	CHECK_INT(counter_get(&stats.n_entries), 0);
+	pool_destroy(pool);
+	chan_destroy(chan);
+}
