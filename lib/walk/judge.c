@@ -284,15 +284,26 @@ skip_of_error(int code)
 	}
 }
 
+/* Of a symbolic link as the last component, the kernel says only that it is no directory. */
+static bool
+is_link(const char *path)
+{
+	AUTO(closep) int fd = fd_open_absolute(span_of(path), O_PATH);
+	struct statx st;
+
+	return fd >= 0 && entry_stat(fd, "", &st) == 0 && S_ISLNK(st.stx_mode);
+}
+
 int
 judge_open_root(struct judge *j, struct statx *ret_st, struct err *err)
 {
 	const char *root = j->opts->root;
-	AUTO(closep) int fd = fd_open_long(root, O_RDONLY | O_DIRECTORY | O_NONBLOCK);
-	int r;
+	AUTO(closep) int fd = fd_open_absolute(span_of(root), O_RDONLY | O_DIRECTORY);
+	int r = fd == -ENOTDIR && is_link(root) ? -ELOOP : fd;
 
-	if (fd < 0)
-		return err_set(err, fd, "could not open root \"%s\": %s", root, err_reason(fd));
+	if (r < 0)
+		return err_set(err, r, "could not open root \"%s\": %s", root,
+			r == -ELOOP ? "it is or lies below a symbolic link" : err_reason(r));
 	r = entry_stat(fd, "", ret_st);
 	if (r < 0)
 		return err_set(err, r, "could not look at root \"%s\": %s", root, err_reason(r));

@@ -54,7 +54,8 @@ const char *walk_skip_sentence(enum walk_skip skip);
 #define WALK_NO_DIR UINT64_MAX
 
 struct walk_opts {
-	const char *root;          /* absolute, canonical */
+	const char *root;          /* absolute, canonical: no component of it may be a symbolic
+	                              link, or have been replaced by one since */
 	const struct rules *rules; /* NULL: nothing is excluded */
 	bool gitignore;            /* obey .gitignore files */
 	bool exclude_caches;       /* leave out the contents of directories with a CACHEDIR.TAG */

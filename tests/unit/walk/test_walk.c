@@ -193,7 +193,22 @@ TEST(walk, a_root_that_cannot_be_walked_is_refused_with_a_sentence)
 	check_refused("/nonexistent/place", -ENOENT, "no such file");
 	check_refused("/etc/passwd", -ENOTDIR, "not a directory");
 	check_refused("/proc", -EINVAL, "pseudo file system");
-	check_refused("/proc/self/task", -EINVAL, "pseudo file system");
+	check_refused("/proc/sys", -EINVAL, "pseudo file system");
+}
+
+TEST(walk, a_root_that_became_a_symbolic_link_is_not_followed)
+{
+	char *dir = test_dir(), root[4200], link[4200];
+	struct walk_verdict v;
+
+	test_write(dir, "moved/root/file", "");
+	(void)snprintf(link, sizeof(link), "%s/link", dir);
+	CHECK(symlink("moved", link) == 0);
+	check_refused(link, -ELOOP, "is or lies below a symbolic link");
+	(void)snprintf(root, sizeof(root), "%s/link/root", dir);
+	check_refused(root, -ELOOP, "is or lies below a symbolic link");
+	CHECK_INT(walk_why(&(struct walk_opts){.root = root}, SPAN_LIT("file"), &v), -ELOOP);
+	tree_remove(dir);
 }
 
 /* Unprivileged for the time of one walk; the directory is made passable first. */
