@@ -43,10 +43,9 @@ struct descent {
 };
 
 static int
-say(struct walk_verdict *v, enum walk_skip skip, size_t at)
+say(struct walk_verdict *v, enum walk_skip skip)
 {
 	v->skip = skip;
-	v->at = at;
 	return 0;
 }
 
@@ -99,67 +98,80 @@ judge_component(struct descent *s, const char *name, struct span path, bool is_l
 	struct judgement v = judge_name(&s->judge, s->dir, path, is_dir);
 	enum walk_skip skip = SKIP_NONE;
 
+	ret->exists = r == 0;
 	if (v.skip == SKIP_NONE && r < 0)
-		return say(ret, skip_of_error(r) == SKIP_GONE ? SKIP_NONE : skip_of_error(r),
-			path.len);
+		return say(ret, skip_of_error(r) == SKIP_GONE ? SKIP_NONE : skip_of_error(r));
 	if (v.skip == SKIP_NONE && is_dir)
 		v = judge_dir(&s->judge, s->dir, path, &st);
 	if (v.leave_out || (v.skip != SKIP_NONE && !is_last)) {
 		name_rule(s->judge.opts, &v, ret);
-		return say(ret, v.skip, path.len);
+		return say(ret, v.skip);
 	}
 	if (is_last || !is_dir) {
 		ret->exists = is_last; /* below a file there is nothing */
-		return say(ret, SKIP_NONE, path.len);
+		return say(ret, SKIP_NONE);
 	}
 	r = enter(s, name, path, v.on_mount, &skip);
 	if (r < 0)
 		return r;
-	return skip == SKIP_NONE ? 1 : say(ret, skip, path.len);
+	return skip == SKIP_NONE ? 1 : say(ret, skip);
 }
 
-/* The length of the component that starts at `at`; slashes before it are skipped. */
-static size_t
-next_component(struct span path, size_t *at)
+/* The component at or after `at`, without the slashes before it; empty when there is none. */
+static struct span
+next_component(struct span path, size_t at)
 {
 	size_t end;
 
-	while (*at < path.len && path.data[*at] == '/')
-		++*at;
-	for (end = *at; end < path.len && path.data[end] != '/'; end++)
+	while (at < path.len && path.data[at] == '/')
+		at++;
+	for (end = at; end < path.len && path.data[end] != '/'; end++)
 		;
-	return end - *at;
+	return (struct span){path.data + at, end - at};
 }
 
-static int
-descend(struct descent *s, struct span path, struct walk_verdict *ret)
+static bool
+is_name(struct span s)
 {
-	char name[WALK_NAME_MAX_BYTES + 1];
-	size_t at = 0, len;
+	return !memchr(s.data, '\0', s.len) && !span_eq(s, SPAN_LIT(".")) &&
+	       !span_eq(s, SPAN_LIT(".."));
+}
 
-	while ((len = next_component(path, &at)) > 0) {
-		struct span prefix = {path.data, at + len};
+/* `clean` becomes the path as the rules see it: without empty components. */
+static int
+descend(struct descent *s, struct span path, struct strbuf *clean, struct walk_verdict *ret)
+{
+	struct span name = next_component(path, 0), next;
+
+	for (; name.len > 0; name = next) {
+		size_t start;
 		int r;
 
-		if (len > WALK_NAME_MAX_BYTES)
-			return say(ret, SKIP_NAME_TOO_LONG, prefix.len);
-		memcpy(name, path.data + at, len);
-		name[len] = '\0';
-		if (strlen(name) < len || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+		ret->at = (size_t)(name.data + name.len - path.data);
+		ret->exists = false;
+		if (name.len > WALK_NAME_MAX_BYTES)
+			return say(ret, SKIP_NAME_TOO_LONG);
+		if (!is_name(name))
 			return -EINVAL;
-		r = judge_component(s, name, prefix, prefix.len == path.len, ret);
+		if (clean->len > 0)
+			(void)strbuf_putc(clean, '/');
+		start = clean->len;
+		if (strbuf_span(clean, name) < 0)
+			return -ENOMEM;
+		next = next_component(path, ret->at);
+		r = judge_component(s, clean->data + start, strbuf_view(clean), next.len == 0, ret);
 		if (r <= 0)
 			return r;
-		at = prefix.len;
 	}
 	ret->exists = true; /* the root itself */
-	return say(ret, SKIP_NONE, path.len);
+	return say(ret, SKIP_NONE);
 }
 
 int
 walk_why(const struct walk_opts *opts, struct span path, struct walk_verdict *ret)
 {
 	struct descent s = {.root_fd = -1, .fd = -1};
+	AUTO(strbuf_fini) struct strbuf clean = {0};
 	enum walk_skip skip = SKIP_NONE;
 	struct statx st;
 	int r = judge_init(&s.judge, opts);
@@ -176,7 +188,7 @@ walk_why(const struct walk_opts *opts, struct span path, struct walk_verdict *re
 	if (r >= 0 && skip != SKIP_NONE)
 		r = -EIO;
 	if (r >= 0)
-		r = descend(&s, path, ret);
+		r = descend(&s, path, &clean, ret);
 	dir_unref(s.dir);
 	closep(&s.fd);
 	closep(&s.root_fd);

@@ -118,12 +118,12 @@ struct walk_verdict {
 	size_t at;        /* length of the prefix of `path` that the verdict is about */
 	char rule[128];   /* the rule's text where there is one */
 	char source[512]; /* the file it stands in, or the configuration key */
-	bool exists;      /* when skip is SKIP_NONE: lstat says the path exists */
+	bool exists; /* lstat says so: of the path; of that prefix when skip is not SKIP_NONE */
 };
 
 /**
- * Would the walk index `path` (relative to the root, no leading slash)? The answer is made by
- * looking at the file system now with the same rules. 0 with a verdict; -errno of the root; -EINVAL
- * for a path with "." or ".." in it.
+ * Would the walk index `path` (relative to the root; doubled and trailing slashes count for
+ * nothing)? The answer is made by looking at the file system now with the same rules. 0 with a
+ * verdict; -errno of the root; -EINVAL for a path with "." or ".." in it.
  */
 int walk_why(const struct walk_opts *opts, struct span path, struct walk_verdict *ret);

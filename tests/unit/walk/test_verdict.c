@@ -91,6 +91,52 @@ TEST(verdict, says_whether_what_nothing_leaves_out_exists)
 	tree_remove(dir);
 }
 
+TEST(verdict, says_whether_what_is_left_out_exists)
+{
+	char *dir = test_dir(), longest[1100];
+	struct rules *rules = NULL;
+	struct walk_opts o = {.root = dir, .gitignore = true};
+
+	CHECK(rules_create(excludes, &rules, NULL) == 0);
+	o.rules = rules;
+	make_tree(dir);
+	CHECK(why(&o, "fine/x.o").exists);
+	CHECK(!why(&o, "fine/none.o").exists);
+	CHECK(!why(&o, "fine/file/x.o").exists);
+	CHECK(why(&o, "git/a.log").exists);
+	CHECK(!why(&o, "git/none.log").exists);
+	CHECK(why(&o, "top/only/none").exists); /* of top/only, which the verdict is about */
+	CHECK(why(&o, "git/sub/out/none").exists);
+	CHECK_INT(why(&o, "fine/none.o").skip, SKIP_EXCLUDED);
+	memset(longest, 'n', sizeof(longest));
+	memcpy(longest, "fine/", 5);
+	longest[sizeof(longest) - 1] = '\0';
+	CHECK(!why(&o, longest).exists);
+	CHECK_INT(why(&o, longest).skip, SKIP_NAME_TOO_LONG);
+	rules_destroy(rules);
+	tree_remove(dir);
+}
+
+TEST(verdict, empty_components_count_for_nothing)
+{
+	char *dir = test_dir();
+	struct rules *rules = NULL;
+	struct walk_opts o = {.root = dir, .gitignore = true};
+
+	CHECK(rules_create(excludes, &rules, NULL) == 0);
+	o.rules = rules;
+	make_tree(dir);
+	check_why(&o, "top//only/file", SKIP_EXCLUDED, "top//only", "/top/only");
+	check_why(&o, "//top/only", SKIP_EXCLUDED, "//top/only", "/top/only");
+	check_why(&o, "git//sub///out/file", SKIP_GITIGNORE, "git//sub///out", "out/");
+	check_why(&o, "git//a.log//", SKIP_GITIGNORE, "git//a.log", "*.log");
+	check_why(&o, "deps/", SKIP_NONE, "deps", "");
+	CHECK(why(&o, "deps/").exists);
+	CHECK(why(&o, "/").exists);
+	rules_destroy(rules);
+	tree_remove(dir);
+}
+
 TEST(verdict, a_path_with_dots_or_a_missing_root_is_an_error)
 {
 	struct walk_opts o = {.root = "/usr"};
