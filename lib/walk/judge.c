@@ -62,7 +62,8 @@ judge_init(struct judge *j, const struct walk_opts *opts)
 	mounts_init(&j->mounts);
 	if (add_other_roots(j) < 0 || add_own_dirs(j) < 0)
 		return -ENOMEM;
-	j->needs_path = opts->rules || opts->gitignore || j->others.len > 0;
+	j->has_rules = opts->rules && !rules_empty(opts->rules);
+	j->needs_path = j->has_rules || opts->gitignore || j->others.len > 0;
 	return 0;
 }
 
@@ -80,7 +81,7 @@ judge_name(const struct judge *j, const struct dir *in, struct span path, bool i
 	struct judgement v = {0};
 	enum rule_hit hit = RULE_MISS;
 
-	if (j->opts->rules)
+	if (j->has_rules)
 		hit = rules_match(j->opts->rules, path, is_dir, &v.rule);
 	if (hit != RULE_ENTRY && in->ignore &&
 		gitignore_match(in->ignore, path, is_dir, &v.rule, &v.rule_base)) {

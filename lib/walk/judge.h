@@ -21,6 +21,7 @@ struct judge {
 	const struct walk_opts *opts;
 	VEC(struct inode_id) own;
 	VEC(struct span) others; /* paths relative to the root; point into opts */
+	bool has_rules;          /* opts->rules has any */
 	bool needs_path;         /* judge_name() or judge_dir() looks at `path` */
 
 	struct mounts mounts; /* has its own lock */

@@ -131,6 +131,12 @@ rules_destroy(struct rules *r)
 	free(r);
 }
 
+bool
+rules_empty(const struct rules *r)
+{
+	return r->n == 0;
+}
+
 /* The last `n_slashes + 1` components; false when the path has fewer. */
 static bool
 tail_of(struct span path, uint32_t n_slashes, struct span *ret)

@@ -30,6 +30,8 @@ struct rules;
 /** `patterns` NULL-terminated. -EINVAL names the pattern that is wrong. */
 int rules_create(const char *const *patterns, struct rules **ret, struct err *err);
 void rules_destroy(struct rules *r);
+/** They match nothing. */
+bool rules_empty(const struct rules *r);
 
 enum rule_hit {
 	RULE_MISS,

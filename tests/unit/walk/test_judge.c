@@ -3,6 +3,8 @@
 #include <sched.h>
 #include <sys/mount.h>
 
+#include "walk/judge.h"
+
 TEST(judge, exclude_rules_leave_out_entries_or_contents)
 {
 	char *dir = test_dir();
@@ -28,6 +30,35 @@ TEST(judge, exclude_rules_leave_out_entries_or_contents)
 	walked_fini(&w);
 	rules_destroy(rules);
 	tree_remove(dir);
+}
+
+static bool
+needs_path(const struct walk_opts *opts)
+{
+	struct judge j;
+	bool needs;
+
+	CHECK_INT(judge_init(&j, opts), 0);
+	needs = j.needs_path;
+	judge_fini(&j);
+	return needs;
+}
+
+TEST(judge, paths_are_made_only_where_somebody_looks_at_them)
+{
+	static const char *const patterns[] = {"*.o", NULL};
+	const char *const below[] = {"/usr/share", NULL}, *const aside[] = {"/etc", NULL};
+	struct rules *none = NULL, *some = NULL;
+
+	CHECK(rules_create(NULL, &none, NULL) == 0 && rules_create(patterns, &some, NULL) == 0);
+	CHECK(!needs_path(&(struct walk_opts){.root = "/usr"}));
+	CHECK(!needs_path(&(struct walk_opts){.root = "/usr", .rules = none}));
+	CHECK(!needs_path(&(struct walk_opts){.root = "/usr", .other_roots = aside}));
+	CHECK(needs_path(&(struct walk_opts){.root = "/usr", .rules = some}));
+	CHECK(needs_path(&(struct walk_opts){.root = "/usr", .gitignore = true}));
+	CHECK(needs_path(&(struct walk_opts){.root = "/usr", .other_roots = below}));
+	rules_destroy(none);
+	rules_destroy(some);
 }
 
 TEST(judge, gitignore_files_hold_for_what_is_below_them)

@@ -103,7 +103,11 @@ TEST(rule, no_patterns_match_nothing)
 	struct rules *r = NULL;
 
 	CHECK_INT(rules_create(NULL, &r, NULL), 0);
+	CHECK(rules_empty(r));
 	CHECK_INT(rules_match(r, SPAN_LIT("a"), true, NULL), RULE_MISS);
+	rules_destroy(r);
+	CHECK_INT(rules_create((const char *const[]){"a", NULL}, &r, NULL), 0);
+	CHECK(!rules_empty(r));
 	rules_destroy(r);
 	rules_destroy(NULL);
 }
