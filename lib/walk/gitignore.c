@@ -21,6 +21,7 @@ struct gitignore {
 	struct span base;
 	char *text; /* the copy that lines point into */
 	VEC(struct ignore_line) lines;
+	size_t n_patterns; /* in lines and above; at most GITIGNORE_MAX_PATTERNS */
 };
 
 /* Git takes off trailing spaces (not tabs) that no backslash protects. */
@@ -67,6 +68,7 @@ add_line(struct gitignore *g, char *line, size_t len)
 	if (p.len == 0)
 		return 0;
 	l.pattern = p;
+	g->n_patterns++;
 	return VEC_PUSH(&g->lines, l);
 }
 
@@ -77,7 +79,7 @@ parse(struct gitignore *g, size_t len)
 
 	if (len >= 3 && memcmp(at, "\xEF\xBB\xBF", 3) == 0)
 		at += 3; /* a byte order mark */
-	while (at < end) {
+	while (at < end && g->n_patterns < GITIGNORE_MAX_PATTERNS) {
 		char *eol = memchr(at, '\n', (size_t)(end - at));
 		int r;
 
@@ -106,6 +108,7 @@ gitignore_create(
 	store_rlx(&g->refs, 1); /* nobody else knows it yet */
 	g->base = (struct span){own_base, base.len};
 	g->parent = gitignore_ref(parent);
+	g->n_patterns = parent ? parent->n_patterns : 0;
 	g->text = malloc(text.len + 1);
 	if (!g->text) {
 		gitignore_unref(g);

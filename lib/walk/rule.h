@@ -14,6 +14,8 @@
  * slash is anchored at its file's directory, "dir/" matches directories only, and nothing below an
  * ignored directory can be re-included. Ignored entries are left out themselves.
  * A .gitignore that is no regular file, cannot be read or has more than 4 MiB counts as missing.
+ * Of one file and those above it the first 10,000 patterns are obeyed, from the root down; it is
+ * users who write these files, and each entry is held against them all.
  * $GIT_DIR/info/exclude and the user's global file are not read. Entries called .git are not
  * ignored by this.
  *
@@ -43,6 +45,8 @@ enum rule_hit {
  */
 enum rule_hit rules_match(
 	const struct rules *r, struct span path, bool is_dir, const char **ret_rule);
+
+#define GITIGNORE_MAX_PATTERNS 10000u
 
 /** The .gitignore of one directory; its `parent` is that of a directory above it (may be NULL). */
 struct gitignore;

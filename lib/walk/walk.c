@@ -20,8 +20,6 @@
 /* The root and the mount table. */
 #define FDS_PER_WALK 2u
 #define EMFILE_TRIES 20u
-/* Ask the stop token once per as many entries: a cold entry can take a disk's seek. */
-#define STOP_CHECK_ENTRIES 64u
 
 struct worker {
 	struct dirq_worker place; /* in the queue */
@@ -226,7 +224,8 @@ emit_piece(struct worker *k, struct dir *d, size_t dir_len)
 	for (size_t i = 0; i < l->n && r >= 0; i++) {
 		const struct listed *name = &l->listed[i];
 
-		if (i % STOP_CHECK_ENTRIES == 0 && check_stop(k) < 0)
+		/* Each time: it can take a disk's seek, or thousands of patterns. */
+		if (check_stop(k) < 0)
 			return -ECANCELED;
 		r = make_entry(k, d, name, dir_len, &entries[n]);
 		if (r != 1)

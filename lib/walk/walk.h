@@ -57,7 +57,7 @@ struct walk_opts {
 	const char *root;          /* absolute, canonical: no component of it may be a symbolic
 	                              link, or have been replaced by one since */
 	const struct rules *rules; /* NULL: nothing is excluded */
-	bool gitignore;            /* obey .gitignore files */
+	bool gitignore;            /* obey .gitignore files, within the limits of rule.h */
 	bool exclude_caches;       /* leave out the contents of directories with a CACHEDIR.TAG */
 	bool one_file_system;      /* do not enter mounts of other file systems */
 	const char *const *other_roots; /* NULL-terminated absolute paths of roots below this one;

@@ -77,6 +77,50 @@ TEST(gitignore, entries_called_git_are_never_ignored)
 	CHECK(ignored("*\n", ".github", true));
 }
 
+/* n lines, each a pattern of its own: "p0", "p1", ... */
+static struct gitignore *
+patterns_from(struct gitignore *parent, size_t first, size_t n)
+{
+	struct strbuf text = {0};
+	struct gitignore *g = NULL;
+
+	for (size_t i = first; i < first + n; i++)
+		CHECK(strbuf_printf(&text, "# no pattern\n\np%zu\n", i) == 0);
+	CHECK_INT(gitignore_create(parent, SPAN_LIT(""), strbuf_view(&text), &g), 0);
+	gitignore_unref(parent);
+	strbuf_fini(&text);
+	return g;
+}
+
+static bool
+ignores(const struct gitignore *g, size_t i)
+{
+	char path[32];
+
+	(void)snprintf(path, sizeof(path), "p%zu", i);
+	return gitignore_match(g, span_of(path), false, NULL, NULL);
+}
+
+TEST(gitignore, the_first_ten_thousand_patterns_of_a_file_are_obeyed)
+{
+	struct gitignore *g = patterns_from(NULL, 0, 10005);
+
+	CHECK(ignores(g, 0) && ignores(g, 9999));
+	CHECK(!ignores(g, 10000) && !ignores(g, 10004));
+	gitignore_unref(g);
+}
+
+TEST(gitignore, patterns_of_files_above_count_too)
+{
+	struct gitignore *g = patterns_from(patterns_from(NULL, 0, 6000), 6000, 6000);
+
+	CHECK(ignores(g, 0) && ignores(g, 5999) && ignores(g, 6000) && ignores(g, 9999));
+	CHECK(!ignores(g, 10000) && !ignores(g, 11999));
+	g = patterns_from(g, 20000, 1);
+	CHECK(ignores(g, 0) && !ignores(g, 20000));
+	gitignore_unref(g);
+}
+
 TEST(gitignore, a_long_chain_is_released_without_recursion)
 {
 	struct gitignore *g = NULL;
