@@ -2,7 +2,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -27,29 +29,57 @@ below_root(const char *root, const char *path)
 	return (struct span){p.data + base.len + 1, p.len - base.len - 1};
 }
 
+/* Note the inode of a directory, whose descriptor may be -errno: it is not there (yet), so not in
+ * the tree either. */
+static int
+add_inode(struct inodes *v, int fd)
+{
+	struct statx st;
+
+	if (fd < 0 || entry_stat(fd, "", &st) < 0)
+		return 0;
+	return VEC_PUSH(&v->ids, (struct inode_id){statx_dev(&st), st.stx_ino});
+}
+
+/* A root of which the kernel has the whole path in its cache, as it has of what was opened lately:
+ * -EAGAIN otherwise. To go and look would hang when that root is on a dead mount, and roots do not
+ * wait for each other. */
+static int
+open_cached(const char *path)
+{
+	struct open_how how = {
+		.flags = O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC,
+		.resolve = RESOLVE_NO_SYMLINKS | RESOLVE_CACHED,
+	};
+	long fd = syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof(how));
+
+	return fd < 0 ? -errno : (int)fd;
+}
+
+/* By path, and by inode, for it may be reached through a bind mount. */
 static int
 add_other_roots(struct judge *j)
 {
 	for (const char *const *p = j->opts->other_roots; p && *p; p++) {
+		AUTO(closep) int fd = open_cached(*p);
 		struct span rel = below_root(j->opts->root, *p);
 
 		if (rel.len > 0 && VEC_PUSH(&j->others, rel) < 0)
+			return -ENOMEM;
+		if (add_inode(&j->other_inodes, fd) < 0)
 			return -ENOMEM;
 	}
 	return 0;
 }
 
-/* By inode, not by path: a directory of the daemon may be reached through a bind mount too. */
+/* By inode alone: it is where the path leads now that counts. */
 static int
 add_own_dirs(struct judge *j)
 {
 	for (const char *const *p = j->opts->own_dirs; p && *p; p++) {
 		AUTO(closep) int fd = fd_open_long(*p, O_PATH | O_DIRECTORY);
-		struct statx st;
 
-		if (fd < 0 || entry_stat(fd, "", &st) < 0)
-			continue; /* not there (yet), so not in the tree either */
-		if (VEC_PUSH(&j->own, (struct inode_id){statx_dev(&st), st.stx_ino}) < 0)
+		if (add_inode(&j->own, fd) < 0)
 			return -ENOMEM;
 	}
 	return 0;
@@ -70,8 +100,9 @@ judge_init(struct judge *j, const struct walk_opts *opts)
 void
 judge_fini(struct judge *j)
 {
-	VEC_FINI(&j->own);
+	VEC_FINI(&j->own.ids);
 	VEC_FINI(&j->others);
+	VEC_FINI(&j->other_inodes.ids);
 	mounts_fini(&j->mounts);
 }
 
@@ -97,21 +128,21 @@ judge_name(const struct judge *j, const struct dir *in, struct span path, bool i
 }
 
 static bool
-is_own_dir(const struct judge *j, const struct statx *st)
+is_among(const struct inodes *v, const struct statx *st)
 {
-	VEC_EACH (&j->own, id)
+	VEC_EACH (&v->ids, id)
 		if (id->ino == st->stx_ino && id->dev == statx_dev(st))
 			return true;
 	return false;
 }
 
 static bool
-is_other_root(const struct judge *j, struct span path)
+is_other_root(const struct judge *j, struct span path, const struct statx *st)
 {
 	VEC_EACH (&j->others, other)
 		if (span_eq(*other, path))
 			return true;
-	return false;
+	return is_among(&j->other_inodes, st);
 }
 
 /* What the mount table does not know is looked at again when it is open: judge_inside(). */
@@ -130,9 +161,9 @@ judge_dir(struct judge *j, const struct dir *in, struct span path, const struct 
 {
 	struct judgement v = {0};
 
-	if (is_own_dir(j, st))
+	if (is_among(&j->own, st))
 		v.skip = SKIP_OWN;
-	else if (is_other_root(j, path))
+	else if (is_other_root(j, path, st))
 		v.skip = SKIP_OTHER_ROOT;
 	else if (st->stx_attributes & STATX_ATTR_AUTOMOUNT)
 		v.skip = SKIP_PSEUDO_FS; /* entering it would mount what is behind it */

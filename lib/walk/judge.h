@@ -16,10 +16,14 @@ struct inode_id {
 	uint64_t dev, ino;
 };
 
+struct inodes {
+	VEC(struct inode_id) ids;
+};
+
 struct judge {
 	/* Fixed after init. */
 	const struct walk_opts *opts;
-	VEC(struct inode_id) own;
+	struct inodes own, other_inodes;
 	VEC(struct span) others; /* paths relative to the root; point into opts */
 	bool has_rules;          /* opts->rules has any */
 	bool needs_path;         /* judge_name() or judge_dir() looks at `path` */

@@ -60,8 +60,10 @@ struct walk_opts {
 	bool gitignore;            /* obey .gitignore files, within the limits of rule.h */
 	bool exclude_caches;       /* leave out the contents of directories with a CACHEDIR.TAG */
 	bool one_file_system;      /* do not enter mounts of other file systems */
-	const char *const *other_roots; /* NULL-terminated absolute paths of roots below this one;
-	                                   may be NULL */
+	const char *const *other_roots; /* NULL-terminated absolute paths of other roots, whose
+	                                   contents are left out where they are met: below this one
+	                                   or, as far as the kernel has them cached, bound into it.
+	                                   May be NULL */
 	const char *const *own_dirs; /* NULL-terminated absolute paths never indexed; may be NULL */
 	unsigned width;              /* directories read at a time; 0: the number of CPUs */
 	unsigned max_fds;            /* open descriptors at most; 0: 512; never more than half of

@@ -197,6 +197,40 @@ TEST(judge, mounts_are_told_apart_by_what_they_are)
 	tree_remove(elsewhere);
 }
 
+TEST(judge, another_root_bound_into_this_one_keeps_its_entry_only)
+{
+	char *dir = test_dir(), *elsewhere = test_dir(), other[4200], link[4200];
+	const char *const others[] = {other, link, NULL};
+	struct walked w = {.opts = {.root = dir, .other_roots = others}};
+	struct walk_verdict v;
+
+	if (!may_mount())
+		cr_skip_test("mounting is not permitted");
+	(void)snprintf(other, sizeof(other), "%s/other", elsewhere);
+	(void)snprintf(link, sizeof(link), "%s/link", elsewhere);
+	test_write(dir, "plain/file", "");
+	test_write(elsewhere, "other/file", "");
+	test_write(elsewhere, "aside/file", "");
+	CHECK(symlink("aside", link) == 0); /* a link is no root, so nobody else indexes aside */
+	mount_at(dir, "bound", NULL, elsewhere, MS_BIND);
+	mount_at(dir, "direct", NULL, other, MS_BIND);
+	walked_run(&w);
+	CHECK_INT(w.result, 0);
+	CHECK_INT(walked_find(&w, "bound/other")->e.skip, SKIP_OTHER_ROOT);
+	CHECK_INT(walked_find(&w, "direct")->e.skip, SKIP_OTHER_ROOT);
+	CHECK(walked_find(&w, "bound/other/file") == NULL);
+	CHECK(walked_find(&w, "direct/file") == NULL);
+	CHECK(walked_find(&w, "bound/aside/file") != NULL);
+	CHECK(walked_find(&w, "plain/file") != NULL);
+	CHECK_INT(walk_why(&w.opts, SPAN_LIT("bound/other/file"), &v), 0);
+	CHECK(v.skip == SKIP_OTHER_ROOT && v.at == strlen("bound/other"));
+	walked_fini(&w);
+	unmount_at(dir, "bound");
+	unmount_at(dir, "direct");
+	tree_remove(dir);
+	tree_remove(elsewhere);
+}
+
 static void
 mount_over_nine(struct walked *w, const struct walk_batch *b)
 {
