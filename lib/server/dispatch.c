@@ -18,7 +18,7 @@ enum right { RIGHT_ASK, RIGHT_ADMIN };
 
 /* Where an operation runs: what waits for a disk itself belongs to the I/O pool (a search only
  * hands such work on). */
-enum place { ON_LOOP, ON_COMPUTE, ON_IO };
+enum place { AT_ONCE, COMPUTE, IO };
 
 struct op {
 	const char *name, *about;
@@ -35,25 +35,25 @@ static void answer_help(struct request *r);
 static void answer_cancel(struct request *r);
 static void answer_reload(struct request *r);
 
-#define CALLBACK(member) offsetof(struct server_ops, member)
+#define NEEDS(member) offsetof(struct server_ops, member)
 _Static_assert(offsetof(struct server_ops, ctx) == 0, "0 stands for no callback");
 
 /* clang-format off */
 static const struct op ops[] = {
-	{"hello", "who you are, what the server can do", RIGHT_ASK, answer_hello, NULL, 0, ON_LOOP},
-	{"ping", "an empty answer", RIGHT_ASK, answer_ping, NULL, 0, ON_LOOP},
-	{"help", "this list", RIGHT_ASK, answer_help, NULL, 0, ON_LOOP},
-	{"status", "what the daemon is doing", RIGHT_ASK, NULL, op_status, CALLBACK(status), ON_COMPUTE},
-	{"roots", "the indexed trees", RIGHT_ASK, NULL, op_roots, CALLBACK(roots), ON_COMPUTE},
-	{"stat", "all fields of one path", RIGHT_ASK, NULL, op_stat, CALLBACK(stat), ON_COMPUTE},
-	{"why", "why a path is indexed or not", RIGHT_ASK, NULL, op_why, CALLBACK(why), ON_IO},
-	{"explain", "how a query is understood", RIGHT_ASK, NULL, op_explain, 0, ON_COMPUTE},
-	{"cancel", "end a request of this connection", RIGHT_ASK, answer_cancel, NULL, 0, ON_LOOP},
-	{"search", "entries that match a query", RIGHT_ASK, NULL, op_search, CALLBACK(snapshot), ON_COMPUTE},
-	{"grep", "lines that match a pattern", RIGHT_ASK, NULL, op_grep, CALLBACK(snapshot), ON_COMPUTE},
-	{"rescan", "walk the roots, or one, again", RIGHT_ADMIN, NULL, op_rescan, CALLBACK(rescan), ON_COMPUTE},
+	{"hello", "who you are, what the server can do", RIGHT_ASK, answer_hello, NULL, 0, AT_ONCE},
+	{"ping", "an empty answer", RIGHT_ASK, answer_ping, NULL, 0, AT_ONCE},
+	{"help", "this list", RIGHT_ASK, answer_help, NULL, 0, AT_ONCE},
+	{"status", "what the daemon is doing", RIGHT_ASK, NULL, op_status, NEEDS(status), COMPUTE},
+	{"roots", "the indexed trees", RIGHT_ASK, NULL, op_roots, NEEDS(roots), COMPUTE},
+	{"stat", "all fields of one path", RIGHT_ASK, NULL, op_stat, NEEDS(stat), COMPUTE},
+	{"why", "why a path is indexed or not", RIGHT_ASK, NULL, op_why, NEEDS(why), IO},
+	{"explain", "how a query is understood", RIGHT_ASK, NULL, op_explain, 0, COMPUTE},
+	{"cancel", "end a request of this connection", RIGHT_ASK, answer_cancel, NULL, 0, AT_ONCE},
+	{"search", "entries that match a query", RIGHT_ASK, NULL, op_search, NEEDS(snapshot), COMPUTE},
+	{"grep", "lines that match a pattern", RIGHT_ASK, NULL, op_grep, NEEDS(snapshot), COMPUTE},
+	{"rescan", "walk the roots, or one, again", RIGHT_ADMIN, NULL, op_rescan, NEEDS(rescan), COMPUTE},
 	{"reload", "read the configuration again", RIGHT_ADMIN, answer_reload, NULL,
-		CALLBACK(reload), ON_LOOP},
+		NEEDS(reload), AT_ONCE},
 };
 /* clang-format on */
 
@@ -250,7 +250,7 @@ static void
 start_job(struct request *r, const struct op *op)
 {
 	const struct server *s = r->c->server;
-	struct job_work work = {op->step, op_search_fini, op->place == ON_IO ? s->io : s->compute};
+	struct job_work work = {op->step, op_search_fini, op->place == IO ? s->io : s->compute};
 	usec_t timeout_usec;
 	bool asked;
 	struct err err = {0};
