@@ -227,6 +227,18 @@ show_json(struct grep *g, const struct msg_val *row)
 	out_putc(&g->out, '\n');
 }
 
+/* In terse rows null is the path of the row before. */
+static int
+row_path(struct grep *g, const struct msg_val *cell, struct span *ret)
+{
+	strbuf_reset(&g->row_path);
+	if (g->any && msg_kind(cell) == MSG_NULL)
+		*ret = strbuf_view(&g->path);
+	else if (msg_text(cell, &g->row_path, ret) <= 0)
+		return -EPROTO;
+	return 0;
+}
+
 static int
 print_rows(void *ctx, const struct msg_val *rows)
 {
@@ -242,8 +254,7 @@ print_rows(void *ctx, const struct msg_val *rows)
 			continue;
 		}
 		strbuf_reset(&g->scratch);
-		strbuf_reset(&g->row_path);
-		if (msg_text(msg_at(row, 0), &g->row_path, &l.path) <= 0)
+		if (row_path(g, msg_at(row, 0), &l.path) < 0)
 			return -EPROTO;
 		if (cell_number(msg_at(row, 1), &line) > 0 && line > 0)
 			l.line = (uint64_t)line;
@@ -309,6 +320,8 @@ ask_pattern(const struct grep *g, bool regex, struct json *j)
 		json_kv_u64(j, "max_per_file", g->max_per_file);
 	if (g->show == SHOW_FILES)
 		json_kv_bool(j, "files_only", true);
+	if (!g->out.color && !g->sel.common.json) /* half the work for spans nobody sees */
+		json_kv_bool(j, "terse", true);
 	if (g->sel.stats)
 		json_kv_cstr(j, "count", "exact");
 }

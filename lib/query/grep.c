@@ -148,18 +148,21 @@ find_in_line(struct grep *g, size_t start, size_t end, size_t from, struct match
 	return r;
 }
 
-/* Every match of the line [start, end), whose first is `m`, as far as it is within [lo, hi). */
+/* The matches of the line [start, end), whose first is `m`, as far as they are within [lo, hi). */
 static int
 add_spans(struct grep *g, struct match m, size_t start, size_t end, size_t lo, size_t hi)
 {
-	int r = 1;
+	unsigned max = g->opts->first_span_only ? 1 : HIT_MAX_SPANS;
 
-	for (unsigned n = 0; r > 0 && n < HIT_MAX_SPANS && m.start <= hi; n++) {
-		r = add_span(g, m, lo, hi);
-		if (r == 0)
-			r = find_in_line(g, start, end, m.end > m.start ? m.end : m.end + 1, &m);
+	for (unsigned n = 1;; n++) {
+		int r = add_span(g, m, lo, hi);
+
+		if (r < 0 || n == max)
+			return r;
+		r = find_in_line(g, start, end, m.end > m.start ? m.end : m.end + 1, &m);
+		if (r <= 0 || m.start > hi)
+			return MIN(r, 0);
 	}
-	return MIN(r, 0);
 }
 
 /* One line from `start`; `m` NULL: of context. */

@@ -83,6 +83,7 @@ struct cursor_opts {
 	uint64_t max_per_file;      /* matching lines; 0: all */
 	bool files_only;            /* grep: one answer a file that has a match */
 	uint32_t max_line_bytes;    /* longer lines are cut around the first match; 0: 4096 */
+	bool first_span_only;       /* of each line: the others are not looked for */
 	size_t max_kept_bytes;      /* of the lines of one file, at once; 0: 1 MiB */
 
 	usec_t deadline;   /* monotonic; USEC_NEVER for none */

@@ -24,6 +24,10 @@ struct search {
 	bool slow;           /* reads contents: rows are sent on as they come */
 	struct strbuf text;  /* one value at a time */
 	struct strbuf clock; /* of the snapshot */
+
+	/* grep: JSON of the path of the file whose rows are given. */
+	struct strbuf path;
+	uint32_t path_root, path_entry;
 };
 
 void
@@ -37,6 +41,7 @@ op_search_fini(void *state)
 	snapshot_unref(s->snapshot);
 	strbuf_fini(&s->text);
 	strbuf_fini(&s->clock);
+	strbuf_fini(&s->path);
 	free(s);
 }
 
@@ -182,6 +187,7 @@ read_grep(struct job *j, struct search *s)
 		(r = param_u64(j, "after", MAX_CONTEXT, &after)) < 0 ||
 		(r = param_u64(j, "max_per_file", INT64_MAX, &s->opts.max_per_file)) < 0 ||
 		(r = param_bool(j, "files_only", &s->opts.files_only)) < 0 ||
+		(r = param_bool(j, "terse", &s->opts.first_span_only)) < 0 ||
 		(r = read_pattern(j, s)) < 0);
 	s->opts.before = (uint32_t)before;
 	s->opts.after = (uint32_t)after;
@@ -270,17 +276,27 @@ put_field(struct search *s, struct json *out, const struct hit *hit, enum field 
 	return 0;
 }
 
-/* [path, line, column, text, spans], and what was cut off a long line where it was. */
-static int
-put_line(struct search *s, struct json *out, const struct hit *hit)
+static bool
+is_new_file(const struct search *s, const struct hit *hit)
 {
-	int r = put_field(s, out, hit, FIELD_PATH);
+	return s->path.len == 0 || hit->root != s->path_root || hit->entry != s->path_entry;
+}
 
-	if (r < 0 || s->opts.files_only)
-		return r;
-	json_u64(out, hit->line);
-	json_u64(out, hit->n_spans > 0 ? hit->spans[0].start + hit->cut + 1 : 0);
-	json_str(out, hit->text);
+/* Once for all rows of a file. */
+static int
+make_path(struct search *s, const struct hit *hit)
+{
+	struct json json = json_to(&s->path);
+
+	strbuf_reset(&s->path);
+	s->path_root = hit->root;
+	s->path_entry = hit->entry;
+	return put_field(s, &json, hit, FIELD_PATH);
+}
+
+static void
+put_spans(struct json *out, const struct hit *hit)
+{
 	json_open(out, '[');
 	for (uint32_t i = 0; i < hit->n_spans; i++) {
 		json_open(out, '[');
@@ -289,6 +305,29 @@ put_line(struct search *s, struct json *out, const struct hit *hit)
 		json_close(out, ']');
 	}
 	json_close(out, ']');
+}
+
+/* [path, line, column, text, spans], and what was cut off a long line where it was. A terse one has
+ * no spans, and no path but after a row of another file. */
+static int
+put_line(struct search *s, struct json *out, const struct hit *hit)
+{
+	bool new_file = is_new_file(s, hit), terse = s->opts.first_span_only;
+	int r = new_file ? make_path(s, hit) : 0;
+
+	if (new_file || !terse)
+		json_raw(out, strbuf_view(&s->path));
+	else
+		json_null(out);
+	if (r < 0 || s->opts.files_only)
+		return r;
+	json_u64(out, hit->line);
+	json_u64(out, hit->n_spans > 0 ? hit->spans[0].start + hit->cut + 1 : 0);
+	json_str(out, hit->text);
+	if (terse)
+		json_null(out);
+	else
+		put_spans(out, hit);
 	if (hit->cut > 0 || hit->cut_end) {
 		json_open(out, '{');
 		json_kv_u64(out, "cut", hit->cut);
@@ -313,11 +352,13 @@ put_row(struct search *s, struct json *out, const struct hit *hit)
 	return r;
 }
 
+/* Rows of one file are at hand together: time goes by between files. */
 static bool
-line_is_full(const struct job *j, const struct search *s, const struct strbuf *out, usec_t began)
+line_is_full(const struct job *j, const struct search *s, const struct strbuf *out, bool new_file,
+	usec_t began)
 {
 	return j->n_rows >= ROWS_MAX_LINE || out->len >= JOB_BUFFER_BYTES ||
-	       (s->slow && clock_mono() - began >= FLUSH_USEC);
+	       (s->slow && new_file && clock_mono() - began >= FLUSH_USEC);
 }
 
 /* One line of rows, or nothing: cursor_next()'s last word. */
@@ -330,6 +371,8 @@ put_rows(struct job *j, struct search *s, struct strbuf *out)
 	int r;
 
 	while ((r = cursor_next(s->cursor, &hit)) > 0) {
+		bool new_file = is_new_file(s, &hit);
+
 		if (j->n_rows++ == 0) {
 			(void)strbuf_reserve(out, FIRST_BYTES);
 			json = answer_open(out, strbuf_view(&j->id), "rows");
@@ -339,7 +382,7 @@ put_rows(struct job *j, struct search *s, struct strbuf *out)
 		r = put_row(s, &json, &hit);
 		if (r < 0)
 			break;
-		if (line_is_full(j, s, out, began)) {
+		if (line_is_full(j, s, out, new_file, began)) {
 			r = 1;
 			break;
 		}

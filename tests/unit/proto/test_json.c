@@ -1,6 +1,7 @@
 #include "test.h"
 
 #include <errno.h>
+#include <stdio.h>
 
 #include "proto/json.h"
 #include "proto/msg.h"
@@ -53,6 +54,24 @@ TEST(json, every_control_byte_quote_and_backslash_is_escaped)
 	check_str(SPAN_LIT("\0\1\x1f\x7f"), "\"\\u0000\\u0001\\u001f\\u007f\"");
 	check_str(SPAN_LIT("gr\xc3\xbc\xc3\x9f \xf0\x9f\x90\x9f"),
 		"\"gr\xc3\xbc\xc3\x9f \xf0\x9f\x90\x9f\"");
+}
+
+TEST(json, a_byte_is_escaped_wherever_it_stands)
+{
+	for (unsigned c = 0; c < 128; c++) {
+		for (size_t at = 0; at < 19; at++) {
+			char in[20] = "abcdefghijklmnopqrs", alone[2] = {(char)c}, expected[64];
+			struct strbuf one = {0};
+			struct json j = json_to(&one);
+
+			json_str(&j, (struct span){alone, 1});
+			(void)snprintf(expected, sizeof(expected), "\"%.*s%.*s%s\"", (int)at, in,
+				(int)one.len - 2, one.data + 1, in + at + 1);
+			in[at] = (char)c;
+			check_str((struct span){in, 19}, expected);
+			strbuf_fini(&one);
+		}
+	}
 }
 
 TEST(json, bytes_that_are_not_utf8_travel_lossy_and_exact)

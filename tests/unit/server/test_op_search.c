@@ -100,6 +100,12 @@ TEST(op_search, grep_gives_lines_with_columns_spans_and_context)
 			  "{\"id\":1,\"op\":\"grep\",\"pattern\":\"needle\",\"files_only\":true}"),
 		"{\"id\":1,\"ev\":\"rows\",\"rows\":[[\"/a.txt\"],[\"/b.txt\"]]}");
 	hears(&p, "\"ev\":\"end\"");
+	CHECK_STR(
+		answer(&r, &p, "{\"id\":1,\"op\":\"grep\",\"pattern\":\"needle\",\"terse\":true}"),
+		"{\"id\":1,\"ev\":\"rows\",\"rows\":["
+		"[\"/a.txt\",2,5,\"two needle and needle\",null],"
+		"[\"/b.txt\",1,1,\"needle\\tat the start\",null],[null,2,1,\"Needle\",null]]}");
+	hears(&p, "\"ev\":\"end\"");
 	CHECK_STR(answer(&r, &p, "{\"id\":1,\"op\":\"grep\",\"pattern\":\"needle\",\"line\":true}"),
 		"{\"id\":1,\"ev\":\"rows\",\"rows\":[[\"/b.txt\",2,1,\"Needle\",[[0,6]]]]}");
 	hears(&p, "\"ev\":\"end\"");
