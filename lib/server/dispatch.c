@@ -49,9 +49,9 @@ static const struct op ops[] = {
 	{"why", "why a path is indexed or not", RIGHT_ASK, NULL, op_why, NEEDS(why), IO},
 	{"explain", "how a query is understood", RIGHT_ASK, NULL, op_explain, 0, COMPUTE},
 	{"cancel", "end a request of this connection", RIGHT_ASK, answer_cancel, NULL, 0, AT_ONCE},
-	{"search", "entries that match a query", RIGHT_ASK, NULL, op_search, NEEDS(snapshot), COMPUTE},
+	{"search", "what matches a query", RIGHT_ASK, NULL, op_search, NEEDS(snapshot), COMPUTE},
 	{"grep", "lines that match a pattern", RIGHT_ASK, NULL, op_grep, NEEDS(snapshot), COMPUTE},
-	{"rescan", "walk the roots, or one, again", RIGHT_ADMIN, NULL, op_rescan, NEEDS(rescan), COMPUTE},
+	{"rescan", "walk roots again", RIGHT_ADMIN, NULL, op_rescan, NEEDS(rescan), COMPUTE},
 	{"reload", "read the configuration again", RIGHT_ADMIN, answer_reload, NULL,
 		NEEDS(reload), AT_ONCE},
 };
