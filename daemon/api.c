@@ -176,7 +176,7 @@ on_why(void *ctx, struct span path, struct json *out, struct err *err)
 		return r;
 	json_kv_str(out, "path", path);
 	json_kv_bool(out, "indexed", w.indexed);
-	json_kv_bool(out, "exists", w.verdict.exists || w.verdict.skip != SKIP_NONE);
+	json_kv_bool(out, "exists", w.verdict.exists);
 	json_kv_cstr(out, "reason", walk_skip_word(w.verdict.skip));
 	json_kv_cstr(out, "text", walk_skip_sentence(w.verdict.skip));
 	json_key(out, "at"); /* what the reason is about, relative to the root */

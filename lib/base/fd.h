@@ -19,7 +19,8 @@ int fd_write_full(int fd, const void *buf, size_t len);
 
 /**
  * Open `path`, relative and slash separated, below the directory `dirfd`. No component may be a
- * symbolic link, "." or ".." and none may leave `dirfd`: -ELOOP or -EXDEV. An empty path is dirfd
+ * symbolic link, "." or ".." and none may leave `dirfd`: -ELOOP (-ENOTDIR for a last one with
+ * O_DIRECTORY) or -EXDEV. An empty path is dirfd
  * itself. `flags` as for open(2); O_CLOEXEC|O_NOFOLLOW|O_NONBLOCK|O_NOCTTY are added, and O_NOATIME
  * where permitted. Mounts may be crossed, automounts are not triggered by this call alone.
  * Returns the descriptor or -errno (-ENAMETOOLONG only when one name is too long).

@@ -21,6 +21,7 @@ struct walker {
 	struct chan *chan; /* of struct walk_batch */
 	struct stop stop;  /* child of the root's: also fired when building fails */
 	struct walk_stats stats;
+	usec_t began_mono;
 	struct err err;
 };
 
@@ -192,6 +193,7 @@ install(struct root *r, struct tree *tree, char *segment, const struct walker *w
 	r->segment = segment;
 	r->n_entries = tree_cols(tree)->n_entries;
 	r->walked_usec = began;
+	r->walk_took_usec = clock_mono() - w->began_mono;
 	r->walked = true;
 	r->state = ROOT_READY;
 	for (unsigned i = 0; i < N_WALK_SKIPS; i++)
@@ -316,6 +318,7 @@ indexer_run(struct root *r, struct err *err)
 	if (!w)
 		return err_set(err, code, "could not walk \"%s\": out of memory", r->path);
 	w->root = r;
+	w->began_mono = clock_mono();
 	w->opts = root_walk_opts(r);
 	w->chan = chan_create(ENGINE_BATCHES, drop_batch);
 	stop_init(&w->stop, &r->stop);

@@ -9,6 +9,25 @@
 #include "base/hash.h"
 #include "engine/indexer.h"
 
+/* Every other root: most lie elsewhere, but a bind mount may lead to any of them. */
+static char **
+roots_beside(const struct engine_config *all, const char *path)
+{
+	const char **others = calloc(all->n_roots + 1, sizeof(*others));
+	char **copy;
+	size_t n = 0;
+
+	if (!others)
+		return NULL;
+	for (size_t i = 0; i < all->n_roots; i++) {
+		if (strcmp(all->roots[i].path, path) != 0)
+			others[n++] = all->roots[i].path;
+	}
+	copy = strings_copy(others);
+	free(others);
+	return copy;
+}
+
 /* Does `path` lie strictly below `root`? */
 static bool
 is_below(const char *path, const char *root)
@@ -16,24 +35,6 @@ is_below(const char *path, const char *root)
 	size_t n = strcmp(root, "/") == 0 ? 0 : strlen(root);
 
 	return strncmp(path, root, n) == 0 && path[n] == '/' && path[n + 1] != '\0';
-}
-
-static char **
-roots_below(const struct engine_config *all, const char *path)
-{
-	const char **below = calloc(all->n_roots + 1, sizeof(*below));
-	char **copy;
-	size_t n = 0;
-
-	if (!below)
-		return NULL;
-	for (size_t i = 0; i < all->n_roots; i++) {
-		if (is_below(all->roots[i].path, path))
-			below[n++] = all->roots[i].path;
-	}
-	copy = strings_copy(below);
-	free(below);
-	return copy;
 }
 
 static uint64_t
@@ -51,7 +52,9 @@ settings_hash(const struct root *r)
 	const struct engine_root *c = &r->cfg;
 	uint64_t h = hash_strings(c->exclude, 1);
 
-	h = hash_strings(r->other_roots, h);
+	/* Those elsewhere matter only through bind mounts: adding one walks nothing else again. */
+	for (char *const *other = r->other_roots; *other; other++)
+		h = is_below(*other, r->path) ? hash64(*other, strlen(*other) + 1, h) : h;
 	h = hash_strings(r->engine->own_dirs, h);
 	return hash64((const bool[]){c->gitignore, c->exclude_caches, c->one_file_system}, 3, h);
 }
@@ -89,7 +92,7 @@ root_fill(struct root *r, const struct engine_config *all, const struct engine_r
 	if (code < 0)
 		return err_set(err, code, "could not set up root \"%s\": out of memory", cfg->name);
 	r->path = strdup(cfg->path);
-	r->other_roots = roots_below(all, cfg->path);
+	r->other_roots = roots_beside(all, cfg->path);
 	if (!r->path || !r->other_roots)
 		return err_set(
 			err, -ENOMEM, "could not set up root \"%s\": out of memory", cfg->name);
@@ -281,16 +284,16 @@ copy_name_locked(const struct root *r, char *to, size_t size)
 }
 
 static void
-report_done(struct root *r, usec_t took)
+report_done(struct root *r)
 {
 	struct engine *e = r->engine;
-	uint64_t n, left_out = 0;
+	uint64_t n, took, left_out = 0;
 	char name[128];
 
 	{
 		LOCK_SCOPE(&e->lock);
 		copy_name_locked(r, name, sizeof(name));
-		r->walk_took_usec = took;
+		took = r->walk_took_usec;
 		n = r->n_entries;
 		for (unsigned i = 1; i < N_WALK_SKIPS; i++)
 			left_out += r->skipped[i];
@@ -329,13 +332,12 @@ root_main(void *arg)
 
 	while (next_wish(r) > 0) {
 		struct err err = {0};
-		usec_t began = clock_mono();
 		int code = indexer_run(r, &err);
 
 		if (code < 0)
 			report_failed(r, code, &err);
 		else
-			report_done(r, clock_mono() - began);
+			report_done(r);
 	}
 	store_rel(&r->ended,
 		1); /* pairs with load_acq in reload.c: the thread touches nothing after */

@@ -28,7 +28,7 @@ struct root {
 	/* What the walk needs, made of the settings; replaced only while no thread runs. */
 	struct engine_root cfg;
 	struct rules *rules;
-	char **other_roots; /* roots below this one; NULL-terminated */
+	char **other_roots; /* all but this one; NULL-terminated */
 	uint64_t settings;  /* hash of all that decides what a walk finds */
 
 	/* Guarded by the engine's lock. */

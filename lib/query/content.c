@@ -37,7 +37,7 @@ enter_root(struct content_reader *r, const struct snapshot *s, uint32_t root)
 		return 0;
 	close_fd(&r->dir_fd);
 	close_fd(&r->root_fd);
-	r->root_fd = fd_open_long(s->roots[root].path, O_PATH | O_DIRECTORY);
+	r->root_fd = fd_open_absolute(span_of(s->roots[root].path), O_PATH | O_DIRECTORY);
 	r->root = root;
 	return MIN(r->root_fd, 0);
 }

@@ -323,7 +323,7 @@ static int
 run_round(struct verify *v)
 {
 	size_t n = v->n_batch - v->at, n_kept = 0;
-	size_t grain = MAX(MIN(n / (4 * v->n_workers), VERIFY_GRAIN), 1u);
+	size_t grain = MAX(MIN(n / ((size_t)4 * v->n_workers), VERIFY_GRAIN), 1u);
 
 	for (uint32_t i = v->at + 1; i < v->n_batch; i++)
 		n_kept += grep_lines_bytes(&v->batch[i].lines);
