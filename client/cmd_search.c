@@ -218,7 +218,7 @@ search(struct search *s, struct question *q)
 {
 	AUTO(msg_freep) struct msg *end = NULL;
 	usec_t began = clock_mono();
-	int exit_code;
+	int exit_code, found = EXIT_NOTHING;
 
 	if (s->count)
 		s->sel.limit = 1;
@@ -234,7 +234,9 @@ search(struct search *s, struct question *q)
 	if (exit_code)
 		return exit_code;
 	exit_code = selection_report(&s->sel, msg_root(end), began);
-	return s->count && exit_code != EXIT_INCOMPLETE ? print_count(s, msg_root(end)) : exit_code;
+	if (s->count)
+		found = print_count(s, msg_root(end));
+	return exit_code == EXIT_INCOMPLETE || !s->count ? exit_code : found;
 }
 
 static int

@@ -165,13 +165,24 @@ on_status(void *ctx, struct json *out, struct err *err)
 	return on_roots(ctx, out, err);
 }
 
+/* The kernel would look at what stands before the NUL, which is another path. */
+static int
+check_path(struct span path, struct err *err)
+{
+	if (memchr(path.data, '\0', path.len))
+		return err_set(err, -EINVAL, "a path cannot hold a NUL byte");
+	return 0;
+}
+
 static int
 on_why(void *ctx, struct span path, struct json *out, struct err *err)
 {
 	struct daemon *d = ctx;
 	struct engine_why w;
-	int r = engine_why(d->engine, path, &w, err);
+	int r = check_path(path, err);
 
+	if (r == 0)
+		r = engine_why(d->engine, path, &w, err);
 	if (r < 0)
 		return r;
 	json_kv_str(out, "path", path);
@@ -235,9 +246,11 @@ static int
 on_stat(void *ctx, struct snapshot *s, struct span path, struct json *out, struct err *err)
 {
 	uint32_t root, entry;
-	int r;
+	int r = check_path(path, err);
 
 	(void)ctx;
+	if (r < 0)
+		return r;
 	while (path.len > 1 && path.data[path.len - 1] == '/')
 		path.len--;
 	r = snapshot_lookup(s, path, &root, &entry);

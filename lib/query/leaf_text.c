@@ -343,6 +343,8 @@ path_siblings(const struct eval_at *at, const struct node *n, uint32_t lo, uint3
 		return r;
 	if (n->text.form != TEXT_WORD)
 		return path_names(at, n, first, hi, want, out);
+	if (lo == 0)
+		return 0; /* the root: its own path is empty, so no word is in it */
 	r = word_in_directory(at, n, strbuf_view(path));
 	if (r == 1)
 		bits_set_range(out, lo - at->lo, hi - at->lo);

@@ -7,6 +7,8 @@
 #include <pwd.h>
 #include <strings.h>
 
+#define OWNER_MAX_BYTES (16u << 20)
+
 int
 value_number(struct span text, uint32_t pos, const struct term_env *e, struct value *ret)
 {
@@ -249,19 +251,23 @@ value_types(struct span text, uint32_t pos, const struct term_env *e, uint32_t *
 	return 0;
 }
 
-/* The number behind a name: 1 found, 0 not, or -errno. */
+/* The number behind a name: 1 found, 0 not, or -errno. The members of a group come along: the room
+ * for them grows until they fit. */
 static int
 owner_lookup(const char *name, bool group, uint32_t *ret)
 {
-	char buf[16384];
 	struct passwd pw, *found_user = NULL;
 	struct group gr, *found_group = NULL;
-	int r;
+	int r = ERANGE;
 
-	if (group)
-		r = getgrnam_r(name, &gr, buf, sizeof(buf), &found_group);
-	else
-		r = getpwnam_r(name, &pw, buf, sizeof(buf), &found_user);
+	for (size_t n = 4096; r == ERANGE && n <= OWNER_MAX_BYTES; n *= 4) {
+		AUTO(freep) char *buf = malloc(n);
+
+		if (!buf)
+			return -ENOMEM;
+		r = group ? getgrnam_r(name, &gr, buf, n, &found_group)
+		          : getpwnam_r(name, &pw, buf, n, &found_user);
+	}
 	if (found_group)
 		*ret = gr.gr_gid;
 	if (found_user)

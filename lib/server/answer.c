@@ -91,17 +91,32 @@ answer_close(struct json *j)
 	(void)strbuf_putc(j->out, '\n');
 }
 
+/* A sentence is a plain string for every client, though what it quotes may be no UTF-8 or have been
+ * cut within a character. */
+static void
+put_sentence(struct json *j, const char *key, const char *text)
+{
+	AUTO(strbuf_fini) struct strbuf clean = {0};
+	struct span s = span_of(text);
+
+	for (size_t i = 0, n; i < s.len; i += MAX(n, 1u)) {
+		n = utf8_step(s.data + i, s.len - i);
+		(void)(n > 0 ? strbuf_add(&clean, s.data + i, n) : strbuf_putc(&clean, '?'));
+	}
+	json_kv_str(j, key, strbuf_view(&clean));
+}
+
 void
 answer_error(struct strbuf *out, struct span id, enum answer_code code, const struct err *err)
 {
 	struct json j = answer_open(out, id, "error");
 
 	json_kv_cstr(&j, "code", answer_code_word(code));
-	json_kv_cstr(&j, "msg", err->what[0] ? err->what : err_reason(err->code));
+	put_sentence(&j, "msg", err->what[0] ? err->what : err_reason(err->code));
 	if (err->pos > 0)
 		json_kv_u64(&j, "pos", err->pos);
 	if (err->hint[0])
-		json_kv_cstr(&j, "hint", err->hint);
+		put_sentence(&j, "hint", err->hint);
 	answer_close(&j);
 }
 

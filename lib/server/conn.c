@@ -19,6 +19,7 @@
 static void on_readable(evutil_socket_t fd, short what, void *arg);
 static void on_writable(evutil_socket_t fd, short what, void *arg);
 static void on_timer(evutil_socket_t fd, short what, void *arg);
+static void flush_output(struct conn *c);
 
 static void
 arm_timer(struct conn *c, usec_t usec)
@@ -37,6 +38,13 @@ set_reading(struct conn *c, bool on)
 	(void)(on ? event_add(&c->readable, NULL) : event_del(&c->readable));
 }
 
+static void
+count_stranger(struct conn *c, bool stranger)
+{
+	c->server->n_strangers += (uint64_t)stranger - (uint64_t)c->stranger;
+	c->stranger = stranger;
+}
+
 /* The peer may ask (with which limits) or may not. */
 static void
 admit(struct conn *c, bool allowed)
@@ -47,6 +55,7 @@ admit(struct conn *c, bool allowed)
 		c->principal = principal_acquire(s, c->who.uid);
 	if (c->principal && !allowed)
 		principal_release(s, TAKE_PTR(c->principal));
+	count_stranger(c, !c->principal);
 	c->rights_generation = s->rights.generation;
 	c->in.max_bytes = allowed ? s->limits.line_bytes
 	                          : MIN(s->limits.line_bytes, (uint32_t)CONN_LINE_BYTES_UNKNOWN);
@@ -59,6 +68,21 @@ begin_first(struct conn *c)
 	arm_timer(c, c->server->limits.first_line_usec);
 }
 
+/* Peers that may not ask wait for an answer that says so, but they must not take the places of
+ * those who may: past their share they get it at once, and no time to read it. */
+static void
+turn_away_crowd(struct conn *c)
+{
+	const struct server *s = c->server;
+
+	if (c->state != CONN_FIRST || !c->stranger ||
+		s->n_strangers <= s->limits.max_connections / CONN_STRANGERS_SHARE)
+		return;
+	dispatch_denied(c);
+	flush_output(c);
+	conn_kill(c);
+}
+
 /* The groups are known now, or could not be found out. */
 static void
 on_groups(void *arg)
@@ -69,6 +93,7 @@ on_groups(void *arg)
 	admit(c, rights_check(c->server, c->who.uid) == RIGHTS_ALLOWED);
 	if (c->state == CONN_IDENTIFYING)
 		begin_first(c);
+	turn_away_crowd(c);
 	conn_settle(c);
 }
 
@@ -124,6 +149,7 @@ conn_create(struct server *s, int fd)
 		arm_timer(c, s->limits.first_line_usec); /* a name service may never answer */
 	else
 		begin_first(c);
+	turn_away_crowd(c);
 	conn_settle(c);
 	return 0;
 }
@@ -150,6 +176,7 @@ conn_free(struct conn *c)
 		c->lookup->done = NULL;
 	if (c->principal)
 		principal_release(c->server, c->principal);
+	count_stranger(c, false);
 	list_remove(&c->link);
 	list_remove(&c->dirty_link);
 	line_reader_fini(&c->in);
@@ -243,8 +270,10 @@ flush_output(struct conn *c)
 		ssize_t n = write_some(c);
 
 		if (n == -EAGAIN) {
-			if (progress || !event_pending(&c->timer, EV_TIMEOUT, NULL))
+			/* Before its output had to wait, the timer counted something else. */
+			if (progress || !c->stalling)
 				arm_timer(c, c->server->limits.stall_usec);
+			c->stalling = true;
 			(void)event_add(&c->writable, NULL);
 			return;
 		}
@@ -252,6 +281,7 @@ flush_output(struct conn *c)
 			conn_kill(c); /* nobody reads any more */
 		progress = true;
 	}
+	c->stalling = false;
 	if (progress && c->state != CONN_DEAD && c->state != CONN_FIRST)
 		(void)event_del(&c->timer);
 }

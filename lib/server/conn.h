@@ -40,6 +40,7 @@ enum conn_state {
 enum {
 	CONN_MAX_JOBS = 64,                /* further lines are read when one has ended */
 	CONN_LINE_BYTES_UNKNOWN = 4 << 10, /* longest line of a peer that may not ask */
+	CONN_STRANGERS_SHARE = 8, /* of all connections, one in so many may be such peers' */
 };
 
 struct conn {
@@ -48,8 +49,10 @@ struct conn {
 	int fd;
 	enum conn_state state;
 	bool choked;
-	bool eof;     /* the client will send nothing more */
-	bool reading; /* the readable event is added */
+	bool eof;      /* the client will send nothing more */
+	bool reading;  /* the readable event is added */
+	bool stranger; /* counted among the server's */
+	bool stalling; /* output waits, and the timer counts how long */
 
 	struct identity who;
 	struct principal *principal; /* NULL: may not ask */

@@ -439,6 +439,12 @@ dispatch_line(struct conn *c, struct span line)
 }
 
 void
+dispatch_denied(struct conn *c)
+{
+	deny(c, (struct span){0});
+}
+
+void
 dispatch_overlong(struct conn *c)
 {
 	struct err err = {0};

@@ -61,22 +61,6 @@ run_timer(struct job *j)
 	(void)event_add(&j->timer, &tv);
 }
 
-/* Any state but RUNNING into RUNNING. */
-static void
-begin_running(struct job *j)
-{
-	struct server *s = j->server;
-
-	if (j->state_now == JOB_WAITING) {
-		list_remove(&j->turn);
-		(void)sub_rlx(&s->counters.n_waiting, 1);
-	}
-	j->state_now = JOB_RUNNING;
-	j->principal->n_running++;
-	(void)add_rlx(&s->counters.n_running, 1);
-	run_timer(j);
-}
-
 /* All of the credit that is here goes to the worker (note: credit). */
 static void
 give_credit(struct job *j)
@@ -96,6 +80,27 @@ begin_waiting(struct job *j)
 	j->state_now = JOB_WAITING;
 	list_push_back(&j->principal->waiting, &j->turn);
 	(void)add_rlx(&j->server->counters.n_waiting, 1);
+}
+
+static void
+end_waiting(struct job *j)
+{
+	list_remove(&j->turn);
+	(void)sub_rlx(&j->server->counters.n_waiting, 1);
+}
+
+/* Any state but RUNNING into RUNNING. */
+static void
+begin_running(struct job *j)
+{
+	struct server *s = j->server;
+
+	if (j->state_now == JOB_WAITING)
+		end_waiting(j);
+	j->state_now = JOB_RUNNING;
+	j->principal->n_running++;
+	(void)add_rlx(&s->counters.n_running, 1);
+	run_timer(j);
 }
 
 /* Start those whose turn it is. */
@@ -216,11 +221,17 @@ jobs_stop(struct conn *c, enum job_stop reason)
 		job_stop(LIST_ITEM(it, struct job, of_conn), reason);
 }
 
-/* All credit is back: nobody works for it. */
+/* All credit is here: nobody works for it. One that has not begun is not to make its first buffers
+ * for a client that does not read either. */
 static void
 park(struct job *j)
 {
-	end_running(j);
+	if (j->state_now == JOB_WAITING) {
+		end_waiting(j);
+		pause_timer(j);
+	} else {
+		end_running(j);
+	}
 	j->state_now = JOB_PARKED;
 	fill_slots(j->server, j->principal);
 }
@@ -231,12 +242,12 @@ resume(struct job *j)
 	bool stopping = load_rlx(&j->stop_reason) != JOB_GOES_ON;
 	bool choked = j->conn && j->conn->choked;
 
-	if (j->n_owed == 0 || j->state_now == JOB_WAITING)
+	if (j->n_owed == 0 || (j->state_now == JOB_WAITING && !choked))
 		return;
 	if (stopping) {
 		hurry(j);
 	} else if (choked) {
-		if (j->state_now == JOB_RUNNING && j->n_owed == JOB_CREDIT)
+		if (j->n_owed == JOB_CREDIT && j->state_now != JOB_PARKED)
 			park(j);
 	} else if (j->state_now == JOB_PARKED) {
 		begin_waiting(j);

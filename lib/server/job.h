@@ -14,7 +14,8 @@
  * the job again, and the loop frees it.
  *
  *     WAITING --a slot of its principal is free--> RUNNING --all credit used, client slow--> PARKED
- *        ^________________________________________________ client has read ________________/
+ *        | ^______________________________________________ client has read ________________/ ^
+ *        \_________________________________________________ client slow ___________________/
  *
  * Only RUNNING jobs count against a principal's limit, so a client that does not read takes no slot
  * from others. A job that is to stop runs once more whatever its state and the limit: its step sees

@@ -66,7 +66,8 @@ struct server {
 	struct list conns;      /* struct conn.link */
 	int diag_fd;            /* netlink socket to the kernel's socket table */
 	uint32_t diag_seq;
-	uint64_t n_jobs; /* requests with workers, on connections or left behind by them */
+	uint64_t n_strangers; /* connections of peers that may not ask */
+	uint64_t n_jobs;      /* requests with workers, on connections or left behind by them */
 	char read_buf[READ_BYTES];
 	struct strbuf scratch; /* one line of output at a time */
 
