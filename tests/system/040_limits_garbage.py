@@ -3,10 +3,13 @@ import json
 import os
 import random
 import socket
+import subprocess
+import sys
+import textwrap
 import threading
 import time
 
-from box import PATIENCE, SLOW, Connection, Daemon, Refused, Tree, main, scale, until
+from box import NOBODY, PATIENCE, SLOW, Connection, Daemon, Refused, Tree, main, need_root, scale, until
 
 
 def tree_of(n):
@@ -215,6 +218,61 @@ def test_a_slow_reader_still_gets_everything():
                 time.sleep(0.01)  # slow, but never stalled
         rows = sum(len(json.loads(x).get("rows", [])) for x in data.splitlines() if x)
         assert rows == 6000, rows
+
+
+def test_one_that_has_said_all_and_reads_slowly_gets_everything():
+    with tree_of(12000) as t, Daemon({"t": t}) as d, d.connect(unix=True) as c:
+        c.send("search", q="", limit=0, fields=["path", "size", "mtime", "user"])
+        c.socket.shutdown(socket.SHUT_WR)
+        data = b""
+        for _ in range(4):
+            data += c.socket.recv(300000)
+            time.sleep(0.4)  # longer than the daemon looks for a client that went away
+        data += read_to_end(c.socket)
+        rows = [r for line in data.splitlines() for r in json.loads(line).get("rows", [])]
+        assert json.loads(data.splitlines()[-1])["ev"] == "end", data[-200:]
+        assert len(rows) == 12000 + 21, len(rows)
+
+
+def test_requests_of_one_that_does_not_read_are_not_begun():
+    with tree_of(12000) as t, Daemon({"t": t}) as d:
+        before = d.memory("RssAnon")
+        deaf = [d.connect(unix=True) for _ in range(10)]
+        try:
+            for c in deaf:
+                for _ in range(60):
+                    c.send("search", q="", limit=0)
+            with d.connect() as other:
+                began = time.monotonic()
+                assert other.search("x_11999.c")
+                took = time.monotonic() - began
+                assert took < 1 * SLOW, f"another waited {took:.2f} s"
+                # 60 requests that all began would hold 15 MB a connection.
+                grown = d.memory("RssAnon") - before
+                assert SLOW > 1 or grown < 60e6, f"{grown / 1e6:.0f} MB for requests nobody reads"
+        finally:
+            for c in deaf:
+                c.close()
+        still_answers(d)
+
+
+def test_those_who_may_not_ask_do_not_take_all_places():
+    need_root()
+    with tree_of(20) as t, Daemon({"t": t}, limits={"connections": 64}) as d:
+        host, _, port = d.address().rpartition(":")
+        flood = subprocess.Popen([sys.executable, "-c", textwrap.dedent(f"""
+            import os, socket, sys
+            "".encode("idna")  # that user may not be able to read Python's own files
+            os.setgid({NOBODY}); os.setuid({NOBODY})
+            kept = [socket.create_connection(("{host}", {port})) for _ in range(200)]
+            print("there", flush=True)
+            sys.stdin.read()
+            """)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        try:
+            assert flood.stdout.readline() == "there\n"
+            assert len(d.search("type:f")) == 20
+        finally:
+            flood.communicate("")
 
 
 def test_cancel_ends_a_running_request():
