@@ -32,22 +32,29 @@ park_wake(_Atomic uint32_t *word, uint32_t n)
 		SYS_futex, word, FUTEX_WAKE_PRIVATE, MIN(n, (uint32_t)INT_MAX), NULL, NULL, 0);
 }
 
-/* note: wakeup. S is the single order of all seq_cst operations. The waiter does W1: waiters++,
- * W2: read the condition; the notifier does N1: change the condition, N2: read waiters. If W2
- * missed N1, then W2 comes before N1 in S, so W1 before N2, and the notifier sees the waiter: it
- * advances the epoch, and either the kernel finds the epoch changed or the sleeper is on the queue
- * that park_wake() serves. */
+/* note: wakeup. S is the single order of all seq_cst operations. The waiter does W0: read the
+ * epoch, W1: waiters++, W2: read the condition; the notifier does N1: change the condition, N2:
+ * read waiters. If W2 missed N1, then W2 comes before N1 in S, so W1 before N2, and the notifier
+ * sees the waiter: it advances the epoch, and either the kernel finds the epoch changed or the
+ * sleeper is on the queue that park_wake() serves.
+ *
+ * W0 stands before W1 for note: leave. A notifier that counted this waiter advances the epoch after
+ * W1, hence past the waiter's key: the waiter cannot sleep through it. With the key read after W1
+ * the epoch may be advanced in between, for this waiter; when another thread then takes what was
+ * announced, the waiter sleeps on the new epoch with EVENTCOUNT_WAKING set and nothing on its way:
+ * for ever. */
 void
 eventcount_prepare(struct eventcount *ec, uint32_t *ret_key)
 {
-	(void)add_sc(&ec->waiters, 1); /* W1 */
-	*ret_key = load_sc(&ec->epoch);
+	*ret_key = load_sc(&ec->epoch); /* W0 */
+	(void)add_sc(&ec->waiters, 1);  /* W1 */
 }
 
 /* note: leave. Who leaves lifts EVENTCOUNT_WAKING in the same step. A notify_one that was left out
  * because of the bit comes before this step in S, so what it announced is seen by the look at the
- * condition that follows. The bit is never set without a waiter, and the wake-up sent with it makes
- * at least one of those leave: it does not stay. */
+ * condition that follows. The bit is never set without a waiter; each waiter that was there when it
+ * was set has an older key than the epoch advanced to (W0), so one of them leaves: being woken,
+ * or not falling asleep at all. The bit does not stay. */
 static void
 leave(struct eventcount *ec)
 {
