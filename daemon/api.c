@@ -178,7 +178,7 @@ static int
 on_why(void *ctx, struct span path, struct json *out, struct err *err)
 {
 	struct daemon *d = ctx;
-	struct engine_why w;
+	struct engine_why w = {0};
 	int r = check_path(path, err);
 
 	if (r == 0)
