@@ -1,244 +1,264 @@
 #include "sync/lock.h"
 
 #include <errno.h>
-#include <stdio.h>
-#include <string.h>
-#include <unistd.h>
 
-/* A failing pthread call is a bug of ours: an object that was not initialised, or a stranger's. */
-static void
-must(int r, const char *call, const char *name)
+#include "sync/park.h"
+#include "sync/spin.h"
+
+enum lock_word {
+	LOCK_FREE,
+	LOCK_TAKEN,
+	LOCK_WAITED, /* taken, somebody may sleep */
+	LOCK_OWED,   /* taken, and a sleeper is owed it */
+	LOCK_HANDED, /* free for those who have slept; one of them is up */
+};
+
+/* note: sleeping. Every sleeper made the word LOCK_WAITED or LOCK_OWED (or found it so) and sleeps
+ * only while it is unchanged. Whoever gives the lock in such a state wakes one. That one either
+ * takes the lock, leaving LOCK_WAITED or more behind, or finds it taken again and makes it at least
+ * LOCK_WAITED: so while others sleep, the giver to come knows of them. One that gives up
+ * (lock_take_until) leaves only from park_wait() with -ETIMEDOUT, which is to say that no wake-up
+ * was spent on it, and with the word as every sleeper leaves it.
+ *
+ * note: handing. A newcomer can take a LOCK_FREE lock before the woken thread gets there. After
+ * LOCK_PATIENCE such losses a sleeper makes the word LOCK_OWED instead of LOCK_WAITED. A give then
+ * leaves LOCK_HANDED, which newcomers cannot take: they go to sleep. Only one that was woken or is
+ * owed may, and leaves LOCK_OWED; the owed thread itself leaves LOCK_WAITED.
+ * Is there always somebody to take what was handed? The word is LOCK_OWED or LOCK_HANDED only while
+ * an owed thread waits: it made it so, and its own taking ends it; another owed thread says so
+ * again after its next loss. When the give wakes somebody, that one tries, deadline or not, and
+ * fails only if another took the lock. When the give finds nobody asleep, then the owed thread was
+ * about to sleep on LOCK_OWED, finds LOCK_HANDED there, comes back, and takes it. Threads without a
+ * deadline do not leave otherwise, and those with one are never owed. How long does it take? While
+ * the word is LOCK_OWED or LOCK_HANDED, all who come go to the end of the futex's queue, and every
+ * give wakes its head. Only threads already awake can be quicker than the head, each of them once.
+ */
+struct wait {
+	usec_t deadline;
+	uint32_t n_lost; /* times it slept, or was about to, and did not get the lock */
+	bool was_woken;
+};
+
+static bool
+is_owed(const struct wait *w)
 {
-	if (LIKELY(r == 0))
-		return;
-	(void)dprintf(STDERR_FILENO, "%s on \"%s\": %s\n", call, name, strerror(r));
-	abort();
+	return w->deadline == USEC_NEVER && w->n_lost >= LOCK_PATIENCE;
 }
 
-/* A small number of our own and not gettid(): no system call, and still right after a fork. */
+/* One step from the word seen: true when the lock is ours. Else *seen is what the word was made, to
+ * sleep on, or what it is now, to try again. */
+static bool
+try_step(struct lock *l, const struct wait *w, uint32_t *seen, bool *ret_sleep)
+{
+	uint32_t was = *seen, waited = is_owed(w) ? LOCK_OWED : LOCK_WAITED;
+
+	*ret_sleep = false;
+	switch ((enum lock_word)was) {
+	case LOCK_FREE:
+		return cas_acq(&l->word, seen, LOCK_WAITED);
+	case LOCK_HANDED:
+		if (w->was_woken || is_owed(w))
+			return cas_acq(&l->word, seen, is_owed(w) ? LOCK_WAITED : LOCK_OWED);
+		break;
+	case LOCK_TAKEN:
+	case LOCK_WAITED:
+		if (was < waited && !cas_acq(&l->word, seen, waited))
+			return false;
+		*seen = waited;
+		break;
+	case LOCK_OWED:
+		break;
+	}
+	*ret_sleep = true;
+	return false;
+}
+
 static int
-thread_number(void)
+take_asleep(struct lock *l, usec_t deadline)
 {
-	static _Atomic int last;
-	static _Thread_local int number;
+	struct wait w = {.deadline = deadline};
+	uint32_t seen = load_rlx(&l->word);
+	bool sleep;
 
-	if (UNLIKELY(number == 0))
-		number = add_rlx(&last, 1) + 1; /* relaxed: only has to be unique */
-	return number;
-}
+	while (!try_step(l, &w, &seen, &sleep)) {
+		int r;
 
-#if TRAWL_DEBUG
-
-/* What the calling thread holds, in the order of taking. lock_try() may take out of order, so the
- * ranks in it need not ascend. */
-static _Thread_local const struct lock *held[2 * N_LOCK_RANKS];
-static _Thread_local unsigned n_held;
-
-static void
-die(const char *what, const struct lock *l, const struct lock *other)
-{
-	(void)dprintf(STDERR_FILENO, "lock \"%s\" (rank %d) %s", l->name, (int)l->rank, what);
-	if (other)
-		(void)dprintf(STDERR_FILENO, " \"%s\" (rank %d)", other->name, (int)other->rank);
-	(void)dprintf(STDERR_FILENO, "\n");
-	abort();
-}
-
-static void
-check_order(const struct lock *l)
-{
-	for (unsigned i = 0; i < n_held; i++) {
-		if (held[i] == l)
-			die("is taken twice by one thread", l, NULL);
-		if (held[i]->rank >= l->rank)
-			die("is taken in the wrong order, while holding", l, held[i]);
-	}
-}
-
-static void
-note_take(const struct lock *l)
-{
-	if (n_held == ARRAY_LEN(held))
-		die("is one lock too many for one thread", l, NULL);
-	held[n_held++] = l;
-}
-
-static void
-note_give(const struct lock *l)
-{
-	for (unsigned i = n_held; i-- > 0;) {
-		if (held[i] != l)
+		if (!sleep)
 			continue;
-		n_held--;
-		memmove(&held[i], &held[i + 1], (n_held - i) * sizeof(held[0]));
-		return;
+		r = park_wait(&l->word, seen, deadline);
+		if (r == -ETIMEDOUT)
+			return r;
+		w.was_woken |= r == 0;
+		w.n_lost++;
+		seen = load_rlx(&l->word);
 	}
-	die("is given by a thread that does not hold it", l, NULL);
+	return 0;
 }
 
-static void
-check_only(const struct lock *l)
+/* Spins for up to twice what it took lately, so that what is held for long is soon slept for. */
+static bool
+take_awake(struct lock *l)
 {
-	lock_assert_held(l);
-	for (unsigned i = 0; i < n_held; i++) {
-		if (held[i] != l)
-			die("is held while the thread waits under", held[i], l);
+	uint32_t sum = load_rlx(&l->spins), max = MIN(sum / 4 + 10, spin_max());
+
+	for (uint32_t n = 0; n < max; n++) {
+		uint32_t seen = load_rlx(&l->word);
+
+		if (seen == LOCK_FREE && cas_acq(&l->word, &seen, LOCK_TAKEN)) {
+			store_rlx(&l->spins, sum - sum / 8 + n);
+			return true;
+		}
+		if (seen >= LOCK_OWED)
+			break;
+		cpu_pause();
 	}
+	store_rlx(&l->spins, sum - sum / 8);
+	return false;
 }
 
-void
-lock_assert_held(const struct lock *l)
+static __attribute__((noinline)) int
+take_slowly(struct lock *l, usec_t deadline)
 {
-	if (load_rlx(&l->owner) != thread_number())
-		die("is not held by the calling thread", l, NULL);
+	return take_awake(l) ? 0 : take_asleep(l, deadline);
 }
 
-void
-lock_assert_none(void)
+static inline bool
+take_at_once(struct lock *l)
 {
-	if (n_held > 0)
-		die("is held by a thread that is about to wait", held[n_held - 1], NULL);
+	uint32_t seen = LOCK_FREE;
+
+	return LIKELY(cas_acq(&l->word, &seen, LOCK_TAKEN));
 }
 
-#else
-
-static void
-check_order(const struct lock *l)
+static __attribute__((noinline)) void
+give_slowly(struct lock *l, uint32_t seen)
 {
-	(void)l;
+	uint32_t next;
+
+	do {
+		assert(seen != LOCK_FREE && seen != LOCK_HANDED);
+		next = seen == LOCK_OWED ? LOCK_HANDED : LOCK_FREE;
+	} while (!cas_rel(&l->word, &seen, next));
+	/* The lock may be gone by now: park_wake() uses its address only. */
+	if (seen != LOCK_TAKEN)
+		park_wake(&l->word, 1);
 }
 
-static void
-note_take(const struct lock *l)
+static inline void
+release(struct lock *l)
 {
-	(void)l;
-}
+	uint32_t seen = LOCK_TAKEN;
 
-static void
-note_give(const struct lock *l)
-{
-	(void)l;
+	store_rlx(&l->owner, 0);
+	if (UNLIKELY(!cas_rel(&l->word, &seen, LOCK_FREE)))
+		give_slowly(l, seen);
 }
-
-static void
-check_only(const struct lock *l)
-{
-	(void)l;
-}
-
-void
-lock_assert_held(const struct lock *l)
-{
-	assert(load_rlx(&l->owner) == thread_number());
-}
-
-void
-lock_assert_none(void)
-{
-}
-
-#endif
 
 void
 lock_init(struct lock *l, enum lock_rank rank, const char *name)
 {
-	*l = (struct lock){.rank = rank, .name = name};
-	must(pthread_mutex_init(&l->mutex, NULL), "pthread_mutex_init", name);
+	*l = (struct lock)LOCK_INITIALIZER(rank, name);
 }
 
 void
 lock_fini(struct lock *l)
 {
-	must(pthread_mutex_destroy(&l->mutex), "pthread_mutex_destroy", l->name);
+	if (load_rlx(&l->word) != LOCK_FREE)
+		rank_die("is destroyed while it is held", &l->ranked, NULL);
 }
 
 struct lock *
-lock_take(struct lock *l)
+lock_take(struct lock *l) UNCHECKED
 {
-	check_order(l);
-	must(pthread_mutex_lock(&l->mutex), "pthread_mutex_lock", l->name);
+	rank_check(&l->ranked);
+	if (!take_at_once(l))
+		(void)take_slowly(l, USEC_NEVER);
 	store_rlx(&l->owner, thread_number());
-	note_take(l);
+	rank_took(&l->ranked);
 	return l;
 }
 
-/* Cannot deadlock, so the rank does not matter. */
+int
+lock_take_until(struct lock *l, usec_t deadline)
+{
+	int r = 0;
+
+	rank_check(&l->ranked);
+	if (!take_at_once(l))
+		r = take_slowly(l, deadline);
+	if (r < 0)
+		return r;
+	store_rlx(&l->owner, thread_number());
+	rank_took(&l->ranked);
+	return 0;
+}
+
 bool
 lock_try(struct lock *l)
 {
-	int r = pthread_mutex_trylock(&l->mutex);
-
-	if (r == EBUSY)
+	if (!take_at_once(l))
 		return false;
-	must(r, "pthread_mutex_trylock", l->name);
 	store_rlx(&l->owner, thread_number());
-	note_take(l);
+	rank_took(&l->ranked);
 	return true;
 }
 
 void
-lock_give(struct lock *l)
+lock_give(struct lock *l) UNCHECKED
 {
-	note_give(l);
-	store_rlx(&l->owner, 0);
-	must(pthread_mutex_unlock(&l->mutex), "pthread_mutex_unlock", l->name);
+	rank_gave(&l->ranked);
+	release(l);
 }
 
+/* Whether built for debugging or not. */
 void
-cond_init(struct cond *c)
+lock_assert_held(const struct lock *l)
 {
-	pthread_condattr_t attr;
-
-	must(pthread_condattr_init(&attr), "pthread_condattr_init", "cond");
-	must(pthread_condattr_setclock(&attr, CLOCK_MONOTONIC), "pthread_condattr_setclock",
-		"cond");
-	must(pthread_cond_init(&c->cond, &attr), "pthread_cond_init", "cond");
-	(void)pthread_condattr_destroy(&attr);
+	if (UNLIKELY(load_rlx(&l->owner) != thread_number()))
+		rank_die("is not held by the calling thread", &l->ranked, NULL);
 }
 
-void
-cond_fini(struct cond *c)
-{
-	must(pthread_cond_destroy(&c->cond), "pthread_cond_destroy", "cond");
-}
-
-void
-cond_wait(struct cond *c, struct lock *l)
-{
-	(void)cond_wait_until(c, l, USEC_NEVER);
-}
-
-/* The lock stays on the debug list of the sleeping thread, which can take nothing meanwhile. */
 int
-cond_wait_until(struct cond *c, struct lock *l, usec_t deadline)
+lock_enter(struct lock *l)
 {
-	struct timespec ts = {
-		.tv_sec = (time_t)(deadline / USEC_PER_SEC),
-		.tv_nsec = (long)(deadline % USEC_PER_SEC) * 1000,
-	};
-	int r;
+	(void)lock_take(l);
+	return l->poisoned ? -EOWNERDEAD : 0;
+}
 
-	check_only(l);
-	store_rlx(&l->owner, 0);
-	if (deadline == USEC_NEVER)
-		r = pthread_cond_wait(&c->cond, &l->mutex);
-	else
-		r = pthread_cond_timedwait(&c->cond, &l->mutex, &ts);
+void
+lock_heal(struct lock *l)
+{
+	lock_assert_held(l);
+	l->poisoned = false;
+}
+
+struct lock_section
+lock_section_begin(struct lock *l) UNCHECKED
+{
+	int found = lock_enter(l);
+
+	return (struct lock_section){.lock = l, .found = found};
+}
+
+void
+lock_section_end(struct lock_section *s) UNCHECKED
+{
+	if (!s->done)
+		s->lock->poisoned = true;
+	lock_give(s->lock);
+}
+
+void
+lock_sleep(struct lock *l)
+{
+	rank_assert_only(&l->ranked);
+	release(l);
+}
+
+void
+lock_resume(struct lock *l)
+{
+	if (!take_at_once(l))
+		(void)take_slowly(l, USEC_NEVER);
 	store_rlx(&l->owner, thread_number());
-	if (r == ETIMEDOUT)
-		return -ETIMEDOUT;
-	must(r, "pthread_cond_wait", l->name);
-	return 0;
-}
-
-void
-cond_signal(struct cond *c)
-{
-	must(pthread_cond_signal(&c->cond), "pthread_cond_signal", "cond");
-}
-
-void
-cond_broadcast(struct cond *c)
-{
-	must(pthread_cond_broadcast(&c->cond), "pthread_cond_broadcast", "cond");
 }
