@@ -29,12 +29,12 @@
  *            line; a thread's first call, epoch_defer() and epoch_flush() may (RANK_LEAF).
  * Errors:    none. A thread whose record cannot be allocated is a guest: each of its outermost pins
  *            takes a lock, and all guests count as one thread.
- * Limits:    functions are called by epoch_flush() and by a thread's own outermost unpins, at the
- *            latest every 128th, whatever locks that thread holds: they free memory, may pin and
- *            defer, and take no lock, wait for nothing, unmap nothing big. What is left when a
- *            thread ends goes to the next epoch_flush() of any thread.
- * Fork:      pins of other threads stay for ever in the child, which so frees nothing that they
- *            may see; a child should exec. At exit nothing is called.
+ * Limits:    a thread's functions are called by its epoch_flush(), its outermost unpins (at the
+ *            latest the 128th) and its epoch_defer() outside of a pin, whatever locks it holds:
+ * they free memory, may pin and defer, and take no lock, wait for nothing, unmap nothing big. What
+ * is left when a thread ends goes to the next epoch_flush() of any thread. Fork:      pins of other
+ * threads stay for ever in the child, which so frees nothing that they may see; a child should
+ * exec. At exit nothing is called.
  */
 #pragma once
 
@@ -75,7 +75,8 @@ struct epoch_stats {
 	uint64_t n_deferred, n_freed; /* ever; the difference waits */
 	unsigned n_threads, n_pinned; /* with a record; pinned at this moment */
 	unsigned n_guests;            /* pinned without a record */
-	/* The thread that holds back the epoch, when an attempt to advance met one; tid 0: none. */
+	/* The thread that holds back the epoch, when an attempt to advance met one; tid 0: none,
+	 * -1 the guests. */
 	int stalled_tid;
 	char stalled_name[16];
 	usec_t stalled_since; /* of that first attempt, monotonic; the pin is older */
