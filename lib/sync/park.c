@@ -6,6 +6,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#ifndef TRAWL_MODEL /* the explorer parks threads of its own */
+
 /* FUTEX_WAIT_BITSET and not FUTEX_WAIT: its deadline is absolute, on the monotonic clock. */
 int
 park_wait(_Atomic uint32_t *word, uint32_t expected, usec_t deadline)
@@ -31,6 +33,8 @@ park_wake(_Atomic uint32_t *word, uint32_t n)
 	(void)syscall(
 		SYS_futex, word, FUTEX_WAKE_PRIVATE, MIN(n, (uint32_t)INT_MAX), NULL, NULL, 0);
 }
+
+#endif
 
 /* note: wakeup. S is the single order of all seq_cst operations. The waiter does W0: read the
  * epoch, W1: waiters++, W2: read the condition; the notifier does N1: change the condition, N2:

@@ -1,0 +1,317 @@
+#include "explorer.h"
+
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define MAX_CHOICES 20000u
+#define BUDGET_SEC 55.0 /* of one model in `full`; 20 times that in `long` */
+
+/* note: replay. A run is told by its choices. The next run repeats all but the last choice that has
+ * an alternative left, takes that, and from there on the first of everything: depth first. */
+struct choice {
+	uint16_t n, taken;
+};
+
+static struct {
+	struct choice path[MAX_CHOICES];
+	unsigned n, at;
+} choices;
+
+enum verdict { RAN, PRUNED, FAILED };
+
+struct tally {
+	uint64_t n_runs, n_pruned;
+	unsigned most_steps;
+	double seconds;
+	bool is_cut; /* the budget was spent before the schedules were */
+};
+
+struct run run;
+static jmp_buf back;
+static char failure[1024];
+static struct model_site *sites;
+
+unsigned
+model_choose(unsigned n)
+{
+	struct choice *c = &choices.path[choices.at];
+
+	if (n < 2)
+		return 0;
+	if (choices.at == MAX_CHOICES)
+		model_fail("more than %u choices", MAX_CHOICES);
+	if (choices.at == choices.n) {
+		*c = (struct choice){.n = (uint16_t)n};
+		choices.n++;
+	} else if (run.is_replay) {
+		c->n = (uint16_t)n;
+	} else if (c->n != n) {
+		(void)fprintf(stderr, "the model does not do the same thing twice\n");
+		_exit(2);
+	}
+	choices.at++;
+	return c->taken;
+}
+
+/* false: there is no further run. */
+static bool
+next_path(void)
+{
+	while (choices.n > 0 &&
+		choices.path[choices.n - 1].taken + 1 == choices.path[choices.n - 1].n)
+		choices.n--;
+	if (choices.n == 0)
+		return false;
+	choices.path[choices.n - 1].taken++;
+	return true;
+}
+
+void
+model_fail(const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	(void)vsnprintf(failure, sizeof(failure), fmt, args);
+	va_end(args);
+	_longjmp(back, FAILED);
+}
+
+void
+run_prune(void)
+{
+	_longjmp(back, PRUNED);
+}
+
+void
+run_tell(const char *fmt, ...)
+{
+	va_list args;
+
+	if (!run.telling)
+		return;
+	printf("%6u  %-12s ", run.n_steps, sched_name(self));
+	va_start(args, fmt);
+	(void)vprintf(fmt, args);
+	va_end(args);
+	printf("\n");
+}
+
+static bool
+weakens(const struct model_weaken *w, const struct model_site *site)
+{
+	return w->expr && strcmp(w->func, site->func) == 0 && strstr(site->expr, w->expr);
+}
+
+static void
+weaken(struct model_site *site)
+{
+	site->weakened = MODEL_AS_WRITTEN;
+	for (unsigned i = 0; i < ARRAY_LEN(run.model->weaken); i++) {
+		if (weakens(&run.model->weaken[i], site))
+			site->weakened = run.model->weaken[i].order;
+	}
+}
+
+void
+site_list(struct model_site *site)
+{
+	site->is_listed = true;
+	site->next = sites;
+	sites = site;
+	weaken(site);
+}
+
+static void
+on_fault(int sig)
+{
+	model_fail("%s", strsignal(sig));
+}
+
+static enum verdict
+run_once(void)
+{
+	int verdict;
+
+	run.number++;
+	run.n_steps = run.n_preempts = run.n_spurious = 0;
+	run.now = 1000000;
+	choices.at = 0;
+	shadow_reset();
+	sched_reset();
+	verdict = _setjmp(back);
+	if (verdict == RAN) {
+		sched_run(run.model->body);
+		shadow_check_leaks();
+	}
+	if (verdict == FAILED && run.telling)
+		sched_tell_ends();
+	self = -1;
+	return (enum verdict)verdict;
+}
+
+static double
+now_sec(void)
+{
+	struct timespec ts;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
+}
+
+static bool
+is_long(void)
+{
+	const char *tier = getenv("TRAWL_TIER");
+
+	return tier && strcmp(tier, "long") == 0;
+}
+
+static void
+set_up(const struct model *m)
+{
+	run.model = m;
+	run.preempt_max = is_long() && m->preempt_long ? m->preempt_long : m->preempt;
+	run.stale_max = m->stale ? m->stale : 2;
+	choices.n = 0;
+	for (struct model_site *s = sites; s; s = s->next)
+		weaken(s);
+}
+
+static enum verdict
+explore(const struct model *m, struct tally *ret)
+{
+	double began = now_sec(), budget = is_long() ? 20 * BUDGET_SEC : BUDGET_SEC;
+	enum verdict verdict;
+
+	*ret = (struct tally){0};
+	set_up(m);
+	do {
+		verdict = run_once();
+		ret->n_runs += verdict != PRUNED;
+		ret->n_pruned += verdict == PRUNED;
+		ret->most_steps = MAX(ret->most_steps, run.n_steps);
+		if (ret->n_runs % 1024 == 0 && now_sec() - began > budget)
+			ret->is_cut = true;
+	} while (verdict != FAILED && !ret->is_cut && next_path());
+	ret->seconds = now_sec() - began;
+	return verdict;
+}
+
+static void
+tell_failure(void)
+{
+	printf("  the run:\n");
+	run.telling = true;
+	(void)run_once();
+	run.telling = false;
+	printf("  %s\n  again: --replay '", failure);
+	for (unsigned i = 0; i < choices.n; i++)
+		printf("%s%u", i ? "," : "", choices.path[i].taken);
+	printf("' \"%s\"\n", run.model->name);
+}
+
+/* One run, told. */
+static bool
+replay(const struct model *m, const char *path)
+{
+	char *end;
+
+	set_up(m);
+	for (; *path; path = *end ? end + 1 : end)
+		choices.path[choices.n++].taken = (uint16_t)strtoul(path, &end, 10);
+	run.is_replay = run.telling = true;
+	if (run_once() != FAILED)
+		return true;
+	printf("  %s\n", failure);
+	return false;
+}
+
+/* A twin that weakens a place which is gone would fail for another reason, or for none. */
+static bool
+weakens_something(const struct model *m)
+{
+	for (unsigned i = 0; i < ARRAY_LEN(m->weaken) && m->weaken[i].expr; i++) {
+		const struct model_site *s = sites;
+
+		while (s && !weakens(&m->weaken[i], s))
+			s = s->next;
+		if (!s) {
+			printf("  there is no %s in %s() to weaken\n", m->weaken[i].expr,
+				m->weaken[i].func);
+			return false;
+		}
+	}
+	return true;
+}
+
+static bool
+run_model(const struct model *m, bool verbose)
+{
+	struct tally t;
+	bool failed = explore(m, &t) == FAILED, ok;
+
+	if (m->fails)
+		ok = failed && strstr(failure, m->fails) && weakens_something(m);
+	else
+		ok = !failed;
+	printf("%-6s %-44s %9llu runs %9llu left out %5u steps %6.2f s%s", ok ? "ok" : "FAILED",
+		m->name, (unsigned long long)t.n_runs, (unsigned long long)t.n_pruned, t.most_steps,
+		t.seconds, t.is_cut ? ", time is up" : "");
+	printf(failed ? "  %s\n" : "\n", failure);
+	if (failed && (!ok || verbose))
+		tell_failure();
+	else if (!failed && m->fails)
+		printf("  it should have failed with \"%s\"\n", m->fails);
+	(void)fflush(stdout);
+	return ok;
+}
+
+static void
+catch_faults(void)
+{
+	static char stack[65536];
+	struct sigaction sa = {.sa_handler = on_fault, .sa_flags = SA_ONSTACK | SA_NODEFER};
+
+	(void)sigaltstack(&(stack_t){.ss_sp = stack, .ss_size = sizeof(stack)}, NULL);
+	(void)sigaction(SIGSEGV, &sa, NULL);
+	(void)sigaction(SIGBUS, &sa, NULL);
+	(void)sigaction(SIGFPE, &sa, NULL);
+}
+
+static bool
+is_named(const struct model *m, int argc, char **argv)
+{
+	for (int a = 0; a < argc; a++) {
+		if (strcmp(argv[a], m->name) == 0)
+			return true;
+	}
+	return argc == 0;
+}
+
+/* -v: twins tell their runs too. --replay CHOICES NAME: what a failure said. */
+int
+model_main(int argc, char **argv, const struct model *models, size_t n)
+{
+	const char *path = NULL;
+	bool verbose = false, ok = true;
+	int first = 1;
+
+	catch_faults();
+	if (argc > 1 && strcmp(argv[1], "-v") == 0)
+		verbose = ++first;
+	if (argc > 3 && strcmp(argv[1], "--replay") == 0) {
+		path = argv[2];
+		first = 3;
+	}
+	for (size_t i = 0; i < n; i++) {
+		if (is_named(&models[i], argc - first, argv + first))
+			ok &= path ? replay(&models[i], path) : run_model(&models[i], verbose);
+	}
+	return ok ? 0 : 1;
+}

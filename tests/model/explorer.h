@@ -1,0 +1,68 @@
+/**
+ * explorer: what the parts of the explorer know of each other. Models include model.h instead.
+ *
+ *     explorer.c   choices, runs, reports       explorer_memory.c   atomic objects and their stores
+ *     explorer_sched.c   threads and parking    explorer_shadow.c   plain accesses, heap
+ *     explorer_calls.c   what stands in for the system and for ThreadSanitizer's run-time library
+ *
+ * Everything runs in one thread of the system.
+ */
+#pragma once
+
+#include "model.h"
+
+struct clocks {
+	uint32_t at[MODEL_THREADS];
+};
+
+static inline void
+clocks_join(struct clocks *into, const struct clocks *from)
+{
+	for (unsigned i = 0; i < MODEL_THREADS; i++)
+		into->at[i] = MAX(into->at[i], from->at[i]);
+}
+
+/* The run under way. */
+struct run {
+	const struct model *model;
+	unsigned preempt_max, stale_max;
+	uint32_t number; /* never 0; shadow of other numbers is void */
+	bool telling;    /* print each step */
+	bool is_replay;  /* of choices that say nothing of their alternatives */
+	unsigned n_steps, n_preempts, n_spurious;
+	uint64_t now; /* of the model's clock */
+};
+extern struct run run;
+
+/* explorer.c */
+void run_tell(const char *fmt, ...) PRINTF_LIKE(1, 2); /* "  12 name  ..." while telling */
+_Noreturn void run_prune(void);                        /* the rest was seen in another order */
+void site_list(struct model_site *site);
+
+/* explorer_sched.c. `self` is the index of the running thread, -1 between runs. */
+extern int self;
+void sched_reset(void);
+void sched_run(void (*body)(void)); /* returns when all threads have ended */
+/** Before a step on `addr` (NULL: touches nothing). */
+void sched_point(const volatile void *addr, bool writes);
+const char *sched_name(int thread);
+struct clocks *sched_clocks(void); /* of the running thread */
+bool sched_take_stale(bool take);  /* may the running thread read something old (and does)? */
+void sched_tell_ends(void);        /* where the threads are */
+bool sched_is_private(const volatile void *addr); /* thread-local storage */
+
+/* explorer_memory.c */
+void memory_reset(void);
+uint64_t memory_latest(volatile void *p, unsigned size);
+
+/* explorer_shadow.c */
+void shadow_reset(void);
+void shadow_check_leaks(void);
+void *shadow_alloc(size_t size, size_t align, int fill);
+bool shadow_owns(const void *p);
+size_t shadow_size(const void *p);
+void shadow_free(void *p);
+void shadow_plain(const volatile void *p, unsigned size, bool writes, const void *pc);
+void shadow_atomic(const volatile void *p, unsigned size, bool writes, const void *pc);
+/** How often the granule of `p` was written plainly in this run. */
+uint32_t shadow_plain_writes(const volatile void *p);

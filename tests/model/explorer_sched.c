@@ -1,0 +1,469 @@
+#include "explorer.h"
+
+#include <errno.h>
+#include <link.h>
+#include <setjmp.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <ucontext.h>
+
+#include "sync/park.h"
+#include "sync/thread.h"
+
+#define STACK_BYTES (256u * 1024u)
+#define TLS_MAX 4096u
+#define ANYTHING ((const volatile void *)-1) /* of a step that may depend on every other */
+
+enum state { UNUSED, READY, PARKED, JOINING, ENDED };
+
+struct strand {
+	enum state state;
+	const char *name;
+	int (*fn)(void *arg);
+	void *arg;
+	int result;
+
+	/* The step that it is about to make. */
+	const volatile void *addr;
+	bool writes;
+
+	bool is_paused; /* until another thread writes: `seen_writes` changed */
+	unsigned seen_writes;
+	unsigned n_stale;
+
+	/* PARKED */
+	const volatile void *word;
+	usec_t deadline;
+	int woken; /* result of park_wait() */
+	/* JOINING */
+	unsigned awaited;
+
+	struct clocks clocks;
+	bool is_begun;
+	ucontext_t first;
+	jmp_buf rest;
+	char tls[TLS_MAX];
+	char *stack;
+};
+
+static struct strand strands[MODEL_THREADS];
+static unsigned n_strands;
+static unsigned asleep; /* sleep set: threads whose next step was tried before others' */
+static unsigned n_writes;
+static jmp_buf whole;
+static void (*main_body)(void);
+int self = -1;
+
+/* The checked sources keep things of a thread in thread-local variables, and all threads of a model
+ * are one to the system: the program's block of them is exchanged at each switch. So a pointer to
+ * a thread-local variable means another thread's in another thread. */
+static struct {
+	char *block;
+	const char *image;
+	size_t n_image, n;
+} tls;
+
+static int
+find_tls(struct dl_phdr_info *info, size_t size, void *arg)
+{
+	(void)size;
+	(void)arg;
+	for (unsigned i = 0; i < info->dlpi_phnum; i++) {
+		const ElfW(Phdr) *h = &info->dlpi_phdr[i];
+
+		if (h->p_type != PT_TLS)
+			continue;
+		tls.block = info->dlpi_tls_data;
+		tls.image = (const char *)(info->dlpi_addr + h->p_vaddr);
+		tls.n_image = h->p_filesz;
+		tls.n = h->p_memsz;
+		assert(tls.n <= TLS_MAX);
+	}
+	return 1; /* the first is the program itself */
+}
+
+bool
+sched_is_private(const volatile void *addr)
+{
+	const volatile char *p = addr;
+
+	return tls.n > 0 && p >= tls.block && p < tls.block + tls.n;
+}
+
+const char *
+sched_name(int thread)
+{
+	return thread < 0 ? "-" : strands[thread].name;
+}
+
+struct clocks *
+sched_clocks(void)
+{
+	return &strands[self].clocks;
+}
+
+bool
+sched_take_stale(bool take)
+{
+	if (strands[self].n_stale >= run.stale_max)
+		return false;
+	strands[self].n_stale += take;
+	return true;
+}
+
+void
+sched_reset(void)
+{
+	static bool is_ready;
+
+	if (!is_ready) {
+		(void)dl_iterate_phdr(find_tls, NULL);
+		for (unsigned i = 0; i < MODEL_THREADS; i++) {
+			strands[i].stack = mmap(NULL, STACK_BYTES, PROT_READ | PROT_WRITE,
+				MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+			assert(strands[i].stack != MAP_FAILED);
+		}
+		is_ready = true;
+	}
+	for (unsigned i = 0; i < MODEL_THREADS; i++)
+		strands[i].state = UNUSED;
+	n_strands = 0;
+	asleep = 0;
+	n_writes = 0;
+	self = -1;
+}
+
+static void
+switch_to(unsigned to)
+{
+	struct strand *next = &strands[to];
+
+	if (self >= 0) {
+		if ((unsigned)self == to)
+			return;
+		memcpy(strands[self].tls, tls.block, tls.n);
+		if (_setjmp(strands[self].rest) != 0)
+			return;
+	}
+	memcpy(tls.block, next->tls, tls.n);
+	self = (int)to;
+	if (next->is_begun)
+		_longjmp(next->rest, 1);
+	next->is_begun = true;
+	(void)setcontext(&next->first);
+}
+
+static bool
+can_go(const struct strand *s)
+{
+	switch (s->state) {
+	case READY:
+		return true;
+	case PARKED:
+		return s->deadline != USEC_NEVER || run.n_spurious < run.model->n_spurious;
+	case JOINING:
+		return strands[s->awaited].state == ENDED;
+	case UNUSED:
+	case ENDED:
+		break;
+	}
+	return false;
+}
+
+static bool
+is_waiting_in_vain(const struct strand *s)
+{
+	return s->is_paused && s->seen_writes == n_writes;
+}
+
+/* Which threads can make a step; one that spins only if all of them do. */
+static unsigned
+find_ready(void)
+{
+	unsigned ready = 0, spinning = 0;
+
+	for (unsigned i = 0; i < n_strands; i++) {
+		if (can_go(&strands[i]))
+			*(is_waiting_in_vain(&strands[i]) ? &spinning : &ready) |= 1u << i;
+	}
+	return ready ? ready : spinning;
+}
+
+static bool
+depends(const struct strand *a, const struct strand *b)
+{
+	if (!a->addr || !b->addr)
+		return false;
+	if (a->addr == ANYTHING || b->addr == ANYTHING)
+		return true;
+	return a->addr == b->addr && (a->writes || b->writes);
+}
+
+/* note: sleep sets. Without a bound on preemptions, a thread whose next step was tried at a point
+ * before the others' need not be tried again until a step that depends on it was made. */
+static void
+update_asleep(const unsigned *options, unsigned chosen)
+{
+	const struct strand *next = &strands[options[chosen]];
+
+	for (unsigned i = 0; i < chosen; i++)
+		asleep |= 1u << options[i];
+	for (unsigned i = 0; i < n_strands; i++) {
+		if ((asleep & (1u << i)) && depends(&strands[i], next))
+			asleep &= ~(1u << i);
+	}
+	asleep &= ~(1u << options[chosen]);
+}
+
+static unsigned
+choose_strand(unsigned ready)
+{
+	unsigned options[MODEL_THREADS], n = 0, chosen;
+	bool mine = self >= 0 && (ready & (1u << self)), all = run.preempt_max >= MODEL_ALL;
+
+	if (mine && run.n_preempts >= run.preempt_max)
+		return (unsigned)self;
+	if (all) {
+		ready &= ~asleep;
+		if (ready == 0)
+			run_prune();
+	}
+	if (mine && (ready & (1u << self)))
+		options[n++] = (unsigned)self;
+	for (unsigned i = 0; i < n_strands; i++) {
+		if ((int)i != self && (ready & (1u << i)))
+			options[n++] = i;
+	}
+	chosen = n > 1 ? model_choose(n) : 0;
+	if (all)
+		update_asleep(options, chosen);
+	if (mine && options[chosen] != (unsigned)self)
+		run.n_preempts++;
+	return options[chosen];
+}
+
+/* A parked thread is chosen: its deadline comes, or it wakes for no reason. */
+static void
+wake_parked(struct strand *s)
+{
+	bool timeout = s->deadline != USEC_NEVER;
+
+	if (timeout && run.n_spurious < run.model->n_spurious)
+		timeout = model_choose(2) == 0;
+	if (timeout) {
+		run.now = MAX(run.now, s->deadline);
+		s->woken = -ETIMEDOUT;
+	} else {
+		run.n_spurious++;
+		s->woken = 0;
+	}
+	s->state = READY;
+}
+
+static void
+go_on(void)
+{
+	unsigned ready = find_ready(), to;
+
+	if (ready == 0)
+		model_fail("all threads are asleep for ever");
+	to = choose_strand(ready);
+	if (strands[to].state == PARKED)
+		wake_parked(&strands[to]);
+	strands[to].is_paused = false;
+	switch_to(to);
+}
+
+void
+sched_point(const volatile void *addr, bool writes)
+{
+	if (++run.n_steps > 20000)
+		model_fail("no end after %u steps", run.n_steps - 1);
+	strands[self].addr = addr;
+	strands[self].writes = writes;
+	go_on();
+	n_writes += writes;
+}
+
+void
+model_pause(void)
+{
+	if (self < 0)
+		return;
+	strands[self].is_paused = true;
+	strands[self].seen_writes = n_writes;
+	sched_point(ANYTHING, false);
+}
+
+int
+park_wait(_Atomic uint32_t *word, uint32_t expected, usec_t deadline)
+{
+	struct strand *me;
+	uint32_t value;
+
+	sched_point(word, true);
+	me = &strands[self];
+	value = (uint32_t)memory_latest(word, sizeof(*word));
+	if (value != expected) {
+		run_tell("park  is %x and not %x", value, expected);
+		return -EAGAIN;
+	}
+	if (deadline <= run.now)
+		return -ETIMEDOUT;
+	run_tell("park  on %x", value);
+	me->state = PARKED;
+	me->word = word;
+	me->deadline = deadline;
+	go_on();
+	me = &strands[self];
+	run_tell("      %s", me->woken < 0 ? "its deadline has come" : "is awake");
+	return me->woken;
+}
+
+/* Any of the sleepers may be the one that is woken. */
+void
+park_wake(_Atomic uint32_t *word, uint32_t n)
+{
+	unsigned n_woken = 0;
+
+	sched_point(word, true);
+	for (; n > 0; n--) {
+		unsigned parked[MODEL_THREADS], n_parked = 0;
+		struct strand *s;
+
+		for (unsigned i = 0; i < n_strands; i++) {
+			if (strands[i].state == PARKED && strands[i].word == word)
+				parked[n_parked++] = i;
+		}
+		if (n_parked == 0)
+			break;
+		s = &strands[parked[n_parked > 1 && n < n_parked ? model_choose(n_parked) : 0]];
+		s->state = READY;
+		s->woken = 0;
+		s->addr = NULL;
+		n_woken++;
+		run_tell("wake  %s", s->name);
+	}
+	if (n_woken == 0)
+		run_tell("wake  nobody");
+}
+
+static void
+strand_main(void)
+{
+	struct strand *me = &strands[self];
+
+	me->result = me->fn(me->arg);
+	me = &strands[self];
+	run_tell("ends");
+	me->state = ENDED;
+	if (self == 0)
+		_longjmp(whole, 1);
+	go_on();
+}
+
+static unsigned
+strand_add(const char *name, int (*fn)(void *), void *arg)
+{
+	struct strand *s = &strands[n_strands];
+
+	if (n_strands == MODEL_THREADS)
+		model_fail("more than %u threads", MODEL_THREADS);
+	s->state = READY;
+	s->name = name;
+	s->fn = fn;
+	s->arg = arg;
+	s->addr = NULL;
+	s->writes = false;
+	s->is_paused = false;
+	s->n_stale = 0;
+	s->is_begun = false;
+	memset(&s->clocks, 0, sizeof(s->clocks));
+	if (self >= 0)
+		s->clocks = strands[self].clocks;
+	s->clocks.at[n_strands] = 1;
+	memset(s->tls, 0, tls.n);
+	memcpy(s->tls, tls.image, tls.n_image);
+	(void)getcontext(&s->first);
+	s->first.uc_stack.ss_sp = s->stack;
+	s->first.uc_stack.ss_size = STACK_BYTES;
+	s->first.uc_link = NULL;
+	makecontext(&s->first, strand_main, 0);
+	return n_strands++;
+}
+
+/* Starting is no point of choice: until its first step the new thread does nothing that others
+ * could see. */
+int
+thread_start(struct thread *t, const char *name, int (*fn)(void *arg), void *arg)
+{
+	unsigned i;
+
+	*t = (struct thread){.fn = fn, .arg = arg, .started = true};
+	(void)snprintf(t->name, sizeof(t->name), "%s", name);
+	i = strand_add(name, fn, arg);
+	t->id = i;
+	strands[self].clocks.at[self]++;
+	run_tell("start %s", name);
+	return 0;
+}
+
+int
+thread_join(struct thread *t)
+{
+	struct strand *me = &strands[self];
+	unsigned i = (unsigned)t->id;
+
+	if (!t->started)
+		return 0;
+	if (strands[i].state != ENDED) {
+		me->state = JOINING;
+		me->awaited = i;
+		me->addr = NULL;
+		go_on();
+		strands[self].state = READY;
+	}
+	clocks_join(&strands[self].clocks, &strands[i].clocks);
+	t->started = false;
+	return strands[i].result;
+}
+
+unsigned
+thread_cpus(void)
+{
+	return run.model->n_cpus ? run.model->n_cpus : 1;
+}
+
+static int
+run_body(void *arg)
+{
+	(void)arg;
+	main_body();
+	return 0;
+}
+
+void
+sched_run(void (*body)(void))
+{
+	char *before = tls.block;
+
+	(void)before;
+	main_body = body;
+	(void)strand_add("main", run_body, NULL);
+	if (_setjmp(whole) == 0)
+		switch_to(0);
+	for (unsigned i = 1; i < n_strands; i++) {
+		if (strands[i].state != ENDED)
+			model_fail("thread \"%s\" was left behind", strands[i].name);
+	}
+}
+
+void
+sched_tell_ends(void)
+{
+	static const char *const names[] = {"unused", "could go on", "parked", "joining", "ended"};
+
+	for (unsigned i = 0; i < n_strands; i++)
+		printf("    %-14s %s\n", strands[i].name, names[strands[i].state]);
+}

@@ -1,0 +1,254 @@
+#include "explorer.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define N_CELLS 8192u
+#define ARENA_BYTES (1u << 20)
+#define GRANULE 8u
+
+extern const char __executable_start; /* of the linker */
+
+struct access {
+	uint32_t at; /* the thread's own clock then; 0: none */
+	uint8_t bytes;
+	const void *pc;
+};
+
+/* Eight bytes of memory: the last accesses of each thread. */
+struct cell {
+	uintptr_t granule;
+	uint32_t run, n_plain_writes;
+	struct access reads[MODEL_THREADS], writes[MODEL_THREADS];
+	struct access atomic_reads[MODEL_THREADS], atomic_writes[MODEL_THREADS];
+};
+
+static struct cell cells[N_CELLS];
+
+/* The heap of a run: blocks lie one after the other, apart, and are not used again. */
+enum granule_state { GAP, LIVE, FREED };
+
+struct block {
+	size_t offset, size;
+	bool is_live;
+};
+
+static _Alignas(4096) char arena[ARENA_BYTES];
+static uint8_t granules[ARENA_BYTES / GRANULE];
+static size_t n_arena;
+static struct block blocks[1024];
+static unsigned n_blocks;
+
+void
+shadow_reset(void)
+{
+	memset(granules, GAP, n_arena / GRANULE + 1);
+	n_arena = 0;
+	n_blocks = 0;
+}
+
+static struct cell *
+cell_of(const volatile void *p)
+{
+	uintptr_t granule = (uintptr_t)p / GRANULE;
+	unsigned i = (unsigned)((granule * 0x9e3779b97f4a7c15ull) >> 48) % N_CELLS;
+
+	for (unsigned n = 0; n < N_CELLS; n++, i = (i + 1) % N_CELLS) {
+		struct cell *c = &cells[i];
+
+		if (c->run != run.number) {
+			memset(c, 0, sizeof(*c));
+			c->run = run.number;
+			c->granule = granule;
+			return c;
+		}
+		if (c->granule == granule)
+			return c;
+	}
+	model_fail("a run touches too much memory");
+}
+
+uint32_t
+shadow_plain_writes(const volatile void *p)
+{
+	return cell_of(p)->n_plain_writes;
+}
+
+static void
+check_heap(const volatile void *p, const char *what)
+{
+	size_t offset = (size_t)((const volatile char *)p - arena);
+
+	if (offset >= ARENA_BYTES || granules[offset / GRANULE] == LIVE)
+		return;
+	model_fail("%s of memory that %s", what,
+		granules[offset / GRANULE] == FREED ? "was freed" : "belongs to nobody");
+}
+
+/* Where in the sources; only for the run that is told. */
+static const char *
+describe(const void *pc)
+{
+	static char lines[2][256];
+	static unsigned turn;
+	char command[128], *line = lines[turn++ % ARRAY_LEN(lines)], *end;
+	FILE *f;
+
+	(void)snprintf(line, sizeof(lines[0]), "%p", pc);
+	if (!run.telling)
+		return line;
+	/* The call returns behind the access: one byte back is still in its line. */
+	(void)snprintf(command, sizeof(command), "addr2line -sfpe /proc/%d/exe %lx 2>/dev/null",
+		(int)getpid(), (unsigned long)((uintptr_t)pc - (uintptr_t)&__executable_start - 1));
+	f = popen(command, "re");
+	if (!f)
+		return line;
+	(void)!fgets(line, sizeof(lines[0]), f);
+	(void)pclose(f);
+	end = strchr(line, '\n');
+	if (end)
+		*end = '\0';
+	return line;
+}
+
+static void
+check_against(const struct access *others, uint8_t bytes, const char *what, const void *pc,
+	const char *is_told)
+{
+	const struct clocks *mine = sched_clocks();
+
+	for (int t = 0; t < (int)MODEL_THREADS; t++) {
+		if (t == self || !(others[t].bytes & bytes) || others[t].at <= mine->at[t])
+			continue;
+		model_fail("data race: %s's %s at %s is not ordered behind %s, who %s at %s",
+			sched_name(self), what, describe(pc), sched_name(t), is_told,
+			describe(others[t].pc));
+	}
+}
+
+static void
+note(struct access *a, uint8_t bytes, const void *pc)
+{
+	uint32_t now = sched_clocks()->at[self];
+
+	a->bytes = a->at == now ? a->bytes | bytes : bytes;
+	a->at = now;
+	a->pc = pc;
+}
+
+static uint8_t
+bytes_of(const volatile void *p, unsigned size)
+{
+	return (uint8_t)(((1u << size) - 1) << ((uintptr_t)p % GRANULE));
+}
+
+static void
+plain_in_granule(const volatile void *p, unsigned size, bool writes, const void *pc)
+{
+	struct cell *c = cell_of(p);
+	uint8_t bytes = bytes_of(p, size);
+	const char *what = writes ? "plain write" : "plain read";
+
+	check_heap(p, what);
+	check_against(c->writes, bytes, what, pc, "wrote");
+	check_against(c->atomic_writes, bytes, what, pc, "wrote atomically");
+	if (writes) {
+		check_against(c->reads, bytes, what, pc, "read");
+		check_against(c->atomic_reads, bytes, what, pc, "read atomically");
+		c->n_plain_writes++;
+	}
+	note(writes ? &c->writes[self] : &c->reads[self], bytes, pc);
+}
+
+void
+shadow_plain(const volatile void *p, unsigned size, bool writes, const void *pc)
+{
+	const volatile char *at = p;
+
+	if (self < 0 || sched_is_private(p))
+		return;
+	while (size > 0) {
+		unsigned n = MIN(size, GRANULE - (unsigned)((uintptr_t)at % GRANULE));
+
+		plain_in_granule(at, n, writes, pc);
+		at += n;
+		size -= n;
+	}
+}
+
+void
+shadow_atomic(const volatile void *p, unsigned size, bool writes, const void *pc)
+{
+	struct cell *c = cell_of(p);
+	uint8_t bytes = bytes_of(p, size);
+	const char *what = writes ? "atomic write" : "atomic read";
+
+	check_heap(p, what);
+	check_against(c->writes, bytes, what, pc, "wrote plainly");
+	if (writes)
+		check_against(c->reads, bytes, what, pc, "read plainly");
+	note(writes ? &c->atomic_writes[self] : &c->atomic_reads[self], bytes, pc);
+}
+
+bool
+shadow_owns(const void *p)
+{
+	return (const char *)p >= arena && (const char *)p < arena + ARENA_BYTES;
+}
+
+void *
+shadow_alloc(size_t size, size_t align, int fill)
+{
+	size_t offset = ALIGN_UP(n_arena + GRANULE, MAX(align, (size_t)16));
+	size_t end = offset + ALIGN_UP(MAX(size, (size_t)1), (size_t)GRANULE);
+
+	if (end + GRANULE > ARENA_BYTES || n_blocks == ARRAY_LEN(blocks))
+		model_fail("a run allocates too much");
+	blocks[n_blocks++] = (struct block){.offset = offset, .size = size, .is_live = true};
+	memset(&granules[offset / GRANULE], LIVE, (end - offset) / GRANULE);
+	memset(&arena[offset], fill, end - offset);
+	n_arena = end;
+	return &arena[offset];
+}
+
+static struct block *
+block_of(const void *p)
+{
+	size_t offset = (size_t)((const char *)p - arena);
+
+	for (unsigned i = n_blocks; i-- > 0;) {
+		if (blocks[i].offset == offset)
+			return &blocks[i];
+	}
+	model_fail("free of %p, which was never allocated", p);
+}
+
+size_t
+shadow_size(const void *p)
+{
+	return block_of(p)->size;
+}
+
+/* To free is to write: it must come after every use. */
+void
+shadow_free(void *p)
+{
+	struct block *b = block_of(p);
+
+	if (!b->is_live)
+		model_fail("free of memory that was freed");
+	shadow_plain(p, (unsigned)b->size, true, __builtin_return_address(0));
+	b->is_live = false;
+	memset(&granules[b->offset / GRANULE], FREED,
+		ALIGN_UP(MAX(b->size, (size_t)1), (size_t)GRANULE) / GRANULE);
+}
+
+void
+shadow_check_leaks(void)
+{
+	for (unsigned i = 0; i < n_blocks; i++) {
+		if (blocks[i].is_live)
+			model_fail("%zu bytes were never freed", blocks[i].size);
+	}
+}
