@@ -1,22 +1,12 @@
 #include "sync/epoch.h"
 
 #include <errno.h>
-#include <linux/membarrier.h>
 #include <pthread.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "sync/lock.h"
-
-#if defined(__has_feature)
-#	if __has_feature(thread_sanitizer)
-#		define SEES_NO_MEMBARRIER 1
-#	endif
-#endif
-#if defined(__SANITIZE_THREAD__) || defined(TRAWL_MODEL) || defined(TRAWL_CHAOS)
-#	define SEES_NO_MEMBARRIER 1
-#endif
+#include "sync/membarrier.h"
 
 #define PINS_PER_COLLECT 128u
 /* Deferred items between two attempts to advance. Few in debug builds, to bring out what is used
@@ -36,11 +26,11 @@ struct epoch_thread {
 	ON_OWN_LINE _Atomic uint64_t word;
 
 	/* The owner's. */
-	unsigned depth;  /* of nested pins */
-	unsigned n_pins; /* outermost ones since the last collect */
-	unsigned n_new;  /* items deferred since the last attempt to advance */
-	bool membarrier; /* the mode, fixed at enrolment */
-	bool collecting; /* functions of items are running */
+	unsigned n_nested; /* pins within the outermost, which is told by the word */
+	unsigned n_pins;   /* outermost ones since the last collect, while items wait */
+	unsigned n_new;    /* items deferred since the last attempt to advance */
+	bool membarrier;   /* the mode, fixed at enrolment */
+	bool collecting;   /* functions of items are running */
 	struct queue queue;
 
 	/* Written by the owner alone (the guests' record under the registry's lock), relaxed:
@@ -127,57 +117,12 @@ count(_Atomic uint64_t *statistic, uint64_t n)
 	store_rlx(statistic, load_rlx(statistic) + n);
 }
 
-/* The calls of the kernel, and what is built without them. */
-
-#ifndef SEES_NO_MEMBARRIER
-
-static long
-membarrier(int command)
+/* Asked by the owner, for whom its own word needs no order. */
+static inline bool
+is_pinned(const struct epoch_thread *t)
 {
-	return syscall(SYS_membarrier, command, 0, 0);
+	return load_rlx(&t->word) != 0;
 }
-
-static bool
-membarrier_offered(void)
-{
-	long commands = membarrier(MEMBARRIER_CMD_QUERY);
-
-	return commands > 0 && (commands & MEMBARRIER_CMD_PRIVATE_EXPEDITED) &&
-	       membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED) == 0;
-}
-
-/* Between store and what follows there is only what the compiler must keep: the one place of the
- * project where that is enough, because membarrier() on the other side stands for the processor's
- * half of the fence. */
-static inline void
-store_before_loads(_Atomic uint64_t *word, uint64_t v)
-{
-	store_rel(word, v);
-	atomic_signal_fence(memory_order_seq_cst);
-}
-
-#else
-
-static long
-membarrier(int command)
-{
-	(void)command;
-	return -1;
-}
-
-static bool
-membarrier_offered(void)
-{
-	return false;
-}
-
-static inline void
-store_before_loads(_Atomic uint64_t *word, uint64_t v)
-{
-	(void)swap_sc(word, v);
-}
-
-#endif
 
 /*
  * note: grace. Why an item deferred in epoch T may go in epoch T + 2.
@@ -203,13 +148,13 @@ store_before_loads(_Atomic uint64_t *word, uint64_t v)
  * P1 or after it. After: A2 sees the word. Before: P2 sees everything that was visible to the
  * advancing thread at A1, U among it.
  */
-static void
+static inline void
 announce(struct epoch_thread *t)
 {
 	uint64_t e = load_acq(&global); /* P0 */
 
 	if (t->membarrier)
-		store_before_loads(&t->word, e); /* P1 */
+		membarrier_store(&t->word, e); /* P1 */
 	else
 		(void)swap_sc(&t->word, e); /* P1 */
 }
@@ -247,8 +192,7 @@ try_advance(void)
 		note_stall(now);
 		return false;
 	}
-	if (mode == EPOCH_MEMBARRIER &&
-		(membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED) < 0 || find_late(now)))
+	if (mode == EPOCH_MEMBARRIER && (membarrier_all() < 0 || find_late(now)))
 		return false;
 	(void)cas_sc(&global, &now, now + 1); /* A3; when it fails, another did it */
 	return true;
@@ -285,7 +229,7 @@ leave(void *arg)
 {
 	struct epoch_thread *t = arg;
 
-	assert(t->depth == 0);
+	assert(!is_pinned(t));
 	LOCK_SCOPE(&registry);
 	queue_append(&orphans, &t->queue);
 	t->tid = 0;
@@ -357,7 +301,7 @@ guest_pin(void)
 		(void)swap_sc(&guests.word, load_acq(&global));
 }
 
-static void
+static __attribute__((noinline, cold)) void
 guest_unpin(void)
 {
 	assert(guest_depth > 0);
@@ -368,17 +312,35 @@ guest_unpin(void)
 		store_rel(&guests.word, 0);
 }
 
+static __attribute__((noinline, cold)) void
+first_pin(void)
+{
+	struct epoch_thread *t = enrol();
+
+	if (t)
+		announce(t);
+	else
+		guest_pin();
+}
+
 void
 epoch_pin(void)
 {
 	struct epoch_thread *t = self;
 
-	if (UNLIKELY(!t) && !(t = enrol())) {
-		guest_pin();
-		return;
-	}
-	if (t->depth++ == 0)
+	if (UNLIKELY(!t))
+		first_pin();
+	else if (LIKELY(!is_pinned(t)))
 		announce(t);
+	else
+		t->n_nested++;
+}
+
+static __attribute__((noinline)) void
+count_pin(struct epoch_thread *t)
+{
+	if (++t->n_pins >= PINS_PER_COLLECT)
+		collect(t);
 }
 
 void
@@ -388,14 +350,14 @@ epoch_unpin(void)
 
 	if (UNLIKELY(!t)) {
 		guest_unpin();
-		return;
+	} else if (UNLIKELY(t->n_nested > 0)) {
+		t->n_nested--;
+	} else {
+		assert_slow(is_pinned(t));
+		store_rel(&t->word, 0);
+		if (UNLIKELY(t->queue.head))
+			count_pin(t);
 	}
-	assert(t->depth > 0);
-	if (--t->depth > 0)
-		return;
-	store_rel(&t->word, 0);
-	if (UNLIKELY(++t->n_pins >= PINS_PER_COLLECT))
-		collect(t);
 }
 
 /* The announcement releases too: what was read in the old pin is done. */
@@ -403,14 +365,14 @@ void
 epoch_repin(void)
 {
 	assert(epoch_pinned());
-	if (LIKELY(self) && self->depth == 1)
+	if (LIKELY(self) && self->n_nested == 0)
 		announce(self);
 }
 
 bool
 epoch_pinned(void)
 {
-	return self ? self->depth > 0 : guest_depth > 0;
+	return self ? is_pinned(self) : guest_depth > 0;
 }
 
 static void
@@ -437,7 +399,7 @@ epoch_defer(struct epoch_item *item, void (*fn)(struct epoch_item *item))
 	count(&t->n_deferred, 1);
 	if (LIKELY(++t->n_new < BAG_ITEMS))
 		return;
-	if (t->depth > 0)
+	if (is_pinned(t))
 		t->n_pins = PINS_PER_COLLECT; /* at the unpin */
 	else
 		collect(t);

@@ -315,7 +315,7 @@ TEST(epoch, threads_without_memory_pin_as_guests)
 
 struct storm {
 	_Atomic(struct object *) slots[4];
-	_Atomic uint32_t over;
+	_Atomic uint32_t begun, over;
 };
 
 static int
@@ -324,11 +324,14 @@ read_storm(void *arg)
 	struct storm *s = arg;
 	long bad = 0;
 
+	say(&s->begun);
 	for (unsigned i = 0; !load_acq(&s->over); i++) {
 		epoch_pin();
 		for (unsigned k = 0; k < 1 + i % 3; k++) {
 			struct object *o = load_sc(&s->slots[(i + k) % 4]);
 
+			for (unsigned late = i % 64; late > 0; late--)
+				cpu_pause();
 			bad += o->magic != MAGIC;
 			if (i % 7 == 0)
 				epoch_repin();
@@ -416,6 +419,7 @@ TEST(epoch, guests_never_see_what_was_freed)
 	for (unsigned i = 0; i < 4; i++)
 		store_sc(&s.slots[i], object_create());
 	CHECK_INT(thread_start(&guest, "guest", be_guest, &s), 0);
+	await(&s.begun);
 	CHECK_INT(replace_storm(&s), 0);
 	store_rel(&s.over, 1);
 	CHECK_INT(thread_join(&guest), 0);

@@ -1,0 +1,39 @@
+#include "sync/membarrier.h"
+
+#include <errno.h>
+#include <linux/membarrier.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#if defined(__has_feature)
+#	if __has_feature(thread_sanitizer)
+#		define NOT_UNDERSTOOD 1
+#	endif
+#endif
+#if defined(__SANITIZE_THREAD__) || defined(TRAWL_MODEL) || defined(TRAWL_CHAOS)
+#	define NOT_UNDERSTOOD 1
+#endif
+#ifndef NOT_UNDERSTOOD
+#	define NOT_UNDERSTOOD 0
+#endif
+
+static long
+call(int command)
+{
+	return syscall(SYS_membarrier, command, 0, 0);
+}
+
+bool
+membarrier_offered(void)
+{
+	long commands = NOT_UNDERSTOOD ? 0 : call(MEMBARRIER_CMD_QUERY);
+
+	return commands > 0 && (commands & MEMBARRIER_CMD_PRIVATE_EXPEDITED) &&
+	       call(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED) == 0;
+}
+
+int
+membarrier_all(void)
+{
+	return call(MEMBARRIER_CMD_PRIVATE_EXPEDITED) < 0 ? -errno : 0;
+}
