@@ -2,120 +2,99 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
-#include "sync/thread.h"
+#include "sync/park.h"
+#include "sync/worker.h"
 
 #define POOL_MAX_THREADS 1024u
-#define UPPER_BEFORE_LOWER 64u /* tasks of the upper class in a row while the lower one waits */
+#define SPINS 10u /* about 5 us */
 
-struct pool {
-	/* Fixed at create. */
-	unsigned n_threads;
-
-	/* Figures, read without the lock by pool_should_yield() and for statistics. Relaxed:
-	 * nothing is published through them. */
-	_Atomic uint64_t n_waiting[N_TASK_CLASSES];
-	_Atomic unsigned n_busy;
-	struct counter n_run[N_TASK_CLASSES];
-
-	/* Guarded by lock (RANK_POOL). */
-	struct lock lock;
-	struct cond work; /* a task was queued, or closed */
-	struct list queues[N_TASK_CLASSES];
-	unsigned n_idle; /* asleep on `work` */
-	bool closed;
-
-	/* Owner of the pool. */
-	struct thread threads[];
-};
-
-/* `in_row`: how many of the upper class this worker took while the lower one waited. */
-static struct task *
-take_locked(struct pool *p, unsigned *in_row)
+/* Half made at any point; the pool is zeroed and the workers are. */
+static void
+free_pool(struct pool *p)
 {
-	bool lower_waits = !list_empty(&p->queues[TASK_INDEX]);
-	enum task_class cls = TASK_QUERY;
-	struct list *link;
-
-	if (lower_waits && (list_empty(&p->queues[TASK_QUERY]) || *in_row >= UPPER_BEFORE_LOWER))
-		cls = TASK_INDEX;
-	link = list_pop_front(&p->queues[cls]);
-	if (!link)
-		return NULL;
-	*in_row = cls == TASK_QUERY && lower_waits ? *in_row + 1 : 0;
-	(void)sub_rlx(&p->n_waiting[cls], 1);
-	counter_add(&p->n_run[cls], 1);
-	return LIST_ITEM(link, struct task, link);
+	for (unsigned i = 0; i < p->n_threads; i++)
+		worker_fini(&p->workers[i]);
+	free(p->workers);
+	cond_fini(&p->broadcast_ended);
+	injector_fini(&p->injector);
+	pool_sleep_fini(&p->sleep);
+	free(p);
 }
 
-/* NULL: closed and drained. */
-static struct task *
-next_task(struct pool *p, bool was_busy, unsigned *in_row)
+static struct pool *
+alloc_pool(const struct pool_opts *opts, unsigned n_cpus)
 {
-	LOCK_SCOPE(&p->lock);
-	struct task *t;
+	struct pool *p = calloc(1, sizeof(*p));
 
-	if (was_busy)
-		(void)sub_rlx(&p->n_busy, 1);
-	while (!(t = take_locked(p, in_row))) {
-		if (p->closed)
-			return NULL;
-		p->n_idle++;
-		cond_wait(&p->work, &p->lock);
-		p->n_idle--;
-	}
-	(void)add_rlx(&p->n_busy, 1);
-	return t;
+	if (!p)
+		return NULL;
+	p->n_spins = n_cpus > 1 ? SPINS : 0;
+	p->on_start = opts->on_start;
+	p->on_exit = opts->on_exit;
+	p->ctx = opts->ctx;
+	pool_sleep_init(&p->sleep);
+	injector_init(&p->injector);
+	cond_init(&p->broadcast_ended);
+	return p;
 }
 
 static int
-worker_main(void *arg)
+alloc_workers(struct pool *p, unsigned n)
 {
-	struct pool *p = arg;
-	unsigned in_row = 0;
-	struct task *t = next_task(p, false, &in_row);
+	p->workers = aligned_alloc(CACHELINE, n * sizeof(p->workers[0]));
+	if (!p->workers)
+		return -ENOMEM;
+	memset(p->workers, 0, n * sizeof(p->workers[0]));
+	p->n_threads = n;
+	store_rlx(&p->n_live, n);
+	for (unsigned i = 0; i < n; i++) {
+		int r = worker_init(&p->workers[i], p, i);
 
-	while (t) {
-		t->run(t); /* t may be gone now */
-		lock_assert_none();
-		t = next_task(p, true, &in_row);
+		if (r < 0)
+			return r;
 	}
 	return 0;
 }
 
-static struct pool *
-pool_alloc(unsigned n_threads)
+static int
+start_worker(struct worker *w, const struct pool_opts *opts)
 {
-	struct pool *p = calloc(1, sizeof(*p) + n_threads * sizeof(p->threads[0]));
+	char name[sizeof(w->thread.name)];
 
-	if (!p)
-		return NULL;
-	p->n_threads = n_threads;
-	lock_init(&p->lock, RANK_POOL, "pool");
-	cond_init(&p->work);
-	for (unsigned cls = 0; cls < N_TASK_CLASSES; cls++)
-		list_init(&p->queues[cls]);
-	return p;
+	(void)snprintf(name, sizeof(name), "%s/%u", opts->name, w->index);
+	return thread_start(&w->thread, name, worker_main, w);
+}
+
+static void
+close_and_join(struct pool *p)
+{
+	pool_close(p);
+	for (unsigned i = 0; i < p->n_threads; i++)
+		(void)thread_join(&p->workers[i].thread);
+	free_pool(p);
 }
 
 int
-pool_create(const char *name, unsigned n_threads, struct pool **ret)
+pool_create_with(const struct pool_opts *opts, struct pool **ret)
 {
-	struct pool *p;
+	unsigned n_cpus = thread_cpus();
+	unsigned n = MIN(opts->n_threads ? opts->n_threads : n_cpus, POOL_MAX_THREADS);
+	struct pool *p = alloc_pool(opts, n_cpus);
+	int r;
 
-	if (n_threads == 0)
-		n_threads = thread_cpus();
-	p = pool_alloc(MIN(n_threads, POOL_MAX_THREADS));
 	if (!p)
 		return -ENOMEM;
-	for (unsigned i = 0; i < p->n_threads; i++) {
-		char full[sizeof(p->threads[i].name)];
-		int r;
-
-		(void)snprintf(full, sizeof(full), "%s/%u", name, i);
-		r = thread_start(&p->threads[i], full, worker_main, p);
+	r = alloc_workers(p, n);
+	if (r < 0) {
+		free_pool(p);
+		return r;
+	}
+	for (unsigned i = 0; i < n; i++) {
+		r = start_worker(&p->workers[i], opts);
 		if (r < 0) {
-			pool_destroy(p);
+			close_and_join(p);
 			return r;
 		}
 	}
@@ -123,13 +102,12 @@ pool_create(const char *name, unsigned n_threads, struct pool **ret)
 	return 0;
 }
 
-void
-pool_close(struct pool *p)
+int
+pool_create(const char *name, unsigned n_threads, struct pool **ret)
 {
-	LOCK_SCOPE(&p->lock);
+	struct pool_opts opts = {.name = name, .n_threads = n_threads};
 
-	p->closed = true;
-	cond_broadcast(&p->work);
+	return pool_create_with(&opts, ret);
 }
 
 void
@@ -137,28 +115,121 @@ pool_destroy(struct pool *p)
 {
 	if (!p)
 		return;
-	pool_close(p);
-	for (unsigned i = 0; i < p->n_threads; i++)
-		(void)thread_join(&p->threads[i]);
-	cond_fini(&p->work);
-	lock_fini(&p->lock);
-	free(p);
+	assert(pool_current() != p);
+	close_and_join(p);
 }
 
-/* A sleeper is woken for each task while there are sleepers: a worker that is busy takes the next
- * task without a wake-up anyway. */
+void
+pool_close(struct pool *p)
+{
+	injector_close(&p->injector);
+	pool_sleep_wake_all(&p->sleep);
+}
+
+int
+pool_wait_until(struct pool *p, usec_t deadline)
+{
+	uint32_t n;
+
+	lock_assert_none();
+	while ((n = load_acq(&p->n_live)) > 0) {
+		if (park_wait(&p->n_live, n, deadline) == -ETIMEDOUT)
+			return load_acq(&p->n_live) > 0 ? -ETIMEDOUT : 0;
+	}
+	return 0;
+}
+
+void
+pool_drop(struct task *t, void (*drop)(struct task *t))
+{
+	if (!pool_run_discarded(t))
+		drop(t);
+}
+
+static void
+drop_nothing(struct task *t)
+{
+	(void)t;
+}
+
+/* A task that nobody has begun, from wherever it waits. */
+static struct task *
+take_back(struct pool *p)
+{
+	struct task *t = injector_take_waiting(&p->injector);
+
+	for (unsigned cls = 0; cls < N_TASK_CLASSES; cls++) {
+		if (!t)
+			t = injector_take(&p->injector, cls);
+		for (unsigned i = 0; i < p->n_threads && !t; i++) {
+			t = deque_steal(&p->workers[i].spawned[cls]);
+			if (t)
+				(void)sub_rlx(&p->injector.n_ready[cls], 1);
+		}
+	}
+	return t;
+}
+
+/* Workers drop what they take from now on; what they do not come to, because their tasks go on, is
+ * dropped here. */
+void
+pool_cancel(struct pool *p, void (*drop)(struct task *t))
+{
+	struct task *t;
+
+	store_rel(&p->drop, drop ? drop : drop_nothing);
+	pool_close(p);
+	while ((t = take_back(p)))
+		pool_drop(t, load_acq(&p->drop));
+}
+
+int
+pool_submit_share(struct pool *p, struct task *t, enum task_class cls, struct pool_share *share)
+{
+	int r;
+
+	assert(cls < N_TASK_CLASSES);
+	r = injector_put(&p->injector, t, cls, share);
+	if (r > 0)
+		pool_sleep_notify(&p->sleep);
+	return MIN(r, 0);
+}
+
 int
 pool_submit(struct pool *p, struct task *t, enum task_class cls)
 {
-	LOCK_SCOPE(&p->lock);
+	return pool_submit_share(p, t, cls, NULL);
+}
 
-	if (p->closed)
+int
+pool_spawn(struct pool *p, struct task *t, enum task_class cls)
+{
+	struct worker *w = worker_self;
+
+	if (!w || w->pool != p)
+		return pool_submit(p, t, cls);
+	assert(cls < N_TASK_CLASSES);
+	if (load_acq(&p->injector.closed))
 		return -EPIPE;
-	list_push_back(&p->queues[cls], &t->link);
-	(void)add_rlx(&p->n_waiting[cls], 1);
-	if (p->n_idle > 0)
-		cond_signal(&p->work);
+	t->cls = cls;
+	t->share = NULL;
+	(void)add_sc(&p->injector.n_ready[cls], 1); /* N1 of note: pool sleep */
+	if (deque_push(&w->spawned[cls], t) < 0)
+		injector_put_back(&p->injector, t);
+	pool_sleep_notify(&p->sleep);
 	return 0;
+}
+
+struct pool *
+pool_current(void)
+{
+	return worker_self ? worker_self->pool : NULL;
+}
+
+unsigned
+pool_worker(void)
+{
+	return worker_self ? worker_self->index : 0;
 }
 
 unsigned
@@ -171,7 +242,7 @@ bool
 pool_should_yield(const struct pool *p, enum task_class cls)
 {
 	for (unsigned upper = 0; upper < cls; upper++) {
-		if (load_rlx(&p->n_waiting[upper]) > 0)
+		if (load_rlx(&p->injector.n_ready[upper]) > 0)
 			return true;
 	}
 	return false;
@@ -180,9 +251,16 @@ pool_should_yield(const struct pool *p, enum task_class cls)
 void
 pool_get_stats(const struct pool *p, struct pool_stats *ret)
 {
-	*ret = (struct pool_stats){.n_threads = p->n_threads, .n_busy = load_rlx(&p->n_busy)};
-	for (unsigned cls = 0; cls < N_TASK_CLASSES; cls++) {
-		ret->n_run[cls] = counter_get(&p->n_run[cls]);
-		ret->n_waiting += load_rlx(&p->n_waiting[cls]);
+	*ret = (struct pool_stats){.n_threads = p->n_threads};
+	for (unsigned i = 0; i < p->n_threads; i++) {
+		const struct worker *w = &p->workers[i];
+
+		for (unsigned cls = 0; cls < N_TASK_CLASSES; cls++)
+			ret->n_run[cls] += load_rlx(&w->n_run[cls]);
+		ret->n_stolen += load_rlx(&w->n_stolen);
+		ret->n_sleeps += load_rlx(&w->n_sleeps);
+		ret->n_busy += load_rlx(&w->busy);
 	}
+	for (unsigned cls = 0; cls < N_TASK_CLASSES; cls++)
+		ret->n_waiting += load_rlx(&p->injector.n_ready[cls]);
 }

@@ -63,7 +63,9 @@ int pool_create(const char *name, unsigned n_threads, struct pool **ret);
 void pool_destroy(struct pool *p);
 /** No further submits; what waits still runs. Idempotent. */
 void pool_close(struct pool *p);
-/** Close, and hand every task that has not begun to `drop` instead of running it. */
+/** Close, and hand every task that has not begun to `drop` (may be NULL), here or on a worker,
+ * instead of running it. Each is run or dropped once, at the latest when pool_destroy() returns.
+ * Whoever waits in pool_run() for a task that was dropped gets -ECANCELED. */
 void pool_cancel(struct pool *p, void (*drop)(struct task *t));
 /** After pool_close() or pool_cancel(): 0 when every worker has ended by the deadline, or
  * -ETIMEDOUT (then pool_destroy() would wait). */
@@ -75,14 +77,19 @@ int pool_spawn(struct pool *p, struct task *t, enum task_class cls);
 
 /** At most `max` tasks of a share run at once; the others wait in order, and hold no worker. */
 struct pool_share {
-	struct lock lock;    /* RANK_POOL; guards the rest */
+	unsigned max; /* fixed */
+	/* Slots taken: by tasks that run or could. Changed under the pool's lock; release, acquired
+	 * by pool_share_fini(), which sleeps on it. */
+	_Atomic uint32_t n_running;
+	/* Guarded by the pool's lock. */
 	struct list waiting; /* struct task.link */
-	unsigned max, n_running;
+	struct list link;    /* in the pool's list while tasks wait */
 };
 
 void pool_share_init(struct pool_share *s, unsigned max); /* >= 1 */
-void pool_share_fini(struct pool_share *s);               /* no task of it waits or runs */
-/** pool_submit() under a share (may be NULL); the share outlives the task's run. */
+/** Its tasks have been run or dropped; waits until the last one's slot is given back. */
+void pool_share_fini(struct pool_share *s);
+/** pool_submit() under a share of this pool (may be NULL). */
 int pool_submit_share(
 	struct pool *p, struct task *t, enum task_class cls, struct pool_share *share);
 
@@ -93,13 +100,14 @@ int pool_submit_share(
  */
 typedef int (*join_fn)(void *arg, bool stolen);
 /** Both run and have ended at return, whatever they return. In the class of the running task; from
- * a thread that is not a worker of `p` the whole runs on one, and the caller sleeps (TASK_QUERY).
- * On a pool that is closed both run on the calling thread, one after the other. */
+ * a thread that is not a worker of `p` the whole runs on one, and the caller sleeps (TASK_QUERY);
+ *  on a pool that is closed both run on that thread, one after the other. */
 int pool_join(struct pool *p, join_fn a, void *arg_a, join_fn b, void *arg_b);
 /** Run fn(arg) on a worker of `p` and wait for its result; at once when the caller is one. -EPIPE
- * on a closed pool. A worker of another pool is blocked meanwhile. */
+ *  on a closed pool, -ECANCELED by pool_cancel(). A worker of another pool is blocked meanwhile. */
 int pool_run(struct pool *p, enum task_class cls, int (*fn)(void *arg), void *arg);
-/** fn(arg, worker) once on every worker, in any order; waits for all. Not from a task of `p`. */
+/** fn(arg, worker) once on every worker, in any order, between two tasks; waits for all. Not from a
+ *  task of `p`. -EPIPE on a closed pool. */
 int pool_broadcast(struct pool *p, void (*fn)(void *arg, unsigned worker), void *arg);
 
 /** The pool whose worker calls, NULL on other threads; and the worker's index in it. */
@@ -119,7 +127,7 @@ struct pool_stats {
 	uint64_t n_run[N_TASK_CLASSES]; /* tasks; not the halves of joins */
 	uint64_t n_stolen;              /* tasks and halves taken from another worker's deque */
 	uint64_t n_sleeps;              /* how often a worker went to sleep */
-	uint64_t n_waiting;
+	uint64_t n_waiting; /* tasks that could run; not those waiting for their share */
 	unsigned n_threads, n_busy;
 };
 void pool_get_stats(const struct pool *p, struct pool_stats *ret);
