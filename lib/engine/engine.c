@@ -66,14 +66,14 @@ engine_publish_locked(struct engine *e)
 		}
 	}
 	e->tick++;
-	arc_slot_publish(&e->current, &s->arc);
+	published_set(&e->current, &s->shared);
 	return 0;
 }
 
 struct snapshot *
 engine_snapshot(struct engine *e)
 {
-	return CONTAINER_OF(arc_slot_acquire(&e->current), struct snapshot, arc);
+	return CONTAINER_OF(published_acquire(&e->current), struct snapshot, shared);
 }
 
 /* The state directory and "segments" in it, made when they are missing. */
@@ -275,7 +275,7 @@ engine_create(const struct engine_config *cfg, struct engine **ret, struct err *
 	lock_init(&e->lock, RANK_ENGINE, "engine");
 	stop_init(&e->stop, NULL);
 	list_init(&e->retired);
-	arc_slot_init(&e->current, NULL);
+	published_init(&e->current, NULL);
 	r = engine_open(e, cfg, err);
 	if (r < 0) {
 		engine_destroy(e);
@@ -322,7 +322,8 @@ engine_destroy(struct engine *e)
 	VEC_FINI(&e->roots);
 	LIST_EACH (&e->retired, link)
 		root_destroy(LIST_ITEM(link, struct root, link));
-	arc_slot_fini(&e->current);
+	published_fini(&e->current);
+	(void)epoch_flush(); /* the memory of snapshots */
 	catalog_close(e->catalog);
 	closep(&e->segment_fd);
 	closep(&e->state_fd);

@@ -19,8 +19,8 @@ struct engine {
 	void *ctx;
 	struct stop stop;
 
-	/* Published snapshots; readers take no lock. */
-	struct arc_slot current;
+	/* Of struct snapshot; readers take no lock. */
+	struct published current;
 
 	/* Guarded by lock (RANK_ENGINE). Walks, the catalog and the disk are never waited for under
 	 * it. */

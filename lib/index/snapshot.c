@@ -5,16 +5,21 @@
 #include <stdio.h>
 
 static void
-snapshot_destroy(struct arc *a)
+snapshot_fini(struct shared *shared)
 {
-	struct snapshot *s = CONTAINER_OF(a, struct snapshot, arc);
+	struct snapshot *s = CONTAINER_OF(shared, struct snapshot, shared);
 
 	for (uint32_t i = 0; i < s->n_roots; i++) {
 		free(s->roots[i].name);
 		free(s->roots[i].path);
 		tree_unref(s->roots[i].tree);
 	}
-	free(s);
+}
+
+static void
+snapshot_release(struct shared *shared)
+{
+	free(CONTAINER_OF(shared, struct snapshot, shared));
 }
 
 struct snapshot *
@@ -25,14 +30,14 @@ snapshot_create(uint32_t n_roots)
 	if (!s)
 		return NULL;
 	s->n_roots = n_roots;
-	arc_init(&s->arc, snapshot_destroy);
+	shared_init(&s->shared, snapshot_fini, snapshot_release);
 	return s;
 }
 
 struct snapshot *
 snapshot_ref(struct snapshot *s)
 {
-	arc_get(&s->arc);
+	arc_get(&s->shared.arc);
 	return s;
 }
 
@@ -40,7 +45,7 @@ void
 snapshot_unref(struct snapshot *s)
 {
 	if (s)
-		arc_put(&s->arc);
+		arc_put(&s->shared.arc);
 }
 
 const char *

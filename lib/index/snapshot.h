@@ -1,9 +1,10 @@
 /**
  * snapshot: what a query sees: every root with its segments, frozen.
  *
- * Published through one arc_slot; a query acquires it once and may keep it as long as it likes.
+ * Published through a struct published; a query acquires it once and may keep it as long as it
+ * likes. The last reference closes the trees at once, on its thread.
  *
- * Ownership: immutable once published; counted (struct arc). Paths and trees are valid while the
+ * Ownership: immutable once published; counted (struct shared). Paths and trees are valid while the
  *            reference is held.
  * Threads:   any.
  */
@@ -31,7 +32,7 @@ struct snap_root {
 };
 
 struct snapshot {
-	struct arc arc;
+	struct shared shared;
 	uint64_t instance, epoch, tick; /* the clock: c:<instance>:<epoch>:<tick> */
 	uint32_t n_roots;
 	struct snap_root roots[];

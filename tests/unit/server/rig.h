@@ -228,7 +228,7 @@ rig_close(struct rig *r)
 	server_destroy(r->server);
 	pool_destroy(r->compute);
 	pool_destroy(r->io);
-	CHECK_INT(arc_refs(&r->snap->arc), 1);
+	CHECK_INT(arc_refs(&r->snap->shared.arc), 1);
 	snapshot_unref(r->snap);
 	cond_fini(&r->opened);
 	lock_fini(&r->lock);
