@@ -34,7 +34,12 @@ struct tally {
 struct run run;
 static jmp_buf back;
 static char failure[1024];
-static struct model_site *sites;
+static struct model_site *sites, *sites_end;
+
+/* Static objects of the program: data and zeroes, and how they were at the start. */
+static struct image {
+	char *at, *end, *copy;
+} images[2];
 
 unsigned
 model_choose(unsigned n)
@@ -119,12 +124,50 @@ weaken(struct model_site *site)
 }
 
 void
-site_list(struct model_site *site)
+model_statics(char *data, char *data_end, char *zeroes, char *zeroes_end)
 {
-	site->is_listed = true;
-	site->next = sites;
-	sites = site;
-	weaken(site);
+	images[0] = (struct image){.at = data, .end = data_end};
+	images[1] = (struct image){.at = zeroes, .end = zeroes_end};
+	for (unsigned i = 0; i < ARRAY_LEN(images); i++) {
+		size_t n = (size_t)(images[i].end - images[i].at);
+
+		images[i].copy = malloc(n + 1);
+		if (!images[i].copy)
+			abort();
+		memcpy(images[i].copy, images[i].at, n);
+	}
+}
+
+void
+model_sites(struct model_site *first, struct model_site *end_)
+{
+	sites = first;
+	sites_end = end_;
+}
+
+static void
+restore(char *from, const char *end_, const struct image *image)
+{
+	if (from < end_)
+		memcpy(from, image->copy + (from - image->at), (size_t)(end_ - from));
+}
+
+/* All but the sites, which are the explorer's. */
+static void
+restore_statics(void)
+{
+	char *lo = (char *)sites, *hi = (char *)sites_end;
+
+	for (unsigned i = 0; i < ARRAY_LEN(images); i++) {
+		const struct image *image = &images[i];
+
+		if (hi <= image->at || lo >= image->end) {
+			restore(image->at, image->end, image);
+		} else {
+			restore(image->at, lo, image);
+			restore(hi, image->end, image);
+		}
+	}
 }
 
 static void
@@ -144,6 +187,7 @@ run_once(void)
 	choices.at = 0;
 	shadow_reset();
 	sched_reset();
+	restore_statics();
 	verdict = _setjmp(back);
 	if (verdict == RAN) {
 		sched_run(run.model->body);
@@ -179,8 +223,10 @@ set_up(const struct model *m)
 	run.preempt_max = is_long() && m->preempt_long ? m->preempt_long : m->preempt;
 	run.stale_max = m->stale ? m->stale : 2;
 	choices.n = 0;
-	for (struct model_site *s = sites; s; s = s->next)
+	for (struct model_site *s = sites; s < sites_end; s++) {
+		s->is_met = false;
 		weaken(s);
+	}
 }
 
 static enum verdict
@@ -239,9 +285,9 @@ weakens_something(const struct model *m)
 	for (unsigned i = 0; i < ARRAY_LEN(m->weaken) && m->weaken[i].expr; i++) {
 		const struct model_site *s = sites;
 
-		while (s && !weakens(&m->weaken[i], s))
-			s = s->next;
-		if (!s) {
+		while (s < sites_end && !(s->is_met && weakens(&m->weaken[i], s)))
+			s++;
+		if (s == sites_end) {
 			printf("  there is no %s in %s() to weaken\n", m->weaken[i].expr,
 				m->weaken[i].func);
 			return false;

@@ -4,8 +4,10 @@
  *     explorer.c   choices, runs, reports       explorer_memory.c   atomic objects and their stores
  *     explorer_sched.c   threads and parking    explorer_shadow.c   plain accesses, heap
  *     explorer_calls.c   what stands in for the system and for ThreadSanitizer's run-time library
+ *     explorer_thread.c  what stands in for sync/thread.c
  *
- * Everything runs in one thread of the system.
+ * Everything runs in one thread of the system. The explorer is a shared library, so that the static
+ * objects of the program are those of the checked sources and of the model.
  */
 #pragma once
 
@@ -37,7 +39,6 @@ extern struct run run;
 /* explorer.c */
 void run_tell(const char *fmt, ...) PRINTF_LIKE(1, 2); /* "  12 name  ..." while telling */
 _Noreturn void run_prune(void);                        /* the rest was seen in another order */
-void site_list(struct model_site *site);
 
 /* explorer_sched.c. `self` is the index of the running thread, -1 between runs. */
 extern int self;
@@ -45,14 +46,20 @@ void sched_reset(void);
 void sched_run(void (*body)(void)); /* returns when all threads have ended */
 /** Before a step on `addr` (NULL: touches nothing). */
 void sched_point(const volatile void *addr, bool writes);
+unsigned sched_add(const char *name, int (*fn)(void *arg), void *arg);
+/** 0, or -ETIMEDOUT. */
+int sched_join(unsigned thread, uint64_t deadline, int *ret_result);
+/** A pointer of each thread, for what stands in for the system. */
+void **sched_own(void);
 const char *sched_name(int thread);
 struct clocks *sched_clocks(void); /* of the running thread */
 bool sched_take_stale(bool take);  /* may the running thread read something old (and does)? */
 void sched_tell_ends(void);        /* where the threads are */
+/** Nobody else runs, and what others did happened before: nothing to be checked. */
+bool sched_is_alone(void);
 bool sched_is_private(const volatile void *addr); /* thread-local storage */
 
 /* explorer_memory.c */
-void memory_reset(void);
 uint64_t memory_latest(volatile void *p, unsigned size);
 
 /* explorer_shadow.c */
@@ -64,5 +71,7 @@ size_t shadow_size(const void *p);
 void shadow_free(void *p);
 void shadow_plain(const volatile void *p, unsigned size, bool writes, const void *pc);
 void shadow_atomic(const volatile void *p, unsigned size, bool writes, const void *pc);
+/** What addr2line wants for a place in the program. */
+extern uintptr_t program_base;
 /** How often the granule of `p` was written plainly in this run. */
 uint32_t shadow_plain_writes(const volatile void *p);

@@ -3,12 +3,13 @@
  * CMakeLists.txt names them). */
 #include "explorer.h"
 
-#include <errno.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "sync/park.h"
+#include "sync/thread.h"
 
 #define CALL(type, name, args)   \
 	type __real_##name args; \
@@ -69,6 +70,16 @@ __assert_fail(const char *expr, const char *file, unsigned line, const char *fun
 	const char *slash = strrchr(file, '/');
 
 	model_fail("%s:%u: %s: %s", slash ? slash + 1 : file, line, func, expr);
+}
+
+CALL(int, sched_getaffinity, (pid_t pid, size_t size, cpu_set_t *set))
+{
+	if (self < 0)
+		return __real_sched_getaffinity(pid, size, set);
+	CPU_ZERO_S(size, set);
+	for (unsigned i = 0; i < thread_cpus(); i++)
+		CPU_SET_S(i, size, set);
+	return 0;
 }
 
 /* Event fds: the counter is a word to park on, in the order of the kernel's lock. */
@@ -225,11 +236,8 @@ __tsan_func_exit(void)
 	type __tsan_atomic##bits##_exchange(volatile type *p, type v, int order);               \
 	int __tsan_atomic##bits##_compare_exchange_strong(                                      \
 		volatile type *p, type *expected, type v, int order, int failed);               \
-	static struct model_site direct##bits = {.expr = "(direct)",                            \
-		.file = "?",                                                                    \
-		.func = "?",                                                                    \
-		.weakened = MODEL_AS_WRITTEN,                                                   \
-		.is_listed = true};                                                             \
+	static struct model_site direct##bits = {                                               \
+		.expr = "(direct)", .file = "?", .func = "?", .weakened = MODEL_AS_WRITTEN};    \
 	type __tsan_atomic##bits##_load(const volatile type *p, int order)                      \
 	{                                                                                       \
 		return (type)model_load(p, sizeof(type), order, &direct##bits);                 \

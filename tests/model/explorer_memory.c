@@ -31,12 +31,6 @@ static const char *const order_names[] = {
 	[memory_order_seq_cst] = "seq_cst",
 };
 
-void
-memory_reset(void)
-{
-	/* Locations are void by their run number. */
-}
-
 static uint64_t
 read_bytes(const volatile void *p, unsigned size)
 {
@@ -191,8 +185,7 @@ put(struct location *l, uint64_t value, int order, bool sequel)
 static int
 order_of(struct model_site *site, int order)
 {
-	if (!site->is_listed)
-		site_list(site);
+	site->is_met = true;
 	return site->weakened == MODEL_AS_WRITTEN ? order : site->weakened;
 }
 

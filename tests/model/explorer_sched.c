@@ -9,7 +9,6 @@
 #include <ucontext.h>
 
 #include "sync/park.h"
-#include "sync/thread.h"
 
 #define STACK_BYTES (256u * 1024u)
 #define TLS_MAX 4096u
@@ -39,6 +38,8 @@ struct strand {
 	/* JOINING */
 	unsigned awaited;
 
+	void *own;
+	bool is_joined;
 	struct clocks clocks;
 	bool is_begun;
 	ucontext_t first;
@@ -48,12 +49,13 @@ struct strand {
 };
 
 static struct strand strands[MODEL_THREADS];
-static unsigned n_strands;
+static unsigned n_strands, n_joined; /* those that main has joined */
 static unsigned asleep; /* sleep set: threads whose next step was tried before others' */
 static unsigned n_writes;
 static jmp_buf whole;
 static void (*main_body)(void);
 int self = -1;
+uintptr_t program_base;
 
 /* The checked sources keep things of a thread in thread-local variables, and all threads of a model
  * are one to the system: the program's block of them is exchanged at each switch. So a pointer to
@@ -65,10 +67,11 @@ static struct {
 } tls;
 
 static int
-find_tls(struct dl_phdr_info *info, size_t size, void *arg)
+find_program(struct dl_phdr_info *info, size_t size, void *arg)
 {
 	(void)size;
 	(void)arg;
+	program_base = info->dlpi_addr;
 	for (unsigned i = 0; i < info->dlpi_phnum; i++) {
 		const ElfW(Phdr) *h = &info->dlpi_phdr[i];
 
@@ -84,6 +87,12 @@ find_tls(struct dl_phdr_info *info, size_t size, void *arg)
 }
 
 bool
+sched_is_alone(void)
+{
+	return n_strands == n_joined + 1;
+}
+
+bool
 sched_is_private(const volatile void *addr)
 {
 	const volatile char *p = addr;
@@ -95,6 +104,12 @@ const char *
 sched_name(int thread)
 {
 	return thread < 0 ? "-" : strands[thread].name;
+}
+
+void **
+sched_own(void)
+{
+	return &strands[self].own;
 }
 
 struct clocks *
@@ -118,7 +133,7 @@ sched_reset(void)
 	static bool is_ready;
 
 	if (!is_ready) {
-		(void)dl_iterate_phdr(find_tls, NULL);
+		(void)dl_iterate_phdr(find_program, NULL);
 		for (unsigned i = 0; i < MODEL_THREADS; i++) {
 			strands[i].stack = mmap(NULL, STACK_BYTES, PROT_READ | PROT_WRITE,
 				MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
@@ -129,6 +144,7 @@ sched_reset(void)
 	for (unsigned i = 0; i < MODEL_THREADS; i++)
 		strands[i].state = UNUSED;
 	n_strands = 0;
+	n_joined = 0;
 	asleep = 0;
 	n_writes = 0;
 	self = -1;
@@ -163,7 +179,7 @@ can_go(const struct strand *s)
 	case PARKED:
 		return s->deadline != USEC_NEVER || run.n_spurious < run.model->n_spurious;
 	case JOINING:
-		return strands[s->awaited].state == ENDED;
+		return strands[s->awaited].state == ENDED || s->deadline != USEC_NEVER;
 	case UNUSED:
 	case ENDED:
 		break;
@@ -282,7 +298,8 @@ sched_point(const volatile void *addr, bool writes)
 		model_fail("no end after %u steps", run.n_steps - 1);
 	strands[self].addr = addr;
 	strands[self].writes = writes;
-	go_on();
+	if (!sched_is_alone())
+		go_on();
 	n_writes += writes;
 }
 
@@ -363,8 +380,8 @@ strand_main(void)
 	go_on();
 }
 
-static unsigned
-strand_add(const char *name, int (*fn)(void *), void *arg)
+unsigned
+sched_add(const char *name, int (*fn)(void *), void *arg)
 {
 	struct strand *s = &strands[n_strands];
 
@@ -380,8 +397,12 @@ strand_add(const char *name, int (*fn)(void *), void *arg)
 	s->n_stale = 0;
 	s->is_begun = false;
 	memset(&s->clocks, 0, sizeof(s->clocks));
-	if (self >= 0)
+	if (self >= 0) {
 		s->clocks = strands[self].clocks;
+		strands[self].clocks.at[self]++; /* what follows is not seen by it */
+	}
+	s->own = NULL;
+	s->is_joined = false;
 	s->clocks.at[n_strands] = 1;
 	memset(s->tls, 0, tls.n);
 	memcpy(s->tls, tls.image, tls.n_image);
@@ -393,46 +414,29 @@ strand_add(const char *name, int (*fn)(void *), void *arg)
 	return n_strands++;
 }
 
-/* Starting is no point of choice: until its first step the new thread does nothing that others
- * could see. */
 int
-thread_start(struct thread *t, const char *name, int (*fn)(void *arg), void *arg)
+sched_join(unsigned thread, usec_t deadline, int *ret_result)
 {
-	unsigned i;
+	struct strand *me = &strands[self], *other = &strands[thread];
 
-	*t = (struct thread){.fn = fn, .arg = arg, .started = true};
-	(void)snprintf(t->name, sizeof(t->name), "%s", name);
-	i = strand_add(name, fn, arg);
-	t->id = i;
-	strands[self].clocks.at[self]++;
-	run_tell("start %s", name);
-	return 0;
-}
-
-int
-thread_join(struct thread *t)
-{
-	struct strand *me = &strands[self];
-	unsigned i = (unsigned)t->id;
-
-	if (!t->started)
-		return 0;
-	if (strands[i].state != ENDED) {
+	if (other->state != ENDED) {
 		me->state = JOINING;
-		me->awaited = i;
+		me->awaited = thread;
+		me->deadline = deadline;
 		me->addr = NULL;
 		go_on();
-		strands[self].state = READY;
+		me = &strands[self];
+		me->state = READY;
 	}
-	clocks_join(&strands[self].clocks, &strands[i].clocks);
-	t->started = false;
-	return strands[i].result;
-}
-
-unsigned
-thread_cpus(void)
-{
-	return run.model->n_cpus ? run.model->n_cpus : 1;
+	if (other->state != ENDED) {
+		run.now = MAX(run.now, deadline);
+		return -ETIMEDOUT;
+	}
+	clocks_join(&me->clocks, &other->clocks);
+	n_joined += !other->is_joined && self == 0;
+	other->is_joined = true;
+	*ret_result = other->result;
+	return 0;
 }
 
 static int
@@ -446,11 +450,8 @@ run_body(void *arg)
 void
 sched_run(void (*body)(void))
 {
-	char *before = tls.block;
-
-	(void)before;
 	main_body = body;
-	(void)strand_add("main", run_body, NULL);
+	(void)sched_add("main", run_body, NULL);
 	if (_setjmp(whole) == 0)
 		switch_to(0);
 	for (unsigned i = 1; i < n_strands; i++) {

@@ -8,20 +8,20 @@
 #define ARENA_BYTES (1u << 20)
 #define GRANULE 8u
 
-extern const char __executable_start; /* of the linker */
-
 struct access {
 	uint32_t at; /* the thread's own clock then; 0: none */
-	uint8_t bytes;
-	const void *pc;
+	uint32_t pc; /* behind program_base */
 };
 
-/* Eight bytes of memory: the last accesses of each thread. */
+enum kind { READ, WRITE, ATOMIC_READ, ATOMIC_WRITE, N_KINDS };
+
+/* Eight bytes of memory: the last accesses of each thread, and to which of the bytes. */
 struct cell {
 	uintptr_t granule;
 	uint32_t run, n_plain_writes;
-	struct access reads[MODEL_THREADS], writes[MODEL_THREADS];
-	struct access atomic_reads[MODEL_THREADS], atomic_writes[MODEL_THREADS];
+	uint8_t threads; /* that were here */
+	uint8_t bytes[N_KINDS][MODEL_THREADS];
+	struct access last[N_KINDS][MODEL_THREADS];
 };
 
 static struct cell cells[N_CELLS];
@@ -52,15 +52,13 @@ static struct cell *
 cell_of(const volatile void *p)
 {
 	uintptr_t granule = (uintptr_t)p / GRANULE;
-	unsigned i = (unsigned)((granule * 0x9e3779b97f4a7c15ull) >> 48) % N_CELLS;
+	unsigned i = (unsigned)(granule % N_CELLS);
 
 	for (unsigned n = 0; n < N_CELLS; n++, i = (i + 1) % N_CELLS) {
 		struct cell *c = &cells[i];
 
 		if (c->run != run.number) {
-			memset(c, 0, sizeof(*c));
-			c->run = run.number;
-			c->granule = granule;
+			*c = (struct cell){.run = run.number, .granule = granule};
 			return c;
 		}
 		if (c->granule == granule)
@@ -82,25 +80,25 @@ check_heap(const volatile void *p, const char *what)
 
 	if (offset >= ARENA_BYTES || granules[offset / GRANULE] == LIVE)
 		return;
-	model_fail("%s of memory that %s", what,
+	model_fail("%s %s memory that %s", sched_name(self), what,
 		granules[offset / GRANULE] == FREED ? "was freed" : "belongs to nobody");
 }
 
 /* Where in the sources; only for the run that is told. */
 static const char *
-describe(const void *pc)
+describe(uint32_t pc)
 {
 	static char lines[2][256];
 	static unsigned turn;
 	char command[128], *line = lines[turn++ % ARRAY_LEN(lines)], *end;
 	FILE *f;
 
-	(void)snprintf(line, sizeof(lines[0]), "%p", pc);
+	(void)snprintf(line, sizeof(lines[0]), "%x", pc);
 	if (!run.telling)
 		return line;
 	/* The call returns behind the access: one byte back is still in its line. */
-	(void)snprintf(command, sizeof(command), "addr2line -sfpe /proc/%d/exe %lx 2>/dev/null",
-		(int)getpid(), (unsigned long)((uintptr_t)pc - (uintptr_t)&__executable_start - 1));
+	(void)snprintf(command, sizeof(command), "addr2line -sfpe /proc/%d/exe %x 2>/dev/null",
+		(int)getpid(), pc - 1);
 	f = popen(command, "re");
 	if (!f)
 		return line;
@@ -112,29 +110,42 @@ describe(const void *pc)
 	return line;
 }
 
+static const char *const kinds[] = {"reads", "writes", "reads atomically", "writes atomically"};
+
 static void
-check_against(const struct access *others, uint8_t bytes, const char *what, const void *pc,
-	const char *is_told)
+check_against(const struct cell *c, enum kind before, enum kind now, uint8_t bytes, uint32_t pc)
 {
 	const struct clocks *mine = sched_clocks();
 
 	for (int t = 0; t < (int)MODEL_THREADS; t++) {
-		if (t == self || !(others[t].bytes & bytes) || others[t].at <= mine->at[t])
+		const struct access *a = &c->last[before][t];
+
+		if (t == self || !(c->bytes[before][t] & bytes) || a->at <= mine->at[t])
 			continue;
-		model_fail("data race: %s's %s at %s is not ordered behind %s, who %s at %s",
-			sched_name(self), what, describe(pc), sched_name(t), is_told,
-			describe(others[t].pc));
+		model_fail("data race: %s %s at %s, not ordered behind %s, who %s at %s",
+			sched_name(self), kinds[now], describe(pc), sched_name(t), kinds[before],
+			describe(a->pc));
 	}
 }
 
 static void
-note(struct access *a, uint8_t bytes, const void *pc)
+check_and_note(struct cell *c, enum kind now, uint8_t bytes, uint32_t pc)
 {
-	uint32_t now = sched_clocks()->at[self];
+	uint32_t at = sched_clocks()->at[self];
+	struct access *a = &c->last[now][self];
 
-	a->bytes = a->at == now ? a->bytes | bytes : bytes;
-	a->at = now;
-	a->pc = pc;
+	if (c->threads & ~(1u << self)) {
+		for (enum kind before = 0; before < N_KINDS; before++) {
+			bool both_read = (before & 1) == 0 && (now & 1) == 0;
+			bool both_atomic = before >= ATOMIC_READ && now >= ATOMIC_READ;
+
+			if (!both_read && !both_atomic)
+				check_against(c, before, now, bytes, pc);
+		}
+	}
+	c->threads |= (uint8_t)(1u << self);
+	c->bytes[now][self] = (uint8_t)(a->at == at ? c->bytes[now][self] | bytes : bytes);
+	*a = (struct access){.at = at, .pc = pc};
 }
 
 static uint8_t
@@ -143,22 +154,10 @@ bytes_of(const volatile void *p, unsigned size)
 	return (uint8_t)(((1u << size) - 1) << ((uintptr_t)p % GRANULE));
 }
 
-static void
-plain_in_granule(const volatile void *p, unsigned size, bool writes, const void *pc)
+static uint32_t
+offset_of(const void *pc)
 {
-	struct cell *c = cell_of(p);
-	uint8_t bytes = bytes_of(p, size);
-	const char *what = writes ? "plain write" : "plain read";
-
-	check_heap(p, what);
-	check_against(c->writes, bytes, what, pc, "wrote");
-	check_against(c->atomic_writes, bytes, what, pc, "wrote atomically");
-	if (writes) {
-		check_against(c->reads, bytes, what, pc, "read");
-		check_against(c->atomic_reads, bytes, what, pc, "read atomically");
-		c->n_plain_writes++;
-	}
-	note(writes ? &c->writes[self] : &c->reads[self], bytes, pc);
+	return (uint32_t)((uintptr_t)pc - program_base);
 }
 
 void
@@ -171,7 +170,13 @@ shadow_plain(const volatile void *p, unsigned size, bool writes, const void *pc)
 	while (size > 0) {
 		unsigned n = MIN(size, GRANULE - (unsigned)((uintptr_t)at % GRANULE));
 
-		plain_in_granule(at, n, writes, pc);
+		check_heap(p, kinds[writes ? WRITE : READ]);
+		if (!sched_is_alone()) {
+			struct cell *c = cell_of(at);
+
+			check_and_note(c, writes ? WRITE : READ, bytes_of(at, n), offset_of(pc));
+			c->n_plain_writes += writes;
+		}
 		at += n;
 		size -= n;
 	}
@@ -180,15 +185,11 @@ shadow_plain(const volatile void *p, unsigned size, bool writes, const void *pc)
 void
 shadow_atomic(const volatile void *p, unsigned size, bool writes, const void *pc)
 {
-	struct cell *c = cell_of(p);
-	uint8_t bytes = bytes_of(p, size);
-	const char *what = writes ? "atomic write" : "atomic read";
+	enum kind kind = writes ? ATOMIC_WRITE : ATOMIC_READ;
 
-	check_heap(p, what);
-	check_against(c->writes, bytes, what, pc, "wrote plainly");
-	if (writes)
-		check_against(c->reads, bytes, what, pc, "read plainly");
-	note(writes ? &c->atomic_writes[self] : &c->atomic_reads[self], bytes, pc);
+	check_heap(p, kinds[kind]);
+	if (!sched_is_alone())
+		check_and_note(cell_of(p), kind, bytes_of(p, size), offset_of(pc));
 }
 
 bool

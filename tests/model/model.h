@@ -48,8 +48,22 @@ struct model {
 	struct model_weaken weaken[3];
 };
 
-/** Runs all of them, or those whose names are given; returns the exit status of the program. */
+/** The program: runs all of the models, or those whose names are given. */
+#define MODEL_MAIN(models)                                                                 \
+	int main(int argc, char **argv)                                                    \
+	{                                                                                  \
+		model_statics(__data_start, edata, __bss_start, end);                      \
+		model_sites(__start_sites_of_model, __stop_sites_of_model);                \
+		return model_main(argc, argv, models, sizeof(models) / sizeof(*(models))); \
+	}
+
 int model_main(int argc, char **argv, const struct model *models, size_t n);
+/** Static objects of the checked sources: each run finds them as the program did. */
+void model_statics(char *data, char *data_end, char *zeroes, char *zeroes_end);
+void model_sites(struct model_site *first, struct model_site *end);
+/* Of the linker. */
+extern char __data_start[], edata[], __bss_start[], end[];
+extern struct model_site __start_sites_of_model[], __stop_sites_of_model[];
 
 #define CHECK_MODEL(cond) \
 	((cond) ? (void)0 : model_fail("%s:%d: %s", __FILE_NAME__, __LINE__, #cond))

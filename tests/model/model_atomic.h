@@ -13,12 +13,11 @@
 /* An operation may be an argument of another. */
 #pragma GCC diagnostic ignored "-Wshadow"
 
-struct model_site {
+struct __attribute__((aligned(64))) model_site { /* one after the other in their section */
 	const char *expr, *file, *func;
 	int line, order; /* the order as written */
 	int weakened;    /* the order to use instead, or MODEL_AS_WRITTEN */
-	bool is_listed;
-	struct model_site *next;
+	bool is_met;     /* in the model under way */
 };
 
 #define MODEL_AS_WRITTEN (-1)
@@ -35,17 +34,17 @@ bool model_cas(volatile void *p, unsigned size, uint64_t *expected, uint64_t val
 /** Let others run: not counted as a preemption. */
 void model_pause(void);
 
-#define MODEL_SITE(p, order_)                         \
-	({                                            \
-		static struct model_site site_ = {    \
-			.expr = #p,                   \
-			.file = __FILE_NAME__,        \
-			.func = __func__,             \
-			.line = __LINE__,             \
-			.order = (order_),            \
-			.weakened = MODEL_AS_WRITTEN, \
-		};                                    \
-		&site_;                               \
+#define MODEL_SITE(p, order_)                                                                 \
+	({                                                                                    \
+		static struct model_site __attribute__((section("sites_of_model"))) site_ = { \
+			.expr = #p,                                                           \
+			.file = __FILE_NAME__,                                                \
+			.func = __func__,                                                     \
+			.line = __LINE__,                                                     \
+			.order = (order_),                                                    \
+			.weakened = MODEL_AS_WRITTEN,                                         \
+		};                                                                            \
+		&site_;                                                                       \
 	})
 /* The comma drops _Atomic and const, as in the compiler's own <stdatomic.h>. */
 #define MODEL_TYPE(p) __typeof__((void)0, *(p))

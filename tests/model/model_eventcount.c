@@ -214,8 +214,4 @@ static const struct model models[] = {
 	{.name = "one_gives_up", .body = one_gives_up, .preempt = 4, .preempt_long = 6},
 };
 
-int
-main(int argc, char **argv)
-{
-	return model_main(argc, argv, models, ARRAY_LEN(models));
-}
+MODEL_MAIN(models)

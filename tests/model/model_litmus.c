@@ -359,8 +359,4 @@ static const struct model models[] = {
 		.fails = "data race"},
 };
 
-int
-main(int argc, char **argv)
-{
-	return model_main(argc, argv, models, ARRAY_LEN(models));
-}
+MODEL_MAIN(models)
