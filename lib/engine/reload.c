@@ -142,6 +142,7 @@ inherit_locked(struct engine *e, struct root *to)
 static void
 hold_locked(struct engine *e, const struct plan *plan, bool hold)
 {
+	lock_assert_held(&e->lock);
 	VEC_EACH (&e->roots, root) {
 		if (plan_has(plan, *root))
 			continue;

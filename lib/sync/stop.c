@@ -22,7 +22,7 @@ stop_init(struct stop *s, struct stop *parent)
 
 /* Wait until the request that runs on another thread is past `what`. */
 static void
-wait_past_locked(struct stop *s, const void *what)
+wait_past_locked(struct stop *s, const void *what) REQUIRES(s->lock)
 {
 	while (s->busy == what)
 		cond_wait(&s->idle, &s->lock);
@@ -61,7 +61,7 @@ stop_fini(struct stop *s)
  * lower rank and a child's lock has our own rank. What is being woken is named in `busy`;
  * stop_remove() and a child's stop_fini() wait until it is not theirs, so it stays alive. */
 static void
-wake_all_locked(struct stop *s)
+wake_all_locked(struct stop *s) REQUIRES(s->lock)
 {
 	struct list *link;
 

@@ -3,6 +3,7 @@
 A lint is called as `LINT [ROOT [BUILD]]`, so that selftest can show it a tree with a planted fault.
 """
 import os
+import shlex
 import shutil
 import sys
 
@@ -27,7 +28,7 @@ class Lint:
         return found
 
     def sources(self):
-        return self.files(["lib", "daemon", "client", "tests", "bench"], ".c", ".h")
+        return self.files(["lib", "daemon", "client", "helper", "tests", "bench"], ".c", ".h")
 
     def lines(self, path):
         with open(os.path.join(self.root, path), encoding="utf-8", errors="surrogateescape") as f:
@@ -46,6 +47,19 @@ class Lint:
             if shutil.which(name):
                 return name
         self.skip(f"{names[0]} is not installed")
+
+    @staticmethod
+    def flags(entry):
+        """What clang needs of an entry of compile_commands.json: without the compiler, its input and
+        output, and what only gcc knows."""
+        words, kept = shlex.split(entry["command"])[1:], []
+        while words:
+            w = words.pop(0)
+            if w in ("-o", "-c", "-MF", "-MT"):
+                words.pop(0)
+            elif w != "-MD" and not w.endswith(".c"):
+                kept.append(w)
+        return kept + ["-Wno-unknown-warning-option"]
 
     def skip(self, why):
         print(f"skipped: lint/{os.path.basename(sys.argv[0])}: {why}")
