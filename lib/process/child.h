@@ -26,7 +26,9 @@
  * Errors:    of the program and of starting it: in the result. child_start(): -ENOMEM, -EMFILE and
  *            the like; nothing was started.
  * Limits:    output beyond limit_bytes is not read: the pipe is closed, which the program learns by
- *            SIGPIPE, and the result says that it was cut.
+ *            SIGPIPE, and the result says that it was cut. Nine descriptors a child while it runs.
+ *            A program that hangs in the kernel (a dead mount) outlives SIGKILL until it returns
+ *            from there; it is waited for as long, since otherwise it would be nobody's.
  */
 #pragma once
 
@@ -99,8 +101,7 @@ struct child_result {
 	bool out_cut, err_cut; /* there was more than limit_bytes */
 	struct strbuf out, err;
 	usec_t took_usec;
-	usec_t cpu_usec;        /* user and system, of the program and children it waited for */
-	uint64_t max_rss_bytes; /* likewise the largest; the helper's own at least */
+	usec_t cpu_usec; /* user and system, of the program and children it waited for */
 };
 
 /**
