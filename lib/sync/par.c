@@ -2,44 +2,24 @@
 
 #include <errno.h>
 
-#include "sync/park.h"
+#include "sync/par_cost.h"
+#include "sync/par_team.h"
+#include "sync/par_verdict.h"
 
-/* Set in par.state once the caller lets no further helper in. */
-#define PAR_CLOSED (1u << 31)
-
-struct helper {
-	struct task task;
-	struct par *par;
-	unsigned worker;
-};
-
-/*
- * One loop. On the heap and counted, because a helper may still wait in the pool's queue long after
- * the loop: it then finds the door closed, drops its reference and touches nothing else. So the
- * caller waits only for helpers that are inside, each of which is on a thread and making progress;
- * it never waits for a thread to become free.
- */
-struct par {
-	_Atomic uint32_t refs;  /* caller and submitted helpers; orders as in arc.c */
-	_Atomic uint32_t state; /* PAR_CLOSED | helpers inside; futex of the caller once closed */
-
-	/* Fixed before the first submit; fn, ctx and stop are the caller's and valid only inside.
-	 */
-	size_t n, grain, n_pieces;
+/* One loop, on the caller's stack: helpers see it only inside the team's door. */
+struct par_loop {
+	/* Fixed before the first invitation. */
+	size_t n, grain;
 	par_fn fn;
 	void *ctx;
+	uintptr_t cost_key; /* the function whose cost is remembered */
 	struct stop *stop;
+	struct team *team; /* NULL: alone so far */
+	unsigned width;    /* 1 while alone */
 
-	/* Next piece to take. Relaxed: what pieces write is published by `state`. */
+	/* First position nobody took. Relaxed: what pieces write is published by the door. */
 	_Atomic size_t next;
-	/* Relaxed hint of the lowest piece that stopped, SIZE_MAX none: written under lock. */
-	_Atomic size_t stopped_at;
-	_Atomic bool canceled; /* relaxed: read after every helper has left */
-
-	struct lock lock; /* RANK_LEAF: stopped_at and value change together */
-	int value;        /* of piece stopped_at */
-
-	struct helper helpers[];
+	struct verdict verdict;
 };
 
 unsigned
@@ -48,160 +28,148 @@ par_width(const struct pool *p)
 	return pool_threads(p) + 1;
 }
 
-static void
-par_put(struct par *par)
-{
-	if (sub_rel(&par->refs, 1) > 1)
-		return;
-	(void)load_acq(&par->refs);
-	lock_fini(&par->lock);
-	free(par);
-}
-
-static void
-note_stopped(struct par *par, size_t piece, int value)
-{
-	LOCK_SCOPE(&par->lock);
-
-	if (piece > load_rlx(&par->stopped_at))
-		return;
-	store_rlx(&par->stopped_at, piece);
-	par->value = value;
-}
-
-/* Pieces are taken in ascending order and a taken piece is left out only when a lower one stopped:
- * therefore all below the lowest that stopped run to their end. */
-static void
-run_pieces(struct par *par, unsigned worker)
-{
-	while (load_rlx(&par->next) < par->n_pieces) {
-		size_t piece, lo;
-		int r;
-
-		if (stop_requested(par->stop)) {
-			store_rlx(&par->canceled, true);
-			return;
-		}
-		piece = add_rlx(&par->next, 1);
-		if (piece >= par->n_pieces || piece > load_rlx(&par->stopped_at))
-			return;
-		lo = piece * par->grain;
-		r = par->fn(lo, MIN(par->n - lo, par->grain) + lo, worker, par->ctx);
-		if (r != 0) {
-			note_stopped(par, piece, r);
-			return;
-		}
-	}
-}
-
-/* Acquire pairs with the release of the submitting queue's lock and keeps the work after the door.
- */
+/* Positions are taken in ascending order. A compare-and-exchange and not an addition: `next` never
+ * passes n, which may be SIZE_MAX. */
 static bool
-par_enter(struct par *par)
+take_piece(struct par_loop *l, const struct par_pace *pace, size_t *ret_lo, size_t *ret_hi)
 {
-	uint32_t s = load_acq(&par->state);
+	size_t lo = load_rlx(&l->next), hi;
 
-	while (!(s & PAR_CLOSED)) {
-		if (cas_ar(&par->state, &s, s + 1))
-			return true;
+	do {
+		if (lo >= l->n || verdict_beyond(&l->verdict, lo))
+			return false;
+		hi = lo + par_pace_piece(pace, l->n - lo, l->width, l->grain);
+	} while (!cas_weak_rlx(&l->next, &lo, hi));
+	*ret_lo = lo;
+	*ret_hi = hi;
+	return true;
+}
+
+/* One piece; false: there is none any more, or the loop was stopped. */
+static bool
+run_piece(struct par_loop *l, struct par_pace *pace, unsigned worker)
+{
+	size_t lo, hi;
+	int r;
+
+	if (load_rlx(&l->next) >= l->n || verdict_canceled(&l->verdict, l->stop))
+		return false;
+	if (!take_piece(l, pace, &lo, &hi))
+		return false;
+	r = l->fn(lo, hi, worker, l->ctx);
+	if (r != 0) {
+		verdict_stop(&l->verdict, lo, r);
+		return false;
 	}
-	return false;
+	par_pace_step(pace, hi - lo, l->grain);
+	return true;
 }
 
-/* Release: the caller that reads the new state sees what the pieces wrote. */
+/* Each that comes in asks two more, so that no thread pays for all the wake-ups. */
 static void
-par_leave(struct par *par)
+help(void *arg, unsigned worker)
 {
-	if (sub_ar(&par->state, 1) == (PAR_CLOSED | 1))
-		park_wake(&par->state, 1);
-}
+	struct par_loop *l = arg;
+	struct par_pace pace;
 
-static void
-helper_run(struct task *t)
-{
-	struct helper *h = CONTAINER_OF(t, struct helper, task);
-	struct par *par = h->par;
-
-	if (par_enter(par)) {
-		run_pieces(par, h->worker);
-		par_leave(par);
-	}
-	par_put(par);
-}
-
-/* Close the door and wait until nobody is inside. */
-static void
-par_close(struct par *par)
-{
-	uint32_t s = or_sc(&par->state, PAR_CLOSED) | PAR_CLOSED;
-
-	while (s != PAR_CLOSED) {
-		(void)park_wait(&par->state, s, USEC_NEVER);
-		s = load_acq(&par->state); /* pairs with par_leave() */
-	}
+	if (load_rlx(&l->next) >= l->n)
+		return;
+	(void)(team_invite(l->team) && team_invite(l->team));
+	par_pace_start(&pace, l->grain);
+	while (run_piece(l, &pace, worker))
+		;
 }
 
 static void
-submit_helpers(struct par *par, struct pool *p, enum task_class cls, unsigned n_helpers)
+call_help(struct par_loop *l, struct pool *p, enum task_class cls, size_t left)
 {
-	for (unsigned i = 0; i < n_helpers; i++) {
-		struct helper *h = &par->helpers[i];
+	l->team = team_create(p, cls, (left - 1) / l->grain, help, l);
+	if (!l->team)
+		return;
+	l->width = (unsigned)MIN((left - 1) / l->grain, (size_t)pool_threads(p)) + 1;
+	(void)team_invite(l->team);
+}
 
-		*h = (struct helper){.task.run = helper_run, .par = par, .worker = i + 1};
-		(void)add_rlx(&par->refs, 1); /* relaxed: the caller's own reference protects it */
-		if (pool_submit(p, &h->task, cls) < 0) {
-			par_put(par);
-			return; /* closed: the caller does it alone */
+/* More than one piece. */
+static int
+run_loop(struct par_loop *l, struct pool *p, enum task_class cls)
+{
+	struct par_pace pace;
+	bool called = par_cost_pays(l->cost_key, l->n);
+
+	if (called)
+		call_help(l, p, cls, l->n);
+	par_pace_start(&pace, l->grain);
+	while (run_piece(l, &pace, 0)) {
+		size_t left = l->n - load_rlx(&l->next);
+
+		if (!called && left > l->grain && par_pace_pays(&pace, left)) {
+			called = true;
+			call_help(l, p, cls, left);
 		}
 	}
+	par_pace_note(&pace, l->cost_key);
+	team_close(l->team);
+	return verdict_value(&l->verdict);
 }
 
 static int
-par_run(struct par *par)
+loop(struct par_loop *l, struct pool *p, enum task_class cls)
 {
-	run_pieces(par, 0);
-	par_close(par);
-	if (load_rlx(&par->stopped_at) != SIZE_MAX)
-		return par->value;
-	return load_rlx(&par->canceled) ? -ECANCELED : 0;
-}
-
-static void
-par_init(struct par *par, size_t n, size_t grain, par_fn fn, void *ctx, struct stop *stop)
-{
-	*par = (struct par){.refs = 1,
-		.n = n,
-		.grain = grain,
-		.n_pieces = n / grain + (n % grain != 0),
-		.fn = fn,
-		.ctx = ctx,
-		.stop = stop,
-		.stopped_at = SIZE_MAX};
-	lock_init(&par->lock, RANK_LEAF, "par");
+	lock_assert_none();
+	l->grain = MAX(l->grain, (size_t)1);
+	if (l->n > l->grain)
+		return run_loop(l, p, cls);
+	if (l->n > 0 && stop_requested(l->stop))
+		return -ECANCELED;
+	return l->n > 0 ? l->fn(0, l->n, 0, l->ctx) : 0;
 }
 
 int
 par_for(struct pool *p, enum task_class cls, size_t n, size_t grain, par_fn fn, void *ctx,
 	struct stop *stop)
 {
-	struct par *par, alone;
-	size_t n_helpers;
-	int r;
+	struct par_loop l = {.n = n,
+		.grain = grain,
+		.fn = fn,
+		.ctx = ctx,
+		.cost_key = (uintptr_t)fn,
+		.stop = stop,
+		.width = 1,
+		.verdict = VERDICT_NONE};
 
-	lock_assert_none();
-	grain = MAX(grain, (size_t)1);
-	n_helpers = n / grain + (n % grain != 0);
-	n_helpers = n_helpers > 0 ? MIN(n_helpers - 1, (size_t)pool_threads(p)) : 0;
-	par = n_helpers ? malloc(sizeof(*par) + n_helpers * sizeof(par->helpers[0])) : NULL;
-	if (!par) { /* one piece, or no memory for helpers */
-		par_init(&alone, n, grain, fn, ctx, stop);
-		r = par_run(&alone);
-		lock_fini(&alone.lock);
-		return r;
+	return loop(&l, p, cls);
+}
+
+static int
+map_piece(size_t lo, size_t hi, unsigned worker, void *ctx)
+{
+	const struct par_map *map = ctx;
+	const char *item = (const char *)map->items + lo * map->item_bytes;
+	char *result = (char *)map->results + lo * map->result_bytes;
+
+	for (; lo < hi; lo++, item += map->item_bytes, result += map->result_bytes) {
+		int r = map->fn(item, result, worker, map->ctx);
+
+		if (r != 0)
+			return r;
 	}
-	par_init(par, n, grain, fn, ctx, stop);
-	submit_helpers(par, p, cls, (unsigned)n_helpers);
-	r = par_run(par);
-	par_put(par);
-	return r;
+	return 0;
+}
+
+int
+par_map(struct pool *p, enum task_class cls, size_t n, size_t grain, const struct par_map *map,
+	struct stop *stop)
+{
+	struct par_map m = *map;
+	struct par_loop l = {.n = n,
+		.grain = grain,
+		.fn = map_piece,
+		.ctx = &m,
+		.cost_key = (uintptr_t)map->fn,
+		.stop = stop,
+		.width = 1,
+		.verdict = VERDICT_NONE};
+
+	return loop(&l, p, cls);
 }

@@ -19,8 +19,8 @@
  * integers 1.2 times as fast as one.
  *
  * `grain` is the smallest piece handed to `fn`: the number of items below which a call is not worth
- * its 20-50 ns of bookkeeping. 1 is right for items of a microsecond and more; for a sum take
- * thousands. It is a floor, not a size: pieces grow to some 30 us of work, and shrink where items
+ * its 20-50 ns of bookkeeping. 1 is right for items of a microsecond and more (100 ns in all are lost
+ * where they turn out trivial); for a sum take thousands. It is a floor, not a size: pieces grow to some 30 us of work, and shrink where items
  * turn out slow and towards the end, so that all threads end together.
  *
  * Pieces are handed out in ascending order, at once to whoever is free: low results come first, and

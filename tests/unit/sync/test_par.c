@@ -35,8 +35,8 @@ visit_piece(size_t lo, size_t hi, unsigned worker, void *ctx)
 	struct visit *v = ctx;
 	bool stops = v->stop_at >= 0 && lo <= (size_t)v->stop_at && (size_t)v->stop_at < hi;
 
-	if (worker >= 4 || add_rlx(&v->inside[worker], 1) != 0 || lo % v->grain != 0 ||
-		hi - lo > v->grain || hi > v->n)
+	if (worker >= 4 || add_rlx(&v->inside[worker], 1) != 0 || hi > v->n ||
+		(hi - lo < v->grain && hi < v->n))
 		abort();
 	for (size_t i = lo; i < hi; i++)
 		(void)add_rlx(&v->seen[i], 1);
@@ -92,14 +92,13 @@ TEST(par, an_early_stop_leaves_nothing_out_below_it, .init = make_pool, .fini = 
 	}
 }
 
-/* Every piece from the 20th on stops, each with its own value. */
+/* Every item from the 20th on stops, each with its own value. */
 static int
 stop_everywhere(size_t lo, size_t hi, unsigned worker, void *ctx)
 {
-	(void)hi;
 	(void)worker;
 	(void)ctx;
-	return lo < 20 ? 0 : -(int)lo;
+	return hi <= 20 ? 0 : -(int)MAX(lo, (size_t)20);
 }
 
 TEST(par, the_lowest_piece_that_stopped_decides, .init = make_pool, .fini = remove_pool)
@@ -139,13 +138,15 @@ TEST(par, a_higher_piece_that_stops_later_changes_nothing, .init = make_pool, .f
 			10);
 }
 
+/* Pieces above wait for the token, or they might be all that is left. */
 static int
 fire_at_ten(size_t lo, size_t hi, unsigned worker, void *ctx)
 {
-	(void)hi;
 	(void)worker;
-	if (lo == 10)
+	if (lo <= 10 && 10 < hi)
 		stop_request(ctx);
+	while (lo > 10 && !stop_requested(ctx))
+		sched_yield();
 	return 0;
 }
 
@@ -169,7 +170,8 @@ TEST(par, a_token_fired_by_the_last_piece_is_too_late, .init = make_pool, .fini 
 
 	stop_init(&s, NULL);
 	CHECK_INT(par_for(pool, TASK_QUERY, 11, 11, count_items, &n, &s), 0);
-	CHECK_INT(par_for(pool, TASK_QUERY, 1, 1, fire_at_ten, &s, &s), 0);
+	CHECK_INT(par_for(pool, TASK_QUERY, 11, 11, fire_at_ten, &s, &s), 0);
+	CHECK(stop_requested(&s));
 	stop_fini(&s);
 }
 
@@ -256,4 +258,35 @@ TEST(par, the_caller_needs_no_free_worker, .init = make_pool, .fini = remove_poo
 	pool_close(pool);
 	pool_destroy(TAKE_PTR(pool)); /* the helpers that came too late are dropped here */
 	chan_destroy(open);
+}
+
+static int
+square(const void *item, void *ret_result, unsigned worker, void *ctx)
+{
+	uint32_t x = *(const uint32_t *)item;
+
+	(void)worker;
+	if (ctx && x == *(uint32_t *)ctx)
+		return -(int)x;
+	*(uint64_t *)ret_result = (uint64_t)x * x;
+	return 0;
+}
+
+TEST(par, a_map_gives_each_item_its_result, .init = make_pool, .fini = remove_pool)
+{
+	static uint32_t items[N_MAX];
+	static uint64_t results[N_MAX];
+	uint32_t bad = 4321;
+	struct par_map map = {items, results, sizeof(items[0]), sizeof(results[0]), square, NULL};
+
+	for (uint32_t i = 0; i < N_MAX; i++)
+		items[i] = i;
+	for (size_t grain = 1; grain < 2 * N_MAX; grain *= 10) {
+		memset(results, 1, sizeof(results));
+		CHECK_INT(par_map(pool, TASK_QUERY, N_MAX, grain, &map, NULL), 0);
+		for (uint64_t i = 0; i < N_MAX; i++)
+			CHECK(results[i] == i * i);
+	}
+	map.ctx = &bad;
+	CHECK_INT(par_map(pool, TASK_QUERY, N_MAX, 1, &map, NULL), -4321);
 }
