@@ -2,31 +2,29 @@
 
 #include <errno.h>
 
-struct deque_ring {
-	struct deque_ring *older; /* outgrown; freed with the deque */
-	int64_t mask;
-	/* Item i is in slot i & mask. Relaxed: `bottom` publishes, `top` protects. */
-	_Atomic(void *) slots[];
-};
-
 /*
  * note: deque. S is the single order of all seq_cst operations.
  *
- * One item, one taker. Whoever takes the item at index t raises top from t to t+1 by compare and
- * exchange, but for a pop at b > t, which takes without asking. Such a pop wrote bottom = b (P1,
- * seq_cst) and then read top < b (P2). A thief takes b only after it read top == b (T1) and then
- * bottom > b (T2, seq_cst). top == b comes after P2's value, so P2 is before T1 in S and P1 before
- * T2: T2 reads P1's bottom, or what the owner wrote later, when index b holds another item. With
- * weaker orders both may miss each other and the item is taken twice.
+ * One item, one taker. Items below `bottom` are contended, those above are the owner's alone, who
+ * takes them without asking. Whoever takes a contended item at index t raises top from t to t+1 by
+ * compare and exchange, but for a pop at b > top, which takes without asking too. Such a pop wrote
+ * bottom = b (P1, seq_cst) and then read top < b (P2). A thief takes b only after it read top == b
+ * (T1) and then bottom > b (T2, seq_cst). top == b comes after P2's value, so P2 is before T1 in S
+ * and P1 before T2: T2 reads P1's bottom, or one that the owner wrote later; when that is above b,
+ * the owner has offered another item at b since. So from P1 on index b is the owner's, until it
+ * raises bottom again. With weaker orders both may miss each other and the item is taken twice.
  *
  * The slot. A thief reads the slot before its exchange. The owner reuses the slot of index t only
  * for t + size, after it acquired a top > t: so every reader of the old content either read before
  * that or fails in the exchange, and its pointer is never followed. Growing copies the items from
- * top to bottom and leaves the old ring as it is, therefore a slot read from an outgrown ring is
- * right whenever the exchange succeeds.
+ * top to end and leaves the old ring as it is, therefore a slot read from an outgrown ring is right
+ * whenever the exchange succeeds.
  *
- * The content. A push stores bottom with release, and every later bottom is stored by the same
- * thread with release or stronger: who acquires any of them sees the items below.
+ * The content. Bottom is raised with release, and every later bottom is stored by the same thread
+ * with release or stronger: who acquires any of them sees the items below.
+ *
+ * Publishing. The owner's reading of top is relaxed: top only grows, an old value makes it believe
+ * that more is on offer than there is, until its next push or pop.
  *
  * Marks. deque_skip() raises top on an empty deque: first top, then bottom, so that the deque looks
  * empty all along (top > bottom) and no stale slot is offered. A thief with an older mark then
@@ -56,12 +54,15 @@ power_of_two(size_t n)
 }
 
 int
-deque_init(struct deque *d, size_t n_items, size_t max_items)
+deque_init(struct deque *d, size_t n_items, size_t max_items, size_t n_public)
 {
 	int64_t n = (int64_t)power_of_two(n_items);
 	struct deque_ring *r = ring_create(n);
 
-	*d = (struct deque){.full_at = n, .max_items = power_of_two(max_items)};
+	assert(n_public > 0);
+	*d = (struct deque){.full_at = n,
+		.n_public = (int64_t)MIN(n_public, (size_t)INT64_MAX),
+		.max_items = power_of_two(max_items)};
 	store_rlx(&d->ring, r);
 	return r ? 0 : -ENOMEM;
 }
@@ -81,7 +82,7 @@ deque_fini(struct deque *d)
 }
 
 static int
-grow(struct deque *d, int64_t top, int64_t bottom)
+grow(struct deque *d, int64_t top)
 {
 	struct deque_ring *old = load_rlx(&d->ring), *new;
 	int64_t n = old->mask + 1;
@@ -91,7 +92,7 @@ grow(struct deque *d, int64_t top, int64_t bottom)
 	new = ring_create(2 * n);
 	if (!new)
 		return -ENOMEM;
-	for (int64_t i = top; i < bottom; i++)
+	for (int64_t i = top; i < d->end; i++)
 		store_rlx(&new->slots[i & new->mask], load_rlx(&old->slots[i & old->mask]));
 	new->older = old;
 	store_rel(&d->ring, new);
@@ -99,55 +100,47 @@ grow(struct deque *d, int64_t top, int64_t bottom)
 	return 0;
 }
 
-/* The slot for `bottom` may still be in use. Acquire, pairs with the thieves' exchange (note:
- * deque, the slot). */
-static int
-make_room(struct deque *d, int64_t bottom)
+/* The slot for `end` may still be in use. Acquire, pairs with the thieves' exchange (note: deque,
+ * the slot). */
+int
+deque_make_room(struct deque *d)
 {
 	int64_t top = load_acq(&d->top);
 
 	d->full_at = top + load_rlx(&d->ring)->mask + 1;
-	return bottom < d->full_at ? 0 : grow(d, top, bottom);
+	return d->end < d->full_at ? 0 : grow(d, top);
 }
 
-int
-deque_push(struct deque *d, void *item)
+/* Offer more: everything when thieves have taken all that was offered. */
+void
+deque_publish(struct deque *d, int64_t top, int64_t bottom)
 {
-	int64_t b = load_rlx(&d->bottom);
-	struct deque_ring *r;
+	bool starved = top >= bottom;
 
-	if (UNLIKELY(b >= d->full_at)) {
-		int e = make_room(d, b);
-
-		if (e < 0)
-			return e;
-	}
-	r = load_rlx(&d->ring);
-	store_rlx(&r->slots[b & r->mask], item);
-	store_rel(&d->bottom, b + 1);
-	return 0;
+	store_rel(&d->bottom, starved ? d->end : MIN(d->end, bottom + 1));
 }
 
-/* There was at most one item, which a thief may have taken, or takes now. */
-static void *
-pop_last(struct deque *d, int64_t top, int64_t b, void *item)
-{
-	bool won = top == b && cas_sc(&d->top, &top, b + 1);
-
-	store_rel(&d->bottom, b + 1);
-	return won ? item : NULL;
-}
-
+/* Nothing is left above bottom. */
 void *
-deque_pop(struct deque *d)
+deque_pop_public(struct deque *d, int64_t bottom)
 {
-	int64_t b = load_rlx(&d->bottom) - 1, top;
+	int64_t b = bottom - 1, top;
 	struct deque_ring *r = load_rlx(&d->ring);
-	void *item = load_rlx(&r->slots[b & r->mask]);
+	void *item = NULL;
 
 	(void)swap_sc(&d->bottom, b); /* P1 */
 	top = load_sc(&d->top);       /* P2 */
-	return LIKELY(top < b) ? item : pop_last(d, top, b, item);
+	if (top <= b)
+		item = load_rlx(&r->slots[b & r->mask]);
+	if (top < b) {
+		d->end = b;
+		return item;
+	}
+	/* At most one item, which a thief may have taken, or takes now. */
+	if (top == b && !cas_sc(&d->top, &top, b + 1))
+		item = NULL;
+	store_rel(&d->bottom, bottom);
+	return item;
 }
 
 int64_t
@@ -178,11 +171,12 @@ deque_steal(struct deque *d)
 void
 deque_skip(struct deque *d)
 {
-	int64_t b = load_rlx(&d->bottom);
+	int64_t end = d->end;
 
-	assert(load_rlx(&d->top) == b);
-	store_sc(&d->top, b + 1);
-	store_rel(&d->bottom, b + 1);
+	assert(load_rlx(&d->top) == end && load_rlx(&d->bottom) == end);
+	d->end = end + 1;
+	store_sc(&d->top, end + 1);
+	store_rel(&d->bottom, end + 1);
 }
 
 size_t

@@ -1,5 +1,6 @@
 #include "sync/join.h"
 
+#define NOINLINE __attribute__((noinline))
 #define LEAP_HOPS 8u   /* how far down the chain of thieves a waiter looks */
 #define LEAP_DEPTH 64u /* halves nested in waits; then it only sleeps */
 
@@ -128,8 +129,9 @@ run_leapt(struct worker *w, struct fork *f, struct fork *got)
 	await(w, f);
 }
 
-/* The half was stolen. */
-static int
+/* The half was stolen. Out of line, as all that pool_join() seldom does: its frame is a recursion's
+ * and its few registers are saved on each call. */
+NOINLINE static int
 wait_stolen(struct worker *w, struct fork *f)
 {
 	unsigned n_looks = 0;
@@ -156,7 +158,7 @@ first_failure(int a, int b)
 	return a ? a : b;
 }
 
-static int
+NOINLINE static int
 join_serially(join_fn a, void *arg_a, join_fn b, void *arg_b)
 {
 	int r = a(arg_a, false);
@@ -178,7 +180,7 @@ join_inside(void *arg)
 	return pool_join(o->pool, o->a, o->arg_a, o->b, o->arg_b);
 }
 
-static int
+NOINLINE static int
 join_from_outside(struct pool *p, join_fn a, void *arg_a, join_fn b, void *arg_b)
 {
 	struct outside o = {p, a, b, arg_a, arg_b};
@@ -189,8 +191,7 @@ join_from_outside(struct pool *p, join_fn a, void *arg_a, join_fn b, void *arg_b
 	return r;
 }
 
-/* Out of line: pool_join() itself is to keep few registers. */
-__attribute__((noinline)) static void
+NOINLINE static void
 wake_thieves(struct worker *w)
 {
 	if (load_rlx(&w->sleeper.n_watchers) > 0)

@@ -61,10 +61,11 @@ alloc_workers(struct pool *p, unsigned n)
 static int
 start_worker(struct worker *w, const struct pool_opts *opts)
 {
+	struct thread_options o = {.stack_bytes = opts->stack_bytes, .doing = "tasks"};
 	char name[sizeof(w->thread.name)];
 
 	(void)snprintf(name, sizeof(name), "%s/%u", opts->name, w->index);
-	return thread_start(&w->thread, name, worker_main, w);
+	return thread_start_with(&w->thread, name, &o, worker_main, w);
 }
 
 static void

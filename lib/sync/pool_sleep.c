@@ -149,16 +149,29 @@ pool_sleep_notify(struct pool_sleep *ps)
 		sleeper_wake(s);
 }
 
+static struct sleeper *
+raise_last(struct pool_sleep *ps)
+{
+	LOCK_SCOPE(&ps->lock);
+	struct sleeper *s;
+
+	if (list_empty(&ps->idle))
+		return NULL;
+	s = LIST_ITEM(ps->idle.prev, struct sleeper, link);
+	raise_locked(ps, s);
+	return s;
+}
+
+/* Without the lock, for which the woken ones ask at once. From the last, as many as there are now:
+ * who falls asleep meanwhile, having looked, comes first in the list. */
 void
 pool_sleep_wake_all(struct pool_sleep *ps)
 {
-	LOCK_SCOPE(&ps->lock);
+	for (uint32_t n = load_sc(&ps->n_idle); n > 0; n--) {
+		struct sleeper *s = raise_last(ps);
 
-	LIST_EACH (&ps->idle, link) {
-		struct sleeper *s = LIST_ITEM(link, struct sleeper, link);
-
-		raise_locked(ps, s);
-		sleeper_wake(s);
+		if (s)
+			sleeper_wake(s);
 	}
 }
 

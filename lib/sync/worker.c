@@ -9,6 +9,9 @@
 #define DEQUE_ITEMS 64u
 /* Deeper recursion runs serially: nobody needs that many halves. */
 #define FORKS_MAX_ITEMS 4096u
+/* The oldest of a recursion are the largest: what follows the eighth is a 256th of the work. A task
+ * may be of any size, so all of those are on offer. */
+#define FORKS_PUBLIC 8u
 #define SPAWNED_MAX_ITEMS (1u << 30)
 
 _Thread_local struct worker *worker_self;
@@ -30,10 +33,10 @@ worker_init(struct worker *w, struct pool *p, unsigned index)
 	w->forking = &w->forks[0];
 	sleeper_init(&w->sleeper);
 	for (unsigned cls = 0; cls < N_TASK_CLASSES; cls++) {
-		int r = deque_init(&w->forks[cls], DEQUE_ITEMS, FORKS_MAX_ITEMS);
+		int r = deque_init(&w->forks[cls], DEQUE_ITEMS, FORKS_MAX_ITEMS, FORKS_PUBLIC);
 
 		if (r == 0)
-			r = deque_init(&w->spawned[cls], DEQUE_ITEMS, SPAWNED_MAX_ITEMS);
+			r = deque_init(&w->spawned[cls], DEQUE_ITEMS, SPAWNED_MAX_ITEMS, SIZE_MAX);
 		if (r < 0)
 			return r;
 	}
@@ -102,7 +105,7 @@ sweep(struct worker *w, enum task_class cls, bool tasks, struct found *ret)
 static struct task *
 pop_spawned(struct worker *w, enum task_class cls)
 {
-	struct task *t = deque_len(&w->spawned[cls]) > 0 ? deque_pop(&w->spawned[cls]) : NULL;
+	struct task *t = deque_is_empty(&w->spawned[cls]) ? NULL : deque_pop(&w->spawned[cls]);
 
 	if (t)
 		(void)sub_rlx(&w->pool->injector.n_ready[cls], 1);
@@ -237,7 +240,9 @@ nap(struct worker *w)
 	pool_sleep_begin(&p->sleep, &w->sleeper);
 	if (!any_ready(p) && !load_sc(&p->injector.closed) && !is_called(w) && !any_fork(p)) {
 		worker_count(&w->n_sleeps);
+		thread_set_idle(true);
 		sleeper_park(&w->sleeper);
+		thread_set_idle(false);
 	}
 	pool_sleep_end(&p->sleep, &w->sleeper);
 }
