@@ -22,17 +22,17 @@
  * block at a time: after a crash up to one block of it comes again.
  *
  * Ownership: a record is copied by spill_send(); what a receive returns is borrowed until the next
- *            receive call. The directory belongs to one open channel (locked; -EBUSY).
- * Threads:   any number of senders and flushers; one receiver, which also acks, arms and disarms.
- *            Open and destroy are alone. Senders wait for each other and for their own write(2) of
- *            a block, never for the receiver and never for an fsync.
- * Errors:    of a send, the record stays the caller's and nothing has changed: -EPIPE closed,
- *            -EMSGSIZE over SPILL_RECORD_MAX_BYTES, -EOVERFLOW our own limit on disk is reached,
- *            -ENOSPC the file system is full (or the user's quota), any other -errno of making or
- *            writing a file. Each is over as soon as its cause is: a later send succeeds once files
- *            can be written, or once the receiver has caught up (and acked).
+ *            receive call, or spill_ack(). The directory belongs to one open channel (locked;
+ * -EBUSY). Threads:   any number of senders and flushers; one receiver, which also acks, arms and
+ * disarms. Open and destroy are alone. Senders wait for each other and for their own write(2) of a
+ * block, never for the receiver and never for an fsync. Errors:    of a send, the record stays the
+ * caller's and nothing has changed: -EPIPE closed, -EMSGSIZE over SPILL_RECORD_MAX_BYTES,
+ * -EOVERFLOW our own limit on disk is reached, -ENOSPC the file system is full (or the user's
+ * quota), any other -errno of making or writing a file. Each is over as soon as its cause is: a
+ * later send succeeds once files can be written, or once the receiver has caught up (and acked).
  * Units:     bytes. Memory: the ring, the largest power of two within max_mem_bytes, and two blocks
- *            of 64 KiB. Disk: the lengths of the segments never exceed max_disk_bytes.
+ *            of 64 KiB; what takes over half of the ring goes to files at once. Disk: the lengths
+ * of the segments never exceed max_disk_bytes.
  */
 #pragma once
 
@@ -61,8 +61,8 @@ struct spill_opts {
  * Open the directory `path` (relative to dirfd, made with mode 0700 when it is missing) and what is
  * in it: records that were not acked are received first.
  * Errors: -EBUSY another channel has it open, -EOPNOTSUPP of a newer version (nothing is changed),
- *         -EINVAL max_mem_bytes too small, -ENOMEM, -errno of the files. Damage is no error
- *         (spill_stats).
+ *         -EBADMSG numbers out of all bounds, -EINVAL max_mem_bytes too small, -ENOMEM, -errno of
+ * the files. Damage is no error (spill_stats).
  */
 int spill_open(int dirfd, const char *path, const struct spill_opts *opts, struct spill **ret,
 	struct err *err);
@@ -87,7 +87,7 @@ int spill_flush(struct spill *c);
 void spill_close(struct spill *c);
 
 /**
- * The next record, in the order sent. `ret` is borrowed until the next receive call.
+ * The next record, in the order sent.
  * Errors: -EPIPE closed and drained, -ECANCELED the token fired, -ETIMEDOUT, -EAGAIN (try) nothing
  *         there; -EBADMSG, once for each place: here records were lost to damage on disk, and
  *         -EIO (or another error of read(2)): the rest of a segment could not be read and is given
@@ -114,12 +114,13 @@ void spill_disarm(struct spill *c);
 
 /** Moments' values; counts are of this process, but what was found at open counts as sent. */
 struct spill_stats {
-	uint64_t n_sent, n_received, n_acked; /* waiting: n_sent - n_received - n_lost */
-	uint64_t n_refused;                   /* sends that failed, but for -EPIPE */
-	uint64_t n_spilled;                   /* of n_sent: did not go through the ring */
-	uint64_t n_found;                     /* at open; at most, where files are damaged */
-	uint64_t mem_bytes;                   /* of the ring, in use */
-	uint64_t disk_bytes;                  /* of the segments */
+	uint64_t n_sent, n_received; /* waiting: n_sent - n_received - n_lost */
+	uint64_t acked;              /* a number, over all processes: SPILL-FORMAT.md */
+	uint64_t n_refused;          /* sends that failed, but for -EPIPE */
+	uint64_t n_spilled;          /* of n_sent: did not go through the ring */
+	uint64_t n_found;            /* at open; at most, where files are damaged */
+	uint64_t mem_bytes;          /* of the ring, in use */
+	uint64_t disk_bytes;         /* of the segments */
 	uint64_t n_segments;
 	uint64_t n_flips;       /* how often memory overflowed to disk */
 	uint64_t torn_bytes;    /* cut off at open */
@@ -127,4 +128,4 @@ struct spill_stats {
 	uint64_t n_lost;        /* records that were in damaged_bytes, as far as numbers tell */
 	uint64_t n_sync_errors;
 };
-void spill_get_stats(const struct spill *c, struct spill_stats *ret);
+void spill_get_stats(struct spill *c, struct spill_stats *ret);

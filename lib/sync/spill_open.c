@@ -1,0 +1,418 @@
+#include "sync/spill_impl.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/vec.h"
+#include "sync/spin.h"
+
+#define POSITION_NAME "position"
+#define POSITION_SLOTS 2u
+#define MIN_MEM_BYTES 64u
+#define MAX_MEM_BYTES (1ull << 40)
+#define DEFAULT_SEGMENT_BYTES (16ull << 20)
+#define NAME_DIGITS 16u
+#define MAX_START (SPILL_NUMBERS / 2) /* leaves room for all that one process will ever send */
+
+static int
+open_dir(int dirfd, const char *path)
+{
+	int fd;
+
+	if (mkdirat(dirfd, path, 0700) < 0 && errno != EEXIST)
+		return -errno;
+	fd = openat(dirfd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	return fd < 0 ? -errno : fd;
+}
+
+static int
+read_position(int fd, struct spill_position *ret)
+{
+	struct spill_position best = {0}, p;
+
+	for (unsigned i = 0; i < POSITION_SLOTS; i++) {
+		unsigned char slot[SPILL_SLOT_BYTES];
+		ssize_t n = fd_pread_full(fd, slot, sizeof(slot), i * SPILL_SECTOR_BYTES);
+		int r = n < 0 ? (int)n : spill_position_get(slot, (size_t)n, &p);
+
+		if (r == 0 && p.turn >= best.turn)
+			best = p;
+		if (r < 0 && r != -EBADMSG)
+			return r;
+	}
+	*ret = best;
+	return 0;
+}
+
+int
+spill_position_write(struct spill *c, uint64_t acked)
+{
+	unsigned char slot[SPILL_SLOT_BYTES];
+	uint64_t turn = ++c->position_turn;
+	ssize_t n;
+
+	spill_position_put(slot, (struct spill_position){.turn = turn, .acked = acked});
+	do
+		n = pwrite(c->position_fd, slot, sizeof(slot),
+			(off_t)(turn % POSITION_SLOTS * SPILL_SECTOR_BYTES));
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return errno == EDQUOT ? -ENOSPC : -errno;
+	return n == (ssize_t)sizeof(slot) ? 0 : -EIO;
+}
+
+static int
+open_position(struct spill *c)
+{
+	struct spill_position p;
+	int r;
+
+	c->position_fd = openat(c->dirfd, POSITION_NAME,
+		O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
+	if (c->position_fd < 0)
+		return -errno;
+	if (flock(c->position_fd, LOCK_EX | LOCK_NB) < 0)
+		return errno == EWOULDBLOCK ? -EBUSY : -errno;
+	r = read_position(c->position_fd, &p);
+	if (r < 0)
+		return r;
+	c->position_turn = p.turn;
+	c->acked = c->next = p.acked;
+	return 0;
+}
+
+struct numbers {
+	VEC(uint64_t) v;
+};
+
+static bool
+parse_name(const char *name, uint64_t *ret)
+{
+	uint64_t v = 0;
+
+	for (unsigned i = 0; i < NAME_DIGITS; i++) {
+		char ch = name[i];
+
+		if (ch >= '0' && ch <= '9')
+			v = v << 4 | (uint64_t)(ch - '0');
+		else if (ch >= 'a' && ch <= 'f')
+			v = v << 4 | (uint64_t)(ch - 'a' + 10);
+		else
+			return false;
+	}
+	*ret = v;
+	return strcmp(name + NAME_DIGITS, ".seg") == 0 && v < SPILL_NUMBERS;
+}
+
+static int
+compare_numbers(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* First numbers of the segments, ascending. */
+static int
+list_names(const struct spill *c, struct numbers *ret)
+{
+	int fd = openat(c->dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = 0;
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *d;
+	uint64_t first;
+
+	if (!dir) {
+		r = -errno;
+		closep(&fd);
+		return r;
+	}
+	for (errno = 0; r == 0 && (d = readdir(dir)); errno = 0) {
+		if (parse_name(d->d_name, &first))
+			r = VEC_PUSH(&ret->v, first);
+	}
+	if (r == 0)
+		r = -errno;
+	(void)closedir(dir);
+	if (r == 0 && ret->v.len > 0)
+		qsort(ret->v.data, ret->v.len, sizeof(ret->v.data[0]), compare_numbers);
+	return r;
+}
+
+/* 0, also when the header is not valid: then a salt that no sum was made with stands in for it. */
+static int
+read_segment_head(int fd, uint64_t first, struct spill_segment_head *ret)
+{
+	unsigned char sector[SPILL_SECTOR_BYTES];
+	ssize_t n = fd_pread_full(fd, sector, sizeof(sector), 0);
+	int r = n < 0 ? (int)n : spill_segment_get(sector, (size_t)n, ret);
+
+	if (r == 0 && ret->first == first)
+		return 0;
+	if (r < 0 && r != -EBADMSG)
+		return r;
+	return spill_segment_stranger(first, ret);
+}
+
+static int
+load_segment(struct spill *c, uint64_t first)
+{
+	char name[SPILL_NAME_BYTES];
+	AUTO(closep) int fd = -1;
+	struct spill_segment_head head;
+	struct spill_segment *s;
+	struct stat st;
+	int r;
+
+	spill_segment_name(first, name);
+	fd = openat(c->dirfd, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return -errno;
+	if (!S_ISREG(st.st_mode))
+		return -ENODEV;
+	r = read_segment_head(fd, first, &head);
+	if (r < 0)
+		return r;
+	s = spill_segment_adopt(head, fd);
+	if (!s)
+		return -ENOMEM;
+	(void)TAKE_FD(fd);
+	s->bytes = (uint64_t)st.st_size;
+	s->sealed = true; /* D4 */
+	spill_segment_list_locked(c, s);
+	return 0;
+}
+
+/* D1: the numbers of one end before the next begins. */
+static int
+load_segments(struct spill *c, const struct numbers *found)
+{
+	struct spill_segment *before = NULL;
+
+	for (size_t i = 0; i < found->v.len; i++) {
+		int r = load_segment(c, found->v.data[i]);
+
+		if (r < 0)
+			return r;
+		if (before)
+			before->end = found->v.data[i];
+		before = LIST_ITEM(c->segments.prev, struct spill_segment, link);
+	}
+	return 0;
+}
+
+/* How far the last segment is good, or reading fails. */
+static int
+find_end(struct spill *c, struct spill_segment *s)
+{
+	struct spill_cursor *cur = &c->cursor;
+	uint64_t good = SPILL_SECTOR_BYTES, damaged = 0;
+	struct spill_block_head h;
+	int r;
+
+	cur->offset = SPILL_SECTOR_BYTES;
+	cur->of = NULL;
+	while ((r = spill_read_block(cur, s, s->bytes, &h, &damaged)) > 0) {
+		good = cur->offset;
+		s->end = MAX(s->end, h.first + h.n_records);
+	}
+	cur->at = cur->end = NULL;
+	cur->of = NULL;
+	if (r < 0)
+		return r;
+	c->torn_bytes += s->bytes > good ? s->bytes - good : 0;
+	c->disk_bytes -= s->bytes;
+	c->disk_bytes += good;
+	s->bytes = good;
+	return 0;
+}
+
+static void
+remove_segment(struct spill *c, struct spill_segment *s)
+{
+	spill_segment_unlink(c, s);
+	list_remove(&s->link);
+	c->n_segments--;
+	c->disk_bytes -= s->bytes;
+	spill_segment_put_ref(c, s);
+}
+
+/* The last segment, as far as it is good; one without any block is no segment (D2), and the one
+ * before it is the last. Its numbers are not used again all the same. */
+static int
+cut_tail(struct spill *c)
+{
+	while (!list_empty(&c->segments)) {
+		struct spill_segment *s = LIST_ITEM(c->segments.prev, struct spill_segment, link);
+		uint64_t size = s->bytes;
+		int r;
+
+		s->end = s->head.first;
+		r = find_end(c, s);
+		if (r < 0)
+			return r;
+		c->next = MAX(c->next, s->end);
+		if (s->end > s->head.first) {
+			if (size > s->bytes)
+				(void)!ftruncate(s->fd, (off_t)s->bytes);
+			return 0;
+		}
+		c->torn_bytes += MIN(size, (uint64_t)SPILL_SECTOR_BYTES);
+		remove_segment(c, s);
+	}
+	return 0;
+}
+
+static void
+count_found(struct spill *c)
+{
+	LIST_EACH (&c->segments, it) {
+		const struct spill_segment *s = LIST_ITEM(it, struct spill_segment, link);
+
+		c->n_found += s->end - MAX(s->head.first, c->acked);
+	}
+}
+
+static int
+recover(struct spill *c)
+{
+	struct numbers found = {0};
+	int r = list_names(c, &found);
+
+	if (r == 0)
+		r = load_segments(c, &found);
+	VEC_FINI(&found.v);
+	if (r == 0)
+		r = cut_tail(c);
+	if (r < 0)
+		return r;
+	if (c->next > MAX_START)
+		return -EBADMSG;
+	spill_log_trim(c, NULL);
+	count_found(c);
+	c->spilling = !list_empty(&c->segments);
+	c->cursor.number = c->acked;
+	c->first_next = c->next;
+	return 0;
+}
+
+static size_t
+ring_bytes(uint64_t max_mem_bytes)
+{
+	size_t n = MIN_MEM_BYTES;
+
+	while (n * 2 <= max_mem_bytes)
+		n *= 2;
+	return n;
+}
+
+static int
+allocate(const struct spill_opts *opts, struct spill **ret)
+{
+	struct spill *c = aligned_alloc(CACHELINE, ALIGN_UP(sizeof(*c), (size_t)CACHELINE));
+	int r;
+
+	if (!c)
+		return -ENOMEM;
+	*c = (struct spill){.opts = *opts, .dirfd = -1, .position_fd = -1, .event_fd = -1};
+	if (c->opts.segment_bytes == 0)
+		c->opts.segment_bytes = DEFAULT_SEGMENT_BYTES;
+	c->spin_max = c->spin = spin_max();
+	lock_init(&c->flush, RANK_POOL, "spill flush");
+	lock_init(&c->send, RANK_CHAN, "spill send");
+	lock_init(&c->log, RANK_LEAF, "spill log");
+	list_init(&c->segments);
+	c->fill.bytes = malloc(SPILL_BLOCK_BYTES);
+	r = spill_ring_init(&c->ring, ring_bytes(opts->max_mem_bytes));
+	if (spill_cursor_init(&c->cursor) < 0 || !c->fill.bytes)
+		r = -ENOMEM;
+	*ret = c;
+	return r;
+}
+
+/* Half-built too. */
+static void
+let_go(struct spill *c)
+{
+	struct list *link;
+
+	spill_cursor_fini(c);
+	while ((link = list_pop_front(&c->segments)))
+		spill_segment_put_ref(c, LIST_ITEM(link, struct spill_segment, link));
+	spill_ring_fini(&c->ring);
+	free(c->fill.bytes);
+	closep(&c->position_fd);
+	closep(&c->dirfd);
+	lock_fini(&c->log);
+	lock_fini(&c->send);
+	lock_fini(&c->flush);
+	free(c);
+}
+
+static int
+refuse(int r, const char *path, struct err *err)
+{
+	if (r == -EBUSY)
+		return err_set(err, r, "the spill directory \"%s\" is in use", path);
+	if (r == -EOPNOTSUPP)
+		return err_set(err, r,
+			"cannot read the spill directory \"%s\": it is of a newer version", path);
+	if (r == -EBADMSG)
+		return err_set(err, r,
+			"cannot read the spill directory \"%s\": its numbers are out of bounds",
+			path);
+	return err_set(
+		err, r, "could not open the spill directory \"%s\": %s", path, err_reason(r));
+}
+
+static int
+start(struct spill *c, int dirfd, const char *path)
+{
+	int r;
+
+	c->dirfd = open_dir(dirfd, path);
+	if (c->dirfd < 0)
+		return c->dirfd;
+	r = open_position(c);
+	return r < 0 ? r : recover(c);
+}
+
+int
+spill_open(int dirfd, const char *path, const struct spill_opts *opts, struct spill **ret,
+	struct err *err)
+{
+	struct spill *c = NULL;
+	int r = -EINVAL;
+
+	if (opts->max_mem_bytes >= MIN_MEM_BYTES && opts->max_mem_bytes <= MAX_MEM_BYTES)
+		r = allocate(opts, &c);
+	if (r == 0)
+		r = start(c, dirfd, path);
+	if (r < 0) {
+		if (c)
+			let_go(c);
+		return refuse(r, path, err);
+	}
+	*ret = c;
+	return 0;
+}
+
+int
+spill_destroy(struct spill *c)
+{
+	bool partly;
+	int r;
+
+	if (!c)
+		return 0;
+	r = spill_flush(c);
+	spill_log_trim(c, &partly);
+	if (partly)
+		(void)spill_position_write(c, load_acq(&c->acked));
+	let_go(c);
+	return r;
+}
