@@ -13,6 +13,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "service.h"
+#include "sync/registry.h"
 #include "text/mapfile.h"
 
 #define STATUS_INTERVAL_USEC USEC_PER_SEC
@@ -106,29 +107,34 @@ on_status_tick(void *ctx)
 }
 
 static void
-on_stop_signal(void *ctx, int signo)
+on_stop_signal(struct daemon *d, const struct signal_event *e)
 {
-	struct daemon *d = ctx;
+	const char *name = sigabbrev_np(e->signo);
 
 	if (d->stopping) {
-		log_warn("SIG%s again: ending at once", sigabbrev_np(signo));
+		log_warn("SIG%s again: ending at once", name);
 		_exit(1); /* what was committed is safe, see the engine's commit order */
 	}
 	d->stopping = true;
-	log_info("stopping on SIG%s", sigabbrev_np(signo));
+	log_info("stopping on SIG%s", name);
 	service_stopping();
 	engine_stop(d->engine);
 	server_stop(d->server, DAEMON_FLUSH_USEC);
 }
 
 static void
-on_reload_signal(void *ctx, int signo)
+on_signals(void *ctx)
 {
+	struct daemon *d = ctx;
+	struct signal_event e;
 	struct err err = {0};
 
-	(void)signo;
-	if (reload_begin(ctx, &err) < 0)
-		log_error("%s", err.what);
+	while (signals_next(&d->signals, &e) > 0) {
+		if (e.signo != SIGHUP)
+			on_stop_signal(d, &e);
+		else if (reload_begin(d, &err) < 0)
+			log_error("%s", err.what);
+	}
 }
 
 /* Where clients find us, for scripts: the first TCP address, one line in the state directory. */
@@ -197,36 +203,12 @@ make_server(struct daemon *d, struct err *err)
 	return r < 0 ? r : server_configure(d->server, &cfg, err);
 }
 
-static const struct {
-	int signo;
-	void (*fn)(void *ctx, int signo);
-} signals[] = {
-	{SIGHUP, on_reload_signal}, /* */
-	{SIGTERM, on_stop_signal},  /* */
-	{SIGINT, on_stop_signal},   /* */
-};
-
-/* From the first moment on: one that comes while the index is being opened waits for the loop. */
-static void
-block_signals(void)
-{
-	sigset_t set;
-
-	(void)sigemptyset(&set);
-	for (size_t i = 0; i < ARRAY_LEN(signals); i++)
-		(void)sigaddset(&set, signals[i].signo);
-	(void)pthread_sigmask(SIG_BLOCK, &set, NULL);
-	(void)signal(SIGPIPE, SIG_IGN);
-}
-
 static int
 watch_events(struct daemon *d)
 {
 	usec_t watchdog = service_watchdog_interval();
-	int r = 0;
+	int r = server_watch_fd(d->server, d->signals.fd, on_signals, d);
 
-	for (size_t i = 0; i < ARRAY_LEN(signals) && r == 0; i++)
-		r = server_watch_signal(d->server, signals[i].signo, signals[i].fn, d);
 	if (r == 0)
 		r = server_every(d->server, STATUS_INTERVAL_USEC, on_status_tick, d);
 	if (r == 0 && watchdog > 0)
@@ -263,56 +245,46 @@ daemon_start(struct daemon *d, struct err *err)
 }
 
 /* What may hang at the end: a walk in the kernel (a dead mount). It is waited for by a thread of
- * its own. */
-struct closing {
-	struct daemon *d;
-	struct lock lock;
-	struct cond changed;
-	bool done; /* guarded by lock */
-};
-
+ * its own, which says where it is. */
 static int
 close_engine(void *arg)
 {
-	struct closing *c = arg;
+	struct daemon *d = arg;
 
-	reload_join(c->d);
-	server_destroy(c->d->server); /* before the engine: its requests still ask that */
-	engine_destroy(c->d->engine);
-	pool_destroy(c->d->compute);
-	pool_destroy(c->d->io);
-	LOCK_SCOPE(&c->lock);
-	c->done = true;
-	cond_signal(&c->changed);
+	thread_doing("waits for the reload");
+	reload_join(d);
+	thread_doing("waits for requests");
+	server_destroy(d->server); /* before the engine: its requests still ask that */
+	thread_doing("waits for walks");
+	engine_destroy(d->engine);
+	thread_doing("waits for the workers");
+	pool_destroy(d->compute);
+	pool_destroy(d->io);
 	return 0;
+}
+
+static void
+warn_of_late(void)
+{
+	AUTO(strbuf_fini) struct strbuf names = {0};
+
+	(void)registry_report(&names);
+	log_warn("not ended in time: %s; ending without them", strbuf_view(&names).data);
 }
 
 /* Waits until the deadline, then ends the process: everything committed is durable by then. */
 static void
 close_engine_until(struct daemon *d, usec_t deadline)
 {
-	struct closing c = {.d = d};
-	struct thread thread = {0};
-	bool done;
+	struct thread closing;
+	int result;
 
-	lock_init(&c.lock, RANK_DAEMON, "closing");
-	cond_init(&c.changed);
-	if (thread_start(&thread, "close", close_engine, &c) < 0) {
-		(void)close_engine(&c);
-	} else {
-		lock_take(&c.lock);
-		while (!c.done && cond_wait_until(&c.changed, &c.lock, deadline) == 0)
-			;
-		done = c.done;
-		lock_give(&c.lock);
-		if (!done) {
-			log_warn("a walk or a request did not end in time, ending without it");
-			_exit(0);
-		}
-		(void)thread_join(&thread);
+	if (thread_start(&closing, "close", close_engine, d) < 0) {
+		(void)close_engine(d);
+	} else if (thread_join_until(&closing, deadline, &result) < 0) {
+		warn_of_late();
+		_exit(0);
 	}
-	cond_fini(&c.changed);
-	lock_fini(&c.lock);
 }
 
 static void
@@ -360,6 +332,7 @@ serve(struct daemon *d)
 int
 daemon_run(const char *config_file)
 {
+	static const int signos[] = {SIGHUP, SIGTERM, SIGINT, 0};
 	struct daemon d = {
 		.config_file = config_file,
 		.started_mono = clock_mono(),
@@ -369,13 +342,17 @@ daemon_run(const char *config_file)
 
 	lock_init(&d.step_lock, RANK_DAEMON, "reload step");
 	cond_init(&d.step_changed);
-	block_signals();
+	/* From the first moment on: one that comes while the index is opened waits for the loop. */
+	r = signals_open(&d.signals, signos);
 	log_open();
+	if (r < 0)
+		log_error("could not take signals as events: %s", err_reason(r));
 	service_open();
-	r = serve(&d);
+	r = r < 0 ? r : serve(&d);
 	cond_fini(&d.step_changed);
 	lock_fini(&d.step_lock);
 	service_close();
 	log_close();
+	signals_close(&d.signals);
 	return r < 0 ? 1 : 0;
 }

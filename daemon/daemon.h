@@ -10,6 +10,7 @@
 #pragma once
 
 #include "config.h"
+#include "process/signals.h"
 #include "sync/thread.h"
 
 /** A stop may take this long; then the process ends anyway, which loses nothing (design of the
@@ -40,6 +41,7 @@ struct daemon {
 	struct config *reload_config;
 	/* Release by the reload thread as its last act, acquire by the loop. */
 	_Atomic uint32_t reload_ended;
+	struct signals signals;
 	bool stopping;
 	struct config *config; /* in force; replaced by the loop at the end of a reload */
 

@@ -187,8 +187,7 @@ init_lists(struct server *s)
 	list_init(&s->conns);
 	list_init(&s->tickers);
 	list_init(&s->watches);
-	(void)sigemptyset(&s->signals);
-	s->mail_fd = s->diag_fd = s->spare_fd = s->signal_fd = -1;
+	s->mail_fd = s->diag_fd = s->spare_fd = -1;
 }
 
 int

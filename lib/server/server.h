@@ -11,7 +11,8 @@
  * What the server needs of the rest of the daemon comes through struct server_ops, filled by the
  * daemon.
  *
- * Signals and timers of the daemon live in the same loop: server_watch_signal(), server_every().
+ * Signals, children and timers of the daemon live in the same loop: server_watch_fd(),
+ * server_every().
  *
  * Ownership: server_create()/server_destroy(); ops' ctx is the daemon's and outlives the server,
  * and so do the pools. server_destroy() waits for the requests that workers still have and delivers
@@ -108,9 +109,12 @@ const char *server_listener(const struct server *s, size_t i);
 /** Call fn(ctx) in the loop. Any thread. Never fails: -ENOMEM means it was not queued. Waits while
  * the mailbox (1,024) is full, but not on the loop's own thread. */
 int server_post(struct server *s, void (*fn)(void *ctx), void *ctx);
-/** Deliver a signal as an event in the loop. It is blocked in the calling thread; every other
- * thread must block it too, as those of thread_start() do. */
-int server_watch_signal(struct server *s, int signo, void (*fn)(void *ctx, int signo), void *ctx);
+/** Call fn(ctx) in the loop whenever fd is readable, until server_unwatch_fd() or the end of the
+ * server: signals (process/signals.h), children (process/child.h). fn reads until nothing is left.
+ * The descriptor stays the caller's and open for as long. Loop, or before it runs. */
+int server_watch_fd(struct server *s, int fd, void (*fn)(void *ctx), void *ctx);
+/** fn may do it itself. Nothing happens to a descriptor that is not watched. */
+void server_unwatch_fd(struct server *s, int fd);
 /** Call fn every interval_usec in the loop. */
 int server_every(struct server *s, usec_t interval_usec, void (*fn)(void *ctx), void *ctx);
 

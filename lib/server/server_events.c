@@ -1,13 +1,8 @@
 #include <errno.h>
-#include <pthread.h>
-#include <signal.h>
-#include <sys/signalfd.h>
-#include <unistd.h>
 
-#include "base/fd.h"
 #include "server/server_impl.h"
 
-/* The daemon's own events in the loop: posts, signals, timers. */
+/* The daemon's own events in the loop: posts, descriptors, timers. */
 
 struct post {
 	struct mail mail;
@@ -22,10 +17,11 @@ struct ticker {
 	void *ctx;
 };
 
-struct signal_watch {
+struct fd_watch {
 	struct list link;
-	int signo;
-	void (*fn)(void *ctx, int signo);
+	struct event *event;
+	int fd;
+	void (*fn)(void *ctx);
 	void *ctx;
 };
 
@@ -84,58 +80,53 @@ server_every(struct server *s, usec_t interval_usec, void (*fn)(void *ctx), void
 	return 0;
 }
 
+/* The last thing here is fn: it may have freed the watch. */
 static void
-on_signals(evutil_socket_t fd, short what, void *arg)
+on_readable(evutil_socket_t fd, short what, void *arg)
 {
-	struct server *s = arg;
-	struct signalfd_siginfo info;
+	const struct fd_watch *w = arg;
 
+	(void)fd;
 	(void)what;
-	while (read((int)fd, &info, sizeof(info)) == sizeof(info)) {
-		LIST_EACH (&s->watches, it) {
-			struct signal_watch *w = LIST_ITEM(it, struct signal_watch, link);
-
-			if (w->signo == (int)info.ssi_signo)
-				w->fn(w->ctx, w->signo);
-		}
-	}
+	w->fn(w->ctx);
 }
 
-/* A signalfd, not a handler: it takes signals that are blocked in every thread, so none of ours
- * ever runs one. */
-static int
-watch_signals(struct server *s)
+static void
+watch_free(struct fd_watch *w)
 {
-	int fd = signalfd(s->signal_fd, &s->signals, SFD_NONBLOCK | SFD_CLOEXEC);
-
-	if (fd < 0)
-		return -errno;
-	s->signal_fd = fd;
-	if (s->signal_event)
-		return 0;
-	s->signal_event = event_new(s->base, fd, EV_READ | EV_PERSIST, on_signals, s);
-	return s->signal_event && event_add(s->signal_event, NULL) == 0 ? 0 : -ENOMEM;
+	if (w->event)
+		event_free(w->event);
+	free(w);
 }
 
 int
-server_watch_signal(struct server *s, int signo, void (*fn)(void *ctx, int signo), void *ctx)
+server_watch_fd(struct server *s, int fd, void (*fn)(void *ctx), void *ctx)
 {
-	struct signal_watch *w = calloc(1, sizeof(*w));
-	int r;
+	struct fd_watch *w = calloc(1, sizeof(*w));
 
 	if (!w)
 		return -ENOMEM;
-	(void)sigaddset(&s->signals, signo);
-	r = -pthread_sigmask(SIG_BLOCK, &s->signals, NULL);
-	if (r == 0)
-		r = watch_signals(s);
-	if (r < 0) {
-		free(w);
-		return r;
+	*w = (struct fd_watch){.fd = fd, .fn = fn, .ctx = ctx};
+	w->event = event_new(s->base, fd, EV_READ | EV_PERSIST, on_readable, w);
+	if (!w->event || event_add(w->event, NULL) < 0) {
+		watch_free(w);
+		return -ENOMEM;
 	}
-	*w = (struct signal_watch){.signo = signo, .fn = fn, .ctx = ctx};
 	list_push_back(&s->watches, &w->link);
 	return 0;
+}
+
+void
+server_unwatch_fd(struct server *s, int fd)
+{
+	LIST_EACH (&s->watches, it) {
+		struct fd_watch *w = LIST_ITEM(it, struct fd_watch, link);
+
+		if (w->fd != fd)
+			continue;
+		list_remove(it);
+		watch_free(w);
+	}
 }
 
 void
@@ -148,8 +139,5 @@ server_events_fini(struct server *s)
 		free(t);
 	}
 	LIST_EACH (&s->watches, it)
-		free(LIST_ITEM(it, struct signal_watch, link));
-	if (s->signal_event)
-		event_free(s->signal_event);
-	closep(&s->signal_fd);
+		watch_free(LIST_ITEM(it, struct fd_watch, link));
 }

@@ -10,7 +10,6 @@
 #include "sync/chan.h"
 #include <event2/event.h>
 #include <event2/event_struct.h>
-#include <signal.h>
 
 /** Something the loop is to do: `deliver` runs on the loop's thread and owns the mail from then. */
 struct mail {
@@ -80,10 +79,7 @@ struct server {
 
 	/* Loop only: the daemon's own events */
 	struct list tickers; /* struct ticker */
-	struct list watches; /* struct signal_watch */
-	int signal_fd;
-	struct event *signal_event;
-	sigset_t signals;
+	struct list watches; /* struct fd_watch */
 
 	/* Loop only: stopping */
 	bool stopping;

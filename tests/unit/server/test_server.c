@@ -96,12 +96,26 @@ TEST(server, posts_run_in_the_loop_however_many_there_are)
 	rig_close(&r);
 }
 
-static void
-on_signal(void *ctx, int signo)
-{
-	_Atomic int *last = ctx;
+/* Reads a pipe in the loop, and stops watching it at a newline. */
+struct reader {
+	struct server *server;
+	int fd;
+	_Atomic int last; /* character */
+	_Atomic int n_calls;
+};
 
-	store_sc(last, signo);
+static void
+on_readable(void *ctx)
+{
+	struct reader *rd = ctx;
+	char c;
+
+	(void)add_sc(&rd->n_calls, 1);
+	if (read(rd->fd, &c, 1) != 1)
+		return;
+	if (c == '\n')
+		server_unwatch_fd(rd->server, rd->fd);
+	store_sc(&rd->last, c);
 }
 
 static void
@@ -112,22 +126,35 @@ on_tick(void *ctx)
 	(void)add_sc(n, 1);
 }
 
-TEST(server, signals_and_ticks_arrive_in_the_loop)
+TEST(server, descriptors_and_ticks_arrive_in_the_loop)
 {
-	_Atomic int last = 0, ticks = 0;
+	struct reader a = {0}, b = {0};
+	_Atomic int ticks = 0;
 	struct rig r;
+	int pa[2], pb[2];
 
+	CHECK(pipe(pa) == 0 && pipe(pb) == 0);
 	rig_init(&r, 1);
-	CHECK_INT(server_watch_signal(r.server, SIGHUP, on_signal, &last), 0);
-	CHECK_INT(server_watch_signal(r.server, SIGUSR2, on_signal, &last), 0);
+	a = (struct reader){.server = r.server, .fd = pa[0]};
+	b = (struct reader){.server = r.server, .fd = pb[0]};
+	CHECK_INT(server_watch_fd(r.server, pa[0], on_readable, &a), 0);
+	CHECK_INT(server_watch_fd(r.server, pb[0], on_readable, &b), 0);
 	CHECK_INT(server_every(r.server, USEC_PER_MSEC, on_tick, &ticks), 0);
+	CHECK_INT(write(pb[1], "1", 1), 1); /* before the loop runs */
 	rig_start(&r);
-	CHECK_INT(kill(getpid(), SIGHUP), 0);
-	UNTIL(load_sc(&last) == SIGHUP);
-	CHECK_INT(kill(getpid(), SIGUSR2), 0);
-	UNTIL(load_sc(&last) == SIGUSR2);
+	UNTIL(load_sc(&b.last) == '1');
+	CHECK_INT(write(pa[1], "xy", 2), 2); /* one call a character: it is level-triggered */
+	UNTIL(load_sc(&a.last) == 'y');
+	CHECK_INT(write(pa[1], "\n", 1), 1);
+	UNTIL(load_sc(&a.last) == '\n');
+	CHECK_INT(write(pa[1], "z", 1), 1);
+	CHECK_INT(write(pb[1], "2", 1), 1);
+	UNTIL(load_sc(&b.last) == '2');
 	UNTIL(load_sc(&ticks) > 2);
+	CHECK_INT(load_sc(&a.n_calls), 3);
 	rig_close(&r);
+	for (int i = 0; i < 2; i++)
+		CHECK(close(pa[i]) == 0 && close(pb[i]) == 0);
 }
 
 struct configure {
