@@ -9,7 +9,9 @@
 #include <unistd.h>
 
 #define MAX_CHOICES 20000u
-#define BUDGET_SEC 55.0 /* of one model in `full`; 20 times that in `long` */
+/* Of one model in `full`; 100 times that in `long`. */
+#define SEARCH_SEC 5.0
+#define RANDOM_SEC 1.0
 
 /* note: replay. A run is told by its choices. The next run repeats all but the last choice that has
  * an alternative left, takes that, and from there on the first of everything: depth first. */
@@ -28,7 +30,8 @@ struct tally {
 	uint64_t n_runs, n_pruned;
 	unsigned most_steps;
 	double seconds;
-	bool is_cut; /* the budget was spent before the schedules were */
+	unsigned bound; /* the last one that was explored whole */
+	uint64_t n_random;
 };
 
 struct run run;
@@ -41,8 +44,23 @@ static struct image {
 	char *at, *end, *copy;
 } images[2];
 
-unsigned
-model_choose(unsigned n)
+static uint16_t
+draw(unsigned n, bool seldom)
+{
+	static uint64_t state = 88172645463325252ull;
+
+	if (!run.is_random)
+		return 0;
+	state ^= state << 13;
+	state ^= state >> 7;
+	state ^= state << 17;
+	if (seldom && (state >> 40) % 8 != 0)
+		return 0;
+	return (uint16_t)((state >> 20) % n);
+}
+
+static unsigned
+choose(unsigned n, bool seldom)
 {
 	struct choice *c = &choices.path[choices.at];
 
@@ -51,7 +69,7 @@ model_choose(unsigned n)
 	if (choices.at == MAX_CHOICES)
 		model_fail("more than %u choices", MAX_CHOICES);
 	if (choices.at == choices.n) {
-		*c = (struct choice){.n = (uint16_t)n};
+		*c = (struct choice){.n = (uint16_t)n, .taken = draw(n, seldom)};
 		choices.n++;
 	} else if (run.is_replay) {
 		c->n = (uint16_t)n;
@@ -61,6 +79,18 @@ model_choose(unsigned n)
 	}
 	choices.at++;
 	return c->taken;
+}
+
+unsigned
+model_choose(unsigned n)
+{
+	return choose(n, false);
+}
+
+unsigned
+model_choose_seldom(unsigned n)
+{
+	return choose(n, true);
 }
 
 /* false: there is no further run. */
@@ -216,12 +246,19 @@ is_long(void)
 	return tier && strcmp(tier, "long") == 0;
 }
 
+static unsigned
+bound_of(const struct model *m)
+{
+	return is_long() && m->preempt_long ? m->preempt_long : m->preempt;
+}
+
 static void
 set_up(const struct model *m)
 {
 	run.model = m;
-	run.preempt_max = is_long() && m->preempt_long ? m->preempt_long : m->preempt;
-	run.stale_max = m->stale ? m->stale : 2;
+	run.preempt_max = bound_of(m);
+	run.stale_max = m->stale ? m->stale : is_long() ? 2 : 1;
+	run.is_random = false;
 	choices.n = 0;
 	for (struct model_site *s = sites; s < sites_end; s++) {
 		s->is_met = false;
@@ -229,24 +266,88 @@ set_up(const struct model *m)
 	}
 }
 
+static bool
+is_late(const struct tally *t, double end_sec)
+{
+	return (t->n_runs + t->n_pruned) % 256 == 0 && now_sec() > end_sec;
+}
+
+static enum verdict
+run_counted(struct tally *t)
+{
+	enum verdict verdict = run_once();
+
+	t->n_runs += verdict != PRUNED;
+	t->n_pruned += verdict == PRUNED;
+	t->most_steps = MAX(t->most_steps, run.n_steps);
+	return verdict;
+}
+
+/* All schedules within the bound: true when there are no more. */
+static bool
+search(unsigned bound, double end_sec, struct tally *t, enum verdict *ret)
+{
+	run.preempt_max = bound;
+	choices.n = 0;
+	do {
+		*ret = run_counted(t);
+		if (*ret == FAILED || is_late(t, end_sec))
+			return false;
+	} while (next_path());
+	t->bound = bound;
+	return true;
+}
+
+static enum verdict
+search_at_random(double end_sec, struct tally *t)
+{
+	enum verdict verdict;
+
+	run.preempt_max = MODEL_ALL - 1;
+	run.is_random = true;
+	do {
+		choices.n = 0;
+		verdict = run_counted(t);
+		t->n_random++;
+	} while (verdict != FAILED && !is_late(t, end_sec));
+	run.is_random = false;
+	return verdict;
+}
+
 static enum verdict
 explore(const struct model *m, struct tally *ret)
 {
-	double began = now_sec(), budget = is_long() ? 20 * BUDGET_SEC : BUDGET_SEC;
-	enum verdict verdict;
+	double began = now_sec(), factor = is_long() ? 100 : 1;
+	unsigned most = bound_of(m), bound = most == MODEL_ALL ? MODEL_ALL : 0;
+	enum verdict verdict = RAN;
 
 	*ret = (struct tally){0};
 	set_up(m);
-	do {
-		verdict = run_once();
-		ret->n_runs += verdict != PRUNED;
-		ret->n_pruned += verdict == PRUNED;
-		ret->most_steps = MAX(ret->most_steps, run.n_steps);
-		if (ret->n_runs % 1024 == 0 && now_sec() - began > budget)
-			ret->is_cut = true;
-	} while (verdict != FAILED && !ret->is_cut && next_path());
+	while (bound <= most && search(bound, began + factor * SEARCH_SEC, ret, &verdict))
+		bound++;
+	if (verdict != FAILED && bound <= most)
+		verdict = search_at_random(now_sec() + factor * RANDOM_SEC, ret);
 	ret->seconds = now_sec() - began;
 	return verdict;
+}
+
+static void
+tell_tally(const struct model *m, const struct tally *t, bool ok, bool failed)
+{
+	printf("%-6s %-44s %9llu runs", ok ? "ok" : "FAILED", m->name,
+		(unsigned long long)t->n_runs);
+	if (t->n_pruned > 0)
+		printf(" + %llu", (unsigned long long)t->n_pruned);
+	printf(", %u steps, %.2f s, ", t->most_steps, t->seconds);
+	if (failed)
+		printf("%s\n", failure);
+	else if (t->bound == MODEL_ALL)
+		printf("all\n");
+	else if (t->n_random == 0)
+		printf("all with %u preemptions\n", t->bound);
+	else
+		printf("all with %u preemptions, %llu at random\n", t->bound,
+			(unsigned long long)t->n_random);
 }
 
 static void
@@ -306,10 +407,7 @@ run_model(const struct model *m, bool verbose)
 		ok = failed && strstr(failure, m->fails) && weakens_something(m);
 	else
 		ok = !failed;
-	printf("%-6s %-44s %9llu runs %9llu left out %5u steps %6.2f s%s", ok ? "ok" : "FAILED",
-		m->name, (unsigned long long)t.n_runs, (unsigned long long)t.n_pruned, t.most_steps,
-		t.seconds, t.is_cut ? ", time is up" : "");
-	printf(failed ? "  %s\n" : "\n", failure);
+	tell_tally(m, &t, ok, failed);
 	if (failed && (!ok || verbose))
 		tell_failure();
 	else if (!failed && m->fails)

@@ -30,7 +30,8 @@ struct run {
 	unsigned preempt_max, stale_max;
 	uint32_t number; /* never 0; shadow of other numbers is void */
 	bool telling;    /* print each step */
-	bool is_replay;  /* of choices that say nothing of their alternatives */
+	bool is_random;
+	bool is_replay; /* of choices that say nothing of their alternatives */
 	unsigned n_steps, n_preempts, n_spurious;
 	uint64_t now; /* of the model's clock */
 };

@@ -295,31 +295,6 @@ model_rmw(volatile void *p, unsigned size, enum model_rmw kind, uint64_t value, 
 	return before;
 }
 
-/* The store that a compare-and-exchange meets: the latest, or an older one if that makes it fail.
- */
-static struct kept *
-cas_meets(struct location *l, uint64_t expected, int failed)
-{
-	struct kept *options[N_KEPT];
-	unsigned n = n_visible(l, failed), n_options = 1;
-
-	options[0] = latest(l);
-	for (unsigned back = 1; back < n; back++) {
-		struct kept *s = &l->stores[(l->n - 1 - back) % N_KEPT];
-
-		if (s->value != expected)
-			options[n_options++] = s;
-	}
-	if (n_options > 1 && sched_take_stale(false)) {
-		unsigned i = model_choose(n_options);
-
-		if (i > 0)
-			(void)sched_take_stale(true);
-		return options[i];
-	}
-	return options[0];
-}
-
 bool
 model_cas(volatile void *p, unsigned size, uint64_t *expected, uint64_t value, int order,
 	int failed, struct model_site *site)
@@ -341,13 +316,12 @@ model_cas(volatile void *p, unsigned size, uint64_t *expected, uint64_t value, i
 	sched_point(p, true);
 	shadow_atomic(p, size, true, __builtin_return_address(0));
 	l = location_of(p, size);
-	s = cas_meets(l, *expected, failed);
+	s = latest(l);
 	before = s->value;
 	if (before != *expected) {
 		take(s, failed);
 		if (run.telling)
-			tell("cas", site, failed, before, before,
-				s == latest(l) ? " (fails)" : " (fails, not the latest)");
+			tell("cas", site, failed, before, before, " (fails)");
 		*expected = before;
 		return false;
 	}

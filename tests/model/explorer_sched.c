@@ -251,7 +251,7 @@ choose_strand(unsigned ready)
 		if ((int)i != self && (ready & (1u << i)))
 			options[n++] = i;
 	}
-	chosen = n > 1 ? model_choose(n) : 0;
+	chosen = n < 2 ? 0 : mine ? model_choose_seldom(n) : model_choose(n);
 	if (all)
 		update_asleep(options, chosen);
 	if (mine && options[chosen] != (unsigned)self)
