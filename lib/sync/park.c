@@ -60,18 +60,18 @@ eventcount_prepare(struct eventcount *ec, uint32_t *ret_key)
  * was set has an older key than the epoch advanced to (W0), so one of them leaves: being woken,
  * or not falling asleep at all. The bit does not stay. */
 static void
-leave(struct eventcount *ec)
+leave(struct eventcount *ec, uint32_t unit)
 {
 	uint32_t seen = load_rlx(&ec->waiters);
 
-	while (!cas_weak_sc(&ec->waiters, &seen, (seen & ~EVENTCOUNT_WAKING) - 1))
+	while (!cas_weak_sc(&ec->waiters, &seen, (seen & ~EVENTCOUNT_WAKING) - unit))
 		;
 }
 
 void
 eventcount_cancel(struct eventcount *ec)
 {
-	leave(ec);
+	leave(ec, 1);
 }
 
 int
@@ -79,7 +79,7 @@ eventcount_wait(struct eventcount *ec, uint32_t key, usec_t deadline)
 {
 	int r = park_wait(&ec->epoch, key, deadline);
 
-	leave(ec);
+	leave(ec, 1);
 	return r == -ETIMEDOUT ? r : 0;
 }
 
@@ -91,22 +91,62 @@ advance(struct eventcount *ec, uint32_t n)
 	park_wake(&ec->epoch, n);
 }
 
-void
-eventcount_notify(struct eventcount *ec, uint32_t n)
+#define MAX_WATCHERS (EVENTCOUNT_WAKING / EVENTCOUNT_WATCHER - 1)
+
+static uint32_t
+n_watchers(uint32_t waiters)
 {
-	if (UNLIKELY(load_sc(&ec->waiters) != 0)) /* N2 */
-		advance(ec, n);
+	return (waiters & ~EVENTCOUNT_WAKING) / EVENTCOUNT_WATCHER;
 }
 
-void
+bool
+eventcount_notify(struct eventcount *ec, uint32_t n)
+{
+	uint32_t seen = load_sc(&ec->waiters); /* N2 */
+
+	if (UNLIKELY(seen != 0))
+		advance(ec, n);
+	return n_watchers(seen) > 0;
+}
+
+/* Sleepers and watchers take turns, by the parity of the epoch. */
+static bool
+watchers_turn(struct eventcount *ec, uint32_t waiters)
+{
+	bool sleepers = waiters % EVENTCOUNT_WATCHER != 0;
+
+	if (n_watchers(waiters) == 0 || (sleepers && load_rlx(&ec->epoch) % 2 == 0))
+		return false;
+	(void)add_sc(&ec->epoch, 1);
+	return true;
+}
+
+bool
 eventcount_notify_one(struct eventcount *ec)
 {
 	uint32_t seen = load_sc(&ec->waiters); /* N2 */
 
 	while (UNLIKELY(seen != 0) && !(seen & EVENTCOUNT_WAKING)) {
 		if (cas_weak_sc(&ec->waiters, &seen, seen | EVENTCOUNT_WAKING)) {
+			if (watchers_turn(ec, seen))
+				return true;
 			advance(ec, 1);
-			return;
+			return false;
 		}
 	}
+	return false;
+}
+
+void
+eventcount_watch(struct eventcount *ec)
+{
+	uint32_t seen = add_sc(&ec->waiters, EVENTCOUNT_WATCHER); /* W1 */
+
+	assert(n_watchers(seen) < MAX_WATCHERS);
+}
+
+void
+eventcount_unwatch(struct eventcount *ec)
+{
+	leave(ec, EVENTCOUNT_WATCHER);
 }

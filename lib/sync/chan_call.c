@@ -1,0 +1,210 @@
+#include "sync/chan_impl.h"
+
+#include <errno.h>
+
+#include "sync/select.h"
+
+/* A blocking call, both ways: n items to send, or where to put what is received. */
+struct call {
+	struct chan_side *side;
+	void *const *items; /* NULL: it receives */
+	void **ret;
+	size_t n;
+};
+
+static ssize_t
+call_try(struct chan *c, const struct call *call)
+{
+	return call->items ? chan_put(c, call->items, call->n) : chan_take(c, call->ret, call->n);
+}
+
+/* Would a try succeed at this moment? Cheaper than trying. */
+static bool
+call_looks_ready(struct chan *c, const struct call *call)
+{
+	return call->items ? chan_can_put(c, call->items[0]) : chan_can_take(c);
+}
+
+/* Every so often a budget that has shrunk is tried in full, or it would never pay again. */
+#define SPIN_PROBE 32u
+
+/* Spinning pays when the peer is at work on another CPU, and costs when it is not: the budget
+ * halves with each round in vain and doubles with each that paid. */
+static ssize_t
+call_spin(struct chan *c, const struct call *call)
+{
+	uint32_t budget = load_rlx(&call->side->spin);
+	ssize_t r = -EAGAIN;
+
+	if (c->spin_max == 0)
+		return call_try(c, call);
+	if (counter_get(&call->side->n_waits) % SPIN_PROBE == 0)
+		budget = c->spin_max;
+	for (uint32_t i = 0; i < budget; i++) {
+		if (call_looks_ready(c, call) && (r = call_try(c, call)) != -EAGAIN)
+			break;
+		cpu_pause();
+	}
+	budget = r == -EAGAIN ? MAX(budget / 2, 1u) : MIN(budget * 2, c->spin_max);
+	if (budget != load_rlx(&call->side->spin))
+		store_rlx(&call->side->spin, budget);
+	return r;
+}
+
+static ssize_t
+call_sleep(struct chan *c, const struct call *call, struct stop *stop, usec_t deadline)
+{
+	uint32_t key;
+	ssize_t r;
+
+	eventcount_prepare(&call->side->ec, &key);
+	r = call_try(c, call);
+	if (r == -EAGAIN && stop_requested(stop))
+		r = -ECANCELED;
+	if (r != -EAGAIN) {
+		eventcount_cancel(&call->side->ec);
+		chan_pass_on(c, call->side);
+		return r;
+	}
+	counter_add(&call->side->n_waits, 1);
+	if (eventcount_wait(&call->side->ec, key, deadline) < 0) {
+		r = call_try(c, call);
+		return r == -EAGAIN ? -ETIMEDOUT : r;
+	}
+	return call_spin(c, call);
+}
+
+struct call_side {
+	struct chan *chan;
+	struct chan_side *side;
+};
+
+static void
+wake_side(void *arg)
+{
+	struct call_side *s = arg;
+
+	side_wake_all(s->chan, s->side);
+}
+
+/* The token wakes every sleeper of the side; those with another token go back to sleep. */
+static ssize_t
+call_wait(struct chan *c, const struct call *call, struct stop *stop, usec_t deadline)
+{
+	struct call_side side = {.chan = c, .side = call->side};
+	struct stop_waiter waiter = {.wake = wake_side, .arg = &side};
+	ssize_t r;
+
+	stop_add(stop, &waiter);
+	do
+		r = call_sleep(c, call, stop, deadline);
+	while (r == -EAGAIN);
+	stop_remove(stop, &waiter);
+	if (r == -ETIMEDOUT)
+		chan_pass_on(c, call->side);
+	return r;
+}
+
+/* Rendezvous: a select with one arm, for an offer can be claimed while its owner sleeps. */
+static ssize_t
+call_meet(struct chan *c, const struct call *call, struct stop *stop, usec_t deadline)
+{
+	struct select_arm arm = call->items ? select_send(c, call->items[0]) : select_recv(c);
+	int r = select_until(&arm, 1, SELECT_BIASED, stop, deadline);
+
+	if (r < 0 || arm.result < 0)
+		return r < 0 ? r : arm.result;
+	if (!call->items)
+		call->ret[0] = arm.item;
+	return 1;
+}
+
+static ssize_t
+call_run(struct chan *c, const struct call *call, struct stop *stop, usec_t deadline)
+{
+	ssize_t r;
+
+	lock_assert_none();
+	if (stop_requested(stop))
+		return -ECANCELED;
+	r = call_try(c, call);
+	if (LIKELY(r != -EAGAIN))
+		return r;
+	if (c->flavor == FLAVOR_ZERO)
+		return call_meet(c, call, stop, deadline);
+	r = call_spin(c, call);
+	return r == -EAGAIN ? call_wait(c, call, stop, deadline) : r;
+}
+
+ssize_t
+chan_send_many(struct chan *c, void *const *items, size_t n, struct stop *stop, usec_t deadline)
+{
+	assert(n > 0);
+	return call_run(
+		c, &(struct call){.side = &c->senders, .items = items, .n = n}, stop, deadline);
+}
+
+ssize_t
+chan_try_send_many(struct chan *c, void *const *items, size_t n)
+{
+	assert(n > 0);
+	return chan_put(c, items, n);
+}
+
+ssize_t
+chan_recv_many(struct chan *c, void **ret, size_t n, struct stop *stop, usec_t deadline)
+{
+	assert(n > 0);
+	return call_run(
+		c, &(struct call){.side = &c->receivers, .ret = ret, .n = n}, stop, deadline);
+}
+
+ssize_t
+chan_try_recv_many(struct chan *c, void **ret, size_t n)
+{
+	assert(n > 0);
+	return chan_take(c, ret, n);
+}
+
+/* Of one item, the count says nothing. */
+static int
+one(ssize_t r)
+{
+	return r < 0 ? (int)r : 0;
+}
+
+int
+chan_send_until(struct chan *c, void *item, struct stop *stop, usec_t deadline)
+{
+	return one(chan_send_many(c, &item, 1, stop, deadline));
+}
+
+int
+chan_send(struct chan *c, void *item, struct stop *stop)
+{
+	return one(chan_send_many(c, &item, 1, stop, USEC_NEVER));
+}
+
+int
+chan_try_send(struct chan *c, void *item)
+{
+	return one(chan_put(c, &item, 1));
+}
+
+int
+chan_recv_until(struct chan *c, void **ret, struct stop *stop, usec_t deadline)
+{
+	return one(chan_recv_many(c, ret, 1, stop, deadline));
+}
+
+int
+chan_recv(struct chan *c, void **ret, struct stop *stop)
+{
+	return one(chan_recv_many(c, ret, 1, stop, USEC_NEVER));
+}
+
+int
+chan_try_recv(struct chan *c, void **ret)
+{
+	return one(chan_take(c, ret, 1));
+}
