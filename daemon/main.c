@@ -18,7 +18,8 @@
  *   lib/text    case folding, literals, regular expressions, guarded mappings
  *   lib/server  trawl/1 over TCP and a Unix socket, on libevent
  *   lib/proto   lines and JSON, no I/O
- *   lib/sync    locks, channels, pools, reference counts
+ *   lib/process signals as events; child processes, through helper/ (trawl-exec)
+ *   lib/sync    threads, locks, channels, pools, reclamation
  *   lib/base    errors, logs, strings, memory, descriptors
  */
 #include "daemon.h"
