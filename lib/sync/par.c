@@ -108,7 +108,7 @@ run_loop(struct par_loop *l, struct pool *p, enum task_class cls)
 			call_help(l, p, cls, left);
 		}
 	}
-	par_pace_note(&pace, l->cost_key);
+	par_pace_note(&pace, l->cost_key, 1);
 	team_close(l->team);
 	return verdict_value(&l->verdict);
 }

@@ -20,8 +20,8 @@ struct par_out {
 	size_t item_bytes;
 };
 
-/** Room for n more results, which count at once and which the caller fills in. NULL: no memory;
- *  valid until the next call. */
+/** Room for n >= 1 more results, which count at once and which the caller fills in. NULL: no
+ * memory; valid until the next call. */
 void *par_out_add(struct par_out *out, size_t n);
 
 typedef int (*par_collect_fn)(

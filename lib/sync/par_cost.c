@@ -80,7 +80,7 @@ par_pace_piece(const struct par_pace *pace, size_t left, unsigned width, size_t 
 /* Without the piece that took longest, if there are others: where the caller lost its processor for
  * a while, the loop would look slow, call a helper, lose its processor to it, and so on. */
 void
-par_pace_note(const struct par_pace *pace, uintptr_t fn)
+par_pace_note(const struct par_pace *pace, uintptr_t fn, size_t unit)
 {
 	size_t n = pace->n_done - pace->n_longest;
 	usec_t took = pace->last - pace->start - pace->longest;
@@ -94,7 +94,8 @@ par_pace_note(const struct par_pace *pace, uintptr_t fn)
 	}
 	if (n == 0)
 		return;
-	entry = took < TRUST_USEC ? 0 : MIN(took * 1000 / n, (uint64_t)UINT32_MAX - 1);
+	entry = took < TRUST_USEC ? 0 : took * 1000 / n / unit;
+	entry = MIN(entry, (uint64_t)UINT32_MAX - 1);
 	entry = (uint64_t)tag << 32 | (entry + 1);
 	if (entry != load_rlx(slot))
 		store_rlx(slot, entry);

@@ -32,8 +32,8 @@ struct par_pace {
 void par_pace_start(struct par_pace *pace, size_t grain);
 /** A piece of n items has ended. */
 void par_pace_step(struct par_pace *pace, size_t n, size_t grain);
-/** The loop has ended: remember what its items cost the caller. */
-void par_pace_note(const struct par_pace *pace, uintptr_t fn);
+/** The loop has ended: remember what its items cost the caller, who counted them in units. */
+void par_pace_note(const struct par_pace *pace, uintptr_t fn, size_t unit);
 /** Will `n` items take as long as a helper's coming? False while too little was done to tell. */
 bool par_pace_pays(const struct par_pace *pace, size_t n);
 /** The piece to take of `left` items: all that the pace allows when alone; among `width` threads

@@ -28,6 +28,7 @@ struct par_reduction {
 	int (*fold)(void *acc, size_t lo, size_t hi, unsigned worker, void *ctx);
 	int (*merge)(void *acc, void *later, void *ctx);
 	void (*fini)(void *acc, void *ctx);
+	uintptr_t cost_key; /* the function whose cost an item is remembered; 0: fold */
 };
 
 /** ret_acc: acc_bytes of the caller's, in which the result is made (n == 0: what init makes). */
