@@ -75,9 +75,35 @@ kill_now(struct child *c)
 	arm_timer(c, USEC_NEVER);
 }
 
+/* glibc's waitid() does not hand the rusage out. */
+static bool
+wait_child(const struct child *c, int options, siginfo_t *ret, struct rusage *ret_usage)
+{
+	long r;
+
+	*ret = (siginfo_t){0};
+	do {
+		r = syscall(SYS_waitid, P_PIDFD, c->pid_fd, ret, WEXITED | options, ret_usage);
+	} while (r < 0 && errno == EINTR);
+	assert(r == 0); /* ECHILD: somebody else waited for it, or SIGCHLD is ignored */
+	return ret->si_pid != 0;
+}
+
+static bool
+has_ended(const struct child *c)
+{
+	struct rusage usage;
+	siginfo_t info;
+
+	return wait_child(c, WNOHANG | WNOWAIT, &info, &usage);
+}
+
+/* One that ended by itself in the meantime did so: the next step finds it. */
 static void
 force(struct child *c, enum child_end why)
 {
+	if (has_ended(c))
+		return;
 	c->forced = why;
 	if (c->o.grace_usec == 0) {
 		kill_now(c);
@@ -170,20 +196,6 @@ note_status(struct child_result *r, const siginfo_t *info, const struct rusage *
 	              (usec_t)(usage->ru_utime.tv_usec + usage->ru_stime.tv_usec);
 }
 
-/* glibc's waitid() does not hand the rusage out. */
-static bool
-wait_child(const struct child *c, int options, siginfo_t *ret, struct rusage *ret_usage)
-{
-	long r;
-
-	*ret = (siginfo_t){0};
-	do {
-		r = syscall(SYS_waitid, P_PIDFD, c->pid_fd, ret, WEXITED | options, ret_usage);
-	} while (r < 0 && errno == EINTR);
-	assert(r == 0); /* ECHILD: somebody else waited for it, or SIGCHLD is ignored */
-	return ret->si_pid != 0;
-}
-
 static void
 close_all(struct child *c)
 {
@@ -236,12 +248,9 @@ reap(struct child *c)
 int
 child_step(struct child *c)
 {
-	struct rusage usage;
-	siginfo_t info;
-
 	if (c->phase == CHILD_ENDED)
 		return 1;
-	if (wait_child(c, WNOHANG | WNOWAIT, &info, &usage)) {
+	if (has_ended(c)) {
 		reap(c);
 		return 1;
 	}

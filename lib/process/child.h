@@ -59,7 +59,8 @@ struct child_limit {
 
 enum child_flags {
 	CHILD_SESSION = 1u << 0,          /* a session of its own, not only a group */
-	CHILD_DIES_WITH_PARENT = 1u << 1, /* SIGKILL when the starting *thread* ends */
+	CHILD_DIES_WITH_PARENT = 1u << 1, /* SIGKILL when the starting *thread* ends while
+	                                   * the program runs, and with it the process */
 };
 
 struct child_options {
@@ -98,7 +99,7 @@ struct child_result {
 	int exit_code;       /* when it exited, else -1 */
 	int signo;           /* when a signal ended it, else 0; also after our own kill */
 	bool core;
-	bool out_cut, err_cut; /* there was more than limit_bytes */
+	bool out_cut, err_cut; /* there was more than limit_bytes, or than memory for it */
 	struct strbuf out, err;
 	usec_t took_usec;
 	usec_t cpu_usec; /* user and system, of the program and children it waited for */

@@ -585,6 +585,80 @@ TEST(child, a_loop_is_told_of_one_that_never_started, .init = open_helper)
 	(void)close(o.helper_fd);
 }
 
+TEST(child, a_cancel_that_comes_too_late_changes_nothing, .init = open_helper)
+{
+	struct child_options o = options(SH("exit 4"));
+	struct child_result r;
+	siginfo_t info;
+	struct child *c;
+
+	CHECK_INT(child_start(&o, USEC_NEVER, &c), 0);
+	CHECK_INT(waitid(P_ALL, 0, &info, WEXITED | WNOWAIT), 0);
+	child_cancel(c);
+	CHECK_INT(child_step(c), 1);
+	child_take_result(c, &r);
+	CHECK_INT(r.end, CHILD_EXITED);
+	CHECK_INT(r.exit_code, 4);
+	child_destroy(c);
+	child_result_fini(&r);
+}
+
+struct orphan {
+	struct child *child;
+	bool ready;
+};
+
+static int
+note_ready(void *ctx, int fd, struct span bytes)
+{
+	struct orphan *o = ctx;
+
+	o->ready = fd == 1 && bytes.len > 0;
+	return 0;
+}
+
+static int
+await_child(struct child *c)
+{
+	struct pollfd p = {.fd = child_fd(c), .events = POLLIN};
+
+	CHECK_INT(poll(&p, 1, 60000), 1);
+	return child_step(c);
+}
+
+static int
+start_and_end(void *arg)
+{
+	struct orphan *orphan = arg;
+	struct child_options o = options(SH("echo ready; exec sleep 1000"));
+	int r;
+
+	o.flags = CHILD_DIES_WITH_PARENT;
+	o.on_output = note_ready;
+	o.ctx = orphan;
+	r = child_start(&o, USEC_NEVER, &orphan->child);
+	while (r == 0 && !orphan->ready)
+		CHECK_INT(await_child(orphan->child), 0);
+	return r;
+}
+
+TEST(child, can_be_made_to_die_with_the_thread_that_started_it, .init = open_helper)
+{
+	struct orphan orphan = {0};
+	struct child_result r;
+	struct thread t;
+
+	CHECK_INT(thread_start(&t, "starts", start_and_end, &orphan), 0);
+	CHECK_INT(thread_join(&t), 0);
+	while (await_child(orphan.child) == 0)
+		;
+	child_take_result(orphan.child, &r);
+	CHECK_INT(r.end, CHILD_KILLED);
+	CHECK_INT(r.signo, SIGKILL);
+	child_destroy(orphan.child);
+	child_result_fini(&r);
+}
+
 TEST(child, destroying_one_that_runs_kills_it, .init = open_helper)
 {
 	struct child_options o = options(ARGV("/bin/sleep", "1000"));

@@ -113,7 +113,7 @@ kind_of(int signo)
 TEST(signals, no_kind_is_lost_in_a_storm)
 {
 	static const int all[] = {SIGHUP, SIGUSR1, SIGUSR2, SIGTERM, SIGINT, SIGWINCH, SIGCONT, 0};
-	struct storm st = {.n = test_scale(500000) + 2000};
+	struct storm st = {.n = test_scale(500000) + 5000};
 	uint64_t seen[N_KINDS] = {0}, exact = 0;
 	struct thread t[N_SENDERS];
 	int signos[ARRAY_LEN(all) + 1];
