@@ -4,14 +4,15 @@
  * Chunks are sorted by the threads, each by itself; then pairs of runs are merged level by level,
  * and each level is cut into equal pieces of output (the place where a piece begins in both runs is
  * found by bisection), so that all threads are busy to the last merge. Elements of 4, 8, 16, 24 and
- * 32 bytes are moved as such, others up to 64 by memcpy, and longer ones once, at the end.
+ * 32 bytes are moved as such, shorter ones by memcpy, and longer ones once, at the end: until then
+ * pointers to them are sorted.
  *
  * Where the pool is NULL or n is small it runs on the caller alone, and is quicker than qsort_r().
  *
  * Ownership: whatever is returned, `base` holds the same elements: in order on 0, in any order on
- *            -ECANCELED, as before on -ENOMEM (as many bytes again are needed meanwhile).
- * Threads:   as par_for(); `cmp` is called by several at once.
- * Errors:    -ECANCELED the token fired (noticed within some 10,000 comparisons), -ENOMEM.
+ *            -ECANCELED, as before on -ENOMEM (as many bytes again are needed meanwhile, and a
+ * pointer each for long ones). Threads:   as par_for(); `cmp` is called by several at once. Errors:
+ * -ECANCELED the token fired (noticed within some 10,000 comparisons), -ENOMEM.
  */
 #pragma once
 
