@@ -9,10 +9,10 @@
  * receives it calls future_run(). So on an event loop that receives from the channel (chan_arm())
  * it always runs on the loop's thread.
  *
- * Ownership: caller's storage, nothing is allocated and there is no fini. It stays until a wait
- *            returned 0, future_is_set() said true, or the continuation was called; future_set()
- *            touches it no more then. A wait that failed ends nothing: the producer still has it.
- *            The result's pointer is the producer's gift to whoever takes the result.
+ * Ownership: caller's storage, nothing is allocated and there is no fini. It stays until the future
+ *            is set and every wait has returned; with a continuation, until that was called.
+ *            future_set() touches it no more then. A wait that failed ends nothing: the producer
+ *            still has it. The result's pointer is the producer's gift to whoever takes the result.
  * Threads:   one producer; any number wait or cancel; one registers.
  * Errors:    waits: -ECANCELED the token fired, -ETIMEDOUT; a result that is there wins over both.
  *            No ranked lock may be held in a wait.
@@ -49,8 +49,9 @@ int future_wait_until(
 	struct future *f, struct stop *stop, usec_t deadline, int *ret_value, void **ret_ptr);
 void future_cancel(struct future *f);
 
-/** Register the continuation. `loop` may be NULL. When `loop` is closed it is not called: who
- * closes a loop's channel waits for the futures that were bound to it. */
+/** Register the continuation. `loop` may be NULL; it is bounded, for sends to it must not fail.
+ * When it is closed the continuation is not called: who closes a loop's channel waits for the
+ * futures that were bound to it. */
 void future_then(
 	struct future *f, struct chan *loop, void (*fn)(struct future *f, void *arg), void *arg);
 /** What the loop calls with a future that it received. */

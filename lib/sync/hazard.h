@@ -37,12 +37,14 @@ struct hazard_item {
 	void (*fn)(struct hazard_item *item);
 };
 
-/* All written with seq_cst: hazard.c, note: protect. */
 struct hazard_domain {
-	_Atomic(struct hazard *) slots;        /* only ever grows at the head */
-	_Atomic(struct hazard_item *) retired; /* a stack; taken whole */
-	_Atomic uint32_t n_slots, n_retired;
-	struct counter n_ever, n_destroyed; /* statistics */
+	/* seq_cst: hazard.c, note: protect. */
+	_Atomic(struct hazard *) slots;        /* only ever grows, at the head */
+	_Atomic(struct hazard_item *) retired; /* a stack, taken whole */
+
+	/* Relaxed: how many there are is what a scan is worth, no more. */
+	_Atomic uint32_t n_slots;
+	_Atomic size_t n_retired;
 };
 
 void hazard_domain_init(struct hazard_domain *d);
@@ -56,14 +58,15 @@ void hazard_release(struct hazard *h); /* NULL is legal */
 /** The object that *src points at, which stays until the hazard is cleared, released, or protects
  *  another; NULL when *src is. Never waits for others, but goes round as long as *src changes. */
 void *hazard_protect(struct hazard *h, _Atomic(void *) *src);
-/** Name an object that is protected by other means until this returns. NULL clears. */
+/** Name an object that something else keeps from being retired until this returns (a count, a lock;
+ *  another hazard does not). */
 void hazard_set(struct hazard *h, const void *object);
 void hazard_clear(struct hazard *h);
 
 /** The object is out of reach of new readers: fn(item) once no hazard names it. */
 void hazard_retire(struct hazard_domain *d, struct hazard_item *item, const void *object,
 	void (*fn)(struct hazard_item *item));
-/** Destroy what can be; how many objects are still waiting. */
+/** Destroy what can be; how many are named and stay. */
 size_t hazard_scan(struct hazard_domain *d);
 
 /** One holder, for statistics: a moment's values. */
@@ -73,4 +76,4 @@ struct hazard_holder {
 	usec_t since;       /* monotonic */
 };
 /** Up to `max` slots that name an object, any order; returns how many there are in all. */
-size_t hazard_holders(const struct hazard_domain *d, struct hazard_holder *ret, size_t max);
+size_t hazard_holders(struct hazard_domain *d, struct hazard_holder *ret, size_t max);

@@ -215,7 +215,7 @@ acquire_many(void *arg)
 static void
 replace_before_readers(size_t n_readers, unsigned long n)
 {
-	struct theatre th = {0};
+	struct theatre th = {.over = 0};
 	struct thread t[16];
 
 	published_init(&th.pointer, &page_create(0)->shared);
@@ -266,7 +266,7 @@ acquire_any(void *arg)
 TEST(arc, an_object_published_again_keeps_its_count)
 {
 	struct page *page[2] = {page_create(0), page_create(1)};
-	struct theatre th = {0};
+	struct theatre th = {.over = 0};
 	struct thread t[3];
 
 	for (size_t i = 0; i < ARRAY_LEN(t); i++)

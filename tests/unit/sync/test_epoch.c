@@ -364,7 +364,7 @@ replace_storm(void *arg)
 static void
 storm(unsigned n_readers, unsigned n_replacers, unsigned rounds)
 {
-	struct storm s = {0};
+	struct storm s = {.over = 0};
 	struct thread readers[16], replacers[16];
 
 	for (unsigned i = 0; i < 4; i++)
@@ -411,7 +411,7 @@ be_guest(void *arg)
 
 TEST(epoch, guests_never_see_what_was_freed)
 {
-	struct storm s = {0};
+	struct storm s = {.over = 0};
 	struct thread guest;
 
 	epoch_pin(); /* this thread keeps its record */
