@@ -6,6 +6,7 @@
 #include "catalog/schema.h"
 #include "catalog/state_lock.h"
 #include "sync/chan.h"
+#include "sync/future.h"
 #include "sync/thread.h"
 
 #include <errno.h>
@@ -30,32 +31,17 @@ struct catalog {
 	/* The thread's while it runs; before and after, of whoever opens and closes. */
 	struct db *db;
 	unsigned n_commits; /* since the last checkpoint */
-
-	/* Guards `done` and `result` of every request (RANK_CATALOG). */
-	struct lock lock;
-	struct cond answered;
 };
 
 typedef int (*request_fn)(struct catalog *c, void *arg, struct err *err);
 
-/* Filled by the caller; *arg and *err are the thread's until `done`. */
+/* Filled by the caller; *arg and *err are the thread's until it sets `result`. */
 struct request {
 	request_fn run;
 	void *arg;
 	struct err *err;
-	int result;
-	bool done;
+	struct future result;
 };
-
-static void
-answer(struct catalog *c, struct request *q, int result)
-{
-	LOCK_SCOPE(&c->lock);
-
-	q->result = result;
-	q->done = true;
-	cond_broadcast(&c->answered);
-}
 
 /* Between requests, so that nobody waits for it. A failure costs nothing but room: the log stays,
  * and is read at the next open. */
@@ -80,7 +66,7 @@ serve(void *arg)
 	while (chan_recv(c->requests, &item, NULL) == 0) {
 		struct request *q = item;
 
-		answer(c, q, q->run(c, q->arg, q->err));
+		future_set(&q->result, q->run(c, q->arg, q->err), NULL);
 		checkpoint_sometimes(c);
 	}
 	return 0;
@@ -93,14 +79,12 @@ call(struct catalog *c, request_fn run, void *arg, struct err *err)
 	struct request q = {.run = run, .arg = arg, .err = err};
 	int r;
 
-	lock_assert_none();
+	future_init(&q.result);
 	r = chan_send(c->requests, &q, NULL);
 	if (r < 0)
 		return err_set(err, r, "the catalog is closed");
-	LOCK_SCOPE(&c->lock);
-	while (!q.done)
-		cond_wait(&c->answered, &c->lock);
-	return q.result;
+	(void)future_wait(&q.result, NULL, &r, NULL);
+	return r;
 }
 
 static int
@@ -249,8 +233,6 @@ tear_down(struct catalog *c, bool clean)
 	}
 	db_close(c->db);
 	state_unlock(c->lock_fd, clean);
-	cond_fini(&c->answered);
-	lock_fini(&c->lock);
 	free(c);
 }
 
@@ -263,8 +245,6 @@ catalog_open(int dirfd, const char *path, struct catalog **ret, struct err *err)
 
 	if (!c)
 		return no_memory(err);
-	lock_init(&c->lock, RANK_CATALOG, "catalog");
-	cond_init(&c->answered);
 	c->lock_fd = state_lock(dirfd, path, &unclean, err);
 	r = c->lock_fd < 0 ? c->lock_fd : open_db(c, dirfd, path, err);
 	if (r == 0)
