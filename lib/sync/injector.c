@@ -103,10 +103,13 @@ struct task *
 injector_take_waiting(struct injector *in)
 {
 	LOCK_SCOPE(&in->lock);
+	struct task *t;
 
 	if (list_empty(&in->shares))
 		return NULL;
-	return pop_waiting_locked(LIST_ITEM(in->shares.next, struct pool_share, link));
+	t = pop_waiting_locked(LIST_ITEM(in->shares.next, struct pool_share, link));
+	t->share = NULL;
+	return t;
 }
 
 /* Giving the slot back is the last touch of the share: pool_share_fini() may be waiting for it, and

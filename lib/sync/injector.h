@@ -40,7 +40,7 @@ int injector_put(
 void injector_put_back(struct injector *in, struct task *t);
 /** NULL: none. */
 struct task *injector_take(struct injector *in, enum task_class cls);
-/** A task that waits for a slot of its share; it has none. NULL: none. */
+/** A task that waits for a slot of its share, without one: out of the share. NULL: none. */
 struct task *injector_take_waiting(struct injector *in);
 /** A task of the share has ended: true when another got its slot and can be taken. The share is not
  *  touched any more. */

@@ -176,12 +176,17 @@ take_back(struct pool *p)
 void
 pool_cancel(struct pool *p, void (*drop)(struct task *t))
 {
+	struct pool_share *share;
 	struct task *t;
 
 	store_rel(&p->drop, drop ? drop : drop_nothing);
 	pool_close(p);
-	while ((t = take_back(p)))
+	while ((t = take_back(p))) {
+		share = t->share;
 		pool_drop(t, load_acq(&p->drop));
+		if (share)
+			(void)injector_leave_share(&p->injector, share);
+	}
 }
 
 int
