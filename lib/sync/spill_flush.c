@@ -104,7 +104,8 @@ write_all(struct spill *c)
 
 struct sync {
 	struct spill_segment *segment; /* counted */
-	uint64_t bytes;
+	uint64_t bytes;                /* its length before the fsync */
+	int result;
 };
 
 static size_t
@@ -127,33 +128,20 @@ pick_unsynced(struct spill *c, struct sync *ret, bool *ret_unnamed)
 }
 
 static void
-note_sync(struct spill *c, const struct sync *sync, int r)
+note_sync(struct spill *c, const struct sync *sync)
 {
 	LOCK_SCOPE(&c->log);
 	struct spill_segment *s = sync->segment;
 
-	if (r == 0) {
+	if (sync->result == 0) {
 		s->synced_bytes = sync->bytes;
 		s->named = true;
 		return;
 	}
+	c->n_sync_errors++;
 	s->doubtful = s->sealed = true;
 	if (c->tail == s)
 		c->tail = NULL;
-}
-
-static int
-sync_file(const struct sync *sync)
-{
-	return fd_sync(sync->segment->fd);
-}
-
-static void
-count_sync_error(struct spill *c)
-{
-	LOCK_SCOPE(&c->log);
-
-	c->n_sync_errors++;
 }
 
 /* Is something that is not acked in a doubtful segment? */
@@ -179,24 +167,21 @@ sync_all(struct spill *c)
 	struct sync batch[SPILL_MAX_SEGMENTS];
 	bool unnamed;
 	size_t n = pick_unsynced(c, batch, &unnamed);
-	int first_error = 0, r[SPILL_MAX_SEGMENTS], named = 0;
+	int named = 0, r = 0;
 
 	for (size_t i = 0; i < n; i++)
-		r[i] = sync_file(&batch[i]);
+		batch[i].result = fd_sync(batch[i].segment->fd);
 	if (unnamed)
 		named = fd_sync(c->dirfd);
 	for (size_t i = 0; i < n; i++) {
 		if (named < 0 && !batch[i].segment->named)
-			r[i] = named;
-		if (r[i] < 0) {
-			count_sync_error(c);
-			first_error = first_error ? first_error : r[i];
-		}
-		note_sync(c, &batch[i], r[i]);
+			batch[i].result = named;
+		r = r < 0 ? r : batch[i].result;
+		note_sync(c, &batch[i]);
 		spill_segment_put_ref(c, batch[i].segment);
 	}
-	if (first_error)
-		return first_error;
+	if (r < 0)
+		return r;
 	return in_doubt(c) ? -EIO : 0;
 }
 

@@ -22,7 +22,8 @@
  * when the ring is full; the receiver clears it (under log) when it has received everything. So:
  * while it is set the ring gets nothing new, and what the ring holds is older than what the files
  * hold: a receiver that sees it set, and after that an empty ring, goes on with the files. While it
- * is clear the files and the block hold nothing that was not received.
+ * is clear the files and the block hold nothing to receive: only what the ring holds too (a flush
+ * wrote it), or what was received and not acked.
  */
 #pragma once
 
@@ -39,6 +40,7 @@ struct spill_segment {
 
 	/* Fixed once made. */
 	struct spill_segment_head head;
+	bool headless; /* found without a valid header: no block in it will be valid */
 	int fd;
 
 	/* Guarded by log. Readers look at no byte past `bytes`, which writers never write before.
@@ -142,8 +144,8 @@ struct spill {
 
 /** An unlisted segment with one reference, its header written: 0 or -errno, and no file. */
 int spill_segment_make(struct spill *c, uint64_t first, struct spill_segment **ret);
-/** A header for a file whose own is not valid: no block in it will be. 0 or -errno. */
-int spill_segment_stranger(uint64_t first, struct spill_segment_head *ret);
+/** A header with a new salt: 0 or -errno. */
+int spill_segment_head(uint64_t first, struct spill_segment_head *ret);
 /** One whose file is open. NULL: out of memory, the descriptor still the caller's. */
 struct spill_segment *spill_segment_adopt(struct spill_segment_head head, int fd);
 /** Not under log: closes. NULL is legal. */

@@ -143,19 +143,16 @@ list_names(const struct spill *c, struct numbers *ret)
 	return r;
 }
 
-/* 0, also when the header is not valid: then a salt that no sum was made with stands in for it. */
+/* When the header is not valid a salt stands in for it that no sum was made with. */
 static int
-read_segment_head(int fd, uint64_t first, struct spill_segment_head *ret)
+read_segment_head(int fd, uint64_t first, struct spill_segment_head *ret, bool *ret_headless)
 {
 	unsigned char sector[SPILL_SECTOR_BYTES];
 	ssize_t n = fd_pread_full(fd, sector, sizeof(sector), 0);
 	int r = n < 0 ? (int)n : spill_segment_get(sector, (size_t)n, ret);
 
-	if (r == 0 && ret->first == first)
-		return 0;
-	if (r < 0 && r != -EBADMSG)
-		return r;
-	return spill_segment_stranger(first, ret);
+	*ret_headless = r == -EBADMSG || (r == 0 && ret->first != first);
+	return *ret_headless ? spill_segment_head(first, ret) : r;
 }
 
 static int
@@ -166,6 +163,7 @@ load_segment(struct spill *c, uint64_t first)
 	struct spill_segment_head head;
 	struct spill_segment *s;
 	struct stat st;
+	bool headless;
 	int r;
 
 	spill_segment_name(first, name);
@@ -174,7 +172,7 @@ load_segment(struct spill *c, uint64_t first)
 		return -errno;
 	if (!S_ISREG(st.st_mode))
 		return -ENODEV;
-	r = read_segment_head(fd, first, &head);
+	r = read_segment_head(fd, first, &head, &headless);
 	if (r < 0)
 		return r;
 	s = spill_segment_adopt(head, fd);
@@ -182,6 +180,7 @@ load_segment(struct spill *c, uint64_t first)
 		return -ENOMEM;
 	(void)TAKE_FD(fd);
 	s->bytes = (uint64_t)st.st_size;
+	s->headless = headless;
 	s->sealed = true; /* D4 */
 	spill_segment_list_locked(c, s);
 	return 0;
@@ -320,7 +319,8 @@ allocate(const struct spill_opts *opts, struct spill **ret)
 		return -ENOMEM;
 	*c = (struct spill){.opts = *opts, .dirfd = -1, .position_fd = -1, .event_fd = -1};
 	if (c->opts.segment_bytes == 0)
-		c->opts.segment_bytes = DEFAULT_SEGMENT_BYTES;
+		c->opts.segment_bytes =
+			MAX(DEFAULT_SEGMENT_BYTES, opts->max_disk_bytes / (SPILL_MAX_SEGMENTS / 2));
 	c->spin_max = c->spin = spin_max();
 	lock_init(&c->flush, RANK_POOL, "spill flush");
 	lock_init(&c->send, RANK_CHAN, "spill send");

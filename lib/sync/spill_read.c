@@ -91,8 +91,9 @@ spill_read_block(struct spill_cursor *cur, const struct spill_segment *s, uint64
 		}
 		*damaged_bytes += skip;
 	}
-	*damaged_bytes += limit - cur->offset;
-	cur->offset = limit;
+	if (cur->offset < limit)
+		*damaged_bytes += limit - cur->offset;
+	cur->offset = MAX(cur->offset, limit);
 	cur->at = cur->end;
 	return 0;
 }
@@ -203,7 +204,8 @@ give_up(struct spill *c, const struct source *src, int r)
 {
 	struct spill_cursor *cur = &c->cursor;
 
-	counter_add(&c->damaged_bytes, src->limit - cur->offset);
+	if (cur->offset < src->limit)
+		counter_add(&c->damaged_bytes, src->limit - cur->offset);
 	counter_add(&c->n_lost, src->end - cur->number);
 	cur->offset = src->limit;
 	cur->number = src->end;
@@ -218,7 +220,12 @@ read_segment(struct spill *c, const struct source *src)
 	struct spill_cursor *cur = &c->cursor;
 	struct spill_block_head h;
 	uint64_t damaged = 0, from;
-	int r = spill_read_block(cur, src->segment, src->limit, &h, &damaged);
+	int r;
+
+	if (src->segment->headless && src->moved)
+		damaged = MIN(src->limit, (uint64_t)SPILL_SECTOR_BYTES);
+	cur->damaged |= src->segment->headless;
+	r = spill_read_block(cur, src->segment, src->limit, &h, &damaged);
 
 	counter_add(&c->damaged_bytes, damaged);
 	cur->damaged |= damaged > 0;

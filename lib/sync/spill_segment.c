@@ -92,7 +92,7 @@ random_salt(uint64_t *ret)
 }
 
 int
-spill_segment_stranger(uint64_t first, struct spill_segment_head *ret)
+spill_segment_head(uint64_t first, struct spill_segment_head *ret)
 {
 	ret->first = first;
 	return random_salt(&ret->salt);
@@ -125,7 +125,7 @@ spill_segment_make(struct spill *c, uint64_t first, struct spill_segment **ret)
 {
 	struct spill_segment_head head;
 	struct spill_segment *s;
-	int r = spill_segment_stranger(first, &head), fd = -1;
+	int r = spill_segment_head(first, &head), fd = -1;
 
 	if (r < 0)
 		return r;

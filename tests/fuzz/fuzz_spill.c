@@ -72,7 +72,7 @@ open_dir(void)
 
 /* Everything that is found, then a record of our own: nothing found may hide it. */
 static void
-drain(struct spill *c)
+drain(struct spill *c, size_t total)
 {
 	struct spill_stats st;
 	uint64_t n = 0;
@@ -87,6 +87,7 @@ drain(struct spill *c)
 	assert(n >= 1);
 	spill_get_stats(c, &st);
 	assert(st.n_received == n && n <= st.n_sent);
+	assert(st.damaged_bytes + st.torn_bytes <= total);
 	assert(spill_ack(c) == 0);
 	spill_get_stats(c, &st);
 	assert(st.n_segments == 0 && st.disk_bytes == 0);
@@ -104,7 +105,7 @@ try_segment(const uint8_t *data, size_t size, const uint8_t *second, size_t seco
 		put_file("0000000001000000.seg", second, second_size);
 	c = open_dir();
 	if (c)
-		drain(c);
+		drain(c, size + second_size);
 	remove_all();
 	if (mkdir(dir, 0700) < 0)
 		abort();

@@ -324,8 +324,8 @@ static void
 run_producers(unsigned n_producers, uint64_t n, uint64_t mem, uint64_t disk, bool loop)
 {
 	struct spill *c = spill_at(dir, mem, disk, 128 * KIB, SPILL_AUTO_ACK);
-	struct producer p[8];
-	uint64_t next[8] = {0}, got = 0;
+	struct producer p[16];
+	uint64_t next[16] = {0}, got = 0;
 	int fd = eventfd(0, EFD_CLOEXEC);
 	struct span s[16];
 
@@ -385,9 +385,90 @@ TEST(spill, four_senders_over_the_edge_of_the_disk)
 	run_producers(4, test_scale(1000000), 256, 192 * KIB, false);
 }
 
+TEST(spill, far_more_senders_than_processors)
+{
+	run_producers(16, test_scale(200000), KIB, 64 * MIB, false);
+}
+
 TEST(spill, four_senders_to_an_event_loop)
 {
 	run_producers(4, test_scale(1000000), KIB, 64 * MIB, true);
+}
+
+struct flusher {
+	struct spill *c;
+	struct thread thread;
+	_Atomic uint32_t stop; /* relaxed: only ends the loop */
+	uint64_t n;
+};
+
+static int
+keep_flushing(void *arg)
+{
+	struct flusher *f = arg;
+	int r;
+
+	do {
+		r = spill_flush(f->c);
+		f->n++;
+	} while (r == 0 && !load_rlx(&f->stop));
+	return r;
+}
+
+/* The ring goes to files aside while senders spill, segments go while they are synced, and a
+ * restart in the end finds what was not acked. */
+static void
+run_flushers(uint64_t n, uint64_t mem, enum spill_flags flags)
+{
+	struct spill *c = spill_at(dir, mem, 256 * MIB, 64 * KIB, flags);
+	struct flusher f[2] = {{.c = c}, {.c = c}};
+	struct producer p = {.c = c, .n = n, .step = 1, .len = 40};
+	uint64_t got = 0, acked = 0;
+	struct span s[32];
+
+	for (unsigned i = 0; i < 2; i++)
+		CHECK_INT(thread_start(&f[i].thread, "flusher", keep_flushing, &f[i]), 0);
+	CHECK_INT(thread_start(&p.thread, "producer", produce, &p), 0);
+	while (got < n - n / 10) {
+		int k = spill_recv_many(c, s, 32, NULL, USEC_NEVER);
+
+		CHECK(k > 0);
+		for (int i = 0; i < k; i++)
+			CHECK_INT(record_check(s[i]), got++);
+		if (got - acked > got % 700) {
+			CHECK_INT(spill_ack(c), 0);
+			acked = got;
+		}
+	}
+	CHECK_INT(thread_join(&p.thread), 0);
+	for (unsigned i = 0; i < 2; i++) {
+		store_rlx(&f[i].stop, 1);
+		CHECK_INT(thread_join(&f[i].thread), 0);
+		CHECK(f[i].n > 0);
+	}
+	CHECK_INT(spill_destroy(c), 0);
+	c = spill_at(dir, mem, 256 * MIB, 64 * KIB, flags);
+	while (acked < n)
+		expect(c, acked++);
+	expect_nothing(c);
+	CHECK_INT(spill_ack(c), 0);
+	CHECK_INT(spill_destroy(c), 0);
+	CHECK_INT(n_segment_files(), 0);
+}
+
+TEST(spill, flushes_and_acks_race_with_a_sender_in_memory)
+{
+	run_flushers(test_scale(1000000) + 20000, 4 * MIB, 0);
+}
+
+TEST(spill, flushes_and_acks_race_with_a_sender_over_the_edge)
+{
+	run_flushers(test_scale(1000000) + 20000, 4 * KIB, 0);
+}
+
+TEST(spill, syncs_and_acks_race_with_a_sender_over_the_edge)
+{
+	run_flushers(test_scale(200000) + 2000, 4 * KIB, SPILL_DURABLE);
 }
 
 /* Random sends, receives, acks, flushes and restarts against a plain counter: records are numbers,

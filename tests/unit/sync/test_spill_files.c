@@ -262,24 +262,37 @@ TEST(spill_files, a_damaged_middle_is_skipped_counted_and_told)
 	}
 }
 
-TEST(spill_files, a_damaged_header_costs_one_segment)
+static void
+damage_header_and_drain(const char *path, off_t size)
 {
-	uint64_t first = 0;
-	char path[512];
-	unsigned told;
+	uint64_t first = 0, whole = (uint64_t)size_of(path);
 	struct spill *c;
+	unsigned told;
 
-	fill_directory(0, 8000, 128 * KIB);
-	CHECK(segment_path(1, path) > 4);
 	poke(path, 3, "x", 1);
+	if (size >= 0)
+		CHECK_INT(truncate(path, size), 0);
 	c = spill_at(dir, 64, 64 * MIB, 128 * KIB, 0);
 	CHECK_INT(drain(c, &first, &told) + stats_of(c).n_lost, 8000);
 	CHECK_INT(first, 0);
 	CHECK_INT(told, 1);
 	CHECK(stats_of(c).n_lost > 0);
-	CHECK_INT(spill_ack(c), 0);
-	CHECK_INT(segment_path(0, path), 0);
+	CHECK_INT(stats_of(c).damaged_bytes, size >= 0 ? (uint64_t)size : whole);
 	CHECK_INT(spill_destroy(c), 0);
+}
+
+TEST(spill_files, a_damaged_header_costs_one_segment)
+{
+	static const off_t sizes[] = {-1, 0, 1, 40, 511, 512, 513, 70000};
+	char path[512];
+
+	for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
+		fill_directory(0, 8000, 128 * KIB);
+		CHECK(segment_path(1, path) > 4);
+		damage_header_and_drain(path, sizes[i]);
+		test_dir_remove(dir);
+		dir = test_dir();
+	}
 }
 
 TEST(spill_files, a_lost_segment_is_a_gap_and_no_more)
