@@ -13,7 +13,7 @@ endif()
 install(TARGETS trawl RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 if(TARGET trawld)
   install(TARGETS trawld RUNTIME DESTINATION ${CMAKE_INSTALL_SBINDIR})
-  install(TARGETS trawl-exec RUNTIME DESTINATION ${CMAKE_INSTALL_LIBEXECDIR})
+  install(TARGETS trawl-exec RUNTIME DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/trawl)
 endif()
 
 file(READ systemd/trawld.service unit)

@@ -283,13 +283,10 @@ child_take_result(struct child *c, struct child_result *ret)
 	c->result = (struct child_result){0};
 }
 
-static void
-output_init(struct child_output *out, const struct child_stream *s, struct strbuf *bytes, bool *cut)
+static size_t
+limit_of(const struct child_stream *s)
 {
-	*out = (struct child_output){.fd = -1,
-		.limit_bytes = s->limit_bytes ? s->limit_bytes : LIMIT_DEFAULT_BYTES,
-		.bytes = bytes,
-		.cut = cut};
+	return s->limit_bytes ? s->limit_bytes : LIMIT_DEFAULT_BYTES;
 }
 
 static struct child *
@@ -304,8 +301,10 @@ child_new(const struct child_options *o, usec_t deadline)
 	c->started = clock_mono();
 	c->deadline = deadline;
 	c->epoll_fd = c->timer_fd = c->pid_fd = c->report_fd = c->in_fd = -1;
-	output_init(&c->outputs[0], &o->out, &c->result.out, &c->result.out_cut);
-	output_init(&c->outputs[1], &o->err, &c->result.err, &c->result.err_cut);
+	c->outputs[0] =
+		(struct child_output){-1, limit_of(&o->out), &c->result.out, &c->result.out_cut};
+	c->outputs[1] =
+		(struct child_output){-1, limit_of(&o->err), &c->result.err, &c->result.err_cut};
 	return c;
 }
 

@@ -235,7 +235,7 @@ def test_purge_leaves_nothing():
     box.run("sh", "-c", "rm -r /etc/trawl/trawld.conf.d/*.conf /run/systemd/system/trawld.service.d", check=True)
     box.run("dpkg", "--purge", "trawl", check=True)
     left = box.run("sh", "-c", "ls -d /etc/trawl /var/lib/trawl /run/trawl /usr/bin/trawl /usr/sbin/trawld "
-                               "/usr/libexec/trawl-exec 2>/dev/null; "
+                               "/usr/libexec/trawl 2>/dev/null; "
                                "systemctl list-unit-files --no-legend 'trawld*'").stdout
     assert left.strip() == "", left
 
