@@ -4,11 +4,53 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "sync/lock.h"
+
+/* Guards the list of all snapshots, from create to fini: making and ending them is rare. */
+static struct lock live_lock = LOCK_INITIALIZER(RANK_LEAF, "snapshots");
+static struct list live = LIST_INIT(live);
+
+static void
+enlist(struct snapshot *s)
+{
+	LOCK_SCOPE(&live_lock);
+
+	s->created = clock_mono();
+	list_push_back(&live, &s->live);
+}
+
+static void
+delist(struct snapshot *s)
+{
+	LOCK_SCOPE(&live_lock);
+
+	list_remove(&s->live);
+}
+
+/* A snapshot whose count is zero is readable as long as it is in the list. */
+void
+snapshot_get_stats(struct snapshot_stats *ret)
+{
+	struct snapshot_stats st = {0};
+
+	LOCK_SCOPE(&live_lock);
+	LIST_EACH (&live, link)
+		st.n_live++;
+	if (st.n_live > 1) {
+		const struct snapshot *oldest = LIST_ITEM(live.next, struct snapshot, live);
+
+		st.stale_since = LIST_ITEM(oldest->live.next, struct snapshot, live)->created;
+		st.stale_refs = arc_refs(&oldest->shared.arc);
+	}
+	*ret = st;
+}
+
 static void
 snapshot_fini(struct shared *shared)
 {
 	struct snapshot *s = CONTAINER_OF(shared, struct snapshot, shared);
 
+	delist(s);
 	for (uint32_t i = 0; i < s->n_roots; i++) {
 		free(s->roots[i].name);
 		free(s->roots[i].path);
@@ -31,6 +73,7 @@ snapshot_create(uint32_t n_roots)
 		return NULL;
 	s->n_roots = n_roots;
 	shared_init(&s->shared, snapshot_fini, snapshot_release);
+	enlist(s);
 	return s;
 }
 

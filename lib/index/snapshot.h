@@ -11,6 +11,7 @@
 #pragma once
 
 #include "base/clock.h"
+#include "base/list.h"
 #include "index/tree.h"
 
 enum root_state {
@@ -33,6 +34,8 @@ struct snap_root {
 
 struct snapshot {
 	struct shared shared;
+	struct list live; /* in the list of all snapshots, oldest first (snapshot.c) */
+	usec_t created;   /* monotonic */
 	uint64_t instance, epoch, tick; /* the clock: c:<instance>:<epoch>:<tick> */
 	uint32_t n_roots;
 	struct snap_root roots[];
@@ -42,6 +45,18 @@ struct snapshot {
 struct snapshot *snapshot_create(uint32_t n_roots);
 struct snapshot *snapshot_ref(struct snapshot *s);
 void snapshot_unref(struct snapshot *s); /* NULL is legal */
+
+/** Snapshots that replaced ones are still kept beside. One that stays is a reader that stalls: a
+ *  query that was suspended and forgotten holds the files and maps of every replaced tree in it. */
+struct snapshot_stats {
+	size_t n_live; /* the published one too */
+	/* The oldest when there is a newer one, else zeroes: when that one was made (monotonic),
+	 * and how many references the old one has left. */
+	usec_t stale_since;
+	int64_t stale_refs;
+};
+/** Of the whole process; takes a lock (RANK_LEAF) that nothing waits under. */
+void snapshot_get_stats(struct snapshot_stats *ret);
 
 #define SNAPSHOT_CLOCK_BYTES 64
 /** "c:7f3a:12:90817" into buf. */

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "engine/engine.h"
+#include "sync/thread.h"
 
 /* An engine over one generated tree; walks end with an event, which is what tests wait for. */
 struct fixture {
@@ -350,4 +351,57 @@ TEST(engine, stops_in_the_middle_of_a_walk)
 		engine_stop(f.engine);
 		teardown(&f);
 	}
+}
+
+struct reader {
+	struct fixture *f;
+	_Atomic uint32_t *over;
+};
+
+/* Takes snapshots as fast as it can, and keeps each until it has the next. */
+static int
+read_snapshots(void *arg)
+{
+	struct reader *r = arg;
+	struct snapshot *kept = NULL;
+	int bad = 0;
+
+	while (!load_acq(r->over)) {
+		struct snapshot *s = engine_snapshot(r->f->engine);
+		uint32_t root, entry;
+
+		bad += kept && s->tick < kept->tick;
+		if (kept && kept->roots[0].tree)
+			bad += snapshot_lookup(kept, span_of(kept->roots[0].path), &root, &entry) <
+			       0;
+		snapshot_unref(kept);
+		kept = s;
+	}
+	snapshot_unref(kept);
+	return bad;
+}
+
+TEST(engine, readers_keep_their_snapshots_while_walks_replace_them)
+{
+	unsigned rounds = (unsigned)test_scale(10000);
+	_Atomic uint32_t over = 0;
+	struct snapshot_stats st;
+	struct thread t[3];
+	struct fixture f;
+	struct reader r = {&f, &over};
+
+	setup(&f);
+	for (size_t i = 0; i < ARRAY_LEN(t); i++)
+		CHECK_INT(thread_start(&t[i], "read", read_snapshots, &r), 0);
+	for (unsigned i = 1; i <= rounds; i++) {
+		wait_done(&f, i);
+		CHECK_INT(engine_rescan(f.engine, NULL, NULL), 0);
+	}
+	store_rel(&over, 1);
+	for (size_t i = 0; i < ARRAY_LEN(t); i++)
+		CHECK_INT(thread_join(&t[i]), 0);
+	wait_done(&f, rounds + 1);
+	teardown(&f);
+	snapshot_get_stats(&st);
+	CHECK_INT(st.n_live, 0);
 }

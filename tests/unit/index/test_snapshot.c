@@ -96,3 +96,26 @@ TEST(snapshot, the_clock_is_a_short_text)
 	CHECK_INT(strlen(snapshot_clock(s, buf)), 2 + 16 + 1 + 20 + 1 + 20);
 	snapshot_unref(s);
 }
+
+TEST(snapshot, one_that_is_held_beside_its_successor_shows_in_the_statistics)
+{
+	struct snapshot *old = snapshot_create(0), *now;
+	struct snapshot_stats st;
+	usec_t before = clock_mono();
+
+	snapshot_get_stats(&st);
+	CHECK_INT(st.n_live, 1);
+	CHECK_INT(st.stale_refs, 0);
+	now = snapshot_create(0);
+	(void)snapshot_ref(old);
+	snapshot_get_stats(&st);
+	CHECK_INT(st.n_live, 2);
+	CHECK_INT(st.stale_refs, 2);
+	CHECK(st.stale_since >= before && st.stale_since <= clock_mono());
+	snapshot_unref(old);
+	snapshot_unref(old);
+	snapshot_get_stats(&st);
+	CHECK_INT(st.n_live, 1);
+	CHECK_INT(st.stale_since, 0);
+	snapshot_unref(now);
+}
