@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +19,17 @@ test_scale(unsigned long n)
 	                                                           : 50;
 
 	return n / divide ? n / divide : 1;
+}
+
+unsigned
+test_threads(unsigned n)
+{
+	const char *times = getenv("TRAWL_STRESS_THREADS");
+	cpu_set_t set;
+
+	if (!times || sched_getaffinity(0, sizeof(set), &set) < 0)
+		return n;
+	return (unsigned)CPU_COUNT(&set) * (unsigned)strtoul(times, NULL, 10);
 }
 
 char *

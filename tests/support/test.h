@@ -26,6 +26,8 @@
 	} while (0)
 
 unsigned long test_scale(unsigned long n);
+/** How many threads: n, but in a crowded run (TRAWL_STRESS_THREADS=8x) so many for each CPU. */
+unsigned test_threads(unsigned n);
 
 /** A fresh directory below $TMPDIR, removed by test_dir_remove(); the path is of malloc. */
 char *test_dir(void);
