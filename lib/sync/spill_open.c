@@ -37,7 +37,7 @@ read_position(int fd, struct spill_position *ret)
 
 	for (unsigned i = 0; i < POSITION_SLOTS; i++) {
 		unsigned char slot[SPILL_SLOT_BYTES];
-		ssize_t n = fd_pread_full(fd, slot, sizeof(slot), i * SPILL_SECTOR_BYTES);
+		ssize_t n = fd_pread_full(fd, slot, sizeof(slot), (uint64_t)i * SPILL_SECTOR_BYTES);
 		int r = n < 0 ? (int)n : spill_position_get(slot, (size_t)n, &p);
 
 		if (r == 0 && p.turn >= best.turn)
