@@ -3,8 +3,7 @@
 #include "sync/atomic.h"
 
 #define N_COSTS 64u
-#define TRUST_USEC 3u /* what a clock of microseconds tells apart from nothing */
-#define GROWTH 32u    /* of pieces, at most and at once */
+#define GROWTH 32u /* of pieces, at most and at once */
 
 /* Direct mapped; the later of two functions that share an entry wins. High half: tag of the
  * function; low half: nanoseconds an item + 1, 0 empty. Relaxed: one word, and only an opinion. */
@@ -33,18 +32,16 @@ par_cost_pays(uintptr_t fn, size_t n)
 void
 par_pace_start(struct par_pace *pace, size_t grain)
 {
-	*pace = (struct par_pace){.size = grain, .start = clock_mono()};
-	pace->last = pace->start;
+	*pace = (struct par_pace){.size = grain, .last = clock_mono()};
 }
 
 /* What took less than the clock's microsecond may grow by GROWTH and still be short. */
 void
-par_pace_step(struct par_pace *pace, size_t n, size_t grain)
+par_pace_add(struct par_pace *pace, usec_t took, size_t n, size_t grain)
 {
-	usec_t now = clock_mono(), took = now - pace->last;
 	size_t most, size;
 
-	pace->last = now;
+	pace->busy += took;
 	pace->n_done += n;
 	if (took >= pace->longest) {
 		pace->longest = took;
@@ -56,14 +53,23 @@ par_pace_step(struct par_pace *pace, size_t n, size_t grain)
 	pace->size = MAX(size, grain);
 }
 
+void
+par_pace_step(struct par_pace *pace, size_t n, size_t grain)
+{
+	usec_t now = clock_mono();
+
+	par_pace_add(pace, now - pace->last, n, grain);
+	pace->last = now;
+}
+
 bool
 par_pace_pays(const struct par_pace *pace, size_t n)
 {
 	double per_item;
 
-	if (pace->n_done == 0 || pace->last - pace->start < TRUST_USEC)
+	if (pace->n_done == 0 || pace->busy < PAR_TRUST_USEC)
 		return false;
-	per_item = (double)(pace->last - pace->start) / (double)pace->n_done;
+	per_item = (double)pace->busy / (double)pace->n_done;
 	return per_item * (double)n >= PAR_PAYS_USEC;
 }
 
@@ -83,7 +89,7 @@ void
 par_pace_note(const struct par_pace *pace, uintptr_t fn, size_t unit)
 {
 	size_t n = pace->n_done - pace->n_longest;
-	usec_t took = pace->last - pace->start - pace->longest;
+	usec_t took = pace->busy - pace->longest;
 	uint32_t tag;
 	_Atomic uint64_t *slot = cost_slot(fn, &tag);
 	uint64_t entry;
@@ -94,7 +100,7 @@ par_pace_note(const struct par_pace *pace, uintptr_t fn, size_t unit)
 	}
 	if (n == 0)
 		return;
-	entry = took < TRUST_USEC ? 0 : took * 1000 / n / unit;
+	entry = took < PAR_TRUST_USEC ? 0 : took * 1000 / n / unit;
 	entry = MIN(entry, (uint64_t)UINT32_MAX - 1);
 	entry = (uint64_t)tag << 32 | (entry + 1);
 	if (entry != load_rlx(slot))
