@@ -25,7 +25,7 @@ injector_close(struct injector *in)
 {
 	LOCK_SCOPE(&in->lock);
 
-	store_rel(&in->closed, true);
+	store_sc(&in->closed, true); /* N1 of note: pool sleep (pool_sleep.c) */
 }
 
 static void

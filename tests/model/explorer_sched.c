@@ -12,13 +12,14 @@
 
 #define STACK_BYTES (256u * 1024u)
 #define TLS_MAX 4096u
+#define ROW_MAX 300u
 #define ANYTHING ((const volatile void *)-1) /* of a step that may depend on every other */
 
 enum state { UNUSED, READY, PARKED, JOINING, ENDED };
 
 struct strand {
 	enum state state;
-	const char *name;
+	char name[16];
 	int (*fn)(void *arg);
 	void *arg;
 	int result;
@@ -27,7 +28,8 @@ struct strand {
 	const volatile void *addr;
 	bool writes;
 
-	bool is_paused; /* until another thread writes: `seen_writes` changed */
+	unsigned n_in_row; /* steps since another thread made one */
+	bool is_paused;    /* until another thread writes: `seen_writes` changed */
 	unsigned seen_writes;
 	unsigned n_stale;
 
@@ -288,6 +290,8 @@ go_on(void)
 	if (strands[to].state == PARKED)
 		wake_parked(&strands[to]);
 	strands[to].is_paused = false;
+	if ((int)to != self)
+		strands[to].n_in_row = 0;
 	switch_to(to);
 }
 
@@ -298,6 +302,11 @@ sched_point(const volatile void *addr, bool writes)
 		model_fail("no end after %u steps", run.n_steps - 1);
 	strands[self].addr = addr;
 	strands[self].writes = writes;
+	/* Who goes round and round without a pause meets the end of its time slice. */
+	if (++strands[self].n_in_row % ROW_MAX == 0) {
+		strands[self].is_paused = true;
+		strands[self].seen_writes = n_writes;
+	}
 	if (!sched_is_alone())
 		go_on();
 	n_writes += writes;
@@ -388,12 +397,13 @@ sched_add(const char *name, int (*fn)(void *), void *arg)
 	if (n_strands == MODEL_THREADS)
 		model_fail("more than %u threads", MODEL_THREADS);
 	s->state = READY;
-	s->name = name;
+	(void)snprintf(s->name, sizeof(s->name), "%s", name);
 	s->fn = fn;
 	s->arg = arg;
 	s->addr = NULL;
 	s->writes = false;
 	s->is_paused = false;
+	s->n_in_row = 0;
 	s->n_stale = 0;
 	s->is_begun = false;
 	memset(&s->clocks, 0, sizeof(s->clocks));
