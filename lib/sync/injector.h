@@ -17,8 +17,8 @@ struct injector {
 	 * pool sleep). Lowered relaxed, after the task was taken: too high a value costs one more
 	 * look. */
 	_Atomic uint64_t n_ready[N_TASK_CLASSES];
-	/* Set once under the lock, with release; who acquires it and then finds the lists empty
-	 * knows that nothing will be submitted any more. */
+	/* Set once under the lock; who acquires it and then finds the lists empty knows that
+	 * nothing will be submitted any more. seq_cst, because sleepers look at it once more. */
 	_Atomic bool closed;
 	/* Length of the list. Written under the lock; relaxed: a look that spares taking it. */
 	_Atomic uint64_t n_listed[N_TASK_CLASSES];
