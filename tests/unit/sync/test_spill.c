@@ -584,7 +584,7 @@ TEST(spill, behaves_as_a_queue_under_random_operations)
 	uint64_t base = clock_real();
 
 	(void)fprintf(stderr, "seeds from %llu on\n", (unsigned long long)base);
-	for (uint64_t i = 0; i < 5 + test_scale(5000); i++) {
+	for (uint64_t i = 0; i < 5 + test_scale(1500); i++) {
 		uint64_t seed = i < 5 ? i + 1 : base + i;
 
 		run_model(seed);

@@ -484,7 +484,7 @@ TEST(spill_files, kill_at_any_moment_loses_no_flushed_record)
 	uint64_t first = 0;
 
 	CHECK(sh != MAP_FAILED);
-	for (uint64_t i = 0; i < 4 + test_scale(5000); i++) {
+	for (uint64_t i = 0; i < 4 + test_scale(3000); i++) {
 		uint64_t target = (i * 2654435761u) % 20000;
 		int status;
 		pid_t pid;
