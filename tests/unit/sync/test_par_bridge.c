@@ -74,7 +74,7 @@ flow_fn(void *item, void *result, unsigned worker, void *ctx)
 	uint32_t i = *(uint32_t *)item;
 	struct flow *f = ctx;
 
-	if (worker >= 4 || add_rlx(&f->seen[i], 1) != 0)
+	if (worker >= par_width(pool) || add_rlx(&f->seen[i], 1) != 0)
 		abort();
 	if (f->slow && i % f->slow == 0)
 		sched_yield();
@@ -307,4 +307,17 @@ TEST(par_bridge, a_channel_is_a_source, .init = make_pool, .fini = remove_pool)
 		CHECK_INT(n, 1000);
 		chan_destroy(source.chan);
 	}
+}
+
+TEST(par_bridge, many_more_threads_than_processors)
+{
+	CHECK_INT(pool_create("test", 16, &pool), 0);
+	for (unsigned long i = 0; i < MAX(test_scale(5000), 10ul); i++) {
+		struct flow *f = make_flow(5000);
+
+		f->slow = 1;
+		CHECK_INT(run_flow(f, true, i % 4, i % 3 * 10), 0);
+		CHECK_INT(f->n_emitted, 5000);
+	}
+	pool_destroy(pool);
 }

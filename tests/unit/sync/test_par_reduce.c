@@ -57,7 +57,7 @@ affine_fold(void *acc, size_t lo, size_t hi, unsigned worker, void *ctx)
 	struct affine *f = acc;
 	struct trial *t = ctx;
 
-	if (worker >= 4 || (f->lo != SIZE_MAX && f->hi != lo))
+	if (worker >= par_width(pool) || (f->lo != SIZE_MAX && f->hi != lo))
 		abort();
 	f->lo = f->lo == SIZE_MAX ? lo : f->lo;
 	for (f->hi = lo; f->hi < hi; f->hi++) {
@@ -246,4 +246,14 @@ TEST(par_reduce, a_closed_pool_leaves_the_work_to_the_caller, .init = make_pool,
 	pool_close(pool);
 	check_serial_order(1000, 1, &t);
 	CHECK_INT(t.n_merged, 0);
+}
+
+TEST(par_reduce, many_more_threads_than_processors)
+{
+	struct trial t = {.stop_at = SIZE_MAX, .slow_hi = 5000};
+
+	CHECK_INT(pool_create("test", 16, &pool), 0);
+	for (unsigned long i = 0; i < MAX(test_scale(5000), 10ul); i++)
+		check_serial_order(5000, 1, &t);
+	pool_destroy(pool);
 }
