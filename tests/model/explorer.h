@@ -60,6 +60,9 @@ void sched_tell_ends(void);        /* where the threads are */
 bool sched_is_alone(void);
 bool sched_is_private(const volatile void *addr); /* thread-local storage */
 
+/* explorer_thread.c */
+void thread_ends(void); /* the running thread, behind its function */
+
 /* explorer_memory.c */
 uint64_t memory_latest(volatile void *p, unsigned size);
 

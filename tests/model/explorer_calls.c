@@ -196,6 +196,14 @@ void __tsan_write_range(void *p, size_t n);
 void __tsan_init(void);
 void __tsan_func_entry(void *pc);
 void __tsan_func_exit(void);
+void __tsan_atomic_signal_fence(int order);
+
+/* Of the compiler only; the explorer keeps program order anyway. */
+void
+__tsan_atomic_signal_fence(int order)
+{
+	(void)order;
+}
 
 void
 __tsan_read_range(void *p, size_t n)

@@ -381,6 +381,7 @@ strand_main(void)
 	struct strand *me = &strands[self];
 
 	me->result = me->fn(me->arg);
+	thread_ends();
 	me = &strands[self];
 	run_tell("ends");
 	me->state = ENDED;

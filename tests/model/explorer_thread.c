@@ -73,6 +73,38 @@ thread_set_idle(bool idle)
 	(void)idle;
 }
 
+/* One key, of which each thread has a value. */
+static void (*at_exit_of)(void *value);
+
+int __wrap_pthread_key_create(pthread_key_t *ret, void (*fn)(void *value));
+int __wrap_pthread_setspecific(pthread_key_t key, const void *value);
+
+int
+__wrap_pthread_key_create(pthread_key_t *ret, void (*fn)(void *value))
+{
+	*ret = 0;
+	at_exit_of = fn;
+	return 0;
+}
+
+int
+__wrap_pthread_setspecific(pthread_key_t key, const void *value)
+{
+	(void)key;
+	*sched_own() = (void *)(uintptr_t)value;
+	return 0;
+}
+
+void
+thread_ends(void)
+{
+	void *value = *sched_own();
+
+	*sched_own() = NULL;
+	if (value)
+		at_exit_of(value);
+}
+
 unsigned
 thread_cpus(void)
 {
