@@ -19,9 +19,11 @@
  * integers 1.2 times as fast as one.
  *
  * `grain` is the smallest piece handed to `fn`: the number of items below which a call is not worth
- * its 20-50 ns of bookkeeping. 1 is right for items of a microsecond and more (100 ns in all are lost
- * where they turn out trivial); for a sum take thousands. It is a floor, not a size: pieces grow to some 30 us of work, and shrink where items
- * turn out slow and towards the end, so that all threads end together.
+ * its 20-50 ns of bookkeeping. 1 is right for items of a microsecond and more (100 ns in all are
+ * lost where they turn out trivial); for a sum take thousands. It is a floor, not a size: pieces
+ * grow to some 30 us of work, and shrink where items turn out slow and towards the end, so that all
+ * threads end together. What par cannot split is one piece: where a few very slow items hide among
+ * many trivial ones, they may all lie in one; then bound the pieces by handing out groups.
  *
  * Pieces are handed out in ascending order, at once to whoever is free: low results come first, and
  * an early stop wastes little. The caller works too, therefore par_for() makes progress on a pool
