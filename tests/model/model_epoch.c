@@ -101,7 +101,7 @@ static const struct model models[] = {
 		.preempt = 2,
 		.preempt_long = 3,
 		.keeps = true},
-	WEAKENED("announce", "word", relaxed, "reader 1 reads memory that was freed"),
+	WEAKENED("announce", "word", relaxed, "data race"),
 	WEAKENED("epoch_unpin", "word", relaxed, "race"),
 };
 
