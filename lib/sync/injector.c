@@ -60,8 +60,8 @@ injector_put(struct injector *in, struct task *t, enum task_class cls, struct po
 	t->share = share;
 	if (share && !enter_locked(in, share, t))
 		return 0;
-	(void)add_sc(&in->n_ready[cls], 1);
 	list_locked(in, t);
+	(void)add_sc(&in->n_ready[cls], 1);
 	return 1;
 }
 
@@ -122,8 +122,8 @@ injector_leave_share(struct injector *in, struct pool_share *share)
 	struct task *next = pop_waiting_locked(share);
 
 	if (next) {
-		(void)add_sc(&in->n_ready[next->cls], 1);
 		list_locked(in, next);
+		(void)add_sc(&in->n_ready[next->cls], 1);
 		return true;
 	}
 	if (sub_rel(&share->n_running, 1) == 1)

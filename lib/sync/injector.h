@@ -13,9 +13,9 @@
 
 struct injector {
 	/* Tasks of the class that a worker could take, here or in a worker's deque. Raised with
-	 * seq_cst before the task is put there and read with seq_cst before a worker sleeps (note:
-	 * pool sleep). Lowered relaxed, after the task was taken: too high a value costs one more
-	 * look. */
+	 * seq_cst, here under the lock, for a deque before the push: it is never too low. Read with
+	 * seq_cst before a worker sleeps (note: pool sleep). Lowered relaxed, after the task was
+	 * taken: too high a value costs one more look. */
 	_Atomic uint64_t n_ready[N_TASK_CLASSES];
 	/* Set once under the lock; who acquires it and then finds the lists empty knows that
 	 * nothing will be submitted any more. seq_cst, because sleepers look at it once more. */

@@ -27,8 +27,9 @@ enum token { TOKEN_NONE, TOKEN_WAKE, TOKEN_PARKED };
  * counts as a searcher from then on, not from when it runs, so that a burst of publishers wakes
  * one.
  *
- * A task whose N1 is seen but which is not yet in its place (N2 pending) is looked for in vain by
- * the searcher, which then does not sleep: it comes round again until it is there.
+ * Tasks for the injector are put there before N1, under its lock: who sees the count finds them. A
+ * spawned task, whose N1 is seen but which is not in the deque yet, is looked for in vain by the
+ * searcher, which then does not sleep but yields until it is there.
  *
  * Tokens left over (pool_sleep_end() called without parking, while a waker was on its way) make a
  * later park return at once; every caller of sleeper_park() looks again and loops. Lists and counts

@@ -1,5 +1,7 @@
 #include "sync/worker.h"
 
+#include <sched.h>
+
 #include "sync/join.h"
 #include "sync/park.h"
 
@@ -243,6 +245,8 @@ nap(struct worker *w)
 		thread_set_idle(true);
 		sleeper_park(&w->sleeper);
 		thread_set_idle(false);
+	} else {
+		(void)sched_yield(); /* to who is about to put there what was announced */
 	}
 	pool_sleep_end(&p->sleep, &w->sleeper);
 }
