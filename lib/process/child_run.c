@@ -163,6 +163,8 @@ child_helper_open(const char *path)
 {
 	int lifted, fd = path ? -ENOENT : open_in_build_tree();
 
+	if (fd == -EMFILE || fd == -ENFILE)
+		return fd; /* that it is not there would be a lie */
 	if (fd < 0) {
 		fd = open(path ? path : TRAWL_EXEC_PATH, O_PATH | O_CLOEXEC);
 		if (fd < 0)
