@@ -62,7 +62,7 @@ bool
 fault_off(void)
 {
 	/* The table goes on: what is freed from here on was allocated before. */
-	store_rlx(&fault_plan.at, -1);
+	store_rlx(&fault_plan.at, FAULT_OFF);
 	return fault_hit();
 }
 

@@ -27,6 +27,8 @@ fails(enum fault_kind kind, int error, const void *site)
 	if (!(load_rlx(&fault_plan.kinds) & kind))
 		return false;
 	at = load_rlx(&fault_plan.at);
+	if (at == FAULT_OFF)
+		return false;
 	n = add_rlx(&fault_plan.n_calls, 1);
 	if (at < 0 || (fault_plan.from ? n < at : n != at))
 		return false;

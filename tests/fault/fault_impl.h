@@ -20,11 +20,13 @@ struct fault_site {
 	long n;
 };
 
+#define FAULT_OFF (-2) /* and calls are not counted any more */
+
 /* What fails. */
 struct fault_plan {
 	/* All relaxed: nothing is published by them. */
 	_Atomic unsigned kinds; /* 0: nothing is counted */
-	_Atomic long at;        /* the first to fail; -1 none */
+	_Atomic long at;        /* the first to fail; FAULT_OFF and -1: none */
 	bool from;              /* and all after it; fixed */
 	_Atomic long n_calls;
 	_Atomic long n_failed;
