@@ -260,6 +260,22 @@ n_sent(const struct chan *c)
 	return 0;
 }
 
+static uint64_t
+max_len(const struct chan *c)
+{
+	switch (c->flavor) {
+	case FLAVOR_MPMC:
+		return counter_get(&c->mpmc.max_len);
+	case FLAVOR_SPSC:
+		return counter_get(&c->spsc.max_len);
+	case FLAVOR_LIST:
+		return counter_get(&c->list.max_len);
+	case FLAVOR_ZERO:
+		break;
+	}
+	return 0;
+}
+
 void
 chan_get_stats(const struct chan *c, struct chan_stats *ret)
 {
@@ -267,7 +283,7 @@ chan_get_stats(const struct chan *c, struct chan_stats *ret)
 		.n_sent = n_sent(c),
 		.n_send_waits = counter_get(&c->senders.n_waits),
 		.n_recv_waits = counter_get(&c->receivers.n_waits),
-		.max_len = MAX(counter_get(&c->max_len), chan_len(c)),
+		.max_len = MAX(max_len(c), chan_len(c)),
 		.n_alarms = counter_get(&c->n_alarms),
 		.bytes = load_sc(&c->bytes),
 		.most_bytes = counter_get(&c->most_bytes),

@@ -17,14 +17,16 @@
  * an item heavier than the whole bound passes when it is alone. The items' weights may not change
  * on the way. Light items may overtake a sender whose heavy one does not fit yet.
  *
- * Ownership: an item belongs to the channel from a successful send to the receive. chan_destroy()
- *            hands what is left to `drop` (may be NULL). Senders and receivers must be gone by
- * then. Threads:   any number on both sides; an SPSC channel belongs to one sending and one
- * receiving thread (debug builds abort on another), save that any thread may close. Errors: -EPIPE
- * closed (receivers: closed and drained), -ECANCELED the token fired, -EAGAIN a try found it full
- * or empty, -ETIMEDOUT; -ENOMEM only from sends to an unbounded one. Blocking:  chan_try_*,
- * chan_close(), chan_arm() never sleep on another's progress: where a peer was preempted half way
- * they say -EAGAIN. The others sleep and may hold no lock.
+ * Ownership: an item belongs to the channel from a successful send to the receive.
+ *            chan_destroy() hands what is left to `drop` (may be NULL); senders and receivers must
+ *            be gone by then.
+ * Threads:   any number on both sides; an SPSC channel belongs to one sending and one receiving
+ *            thread (debug builds abort on another), save that any thread may close.
+ * Errors:    -EPIPE closed (receivers: closed and drained), -ECANCELED the token fired, -EAGAIN a
+ *            try found it full or empty, -ETIMEDOUT; -ENOMEM only from sends to an unbounded one.
+ * Blocking:  chan_try_*(), chan_close() and chan_arm() never wait for another's progress: where a
+ *            peer was preempted half way they say -EAGAIN. (Unbounded and rendezvous channels have
+ *            short locks, which they take.) The others sleep; no lock may be held.
  */
 #pragma once
 
@@ -88,8 +90,10 @@ void chan_drop_receiver(struct chan *c);
 size_t chan_len(const struct chan *c);
 struct chan_stats {
 	uint64_t n_sent, n_send_waits, n_recv_waits; /* waits: how often somebody went to sleep */
-	uint64_t max_len;  /* most ever queued; looked at every 16th receive, so up to 15 short */
-	uint64_t n_alarms; /* how often alarm_items was reached from below half of it */
+	/* Most ever queued. Exact where a send ever found it full and for unbounded channels; else
+	 * looked at now and then (bounded: every 256th receive). */
+	uint64_t max_len;
+	uint64_t n_alarms;          /* how often alarm_items was reached from below half of it */
 	uint64_t bytes, most_bytes; /* under way now, most ever; 0 without max_bytes */
 };
 void chan_get_stats(const struct chan *c, struct chan_stats *ret);

@@ -25,29 +25,32 @@ call_looks_ready(struct chan *c, const struct call *call)
 	return call->items ? chan_can_put(c, call->items[0]) : chan_can_take(c);
 }
 
-/* Every so often a budget that has shrunk is tried in full, or it would never pay again. */
-#define SPIN_PROBE 32u
+/* Two that only answer each other and both sleep do so for ever, as a wake-up takes longer than
+ * any budget: so every now and then one looks out for as long as a wake-up takes. */
+#define PROBE_EVERY 32u /* waits */
+#define PROBE_PAUSES 512u
 
 /* Spinning pays when the peer is at work on another CPU, and costs when it is not: the budget
- * halves with each round in vain and doubles with each that paid. */
+ * halves with each round in vain and doubles with each that paid; what was there at once says
+ * nothing. */
 static ssize_t
 call_spin(struct chan *c, const struct call *call)
 {
-	uint32_t budget = load_rlx(&call->side->spin);
-	ssize_t r = -EAGAIN;
+	uint32_t budget = load_rlx(&call->side->spin), pauses = budget, next;
+	ssize_t r = call_try(c, call);
 
-	if (c->spin_max == 0)
-		return call_try(c, call);
-	if (counter_get(&call->side->n_waits) % SPIN_PROBE == 0)
-		budget = c->spin_max;
-	for (uint32_t i = 0; i < budget; i++) {
-		if (call_looks_ready(c, call) && (r = call_try(c, call)) != -EAGAIN)
-			break;
+	if (r != -EAGAIN || c->spin_max == 0)
+		return r;
+	if (counter_get(&call->side->n_waits) % PROBE_EVERY == PROBE_EVERY - 1)
+		pauses = PROBE_PAUSES;
+	for (uint32_t i = 0; i < pauses && r == -EAGAIN; i++) {
 		cpu_pause();
+		if (call_looks_ready(c, call))
+			r = call_try(c, call);
 	}
-	budget = r == -EAGAIN ? MAX(budget / 2, 1u) : MIN(budget * 2, c->spin_max);
-	if (budget != load_rlx(&call->side->spin))
-		store_rlx(&call->side->spin, budget);
+	next = r == -EAGAIN ? MAX(budget / 2, 1u) : MIN(pauses * 2, c->spin_max);
+	if (next != budget)
+		store_rlx(&call->side->spin, next);
 	return r;
 }
 
@@ -119,29 +122,43 @@ call_meet(struct chan *c, const struct call *call, struct stop *stop, usec_t dea
 	return 1;
 }
 
+/* After a try in vain. */
 static ssize_t
 call_run(struct chan *c, const struct call *call, struct stop *stop, usec_t deadline)
 {
 	ssize_t r;
 
-	lock_assert_none();
-	if (stop_requested(stop))
-		return -ECANCELED;
-	r = call_try(c, call);
-	if (LIKELY(r != -EAGAIN))
-		return r;
 	if (c->flavor == FLAVOR_ZERO)
 		return call_meet(c, call, stop, deadline);
 	r = call_spin(c, call);
 	return r == -EAGAIN ? call_wait(c, call, stop, deadline) : r;
 }
 
+/* The fast path of a blocking call. */
+static inline bool
+send_at_once(struct chan *c, void *const *items, size_t n, struct stop *stop, ssize_t *ret)
+{
+	lock_assert_none();
+	*ret = stop_requested(stop) ? -ECANCELED : chan_put(c, items, n);
+	return LIKELY(*ret != -EAGAIN);
+}
+
+static inline bool
+recv_at_once(struct chan *c, void **items, size_t n, struct stop *stop, ssize_t *ret)
+{
+	lock_assert_none();
+	*ret = stop_requested(stop) ? -ECANCELED : chan_take(c, items, n);
+	return LIKELY(*ret != -EAGAIN);
+}
+
 ssize_t
 chan_send_many(struct chan *c, void *const *items, size_t n, struct stop *stop, usec_t deadline)
 {
+	struct call call = {.side = &c->senders, .items = items, .n = n};
+	ssize_t r;
+
 	assert(n > 0);
-	return call_run(
-		c, &(struct call){.side = &c->senders, .items = items, .n = n}, stop, deadline);
+	return send_at_once(c, items, n, stop, &r) ? r : call_run(c, &call, stop, deadline);
 }
 
 ssize_t
@@ -154,9 +171,11 @@ chan_try_send_many(struct chan *c, void *const *items, size_t n)
 ssize_t
 chan_recv_many(struct chan *c, void **ret, size_t n, struct stop *stop, usec_t deadline)
 {
+	struct call call = {.side = &c->receivers, .ret = ret, .n = n};
+	ssize_t r;
+
 	assert(n > 0);
-	return call_run(
-		c, &(struct call){.side = &c->receivers, .ret = ret, .n = n}, stop, deadline);
+	return recv_at_once(c, ret, n, stop, &r) ? r : call_run(c, &call, stop, deadline);
 }
 
 ssize_t

@@ -44,7 +44,7 @@ struct chan {
 	_Atomic uint32_t armed;
 	struct lock lock; /* RANK_CHAN; guards event_fd (held for the write to it) and watchers */
 	int event_fd;
-	struct counter max_len, n_alarms, most_bytes;
+	struct counter n_alarms, most_bytes;
 	_Atomic uint32_t alarmed; /* relaxed: who flips it counts */
 	/* Debug builds: an SPSC channel's two threads, by the address of a thread-local. Relaxed: a
 	 * stranger is found when it finds somebody else's. */
@@ -81,11 +81,20 @@ void side_wake_all(struct chan *c, struct chan_side *side);
 void side_watch(struct chan *c, struct chan_side *side, struct chan_watcher *w);
 void side_unwatch(struct chan *c, struct chan_side *side, struct chan_watcher *w);
 
-/** Wake one waiter that can pass it on (eventcount_notify_one()). */
+/** Is there a waiter, and no wake-up on its way? eventcount_notify_one() does nothing otherwise. */
+static inline bool
+side_needs_one(const struct chan_side *side)
+{
+	uint32_t waiters = load_sc(&side->ec.waiters); /* N2 of note: wakeup (park.c) */
+
+	return UNLIKELY(waiters != 0) && !(waiters & EVENTCOUNT_WAKING);
+}
+
+/** Wake one waiter that can pass it on. */
 static inline void
 side_notify_one(struct chan *c, struct chan_side *side)
 {
-	if (UNLIKELY(load_sc(&side->ec.waiters) != 0)) /* N2 of note: wakeup (park.c) */
+	if (side_needs_one(side))
 		side_wake_one(c, side);
 }
 

@@ -102,6 +102,7 @@ chan_list_recv(struct chan_list *l, void **ret, size_t n)
 	LOCK_SCOPE(&l->recv_lock);
 	head = load_rlx(&l->head);
 	tail = load_sc(&l->tail);
+	counter_max(&l->max_len, (tail & ~CLOSED) - head);
 	n = MIN(n, (tail & ~CLOSED) - head);
 	if (n == 0)
 		return why_empty(tail);

@@ -25,6 +25,7 @@ struct chan_list {
 	_Atomic uint64_t tail;
 
 	ON_OWN_LINE struct lock recv_lock;
+	struct counter max_len;
 	struct segment *first;           /* guarded by recv_lock */
 	_Atomic(struct segment *) spare; /* acquire and release by swap: its bytes change hands */
 };

@@ -34,9 +34,9 @@ chan_signal_event(struct chan *c)
 void
 chan_pass_on(struct chan *c, struct chan_side *side)
 {
-	if (LIKELY(load_sc(&side->ec.waiters) == 0))
+	if (!side_needs_one(side))
 		return;
-	if (side == &c->receivers ? chan_can_take(c) : c->weigh || chan_can_put(c, NULL))
+	if (side == &c->receivers ? chan_can_take(c) : !c->weigh && chan_can_put(c, NULL))
 		side_wake_one(c, side);
 }
 
@@ -56,7 +56,7 @@ check_owner(struct chan *c, int end)
 #endif
 }
 
-static ssize_t
+static inline ssize_t
 put_any(struct chan *c, void *const *items, size_t n)
 {
 	switch (c->flavor) {
@@ -72,7 +72,7 @@ put_any(struct chan *c, void *const *items, size_t n)
 	return -EINVAL;
 }
 
-static ssize_t
+static inline ssize_t
 take_any(struct chan *c, void **ret, size_t n)
 {
 	switch (c->flavor) {
@@ -159,8 +159,15 @@ raise_alarm(struct chan *c)
 		counter_add(&c->n_alarms, 1);
 }
 
-ssize_t
-chan_put(struct chan *c, void *const *items, size_t n)
+static void
+lower_alarm(struct chan *c)
+{
+	if (load_rlx(&c->alarmed) && chan_len(c) < c->alarm_items / 2)
+		store_rlx(&c->alarmed, 0);
+}
+
+static inline ssize_t
+put(struct chan *c, void *const *items, size_t n)
 {
 	ssize_t r;
 
@@ -187,37 +194,8 @@ pass_end(struct chan *c)
 		side_wake_all(c, &c->receivers);
 }
 
-#define LEN_EVERY 16u /* receives between two looks at the length: it costs the senders' line */
-
-/* The head's line is the receivers' anyway. */
-static uint64_t
-n_taken(struct chan *c)
-{
-	switch (c->flavor) {
-	case FLAVOR_MPMC:
-		return load_rlx(&c->mpmc.head);
-	case FLAVOR_SPSC:
-		return load_rlx(&c->spsc.head);
-	case FLAVOR_LIST:
-		return load_rlx(&c->list.head);
-	case FLAVOR_ZERO:
-		break;
-	}
-	return LEN_EVERY - 1;
-}
-
-static void
-note_len(struct chan *c, size_t taken)
-{
-	size_t len = chan_len(c);
-
-	counter_max(&c->max_len, len + taken);
-	if (load_rlx(&c->alarmed) && len < c->alarm_items / 2)
-		store_rlx(&c->alarmed, 0);
-}
-
-ssize_t
-chan_take(struct chan *c, void **ret, size_t n)
+static inline ssize_t
+take(struct chan *c, void **ret, size_t n)
 {
 	ssize_t r;
 
@@ -231,9 +209,22 @@ chan_take(struct chan *c, void **ret, size_t n)
 		side_notify_one(c, &c->senders);
 	chan_pass_on(c, &c->receivers);
 	pass_end(c);
-	if (UNLIKELY(n_taken(c) % LEN_EVERY < (size_t)r))
-		note_len(c, (size_t)r);
+	if (c->alarm_items > 0)
+		lower_alarm(c);
 	return r;
+}
+
+/* One item is the common case, for which the compiler leaves the loops out. */
+ssize_t
+chan_put(struct chan *c, void *const *items, size_t n)
+{
+	return n == 1 ? put(c, items, 1) : put(c, items, n);
+}
+
+ssize_t
+chan_take(struct chan *c, void **ret, size_t n)
+{
+	return n == 1 ? take(c, ret, 1) : take(c, ret, n);
 }
 
 bool

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -154,6 +155,25 @@ TEST(chan_kinds, close_and_token_wake_a_rendezvous_and_the_sender_keeps_its_item
 		stop_fini(&stop);
 	}
 }
+
+#if TRAWL_DEBUG
+static int
+try_send_one(void *arg)
+{
+	struct party *p = arg;
+
+	return chan_try_send(p->chan, number(1));
+}
+
+TEST(chan_kinds, a_second_sender_on_an_spsc_channel_aborts, .signal = SIGABRT)
+{
+	struct party p = {.chan = create(&(struct chan_opts){.cap = 4, .kind = CHAN_SPSC})};
+
+	CHECK_INT(try_send_one(&p), 0);
+	CHECK_INT(thread_start(&p.thread, "second", try_send_one, &p), 0);
+	(void)thread_join(&p.thread);
+}
+#endif
 
 /* Senders number their items, alone or in batches; each receiver sees each sender's numbers ascend,
  * and together they see each number once. */

@@ -103,7 +103,7 @@ TEST(ring, positions_pass_thirty_two_bits)
 		store_sc(&r.slots[(start + i) % 4].seq, 2 * (start + i));
 	store_sc(&s.head, start);
 	store_sc(&s.tail, start);
-	s.head_seen = s.tail_seen = start;
+	s.head_seen = s.tail_seen = s.sent = s.received = start;
 	for (uint64_t i = 0; i < 20; i++) {
 		item = number(i);
 		CHECK_INT(ring_mpmc_send(&r, &item, 1), 1);
