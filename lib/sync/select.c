@@ -22,7 +22,7 @@ struct selection {
 	bool has_offers;
 	struct stop *stop;
 	struct chan_party party;
-	struct chan_watcher watchers[SELECT_MAX];
+	struct chan_watcher *watchers; /* one an arm; written when it is announced */
 };
 
 void
@@ -295,19 +295,18 @@ int
 select_until(struct select_arm *arms, unsigned n, enum select_order order, struct stop *stop,
 	usec_t deadline)
 {
-	struct selection s;
+	struct chan_watcher watchers[SELECT_MAX];
+	struct selection s = {.arms = arms,
+		.n = n,
+		.due = USEC_NEVER,
+		.stop = stop,
+		.party = {.claimed = PARTY_SHUT},
+		.watchers = watchers};
 	int r;
 
 	lock_assert_none();
 	if (stop_requested(stop))
 		return -ECANCELED;
-	s.arms = arms;
-	s.n = n;
-	s.first = 0;
-	s.due = USEC_NEVER;
-	s.has_offers = false;
-	s.stop = stop;
-	s.party = (struct chan_party){.claimed = PARTY_SHUT};
 	select_init(&s, order);
 	r = select_spin(&s);
 	return r == -EAGAIN ? select_wait(&s, deadline) : r;
@@ -316,12 +315,8 @@ select_until(struct select_arm *arms, unsigned n, enum select_order order, struc
 int
 select_try(struct select_arm *arms, unsigned n, enum select_order order)
 {
-	struct selection s;
+	struct selection s = {.arms = arms, .n = n, .due = USEC_NEVER};
 
-	s.arms = arms;
-	s.n = n;
-	s.first = 0;
-	s.due = USEC_NEVER;
 	select_init(&s, order);
 	return try_all(&s);
 }
