@@ -14,9 +14,12 @@
 #define RANDOM_SEC 1.0
 
 /* note: replay. A run is told by its choices. The next run repeats all but the last choice that has
- * an alternative left, takes that, and from there on the first of everything: depth first. */
+ * an alternative left, takes that, and from there on the first of everything: depth first. Written
+ * down, an interruption is "@step:taken", for which steps have a choice is learned (note: private);
+ * the others are numbers in their order. */
 struct choice {
-	uint16_t n, taken;
+	uint16_t n, taken, step;
+	bool seldom;
 };
 
 static struct {
@@ -38,6 +41,9 @@ struct run run;
 static jmp_buf back;
 static char failure[1024];
 static struct model_site *sites, *sites_end;
+static struct model_site *surveyed; /* --survey: weakened to this */
+static int surveyed_order;
+static double search_sec = SEARCH_SEC, random_sec = RANDOM_SEC;
 
 /* Static objects of the program: data and zeroes, and how they were at the start. */
 static struct image {
@@ -59,6 +65,19 @@ draw(unsigned n, bool seldom)
 	return (uint16_t)((state >> 20) % n);
 }
 
+static struct choice interruptions[64]; /* of a replay */
+static unsigned n_interruptions;
+
+static unsigned
+interruption_at(unsigned step)
+{
+	for (unsigned i = 0; i < n_interruptions; i++) {
+		if (interruptions[i].step == step)
+			return interruptions[i].taken;
+	}
+	return 0;
+}
+
 static unsigned
 choose(unsigned n, bool seldom)
 {
@@ -66,10 +85,15 @@ choose(unsigned n, bool seldom)
 
 	if (n < 2)
 		return 0;
+	if (run.is_replay && seldom)
+		return interruption_at(run.n_steps);
 	if (choices.at == MAX_CHOICES)
 		model_fail("more than %u choices", MAX_CHOICES);
 	if (choices.at == choices.n) {
-		*c = (struct choice){.n = (uint16_t)n, .taken = draw(n, seldom)};
+		*c = (struct choice){.n = (uint16_t)n,
+			.taken = draw(n, seldom),
+			.step = (uint16_t)run.n_steps,
+			.seldom = seldom};
 		choices.n++;
 	} else if (run.is_replay) {
 		c->n = (uint16_t)n;
@@ -151,6 +175,8 @@ weaken(struct model_site *site)
 		if (weakens(&run.model->weaken[i], site))
 			site->weakened = run.model->weaken[i].order;
 	}
+	if (site == surveyed)
+		site->weakened = surveyed_order;
 }
 
 void
@@ -235,7 +261,7 @@ now_sec(void)
 {
 	struct timespec ts;
 
-	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
+	(void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts); /* however busy the machine is */
 	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
 }
 
@@ -291,10 +317,15 @@ search(unsigned bound, double end_sec, struct tally *t, enum verdict *ret)
 	run.preempt_max = bound;
 	choices.n = 0;
 	do {
+		run.learned = false;
 		*ret = run_counted(t);
 		if (*ret == FAILED || is_late(t, end_sec))
 			return false;
-	} while (next_path());
+		if (run.learned) {
+			memory_begin_search();
+			choices.n = 0;
+		}
+	} while (run.learned || next_path());
 	t->bound = bound;
 	return true;
 }
@@ -323,11 +354,12 @@ explore(const struct model *m, struct tally *ret)
 	enum verdict verdict = RAN;
 
 	*ret = (struct tally){0};
+	memory_forget();
 	set_up(m);
-	while (bound <= most && search(bound, began + factor * SEARCH_SEC, ret, &verdict))
+	while (bound <= most && search(bound, began + factor * search_sec, ret, &verdict))
 		bound++;
 	if (verdict != FAILED && bound <= most)
-		verdict = search_at_random(now_sec() + factor * RANDOM_SEC, ret);
+		verdict = search_at_random(now_sec() + factor * random_sec, ret);
 	ret->seconds = now_sec() - began;
 	return verdict;
 }
@@ -352,6 +384,15 @@ tell_tally(const struct model *m, const struct tally *t, bool ok, bool failed)
 }
 
 static void
+tell_choice(const struct choice *c)
+{
+	if (!c->seldom)
+		printf("%u,", c->taken);
+	else if (c->taken > 0)
+		printf("@%u:%u,", c->step, c->taken);
+}
+
+static void
 tell_failure(void)
 {
 	printf("  the run:\n");
@@ -360,19 +401,36 @@ tell_failure(void)
 	run.telling = false;
 	printf("  %s\n  again: --replay '", failure);
 	for (unsigned i = 0; i < choices.n; i++)
-		printf("%s%u", i ? "," : "", choices.path[i].taken);
+		tell_choice(&choices.path[i]);
 	printf("' \"%s\"\n", run.model->name);
+}
+
+static void
+read_path(const char *path)
+{
+	while (*path) {
+		bool seldom = *path == '@';
+		char *end;
+		struct choice c = {.taken = (uint16_t)strtoul(path + seldom, &end, 10)};
+
+		if (seldom) {
+			c.step = c.taken;
+			c.taken = (uint16_t)strtoul(end + 1, &end, 10);
+			interruptions[n_interruptions++ % ARRAY_LEN(interruptions)] = c;
+		} else {
+			choices.path[choices.n++ % MAX_CHOICES] = c;
+		}
+		path = *end ? end + 1 : end;
+	}
 }
 
 /* One run, told. */
 static bool
 replay(const struct model *m, const char *path)
 {
-	char *end;
-
 	set_up(m);
-	for (; *path; path = *end ? end + 1 : end)
-		choices.path[choices.n++].taken = (uint16_t)strtoul(path, &end, 10);
+	read_path(path);
+	run.preempt_max = MAX(run.preempt_max, MODEL_ALL - 1);
 	run.is_replay = run.telling = true;
 	if (run_once() != FAILED)
 		return true;
@@ -418,6 +476,46 @@ run_model(const struct model *m, bool verbose)
 }
 
 static void
+survey_site(const struct model *m, struct model_site *site, int order)
+{
+	struct tally t;
+	enum verdict verdict;
+
+	surveyed = site;
+	surveyed_order = order;
+	verdict = explore(m, &t);
+	surveyed = NULL;
+	printf("  %-22s %-26s %-30s %s -> %-8s %s\n", m->name, site->func, site->expr,
+		order_name(site->order), order_name(order), verdict == FAILED ? failure : "-");
+	(void)fflush(stdout);
+}
+
+/* Which orders does the model prove? Each place that it meets is weakened alone: "-" says that
+ * nothing was found. What a twin can be made of. */
+static bool
+survey(const struct model *m)
+{
+	static bool is_met[1024];
+	size_t n = MIN((size_t)(sites_end - sites), ARRAY_LEN(is_met));
+	struct tally t;
+
+	search_sec = 1;
+	random_sec = 0.5;
+	if (m->fails || explore(m, &t) == FAILED)
+		return m->fails != NULL;
+	for (size_t i = 0; i < n; i++)
+		is_met[i] = sites[i].is_met;
+	for (size_t i = 0; i < n; i++) {
+		if (!is_met[i] || sites[i].order == memory_order_relaxed)
+			continue;
+		if (sites[i].order == memory_order_seq_cst)
+			survey_site(m, &sites[i], memory_order_acq_rel);
+		survey_site(m, &sites[i], memory_order_relaxed);
+	}
+	return true;
+}
+
+static void
 catch_faults(void)
 {
 	static char stack[65536];
@@ -439,23 +537,29 @@ is_named(const struct model *m, int argc, char **argv)
 	return argc == 0;
 }
 
-/* -v: twins tell their runs too. --replay CHOICES NAME: what a failure said. */
+/* -v: twins tell their runs too. --replay CHOICES NAME: what a failure said. --survey. */
 int
 model_main(int argc, char **argv, const struct model *models, size_t n)
 {
 	const char *path = NULL;
-	bool verbose = false, ok = true;
+	bool verbose = false, surveys = false, ok = true;
 	int first = 1;
 
 	catch_faults();
 	if (argc > 1 && strcmp(argv[1], "-v") == 0)
 		verbose = ++first;
+	if (argc > 1 && strcmp(argv[1], "--survey") == 0)
+		surveys = ++first;
 	if (argc > 3 && strcmp(argv[1], "--replay") == 0) {
 		path = argv[2];
 		first = 3;
 	}
 	for (size_t i = 0; i < n; i++) {
-		if (is_named(&models[i], argc - first, argv + first))
+		if (!is_named(&models[i], argc - first, argv + first))
+			continue;
+		if (surveys)
+			ok &= survey(&models[i]);
+		else
 			ok &= path ? replay(&models[i], path) : run_model(&models[i], verbose);
 	}
 	return ok ? 0 : 1;

@@ -34,6 +34,7 @@ struct run {
 	bool is_replay; /* of choices that say nothing of their alternatives */
 	unsigned n_steps, n_preempts, n_spurious;
 	uint64_t now; /* of the model's clock */
+	bool learned; /* of an object that it is shared: note: private */
 };
 extern struct run run;
 
@@ -65,6 +66,12 @@ void thread_ends(void); /* the running thread, behind its function */
 
 /* explorer_memory.c */
 uint64_t memory_latest(volatile void *p, unsigned size);
+const char *order_name(int order);
+/** Before a step: may an interruption here matter to another thread (note: private)? run.learned
+ * says that the search has to begin again. */
+bool memory_is_point(const volatile void *addr, bool writes);
+void memory_begin_search(void);
+void memory_forget(void); /* another model */
 
 /* explorer_shadow.c */
 void shadow_reset(void);

@@ -22,6 +22,17 @@ struct location {
 
 static struct location locations[N_LOCATIONS];
 
+/* note: private. An interruption before a step that concerns nobody else may as well come before
+ * the next step that does: the schedules are the same to everybody. Which addresses concern others
+ * is learned from the runs of a model; when one is found to, the search begins again, so that the
+ * one that comes to its end had them all as points of choice. An address may be of two objects in
+ * two runs: then it is shared if both together are. */
+static struct {
+	uintptr_t addr;
+	uint8_t readers, writers; /* one bit a thread */
+	bool is_point;            /* since the search last began */
+} uses[N_LOCATIONS];
+
 static const char *const order_names[] = {
 	[memory_order_relaxed] = "relaxed",
 	[memory_order_consume] = "consume",
@@ -30,6 +41,52 @@ static const char *const order_names[] = {
 	[memory_order_acq_rel] = "acq_rel",
 	[memory_order_seq_cst] = "seq_cst",
 };
+
+void
+memory_forget(void)
+{
+	memset(uses, 0, sizeof(uses));
+}
+
+static bool
+is_shared(uint8_t readers, uint8_t writers)
+{
+	uint8_t all = readers | writers;
+
+	return writers != 0 && (all & (all - 1)) != 0;
+}
+
+void
+memory_begin_search(void)
+{
+	for (unsigned i = 0; i < N_LOCATIONS; i++)
+		uses[i].is_point = is_shared(uses[i].readers, uses[i].writers);
+}
+
+bool
+memory_is_point(const volatile void *p, bool writes)
+{
+	uintptr_t addr = (uintptr_t)p;
+	unsigned i = (unsigned)((addr * 0x9e3779b97f4a7c15ull) >> 50) % N_LOCATIONS;
+	unsigned n_tried = 0;
+
+	while (uses[i].addr != 0 && uses[i].addr != addr) {
+		i = (i + 1) % N_LOCATIONS;
+		if (++n_tried == N_LOCATIONS)
+			return true;
+	}
+	uses[i].addr = addr;
+	*(writes ? &uses[i].writers : &uses[i].readers) |= (uint8_t)(1u << self);
+	if (!uses[i].is_point && is_shared(uses[i].readers, uses[i].writers))
+		run.learned = true;
+	return uses[i].is_point;
+}
+
+const char *
+order_name(int order)
+{
+	return order_names[order];
+}
 
 static uint64_t
 read_bytes(const volatile void *p, unsigned size)

@@ -295,6 +295,15 @@ go_on(void)
 	switch_to(to);
 }
 
+/* Sleep sets and runs at random do without note: private (explorer_memory.c). */
+static bool
+is_point(const volatile void *addr, bool writes)
+{
+	if (run.preempt_max >= MODEL_ALL - 1 || addr == ANYTHING || strands[self].is_paused)
+		return true;
+	return memory_is_point(addr, writes);
+}
+
 void
 sched_point(const volatile void *addr, bool writes)
 {
@@ -307,7 +316,7 @@ sched_point(const volatile void *addr, bool writes)
 		strands[self].is_paused = true;
 		strands[self].seen_writes = n_writes;
 	}
-	if (!sched_is_alone())
+	if (!sched_is_alone() && is_point(addr, writes))
 		go_on();
 	n_writes += writes;
 }
