@@ -49,8 +49,7 @@ struct ring_mpmc {
 	struct counter max_len; /* looked at when full and every RING_MPMC_LOOK-th receive */
 };
 
-/* Whoever looks at the length takes the senders' line away from them: at every 16th receive four
- * senders to one receiver took 50 ns an item instead of 20. */
+/* Whoever looks at the length takes the senders' line away from them, so it is not done often. */
 #define RING_MPMC_LOOK 256u
 
 /** `cap` is a power of two. -ENOMEM. */
