@@ -5,8 +5,8 @@
 #include "base/vec.h"
 #include "catalog/schema.h"
 #include "catalog/state_lock.h"
-#include "sync/chan.h"
 #include "sync/future.h"
+#include "sync/select.h"
 #include "sync/thread.h"
 
 #include <errno.h>
@@ -19,6 +19,8 @@
 #define DB_NAME "catalog.db"
 #define STATE_PATH_MAX_BYTES 490
 #define MAX_REQUESTS 64u
+/* The log is emptied when nobody asks, and at the latest after so many commits. */
+#define CHECKPOINT_IDLE_USEC USEC_PER_SEC
 #define COMMITS_PER_CHECKPOINT 64u
 
 struct catalog {
@@ -43,31 +45,56 @@ struct request {
 	struct future result;
 };
 
-/* Between requests, so that nobody waits for it. A failure costs nothing but room: the log stays,
- * and is read at the next open. */
+/* Nobody waits for it. A failure costs nothing but room: the log stays, and is read at the next
+ * open. */
 static void
-checkpoint_sometimes(struct catalog *c)
+checkpoint(struct catalog *c)
 {
 	struct err err = {0};
 
-	if (c->n_commits < COMMITS_PER_CHECKPOINT)
-		return;
 	c->n_commits = 0;
 	if (db_checkpoint(c->db, &err) < 0)
 		log_debug("could not checkpoint: %s", err.what);
 }
 
+static void
+answer(struct catalog *c, struct request *q)
+{
+	future_set(&q->result, q->run(c, q->arg, q->err), NULL);
+	if (c->n_commits >= COMMITS_PER_CHECKPOINT)
+		checkpoint(c);
+}
+
+/* The next request; or NULL, when none came for so long that there is time for a checkpoint, or
+ * with -EPIPE when there will be no more. */
+static int
+next_request(struct catalog *c, struct request **ret)
+{
+	struct select_arm arms[] = {
+		select_recv(c->requests),
+		c->n_commits ? select_after(clock_deadline(CHECKPOINT_IDLE_USEC)) : select_never(),
+	};
+	int fired;
+
+	thread_set_idle(true);
+	fired = select_until(arms, ARRAY_LEN(arms), SELECT_BIASED, NULL, USEC_NEVER);
+	thread_set_idle(false);
+	*ret = fired == 0 ? arms[0].item : NULL;
+	return fired == 0 ? arms[0].result : 0;
+}
+
+/* Until the channel is closed and all that was sent is answered. */
 static int
 serve(void *arg)
 {
 	struct catalog *c = arg;
-	void *item;
+	struct request *q;
 
-	while (chan_recv(c->requests, &item, NULL) == 0) {
-		struct request *q = item;
-
-		future_set(&q->result, q->run(c, q->arg, q->err), NULL);
-		checkpoint_sometimes(c);
+	while (next_request(c, &q) == 0) {
+		if (q)
+			answer(c, q);
+		else
+			checkpoint(c);
 	}
 	return 0;
 }

@@ -6,9 +6,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/inotify.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -610,4 +612,26 @@ TEST(catalog, acknowledged_commits_survive_kill_9)
 		return without("threads in a child");
 	for (size_t i = 0; i < ARRAY_LEN(acks); i++)
 		kill_after(acks[i]);
+}
+
+TEST(catalog, empties_its_log_when_nobody_asks)
+{
+	struct catalog *c = must_open();
+	int in = inotify_init1(IN_CLOEXEC), log;
+	struct pollfd changed = {.fd = in, .events = POLLIN};
+	char events[4096];
+	struct stat st;
+
+	CHECK_INT(catalog_set(c, "key", "value", NULL), 0);
+	log = openat(dirfd_, "catalog.db-wal", O_RDONLY | O_CLOEXEC);
+	(void)snprintf(events, sizeof(events), "%s/catalog.db-wal", dir);
+	CHECK(inotify_add_watch(in, events, IN_MODIFY) >= 0);
+	while (fstat(log, &st) == 0 && st.st_size > 0) {
+		cr_assert(poll(&changed, 1, 20000) == 1, "the log stays");
+		CHECK(read(in, events, sizeof(events)) > 0);
+	}
+	CHECK_INT(st.st_size, 0);
+	(void)close(log);
+	(void)close(in);
+	catalog_close(c);
 }
