@@ -259,6 +259,16 @@ engine_open(struct engine *e, const struct engine_config *cfg, struct err *err)
 	return load(e, cfg, err);
 }
 
+/* A quarter of the pool, and one thread at least, is kept for the reads of queries, however many
+ * walks hang in dead mounts. */
+static unsigned
+walk_threads(const struct pool *io)
+{
+	unsigned n = pool_threads(io);
+
+	return MAX(n - MAX(n / 4, 1u), 1u);
+}
+
 int
 engine_create(const struct engine_config *cfg, struct engine **ret, struct err *err)
 {
@@ -272,6 +282,7 @@ engine_create(const struct engine_config *cfg, struct engine **ret, struct err *
 	e->walk_width = cfg->walk_width;
 	e->on_event = cfg->on_event;
 	e->ctx = cfg->ctx;
+	pool_share_init(&e->walks, walk_threads(cfg->io));
 	lock_init(&e->lock, RANK_ENGINE, "engine");
 	stop_init(&e->stop, NULL);
 	list_init(&e->retired);
@@ -330,6 +341,7 @@ engine_destroy(struct engine *e)
 	strings_free(e->own_dirs);
 	free(e->state_dir);
 	stop_fini(&e->stop);
+	pool_share_fini(&e->walks);
 	lock_fini(&e->lock);
 	free(e);
 }

@@ -12,17 +12,15 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "index/tree_build.h"
+#include "sync/scope.h"
 
-/* The thread that runs the walk while the root's own thread builds. */
+/* One walk. A thread of its own runs it while the root's thread builds. */
 struct walker {
-	struct thread thread;
 	struct walk_opts opts;
 	struct root *root;
-	struct chan *chan; /* of struct walk_batch */
-	struct stop stop;  /* child of the root's: also fired when building fails */
+	struct chan *chan; /* of struct walk_batch; bounded in items and in bytes */
 	struct walk_stats stats;
 	usec_t began_mono;
-	struct err err;
 };
 
 static void
@@ -31,14 +29,23 @@ drop_batch(void *item)
 	walk_batch_destroy(item);
 }
 
+static size_t
+weigh_batch(const void *item)
+{
+	const struct walk_batch *batch = item;
+
+	return batch->arena.total_bytes;
+}
+
 static int
-walker_main(void *arg)
+walk_main(void *arg, struct stop *stop)
 {
 	struct walker *w = arg;
 	struct walk_entry root;
-	int r = walk_run(
-		&w->opts, w->root->engine->io, w->chan, &w->stop, &w->stats, &root, &w->err);
+	int r;
 
+	thread_doing("walks %s", w->root->path);
+	r = walk_run(&w->opts, w->root->engine->io, w->chan, stop, &w->stats, &root, thread_err());
 	chan_close(w->chan); /* the builder receives what was sent, then learns of the end */
 	return r;
 }
@@ -112,8 +119,7 @@ build_batch(struct tree_builder *b, const struct walk_batch *batch, struct arena
 	return 0;
 }
 
-/* Receive until the walk is over. After a failure the rest is received and dropped, so that no
- * walking thread stays blocked on a full channel. */
+/* Receive until the walk is over, or building fails. */
 static int
 build_all(struct walker *w, struct tree_builder *b)
 {
@@ -121,34 +127,29 @@ build_all(struct walker *w, struct tree_builder *b)
 	int r = 0;
 	void *item;
 
-	while (chan_recv(w->chan, &item, NULL) == 0) {
-		if (r == 0) {
-			r = build_batch(b, item, &scratch);
-			if (r < 0)
-				stop_request(&w->stop);
-		}
+	while (r == 0 && chan_recv(w->chan, &item, NULL) == 0) {
+		r = build_batch(b, item, &scratch);
 		walk_batch_destroy(item);
 	}
 	arena_fini(&scratch);
 	return r;
 }
 
+/* A walk that fails closes the channel, so building ends. When building fails, leaving the scope
+ * fires its token, which wakes workers that wait for room in the channel, and joins the walk. */
 static int
 walk_and_build(struct walker *w, struct tree_builder *b, struct err *err)
 {
-	int built, walked, r;
+	SCOPE(s, &w->root->stop);
+	int r;
 
-	r = thread_start(&w->thread, "walk", walker_main, w);
+	if (scope_spawn(&s, "walk", walk_main, w) < 0)
+		return scope_join(&s, err);
+	r = build_all(w, b);
 	if (r < 0)
-		return err_set(err, r, "could not start a thread: %s", err_reason(r));
-	built = build_all(w, b);
-	walked = thread_join(&w->thread);
-	if (built < 0)
-		return err_set(err, built, "could not collect the entries of \"%s\": %s",
-			w->root->path, err_reason(built));
-	if (walked < 0)
-		*err = w->err;
-	return walked;
+		return err_set(err, r, "could not collect the entries of \"%s\": %s", w->root->path,
+			err_reason(r));
+	return scope_join(&s, err);
 }
 
 static void
@@ -309,29 +310,48 @@ run(struct walker *w, struct err *err)
 	return commit(r, b, w, began, err);
 }
 
+static int
+make_chan(struct walker *w)
+{
+	return chan_create_with(
+		&(struct chan_opts){
+			.cap = ENGINE_BATCHES,
+			.drop = drop_batch,
+			.max_bytes = ENGINE_BATCH_BYTES,
+			.weigh = weigh_batch,
+		},
+		&w->chan);
+}
+
+/* The channel goes with its walk; what it tells of back-pressure stays. */
+static void
+count_waits(struct engine *e, const struct chan *c)
+{
+	struct chan_stats s;
+
+	chan_get_stats(c, &s);
+	counter_add(&e->n_batches, s.n_sent);
+	counter_add(&e->n_walk_waits, s.n_send_waits);
+	counter_add(&e->n_build_waits, s.n_recv_waits);
+	counter_max(&e->most_batch_bytes, s.most_bytes);
+}
+
 int
 indexer_run(struct root *r, struct err *err)
 {
-	struct walker *w = calloc(1, sizeof(*w));
+	AUTO(freep) struct walker *w = calloc(1, sizeof(*w));
 	int code = -ENOMEM;
 
-	if (!w)
+	if (!w || make_chan(w) < 0)
 		return err_set(err, code, "could not walk \"%s\": out of memory", r->path);
 	w->root = r;
 	w->began_mono = clock_mono();
 	w->opts = root_walk_opts(r);
-	w->chan = chan_create(ENGINE_BATCHES, drop_batch);
-	stop_init(&w->stop, &r->stop);
 	counter_add(&r->engine->n_walks, 1);
-	if (w->chan) {
-		show_stats(r, &w->stats);
-		code = run(w, err);
-		show_stats(r, NULL);
-	} else {
-		(void)err_set(err, code, "could not walk \"%s\": out of memory", r->path);
-	}
-	stop_fini(&w->stop);
+	show_stats(r, &w->stats);
+	code = run(w, err);
+	show_stats(r, NULL);
+	count_waits(r->engine, w->chan);
 	chan_destroy(w->chan);
-	free(w);
 	return code;
 }

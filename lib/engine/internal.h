@@ -14,7 +14,8 @@ struct engine {
 	struct catalog *catalog;
 	struct pool *io;
 	unsigned walk_width;
-	char **own_dirs; /* NULL-terminated, the state directory first */
+	struct pool_share walks; /* what all walks together may hold of `io` */
+	char **own_dirs;         /* NULL-terminated, the state directory first */
 	void (*on_event)(void *ctx, bool trouble, const char *text);
 	void *ctx;
 	struct stop stop;
@@ -35,12 +36,15 @@ struct engine {
 	struct list retired; /* struct root.link */
 
 	struct counter n_walks, n_commits;
+	/* Of the channels between walks and builders, added when a walk has ended. */
+	struct counter n_batches, n_walk_waits, n_build_waits, most_batch_bytes;
 	struct counter next_file; /* makes segment names unique within an epoch */
 };
 
 #define ENGINE_SEGMENT_DIR "segments"
 #define ENGINE_MAX_ROOTS 256u
 #define ENGINE_BATCHES 64u /* bound of the channel between walk and builder, in batches */
+#define ENGINE_BATCH_BYTES (8u << 20) /* and in memory, whatever names cost */
 
 /** Build a snapshot of the roots as they are and publish it. -ENOMEM leaves the old one. */
 int engine_publish_locked(struct engine *e);

@@ -222,7 +222,7 @@ reap(struct engine *e)
 	LIST_EACH (&e->retired, link) {
 		struct root *r = LIST_ITEM(link, struct root, link);
 
-		if (r->thread.started && !load_acq(&r->ended))
+		if (!root_ended(r))
 			continue;
 		list_remove(link);
 		root_destroy(r);

@@ -168,6 +168,14 @@ root_join(struct root *r)
 	(void)thread_join(&r->thread);
 }
 
+bool
+root_ended(struct root *r)
+{
+	int ignored;
+
+	return thread_join_until(&r->thread, clock_mono(), &ignored) == 0;
+}
+
 int
 root_begin_commit(struct root *r)
 {
@@ -256,6 +264,7 @@ root_walk_opts(const struct root *r)
 		.other_roots = (const char *const *)r->other_roots,
 		.own_dirs = (const char *const *)r->engine->own_dirs,
 		.width = r->engine->walk_width,
+		.share = &r->engine->walks,
 	};
 }
 
@@ -266,8 +275,10 @@ next_wish(struct root *r)
 	struct engine *e = r->engine;
 
 	LOCK_SCOPE(&e->lock);
+	thread_set_idle(true);
 	while (!r->wanted && !r->stopping)
 		cond_wait(&r->changed, &e->lock);
+	thread_set_idle(false);
 	if (r->stopping)
 		return 0;
 	r->wanted = false;
@@ -339,8 +350,6 @@ root_main(void *arg)
 		else
 			report_done(r);
 	}
-	store_rel(&r->ended,
-		1); /* pairs with load_acq in reload.c: the thread touches nothing after */
 	return 0;
 }
 

@@ -2,8 +2,8 @@
  * root: one indexed tree of the engine and the thread that walks it. Internal to lib/engine.
  *
  * The thread lives as long as the root and sleeps while nothing is wanted. A walk is: listings from
- * walk_run() (in a second thread, on the I/O pool) through a bounded channel into a tree builder,
- * then
+ * walk_run() (in a second thread, of a scope, on the I/O pool) through a channel that is bounded in
+ * items and bytes into a tree builder, then
  *
  *     file synced -> catalog commit -> publish -> replaced file unlinked          (note: commit
  * order)
@@ -51,8 +51,6 @@ struct root {
 	struct stop stop; /* child of the engine's */
 	bool forget;      /* retired, and not yet forgotten by the catalog */
 	struct list link; /* on engine.retired or unlinked */
-	/* Release when the thread is about to return, acquire by who reaps it without blocking. */
-	_Atomic uint32_t ended;
 };
 
 /** `all` is the whole configuration: roots below this one are left to themselves. */
@@ -71,6 +69,8 @@ void root_stop(struct root *r);
 void root_stop_locked(struct root *r);
 /** root_stop() and wait for its thread. */
 void root_join(struct root *r);
+/** Has its thread ended? Never waits for one that hangs in the kernel. */
+bool root_ended(struct root *r);
 /** Nothing of a root is committed outside of these two. -ECANCELED once it is to stop. */
 int root_begin_commit(struct root *r);
 void root_end_commit(struct root *r);

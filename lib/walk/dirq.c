@@ -78,9 +78,10 @@ dir_is_within(const struct dir *d, uint64_t dev, uint64_t ino)
 }
 
 void
-dirq_init(struct dirq *q, struct pool *io, unsigned max_kept, struct walk_stats *stats)
+dirq_init(struct dirq *q, struct pool *io, struct pool_share *share, unsigned max_kept,
+	struct walk_stats *stats)
 {
-	*q = (struct dirq){.io = io, .stats = stats, .max_kept = max_kept};
+	*q = (struct dirq){.io = io, .share = share, .stats = stats, .max_kept = max_kept};
 	lock_init(&q->lock, RANK_WALK, "dirq");
 	cond_init(&q->ended);
 	cond_init(&q->freed);
@@ -172,6 +173,12 @@ dirq_hire(struct dirq *q, struct dirq_worker *k)
 	rest_locked(q, k);
 }
 
+int
+dirq_submit(struct dirq *q, struct dirq_worker *k)
+{
+	return pool_submit_share(q->io, &k->task, TASK_INDEX, q->share);
+}
+
 /* Submit up to n idle workers. Under the lock: a worker whose task starts at once cannot become
  * idle again before he is off the list. */
 static int
@@ -180,7 +187,7 @@ wake_locked(struct dirq *q, size_t n)
 	for (; n > 0 && !list_empty(&q->idle); n--) {
 		struct dirq_worker *k = LIST_ITEM(q->idle.next, struct dirq_worker, idle);
 
-		if (pool_submit(q->io, &k->task, TASK_INDEX) < 0)
+		if (dirq_submit(q, k) < 0)
 			return -ECANCELED;
 		list_remove(&k->idle);
 		(void)sub_rlx(&q->n_idle, 1);

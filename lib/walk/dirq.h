@@ -74,13 +74,14 @@ struct brood_name {
 };
 
 struct dirq_worker {
-	struct task task; /* `run` is fixed; submitted by the queue, and by itself to give way */
+	struct task task; /* `run` is fixed; submitted with dirq_submit() */
 	struct list idle; /* on dirq.idle, or unlinked while he runs. Guarded by dirq.lock */
 };
 
 struct dirq {
 	/* Fixed at init. */
 	struct pool *io;
+	struct pool_share *share; /* what the workers' tasks run in; may be NULL */
 	struct walk_stats *stats;
 
 	struct lock lock;  /* RANK_WALK; the pool's is taken under it */
@@ -102,7 +103,8 @@ struct dirq {
 	_Atomic unsigned n_idle;
 };
 
-void dirq_init(struct dirq *q, struct pool *io, unsigned max_kept, struct walk_stats *stats);
+void dirq_init(struct dirq *q, struct pool *io, struct pool_share *share, unsigned max_kept,
+	struct walk_stats *stats);
 /** Drops what still waits. Workers are idle. */
 void dirq_fini(struct dirq *q);
 
@@ -111,6 +113,10 @@ void dirq_hire(struct dirq *q, struct dirq_worker *k);
 /** Have the workers do all there is to do, beginning with the root, whose reference moves to the
  *  queue: 0, what dirq_fail() said first, or -ECANCELED when the pool is closed. */
 int dirq_run(struct dirq *q, struct dir *root);
+/** Queue the worker's task, who is not idle: after those of other walks that wait for a turn, for a
+ *  walk is no continuation of its submitter's work but one of several that want to get on. -EPIPE.
+ */
+int dirq_submit(struct dirq *q, struct dirq_worker *k);
 /** Nobody gets any more work, and the walk ends with `code`, unless it has failed before. */
 void dirq_fail(struct dirq *q, int code);
 

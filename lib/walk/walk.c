@@ -404,7 +404,7 @@ give_way(struct worker *k)
 
 	if (r < 0)
 		return r;
-	r = pool_submit(k->walk->io, &k->place.task, TASK_INDEX);
+	r = dirq_submit(&k->walk->dirq, &k->place);
 	return r < 0 ? -ECANCELED : 0; /* the pool is closing */
 }
 
@@ -437,6 +437,8 @@ plan(const struct walk_opts *opts, const struct pool *io, unsigned *ret_width, u
 	if (getrlimit(RLIMIT_NOFILE, &limit) == 0)
 		max_fds = (unsigned)MIN((rlim_t)max_fds, limit.rlim_cur / 2);
 	width = MIN(width, pool_threads(io));
+	if (opts->share)
+		width = MIN(width, MAX(opts->share->max - 1, 1u));
 	while (width > 1 && FDS_PER_WALK + width * FDS_PER_WORKER > max_fds)
 		width--;
 	need = FDS_PER_WALK + width * FDS_PER_WORKER;
@@ -487,7 +489,7 @@ walk_tree(struct walk *w, const struct walk_opts *opts)
 	if (!root)
 		return -ENOMEM;
 	plan(opts, w->io, &width, &max_kept);
-	dirq_init(&w->dirq, w->io, max_kept, w->stats);
+	dirq_init(&w->dirq, w->io, opts->share, max_kept, w->stats);
 	store_rlx(&w->next_number, 1); /* the root is 0; no worker runs yet */
 	r = create_workers(w, width);
 	if (r == 0)

@@ -3,13 +3,14 @@
  *
  * Up to `width` workers read directories, each a task on the I/O pool while it has work: one that
  * has none holds no thread, so a walk that hangs in the kernel keeps only the threads that hang
- * from others. A directory is opened relative
- * to its parent's descriptor while that is still open, else piecewise from the root's, always
- * without following symbolic links; so names of any bytes, paths past PATH_MAX and trees of any
- * depth work with at most `max_fds` descriptors. Names come from getdents64 with large buffers;
- * d_type decides what to enter, and each entry is looked at once with statx(AT_SYMLINK_NOFOLLOW |
- * AT_NO_AUTOMOUNT | AT_STATX_DONT_SYNC). Nothing is opened but directories and, where asked,
- * .gitignore and CACHEDIR.TAG.
+ * from others. Walks that share a `share` leave the rest of the pool to others, and each of them
+ * leaves a thread of it to the next, so one dead mount stops neither queries nor all walks. A
+ * directory is opened relative to its parent's descriptor while that is still open, else piecewise
+ * from the root's, always without following symbolic links; so names of any bytes, paths past
+ * PATH_MAX and trees of any depth work with at most `max_fds` descriptors. Names come from
+ * getdents64 with large buffers; d_type decides what to enter, and each entry is looked at once
+ * with statx(AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_STATX_DONT_SYNC). Nothing is opened but
+ * directories and, where asked, .gitignore and CACHEDIR.TAG.
  *
  * What comes out: each directory gets a number when its parent's listing names it (the root is 0),
  * and its own listing arrives later as one or more lists. A list is a piece of one directory,
@@ -66,6 +67,9 @@ struct walk_opts {
 	                                   May be NULL */
 	const char *const *own_dirs; /* NULL-terminated absolute paths never indexed; may be NULL */
 	unsigned width;              /* directories read at a time; 0: the number of CPUs */
+	struct pool_share *share;    /* what the walk's tasks run in, beside those of other walks;
+	                                the walk is narrower than it. May be NULL; outlives the
+	                                walk */
 	unsigned max_fds;            /* open descriptors at most; 0: 512; never more than half of
 	                                the process's limit */
 };

@@ -1,7 +1,10 @@
 #include "hostile.h"
 
+#include <sched.h>
 #include <sys/inotify.h>
 #include <sys/resource.h>
+
+#include "sync/scope.h"
 
 /* Walk `opts` and compare with what find says of the same root. */
 static void
@@ -443,6 +446,72 @@ TEST(walk, ends_with_epipe_when_the_channel_is_closed)
 	walked_run(&w);
 	CHECK_INT(w.result, -EPIPE);
 	walked_fini(&w);
+	tree_remove(dir);
+}
+
+struct stuck_walk {
+	struct walk_opts opts;
+	struct pool *pool;
+	struct chan *chan; /* nobody receives */
+	struct walk_stats stats;
+};
+
+static int
+stuck_walk_main(void *arg, struct stop *stop)
+{
+	struct stuck_walk *w = arg;
+	struct walk_entry root;
+
+	CHECK_INT(walk_run(&w->opts, w->pool, w->chan, stop, &w->stats, &root, thread_err()),
+		-ECANCELED);
+	return 0;
+}
+
+static int
+answer(void *arg)
+{
+	(void)arg;
+	return 42;
+}
+
+static unsigned
+n_busy(const struct pool *p)
+{
+	struct pool_stats s;
+
+	pool_get_stats(p, &s);
+	return s.n_busy;
+}
+
+TEST(walk, walks_that_hang_leave_the_rest_of_the_pool_to_queries)
+{
+	char *dir = test_dir();
+	struct pool_share share;
+	struct pool *pool;
+	struct stuck_walk walks[3] = {0};
+	SCOPE(s, NULL);
+
+	make_ten(dir);
+	CHECK_INT(pool_create("io", 4, &pool), 0);
+	pool_share_init(&share, 3);
+	for (size_t i = 0; i < ARRAY_LEN(walks); i++) {
+		walks[i] = (struct stuck_walk){
+			.opts = {.root = dir, .width = 4, .share = &share},
+			.pool = pool,
+			.chan = chan_create(2, walked_drop),
+		};
+		CHECK_INT(scope_spawn(&s, "walk", stuck_walk_main, &walks[i]), 0);
+	}
+	while (n_busy(pool) < 3)
+		(void)sched_yield();
+	for (size_t i = 0; i < 3; i++)
+		CHECK_INT(pool_run(pool, TASK_QUERY, answer, NULL), 42);
+	stop_request(&s.stop);
+	CHECK_INT(scope_join(&s, NULL), 0);
+	for (size_t i = 0; i < ARRAY_LEN(walks); i++)
+		chan_destroy(walks[i].chan);
+	pool_share_fini(&share);
+	pool_destroy(pool);
 	tree_remove(dir);
 }
 
