@@ -216,6 +216,10 @@ conn_write_buffer(struct conn *c, struct strbuf *bytes)
 	size_t len = bytes->len;
 	char *data;
 
+	if (bytes->failed) {
+		conn_kill(c);
+		return;
+	}
 	if (len < COPY_BELOW_BYTES || c->state == CONN_DEAD) {
 		conn_write(c, strbuf_view(bytes));
 		return;

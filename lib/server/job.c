@@ -309,6 +309,8 @@ job_received(struct job *j, struct strbuf *bytes, bool last)
 	struct conn *c = j->conn;
 
 	j->n_owed++;
+	if (last) /* writing may kill the connection, which gives all of its jobs one more step */
+		detach(j);
 	if (c) {
 		conn_write_buffer(c, bytes);
 		conn_mark_dirty(c);

@@ -75,8 +75,8 @@ pause_accepting(struct server *s, int listener_fd)
 	}
 	s->accept_pause_usec = MIN(MAX(s->accept_pause_usec * 2, PAUSE_MIN_USEC), PAUSE_MAX_USEC);
 	tv = timeval_of(s->accept_pause_usec);
-	set_accepting(s, false);
-	(void)event_add(s->accept_timer, &tv);
+	/* A timer needs memory; without one nobody would accept again, so it is tried at once. */
+	set_accepting(s, event_add(s->accept_timer, &tv) < 0);
 }
 
 static void
@@ -159,6 +159,12 @@ is_inherited(const struct listener_set *set, struct span address)
 	return false;
 }
 
+static int
+no_memory(struct err *err)
+{
+	return err_set(err, -ENOMEM, "could not listen: out of memory");
+}
+
 /* One more for the new set; `l` had the name already or was opened just now. */
 static int
 add_listener(struct server *s, struct listener_set *set, struct listener *l, struct err *err)
@@ -166,7 +172,7 @@ add_listener(struct server *s, struct listener_set *set, struct listener *l, str
 	set->list[set->n++] = l;
 	if (!l->event)
 		l->event = event_new(s->base, l->fd, EV_READ | EV_PERSIST, on_acceptable, s);
-	return l->event ? 0 : err_set(err, -ENOMEM, "could not listen: out of memory");
+	return l->event ? 0 : no_memory(err);
 }
 
 static int
@@ -196,8 +202,10 @@ want_unix(
 	struct listener *l;
 	int r = strbuf_printf(&name, "unix:%s", path);
 
-	if (r < 0 || is_inherited(set, strbuf_view(&name)))
-		return r;
+	if (r < 0)
+		return no_memory(err);
+	if (is_inherited(set, strbuf_view(&name)))
+		return 0;
 	l = find_named(s->listeners, s->n_listeners, strbuf_view(&name));
 	if (!l)
 		r = listener_open_unix(path, mode, &l, err);
@@ -215,7 +223,7 @@ want_inherited(struct server *s, int fd, struct listener_set *set, struct err *e
 	int r = strbuf_printf(&name, "fd:%d", fd);
 
 	if (r < 0)
-		return r;
+		return no_memory(err);
 	l = find_named(s->listeners, s->n_listeners, strbuf_view(&name));
 	if (!l)
 		r = listener_inherit(fd, &l, err);
@@ -258,7 +266,7 @@ listeners_configure(struct server *s, const struct server_config *cfg, struct er
 		n_tcp++;
 	set.list = calloc(n_tcp + 1 + cfg->n_inherited_fds, sizeof(void *));
 	if (!set.list)
-		return err_set(err, -ENOMEM, "could not listen: out of memory");
+		return no_memory(err);
 	r = want_all(s, cfg, &set, err);
 	if (r < 0) {
 		destroy_others(set.list, set.n, s->listeners, s->n_listeners);

@@ -44,6 +44,17 @@ beyond_loopback(const char *text, struct err *err)
 }
 
 static int
+cannot_listen(const char *where, int error, struct err *err)
+{
+	(void)err_set(err, error, "could not listen on %s: %s", where, err_reason(error));
+	if (error == -EADDRINUSE)
+		(void)err_hint(err,
+			"another program, perhaps another trawld, has it: stop that, or "
+			"choose another");
+	return error;
+}
+
+static int
 not_an_address(const char *text, struct err *err)
 {
 	(void)err_set(
@@ -123,7 +134,10 @@ listener_tcp_name(const char *text, struct strbuf *ret, struct err *err)
 	union address a;
 	int r = parse_address(text, &a, err);
 
-	return r < 0 ? r : put_name(&a, ret);
+	if (r < 0)
+		return r;
+	r = put_name(&a, ret);
+	return r < 0 ? cannot_listen(text, r, err) : 0;
 }
 
 /* What the socket is bound to, as text of malloc. */
@@ -183,17 +197,6 @@ listener_destroy(struct listener *l)
 	free(l->address);
 	free(l->name);
 	free(l);
-}
-
-static int
-cannot_listen(const char *where, int error, struct err *err)
-{
-	(void)err_set(err, error, "could not listen on %s: %s", where, err_reason(error));
-	if (error == -EADDRINUSE)
-		(void)err_hint(err,
-			"another program, perhaps another trawld, has it: stop that, or "
-			"choose another");
-	return error;
 }
 
 static int
@@ -292,10 +295,14 @@ listener_open_unix(const char *path, mode_t mode, struct listener **ret, struct 
 		return cannot_listen(path, fd, err);
 	(void)strbuf_printf(&name, "unix:%s", path);
 	l = listener_create(fd, &name);
-	if (!l)
+	if (l)
+		l->unlink_at = strdup(path);
+	if (!l || !l->unlink_at) {
+		listener_destroy(l);
+		(void)unlink(path); /* nobody else would */
 		return cannot_listen(path, -ENOMEM, err);
-	l->unlink_at = lstat(path, &st) == 0 ? strdup(path) : NULL;
-	if (l->unlink_at) {
+	}
+	if (lstat(path, &st) == 0) {
 		l->dev = st.st_dev;
 		l->ino = st.st_ino;
 	}
