@@ -61,7 +61,7 @@ struct fault_case {
 	void (*teardown)(void *arg);
 };
 
-#define FAULT_RUNS 60
+#define FAULT_RUNS 40
 
 int fault_main(const struct fault_case *cases, size_t n, char *const *names);
 #define FAULT_MAIN(cases)                                                               \
@@ -76,6 +76,8 @@ int fault_main(const struct fault_case *cases, size_t n, char *const *names);
 bool fault_off(void);
 /** Has something failed in this run? */
 bool fault_hit(void);
+/** Will everything fail, now or from some call on? */
+bool fault_lasts(void);
 const char *fault_dir(void);
 #define FAULT_CHECK(cond)                                                   \
 	do {                                                                \

@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <execinfo.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <spawn.h>
@@ -20,7 +21,7 @@
 struct fault_plan fault_plan;
 
 static bool
-fails(enum fault_kind kind, int error, const void *site)
+fails(enum fault_kind kind, int error)
 {
 	long at, n;
 
@@ -34,12 +35,11 @@ fails(enum fault_kind kind, int error, const void *site)
 		return false;
 	(void)or_ar(&fault_plan.failed_kinds, kind);
 	if (add_rlx(&fault_plan.n_failed, 1) == 0)
-		store_rlx(&fault_plan.site, site);
+		store_rel(&fault_plan.n_frames,
+			backtrace(fault_plan.frames, ARRAY_LEN(fault_plan.frames)));
 	errno = error;
 	return true;
 }
-
-#define FAILS(kind, error) fails((kind), (error), __builtin_return_address(0))
 
 /* Memory of this run, by address: a table of open addressing, for a pointer that libc or another
  * library allocated may be freed by us, and the other way round. */
@@ -136,24 +136,24 @@ fault_live(struct fault_site *ret, size_t max)
 
 WRAP(void *, malloc, size_t n)
 {
-	return FAILS(FAULT_MEMORY, ENOMEM) ? NULL : track(__real_malloc(n), SITE);
+	return fails(FAULT_MEMORY, ENOMEM) ? NULL : track(__real_malloc(n), SITE);
 }
 
 WRAP(void *, calloc, size_t n, size_t size)
 {
-	return FAILS(FAULT_MEMORY, ENOMEM) ? NULL : track(__real_calloc(n, size), SITE);
+	return fails(FAULT_MEMORY, ENOMEM) ? NULL : track(__real_calloc(n, size), SITE);
 }
 
 WRAP(void *, aligned_alloc, size_t align, size_t n)
 {
-	return FAILS(FAULT_MEMORY, ENOMEM) ? NULL : track(__real_aligned_alloc(align, n), SITE);
+	return fails(FAULT_MEMORY, ENOMEM) ? NULL : track(__real_aligned_alloc(align, n), SITE);
 }
 
 WRAP(void *, realloc, void *p, size_t n)
 {
 	void *q;
 
-	if (FAILS(FAULT_MEMORY, ENOMEM))
+	if (fails(FAULT_MEMORY, ENOMEM))
 		return NULL;
 	untrack(p); /* before another thread may be given the address */
 	q = __real_realloc(p, n);
@@ -168,12 +168,12 @@ WRAP(void, free, void *p)
 
 WRAP(char *, strdup, const char *s)
 {
-	return FAILS(FAULT_MEMORY, ENOMEM) ? NULL : track(__real_strdup(s), SITE);
+	return fails(FAULT_MEMORY, ENOMEM) ? NULL : track(__real_strdup(s), SITE);
 }
 
 WRAP(char *, strndup, const char *s, size_t n)
 {
-	return FAILS(FAULT_MEMORY, ENOMEM) ? NULL : track(__real_strndup(s, n), SITE);
+	return fails(FAULT_MEMORY, ENOMEM) ? NULL : track(__real_strndup(s, n), SITE);
 }
 
 int __wrap_asprintf(char **ret, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
@@ -184,7 +184,7 @@ __wrap_asprintf(char **ret, const char *fmt, ...)
 	va_list ap;
 	int r;
 
-	if (FAILS(FAULT_MEMORY, ENOMEM))
+	if (fails(FAULT_MEMORY, ENOMEM))
 		return -1;
 	va_start(ap, fmt);
 	r = vasprintf(ret, fmt, ap);
@@ -198,64 +198,64 @@ WRAP(int, pthread_create, pthread_t *ret, const pthread_attr_t *attr, void *(*fn
 	void *arg)
 {
 	/* It returns its error and leaves errno alone. */
-	return FAILS(FAULT_THREAD, EAGAIN) ? EAGAIN : __real_pthread_create(ret, attr, fn, arg);
+	return fails(FAULT_THREAD, EAGAIN) ? EAGAIN : __real_pthread_create(ret, attr, fn, arg);
 }
 
 WRAP(int, posix_spawn, pid_t *ret, const char *path, const posix_spawn_file_actions_t *actions,
 	const posix_spawnattr_t *attr, char *const argv[], char *const env[])
 {
-	return FAILS(FAULT_SPAWN, EAGAIN) ? EAGAIN
+	return fails(FAULT_SPAWN, EAGAIN) ? EAGAIN
 	                                  : __real_posix_spawn(ret, path, actions, attr, argv, env);
 }
 
 WRAP(void *, mmap, void *at, size_t len, int prot, int flags, int fd, off_t from)
 {
-	return FAILS(FAULT_MAP, ENOMEM) ? MAP_FAILED : __real_mmap(at, len, prot, flags, fd, from);
+	return fails(FAULT_MAP, ENOMEM) ? MAP_FAILED : __real_mmap(at, len, prot, flags, fd, from);
 }
 
 WRAP(int, eventfd, unsigned count, int flags)
 {
-	return FAILS(FAULT_FD, EMFILE) ? -1 : __real_eventfd(count, flags);
+	return fails(FAULT_FD, EMFILE) ? -1 : __real_eventfd(count, flags);
 }
 
 WRAP(int, pidfd_open, pid_t pid, unsigned flags)
 {
-	return FAILS(FAULT_FD, EMFILE) ? -1 : __real_pidfd_open(pid, flags);
+	return fails(FAULT_FD, EMFILE) ? -1 : __real_pidfd_open(pid, flags);
 }
 
 WRAP(int, pipe2, int fds[2], int flags)
 {
-	return FAILS(FAULT_FD, EMFILE) ? -1 : __real_pipe2(fds, flags);
+	return fails(FAULT_FD, EMFILE) ? -1 : __real_pipe2(fds, flags);
 }
 
 WRAP(int, socket, int domain, int type, int protocol)
 {
-	return FAILS(FAULT_FD, EMFILE) ? -1 : __real_socket(domain, type, protocol);
+	return fails(FAULT_FD, EMFILE) ? -1 : __real_socket(domain, type, protocol);
 }
 
 WRAP(int, accept4, int fd, struct sockaddr *addr, socklen_t *len, int flags)
 {
-	return FAILS(FAULT_FD, EMFILE) ? -1 : __real_accept4(fd, addr, len, flags);
+	return fails(FAULT_FD, EMFILE) ? -1 : __real_accept4(fd, addr, len, flags);
 }
 
 WRAP(int, signalfd, int fd, const sigset_t *mask, int flags)
 {
-	return FAILS(FAULT_FD, EMFILE) ? -1 : __real_signalfd(fd, mask, flags);
+	return fails(FAULT_FD, EMFILE) ? -1 : __real_signalfd(fd, mask, flags);
 }
 
 WRAP(int, timerfd_create, int clock, int flags)
 {
-	return FAILS(FAULT_FD, EMFILE) ? -1 : __real_timerfd_create(clock, flags);
+	return fails(FAULT_FD, EMFILE) ? -1 : __real_timerfd_create(clock, flags);
 }
 
 WRAP(int, epoll_create1, int flags)
 {
-	return FAILS(FAULT_FD, EMFILE) ? -1 : __real_epoll_create1(flags);
+	return fails(FAULT_FD, EMFILE) ? -1 : __real_epoll_create1(flags);
 }
 
 WRAP(DIR *, fdopendir, int fd)
 {
-	return FAILS(FAULT_MEMORY, ENOMEM) ? NULL : __real_fdopendir(fd);
+	return fails(FAULT_MEMORY, ENOMEM) ? NULL : __real_fdopendir(fd);
 }
 
 int __real_open(const char *path, int flags, ...);
@@ -274,7 +274,7 @@ __wrap_open(const char *path, int flags, ...)
 	va_start(ap, flags);
 	mode = flags & O_CREAT ? va_arg(ap, mode_t) : 0;
 	va_end(ap);
-	return FAILS(FAULT_FD, EMFILE) ? -1 : __real_open(path, flags, mode);
+	return fails(FAULT_FD, EMFILE) ? -1 : __real_open(path, flags, mode);
 }
 
 int
@@ -286,7 +286,7 @@ __wrap_openat(int dirfd, const char *path, int flags, ...)
 	va_start(ap, flags);
 	mode = flags & O_CREAT ? va_arg(ap, mode_t) : 0;
 	va_end(ap);
-	return FAILS(FAULT_FD, EMFILE) ? -1 : __real_openat(dirfd, path, flags, mode);
+	return fails(FAULT_FD, EMFILE) ? -1 : __real_openat(dirfd, path, flags, mode);
 }
 
 /* Every command takes at most one argument, of a register's size. */
@@ -299,7 +299,7 @@ __wrap_fcntl(int fd, int command, ...)
 	va_start(ap, command);
 	arg = va_arg(ap, void *);
 	va_end(ap);
-	if ((command == F_DUPFD_CLOEXEC || command == F_DUPFD) && FAILS(FAULT_FD, EMFILE))
+	if ((command == F_DUPFD_CLOEXEC || command == F_DUPFD) && fails(FAULT_FD, EMFILE))
 		return -1;
 	return __real_fcntl(fd, command, arg);
 }

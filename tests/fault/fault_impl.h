@@ -31,7 +31,9 @@ struct fault_plan {
 	_Atomic long n_calls;
 	_Atomic long n_failed;
 	_Atomic unsigned failed_kinds;
-	const void *_Atomic site;
+	/* Who made the first call that failed, innermost first; written before n_failed is read. */
+	void *frames[16];
+	_Atomic int n_frames;
 };
 
 extern struct fault_plan fault_plan;
