@@ -66,7 +66,7 @@ beat_run(struct task *t)
 {
 	struct daemon *d = CONTAINER_OF(t, struct daemon, beat);
 
-	store_rel(&d->beat_pending, 0);
+	future_set(&d->beat_back, 0, NULL);
 }
 
 static void
@@ -74,12 +74,12 @@ on_watchdog(void *ctx)
 {
 	struct daemon *d = ctx;
 
-	if (load_acq(&d->beat_pending))
+	if (!future_is_set(&d->beat_back))
 		return;
 	service_watchdog();
-	store_rlx(&d->beat_pending, 1); /* the submit that follows publishes it */
+	future_init(&d->beat_back);
 	if (pool_submit(d->compute, &d->beat, TASK_QUERY) < 0)
-		store_rlx(&d->beat_pending, 0);
+		beat_run(&d->beat);
 }
 
 static void
@@ -340,8 +340,9 @@ daemon_run(const char *config_file)
 	};
 	int r;
 
-	lock_init(&d.step_lock, RANK_DAEMON, "reload step");
-	cond_init(&d.step_changed);
+	stop_init(&d.loop_ended, NULL);
+	future_init(&d.beat_back);
+	beat_run(&d.beat); /* the first one's turn */
 	/* From the first moment on: one that comes while the index is opened waits for the loop. */
 	r = signals_open(&d.signals, signos);
 	log_open();
@@ -349,8 +350,7 @@ daemon_run(const char *config_file)
 		log_error("could not take signals as events: %s", err_reason(r));
 	service_open();
 	r = r < 0 ? r : serve(&d);
-	cond_fini(&d.step_changed);
-	lock_fini(&d.step_lock);
+	stop_fini(&d.loop_ended);
 	service_close();
 	log_close();
 	signals_close(&d.signals);

@@ -11,6 +11,7 @@
 
 #include "config.h"
 #include "process/signals.h"
+#include "sync/future.h"
 #include "sync/thread.h"
 
 /** A stop may take this long; then the process ends anyway, which loses nothing (design of the
@@ -22,6 +23,14 @@ enum reload_state {
 	RELOAD_IDLE,
 	RELOAD_RUNNING,
 	RELOAD_AGAIN, /* asked for once more while one was running */
+};
+
+/** What the reload thread asks of the loop, one at a time: to take a configuration over. The
+ *  thread's until it is posted, the loop's until `done` is set, then the thread's. */
+struct step {
+	const struct config *config;
+	struct err err;
+	struct future done;
 };
 
 struct daemon {
@@ -39,22 +48,18 @@ struct daemon {
 	/* Written by the reload thread, read by the loop after joining it: what was loaded and
 	 * taken over. */
 	struct config *reload_config;
-	/* Release by the reload thread as its last act, acquire by the loop. */
-	_Atomic uint32_t reload_ended;
 	struct signals signals;
 	bool stopping;
 	struct config *config; /* in force; replaced by the loop at the end of a reload */
 
-	/* Between the reload thread and the loop, guarded by step_lock (RANK_DAEMON). */
-	struct lock step_lock;
-	struct cond step_changed;
-	bool loop_ended;
-	struct step *step; /* posted and not yet taken by the loop */
+	/* Between the reload thread and the loop. */
+	struct step step;
+	struct stop loop_ended; /* what was posted and not taken yet never will be */
 
 	/* A beat goes through the compute pool; the watchdog is fed only when the one before came
-	 * back. Release by the task, acquire by the loop: nothing else is passed. */
+	 * back. */
 	struct task beat;
-	_Atomic uint32_t beat_pending;
+	struct future beat_back;
 };
 
 /** Run until a signal ends it. The process's exit status. */

@@ -15,62 +15,42 @@
 #include "base/log.h"
 #include "service.h"
 
-/* A step that the reload thread asks of the loop, on the thread's stack. The thread waits until the
- * loop has done it, or has ended without having taken it. */
-struct step {
-	const struct config *config;
-	bool done; /* guarded by d->step_lock, as are the two below */
-	int result;
-	struct err err;
-};
-
 static void
 configure_in_loop(void *ctx)
 {
 	struct daemon *d = ctx;
+	struct step *s = &d->step;
 	struct server_config cfg;
-	struct err err = {0};
-	struct step *s;
-	int r;
+	int r = -ECANCELED;
 
-	{
-		LOCK_SCOPE(&d->step_lock);
-		s = TAKE_PTR(d->step);
-	}
-	if (!s)
-		return; /* delivered after the loop: the thread has given up, its stack is gone */
+	if (stop_requested(&d->loop_ended))
+		return; /* delivered after the loop: the thread has given up */
 	cfg = server_config_of(s->config);
-	r = d->stopping ? -ECANCELED : server_configure(d->server, &cfg, &err);
-	LOCK_SCOPE(&d->step_lock);
-	s->result = r;
-	s->err = err;
-	s->done = true;
-	cond_broadcast(&d->step_changed);
+	if (!d->stopping)
+		r = server_configure(d->server, &cfg, &s->err);
+	future_set(&s->done, r, NULL);
 }
 
+/* What the loop has taken it also ends: the token fires when it is over, and a result that is there
+ * wins over it. */
 static int
 configure_server(struct daemon *d, const struct config *c, struct err *err)
 {
-	struct step s = {.config = c};
-	int r;
+	struct step *s = &d->step;
+	int result, r;
 
-	{
-		LOCK_SCOPE(&d->step_lock);
-		d->step = &s;
-	}
+	s->config = c;
+	s->err = (struct err){0};
+	future_init(&s->done);
 	r = server_post(d->server, configure_in_loop, d);
-	LOCK_SCOPE(&d->step_lock);
-	/* What the loop has taken it also ends. */
-	while (r == 0 && !s.done && !(d->loop_ended && d->step))
-		cond_wait(&d->step_changed, &d->step_lock);
-	d->step = NULL;
 	if (r < 0)
 		return err_set(err, r, "could not reach the event loop: %s", err_reason(r));
-	if (!s.done || s.result == -ECANCELED)
+	r = future_wait(&s->done, &d->loop_ended, &result, NULL);
+	if (r < 0 || result == -ECANCELED)
 		return err_set(err, -ECANCELED, "the daemon is stopping");
-	if (s.result < 0)
-		*err = s.err;
-	return s.result;
+	if (result < 0)
+		*err = s->err;
+	return result;
 }
 
 /* What only a restart can change. */
@@ -106,6 +86,18 @@ finish_in_loop(void *ctx)
 		(void)reload_begin(d, NULL);
 }
 
+/* Mostly it is the loop's own listeners that it takes back, so this hardly fails. When it does, the
+ * parts differ until the next reload, which takes over the whole again. */
+static void
+take_back(struct daemon *d)
+{
+	struct err err = {0};
+	int r = configure_server(d, d->config, &err);
+
+	if (r < 0 && r != -ECANCELED)
+		log_error("could not take back listeners and limits: %s; reload again", err.what);
+}
+
 static int
 try_reload(struct daemon *d, struct config **ret, struct err *err)
 {
@@ -124,9 +116,7 @@ try_reload(struct daemon *d, struct config **ret, struct err *err)
 		ec = engine_config_of(d, c);
 		r = engine_reload(d->engine, &ec, err);
 		if (r < 0) {
-			struct err ignored;
-
-			(void)configure_server(d, d->config, &ignored);
+			take_back(d);
 		}
 	}
 	if (r < 0) {
@@ -149,7 +139,6 @@ reload_main(void *arg)
 			err.what);
 	else
 		log_info("configuration reloaded");
-	store_rel(&d->reload_ended, 1);
 	(void)server_post(d->server, finish_in_loop, d); /* else reload_reap() finds it */
 	return r;
 }
@@ -157,7 +146,10 @@ reload_main(void *arg)
 void
 reload_reap(struct daemon *d)
 {
-	if (d->reload_state != RELOAD_IDLE && load_acq(&d->reload_ended))
+	int ignored;
+
+	if (d->reload_state != RELOAD_IDLE &&
+		thread_join_until(&d->reload_thread, clock_mono(), &ignored) == 0)
 		finish_in_loop(d);
 }
 
@@ -174,7 +166,6 @@ reload_begin(struct daemon *d, struct err *err)
 	}
 	service_reloading();
 	d->reload_state = RELOAD_RUNNING;
-	store_rlx(&d->reload_ended, 0); /* the thread's start publishes it */
 	r = thread_start(&d->reload_thread, "reload", reload_main, d);
 	if (r < 0) {
 		d->reload_state = RELOAD_IDLE;
@@ -189,11 +180,7 @@ reload_join(struct daemon *d)
 {
 	if (d->reload_state == RELOAD_IDLE)
 		return;
-	{
-		LOCK_SCOPE(&d->step_lock);
-		d->loop_ended = true;
-		cond_broadcast(&d->step_changed);
-	}
+	stop_request(&d->loop_ended);
 	(void)thread_join(&d->reload_thread);
 	config_free(TAKE_PTR(d->reload_config));
 }

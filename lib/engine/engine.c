@@ -46,6 +46,13 @@ snap_root_fill(struct snap_root *to, const struct root *r)
 	return to->name && to->path ? 0 : -ENOMEM;
 }
 
+/*
+ * note: unpublished. A walk ends by changing its root and publishing; by then the catalog names the
+ * new segment, so there is no way back when there is no memory for the snapshot. The section that
+ * changed the root is left undone, which poisons the lock: what is published is true, but not the
+ * latest. The next to take the lock by a section publishes again and heals: another walk, a reload,
+ * or at the latest the status that the daemon makes every second.
+ */
 int
 engine_publish_locked(struct engine *e)
 {
@@ -67,7 +74,21 @@ engine_publish_locked(struct engine *e)
 	}
 	e->tick++;
 	published_set(&e->current, &s->shared);
+	lock_heal(&e->lock);
 	return 0;
+}
+
+void
+engine_heal(struct engine *e)
+{
+	struct snapshot *before = engine_snapshot(e); /* its last reference goes without the lock */
+
+	{
+		LOCK_SECTION(&e->lock, section);
+		if (section.found == 0 || engine_publish_locked(e) == 0)
+			lock_section_done(&section);
+	}
+	snapshot_unref(before);
 }
 
 struct snapshot *
@@ -284,6 +305,7 @@ engine_create(const struct engine_config *cfg, struct engine **ret, struct err *
 	e->ctx = cfg->ctx;
 	pool_share_init(&e->walks, walk_threads(cfg->io));
 	lock_init(&e->lock, RANK_ENGINE, "engine");
+	rwlock_init(&e->table, RANK_ROOTS, "roots");
 	stop_init(&e->stop, NULL);
 	list_init(&e->retired);
 	published_init(&e->current, NULL);
@@ -342,6 +364,7 @@ engine_destroy(struct engine *e)
 	free(e->state_dir);
 	stop_fini(&e->stop);
 	pool_share_fini(&e->walks);
+	rwlock_fini(&e->table);
 	lock_fini(&e->lock);
 	free(e);
 }

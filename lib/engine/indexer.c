@@ -187,7 +187,7 @@ install(struct root *r, struct tree *tree, char *segment, const struct walker *w
 	struct engine *e = r->engine;
 
 	ret_old->snapshot = engine_snapshot(e);
-	LOCK_SCOPE(&e->lock);
+	LOCK_SECTION(&e->lock, section);
 	ret_old->tree = r->tree;
 	ret_old->segment = r->segment;
 	r->tree = tree;
@@ -199,7 +199,8 @@ install(struct root *r, struct tree *tree, char *segment, const struct walker *w
 	r->state = ROOT_READY;
 	for (unsigned i = 0; i < N_WALK_SKIPS; i++)
 		r->skipped[i] = counter_get(&w->stats.n_skipped[i]);
-	(void)engine_publish_locked(e); /* out of memory: the next publish shows it */
+	if (engine_publish_locked(e) == 0)
+		lock_section_done(&section);
 }
 
 static uint64_t

@@ -5,6 +5,7 @@
 
 #include "base/vec.h"
 #include "engine/root.h"
+#include "sync/rwlock.h"
 
 struct engine {
 	/* Fixed at create. */
@@ -24,11 +25,16 @@ struct engine {
 	struct published current;
 
 	/* Guarded by lock (RANK_ENGINE). Walks, the catalog and the disk are never waited for under
-	 * it. */
+	 * it. Poisoned while what is published lacks a change (note: unpublished, engine.c). */
 	struct lock lock;
 	uint64_t tick;
-	/* In configuration order. Only engine_create(), _reload() and _destroy() change it, one at
-	 * a time and under the lock; so those may read it without. */
+
+	/* In configuration order. Changed with both `lock` and `table` (RANK_ROOTS, for writing)
+	 * held, as is what the configuration says of each root; so either will do for reading: the
+	 * table for what takes long, for it keeps no walk from its next state. Only
+	 * engine_create(), _reload() and _destroy() change it, one at a time; those may read it
+	 * without. */
+	struct rwlock table;
 	VEC(struct root *) roots;
 
 	/* Only engine_reload() and engine_destroy(): roots that were removed, whose threads may
@@ -46,8 +52,11 @@ struct engine {
 #define ENGINE_BATCHES 64u /* bound of the channel between walk and builder, in batches */
 #define ENGINE_BATCH_BYTES (8u << 20) /* and in memory, whatever names cost */
 
-/** Build a snapshot of the roots as they are and publish it. -ENOMEM leaves the old one. */
+/** Build a snapshot of the roots as they are and publish it, which heals the lock. -ENOMEM leaves
+ *  the old one: whoever changed the roots leaves its section undone (note: unpublished). */
 int engine_publish_locked(struct engine *e);
+/** Publish what could not be published before. */
+void engine_heal(struct engine *e);
 void engine_event(const struct engine *e, bool trouble, const char *fmt, ...) PRINTF_LIKE(3, 4);
 
 /** Copies of configuration values; the copy of NULL is NULL. */

@@ -140,9 +140,9 @@ inherit_locked(struct engine *e, struct root *to)
 /* Let no root that is to go begin a commit, and wait for those under way: afterwards what `segment`
  * says is what the catalog says. */
 static void
-hold_locked(struct engine *e, const struct plan *plan, bool hold)
+hold(struct engine *e, const struct plan *plan, bool hold)
 {
-	lock_assert_held(&e->lock);
+	LOCK_SCOPE(&e->lock);
 	VEC_EACH (&e->roots, root) {
 		if (plan_has(plan, *root))
 			continue;
@@ -168,7 +168,8 @@ retire_locked(struct engine *e, const struct plan *plan, struct root *const *old
 	}
 }
 
-/* The swap: from here on queries see the new roots. */
+/* The swap: from here on queries see the new roots. Nothing in it fails but publishing, after which
+ * all is put back: no section, for nobody can find the table half changed. */
 static int
 swap(struct engine *e, struct plan *plan)
 {
@@ -177,8 +178,8 @@ swap(struct engine *e, struct plan *plan)
 
 	if (r < 0)
 		return r;
+	WRLOCK_SCOPE(&e->table);
 	LOCK_SCOPE(&e->lock);
-	hold_locked(e, plan, true);
 	for (size_t i = 0; i < plan->n; i++) {
 		if (!plan->rows[i].carried)
 			inherit_locked(e, plan->rows[i].root);
@@ -191,13 +192,25 @@ swap(struct engine *e, struct plan *plan)
 	if (r < 0) {
 		e->roots = old;
 		exchange_shown_locked(plan);
-		hold_locked(e, plan, false);
 		VEC_FINI(&fresh);
 		return r;
 	}
 	retire_locked(e, plan, old.data, old.len);
 	VEC_FINI(&old);
 	return 0;
+}
+
+/* Commits are held only over the swap: a failure lets them go on. */
+static int
+take_over(struct engine *e, struct plan *plan)
+{
+	int r;
+
+	hold(e, plan, true);
+	r = swap(e, plan);
+	if (r < 0)
+		hold(e, plan, false);
+	return r;
 }
 
 static void
@@ -267,7 +280,7 @@ engine_reload(struct engine *e, const struct engine_config *cfg, struct err *err
 	else
 		r = plan_make(e, cfg, &plan, err);
 	if (r == 0) {
-		r = swap(e, &plan);
+		r = take_over(e, &plan);
 		if (r < 0)
 			(void)err_set(err, r, "could not reload: %s", err_reason(r));
 	}

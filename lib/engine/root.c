@@ -322,13 +322,14 @@ report_failed(struct root *r, int code, const struct err *err)
 	bool retired;
 
 	{
-		LOCK_SCOPE(&e->lock);
+		LOCK_SECTION(&e->lock, section);
 		copy_name_locked(r, name, sizeof(name));
 		retired = r->stopping;
 		r->state = ROOT_FAILED;
 		(void)snprintf(r->error, sizeof(r->error), "%s",
 			code == -ECANCELED ? "stopped" : err->what);
-		(void)engine_publish_locked(e);
+		if (engine_publish_locked(e) == 0)
+			lock_section_done(&section);
 	}
 	snapshot_unref(before);
 	if (code != -ECANCELED && !retired)

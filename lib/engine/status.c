@@ -37,6 +37,7 @@ engine_status(struct engine *e, struct engine_status *ret)
 	};
 	int r = 0;
 
+	engine_heal(e);
 	LOCK_SCOPE(&e->lock);
 	s.roots = calloc(e->roots.len + 1, sizeof(*s.roots));
 	if (!s.roots)

@@ -130,7 +130,7 @@ opts_copy(struct engine *e, uint32_t root_id, struct opts_copy *c)
 	int r = -ENOENT;
 
 	{
-		LOCK_SCOPE(&e->lock);
+		RDLOCK_SCOPE(&e->table); /* many may ask at once; a walk is not kept waiting */
 		VEC_EACH (&e->roots, root) {
 			if ((*root)->id == root_id)
 				r = opts_copy_locked(*root, c);

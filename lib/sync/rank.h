@@ -17,7 +17,7 @@
 
 /** Lower ranks are taken first. */
 enum lock_rank {
-	RANK_DAEMON,  /* reload */
+	RANK_ROOTS,   /* the table of roots */
 	RANK_ENGINE,  /* roots and their states */
 	RANK_SERVER,  /* requests shared between loop and workers */
 	RANK_CURSOR,  /* one running query */

@@ -448,7 +448,7 @@ TEST(join, nests_from_one_pool_into_another, .init = make_pool, .fini = remove_p
 static int
 join_under_a_lock(void *arg)
 {
-	static struct lock lock = LOCK_INITIALIZER(RANK_DAEMON, "held");
+	static struct lock lock = LOCK_INITIALIZER(RANK_ROOTS, "held");
 	bool a, b;
 
 	(void)arg;

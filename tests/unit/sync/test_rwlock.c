@@ -309,7 +309,7 @@ TEST(rwlock, reading_inside_reading_aborts, .init = make_table, .signal = SIGABR
 
 TEST(rwlock, a_lower_rank_under_it_aborts, .init = make_table, .signal = SIGABRT)
 {
-	struct lock daemon = LOCK_INITIALIZER(RANK_DAEMON, "daemon");
+	struct lock daemon = LOCK_INITIALIZER(RANK_ROOTS, "daemon");
 
 	(void)rwlock_take_read(&table);
 	(void)lock_take(&daemon);
