@@ -144,12 +144,13 @@ is_named(const struct catalog_roots *known, const char *file)
 static void
 sweep_segments(const struct engine *e, const struct catalog_roots *known)
 {
-	int fd = fcntl(e->segment_fd, F_DUPFD_CLOEXEC, 0);
+	AUTO(closep) int fd = fcntl(e->segment_fd, F_DUPFD_CLOEXEC, 0);
 	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
 	const struct dirent *d;
 
 	if (!dir)
 		return;
+	fd = -1; /* closedir() closes it */
 	while ((d = readdir(dir)) != NULL) {
 		if (d->d_name[0] != '.' && !is_named(known, d->d_name))
 			(void)unlinkat(e->segment_fd, d->d_name, 0);
