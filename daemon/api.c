@@ -11,6 +11,7 @@
 
 #include "memory.h"
 #include "query/field.h"
+#include "sync/registry.h"
 
 static const char *const state_words[] = {
 	[ROOT_NEW] = "new",
@@ -65,21 +66,33 @@ engine_status_finip(struct engine_status *s)
 	engine_status_fini(s);
 }
 
+static void
+put_roots(struct json *out, const struct engine_status *s)
+{
+	json_key(out, "roots");
+	json_open(out, '[');
+	for (size_t i = 0; i < s->n_roots; i++)
+		put_root(out, &s->roots[i]);
+	json_close(out, ']');
+}
+
+static int
+list_roots(struct daemon *d, struct engine_status *ret, struct err *err)
+{
+	int r = engine_status(d->engine, ret);
+
+	return r < 0 ? err_set(err, r, "could not list the roots: %s", err_reason(r)) : 0;
+}
+
 static int
 on_roots(void *ctx, struct json *out, struct err *err)
 {
-	struct daemon *d = ctx;
 	AUTO(engine_status_finip) struct engine_status s = {0};
-	int r = engine_status(d->engine, &s);
+	int r = list_roots(ctx, &s, err);
 
-	if (r < 0)
-		return err_set(err, r, "could not list the roots: %s", err_reason(r));
-	json_key(out, "roots");
-	json_open(out, '[');
-	for (size_t i = 0; i < s.n_roots; i++)
-		put_root(out, &s.roots[i]);
-	json_close(out, ']');
-	return 0;
+	if (r == 0)
+		put_roots(out, &s);
+	return r;
 }
 
 static void
@@ -100,6 +113,71 @@ put_server(struct json *out, const struct daemon *d)
 	json_kv_u64(out, "rows", s.n_rows);
 	json_kv_u64(out, "bytes_out", s.n_bytes_out);
 	json_kv_u64(out, "dropped_stalled", s.n_dropped_stalled);
+	json_kv_u64(out, "mails", s.n_mails);
+	json_kv_u64(out, "mail_waits", s.n_mail_waits);
+	json_kv_u64(out, "most_mails", s.most_mails);
+	json_close(out, '}');
+}
+
+/* What cannot be freed yet, and who sees to that. */
+static void
+put_readers(struct json *out)
+{
+	struct snapshot_stats snap;
+	struct epoch_stats epoch;
+	usec_t now;
+
+	snapshot_get_stats(&snap);
+	epoch_get_stats(&epoch);
+	now = clock_mono();
+	json_key(out, "snapshots");
+	json_open(out, '{');
+	json_kv_u64(out, "live", snap.n_live);
+	json_kv_u64(out, "stale_us", snap.stale_since ? now - snap.stale_since : 0);
+	json_kv_u64(out, "stale_holders", (uint64_t)snap.stale_refs);
+	json_close(out, '}');
+	json_key(out, "epoch");
+	json_open(out, '{');
+	json_kv_u64(out, "deferred", epoch.n_deferred);
+	json_kv_u64(out, "freed", epoch.n_freed);
+	if (epoch.stalled_tid) {
+		json_kv_cstr(out, "stalled", epoch.stalled_name);
+		json_kv_u64(out, "stalled_us", now - epoch.stalled_since);
+	}
+	json_close(out, '}');
+}
+
+/* Who runs: how many, and the names of those who are not waiting for work, this one among them. */
+static void
+put_threads(struct json *out)
+{
+	struct thread_info threads[64];
+	size_t n = registry_list(threads, ARRAY_LEN(threads));
+
+	json_key(out, "threads");
+	json_open(out, '{');
+	json_kv_u64(out, "running", n);
+	json_key(out, "busy");
+	json_open(out, '[');
+	for (size_t i = 0; i < MIN(n, ARRAY_LEN(threads)); i++) {
+		if (!threads[i].idle)
+			json_cstr(out, threads[i].name);
+	}
+	json_close(out, ']');
+	json_close(out, '}');
+}
+
+static void
+put_pipeline(struct json *out, const struct engine_status *s)
+{
+	json_key(out, "pipeline");
+	json_open(out, '{');
+	json_kv_u64(out, "walks", s->n_walks);
+	json_kv_u64(out, "commits", s->n_commits);
+	json_kv_u64(out, "batches", s->n_batches);
+	json_kv_u64(out, "walk_waits", s->n_walk_waits);
+	json_kv_u64(out, "build_waits", s->n_build_waits);
+	json_kv_u64(out, "most_bytes", s->most_batch_bytes);
 	json_close(out, '}');
 }
 
@@ -116,6 +194,8 @@ put_pool(struct json *out, const char *name, const struct pool *p)
 	json_kv_u64(out, "waiting", s.n_waiting);
 	json_kv_u64(out, "query_tasks", s.n_run[TASK_QUERY]);
 	json_kv_u64(out, "index_tasks", s.n_run[TASK_INDEX]);
+	json_kv_u64(out, "stolen", s.n_stolen);
+	json_kv_u64(out, "sleeps", s.n_sleeps);
 	json_close(out, '}');
 }
 
@@ -146,9 +226,14 @@ static int
 on_status(void *ctx, struct json *out, struct err *err)
 {
 	struct daemon *d = ctx;
-	struct snapshot *s = engine_snapshot(d->engine);
+	AUTO(engine_status_finip) struct engine_status engine = {0};
+	struct snapshot *s;
 	char clock[SNAPSHOT_CLOCK_BYTES];
+	int r = list_roots(d, &engine, err);
 
+	if (r < 0)
+		return r;
+	s = engine_snapshot(d->engine);
 	json_kv_cstr(out, "version", TRAWL_VERSION);
 	json_kv_u64(out, "pid", (uint64_t)getpid());
 	json_kv_u64(out, "uptime_us", clock_mono() - d->started_mono);
@@ -161,8 +246,12 @@ on_status(void *ctx, struct json *out, struct err *err)
 	put_pool(out, "compute", d->compute);
 	put_pool(out, "io", d->io);
 	json_close(out, '}');
+	put_pipeline(out, &engine);
+	put_readers(out);
+	put_threads(out);
 	put_memory(out);
-	return on_roots(ctx, out, err);
+	put_roots(out, &engine);
+	return 0;
 }
 
 /* The kernel would look at what stands before the NUL, which is another path. */

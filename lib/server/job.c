@@ -205,11 +205,9 @@ hurry(struct job *j)
 void
 job_stop(struct job *j, enum job_stop reason)
 {
-	int seen = JOB_GOES_ON;
-
-	if (!atomic_compare_exchange_strong_explicit(&j->stop_reason, &seen, (int)reason,
-		    memory_order_relaxed, memory_order_relaxed))
+	if (load_rlx(&j->stop_reason) != JOB_GOES_ON)
 		return;
+	store_rlx(&j->stop_reason, (int)reason);
 	stop_request(&j->stop);
 	hurry(j);
 }

@@ -94,8 +94,8 @@ struct job {
 	/* Both. Buffers that may still be made; acquire+release on each change, so that a step sees
 	 * what the step before left (note: credit). */
 	_Atomic uint32_t credit;
-	/* enum job_stop. Relaxed: written by the loop before stop_request(), whose release
-	 * publishes it. */
+	/* enum job_stop. Relaxed: written by the loop alone, once, before stop_request(), whose
+	 * release publishes it. */
 	_Atomic int stop_reason;
 	struct stop stop; /* child of server.stop */
 	struct task task;

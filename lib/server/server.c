@@ -1,7 +1,6 @@
 #include "server/server.h"
 
 #include <errno.h>
-#include <sched.h>
 #include <sys/eventfd.h>
 #include <sys/time.h>
 #include <unistd.h>
@@ -46,9 +45,9 @@ server_send(struct server *s, struct mail *m)
 
 	list_init(&m->link);
 	if (looping != s) {
-		(void)add_rlx(&s->n_senders, 1);
+		waitgroup_add(&s->senders, 1);
 		r = chan_send(s->mail, m, NULL);
-		(void)sub_rel(&s->n_senders, 1);
+		waitgroup_done(&s->senders);
 		return r;
 	}
 	r = list_empty(&s->backlog) ? chan_try_send(s->mail, m) : -EAGAIN;
@@ -280,14 +279,6 @@ server_drain_jobs(struct server *s)
 	}
 }
 
-/* The last senders are between having sent and returning: a matter of microseconds. */
-static void
-wait_for_senders(struct server *s)
-{
-	while (load_acq(&s->n_senders) > 0)
-		(void)sched_yield();
-}
-
 static void
 close_conns(struct server *s)
 {
@@ -310,7 +301,7 @@ server_destroy(struct server *s)
 		chan_close(s->mail);
 		while ((m = next_mail(s)))
 			m->deliver(m);
-		wait_for_senders(s);
+		waitgroup_wait(&s->senders); /* who is between having sent and returning */
 	}
 	looping = NULL;
 	listen_fini(s);
@@ -350,7 +341,9 @@ void
 server_get_stats(const struct server *s, struct server_stats *ret)
 {
 	const struct server_counters *c = &s->counters;
+	struct chan_stats mail;
 
+	chan_get_stats(s->mail, &mail);
 	*ret = (struct server_stats){
 		.n_accepted = counter_get(&c->n_accepted),
 		.n_connections = load_rlx(&c->n_connections),
@@ -362,5 +355,8 @@ server_get_stats(const struct server *s, struct server_stats *ret)
 		.n_dropped_stalled = counter_get(&c->n_dropped_stalled),
 		.n_running = load_rlx(&c->n_running),
 		.n_waiting = load_rlx(&c->n_waiting),
+		.n_mails = mail.n_sent,
+		.n_mail_waits = mail.n_send_waits,
+		.most_mails = mail.max_len,
 	};
 }

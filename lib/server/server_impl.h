@@ -8,6 +8,7 @@
 
 #include "server/server.h"
 #include "sync/chan.h"
+#include "sync/waitgroup.h"
 #include <event2/event.h>
 #include <event2/event_struct.h>
 
@@ -47,10 +48,10 @@ struct server {
 	struct event *mail_event;
 	struct stop stop; /* parent of every request's token */
 
-	/* Threads inside server_send(). Its release when a sender leaves pairs with the acquire in
-	 * server_destroy(): the channel is not freed under a sender whose mail was received before
-	 * the call that sent it returned. */
-	_Atomic uint32_t n_senders;
+	/* Threads inside server_send(): the channel is not freed under a sender whose mail was
+	 * received before the call that sent it returned. Each adds itself before it sends, so who
+	 * has received all mail waits for all of them. */
+	struct waitgroup senders;
 
 	/* Loop only: mailbox */
 	struct list

@@ -3,7 +3,7 @@ import json
 import os
 import subprocess
 
-from box import TRAWLD, Daemon, Tree, main, need, text_of
+from box import TRAWLD, Daemon, Tree, main, need, text_of, until
 
 
 def test_says_where_it_listens_and_greets():
@@ -90,6 +90,28 @@ def test_status_names_the_roots_and_the_memory():
             assert s["pid"] == d.process.pid and s["memory"]["rss"] > 0, s
             root = next(r for r in s["roots"] if r["name"] == "t")
             assert root["state"] == "ready" and root["entries"] >= 2, root
+
+
+def test_status_tells_of_pools_channels_readers_and_threads():
+    with Tree() as t:
+        for i in range(40):
+            t.write(f"d{i}/f", "x")
+        with Daemon({"t": t}) as d:
+            assert d.search("ext:nothing") == []
+            s = d.ask("status")
+            for pool in s["pools"].values():
+                assert 0 <= pool["busy"] <= pool["threads"] and pool["stolen"] >= 0 and pool["sleeps"] > 0, pool
+            assert s["pools"]["compute"]["query_tasks"] >= 2 and s["pools"]["io"]["index_tasks"] >= 1, s["pools"]
+            assert s["pipeline"]["walks"] == s["pipeline"]["commits"] == 1, s["pipeline"]
+            assert s["pipeline"]["batches"] >= 1 and s["pipeline"]["most_bytes"] > 0, s["pipeline"]
+            assert s["server"]["mails"] >= 2 and s["server"]["mail_waits"] == 0, s["server"]
+            assert s["snapshots"]["live"] >= 1 and s["snapshots"]["stale_us"] < 60e6, s["snapshots"]
+            assert s["epoch"]["deferred"] >= s["epoch"]["freed"], s["epoch"]
+            # The worker that answers is busy; the root's thread and the catalog's wait for work soon.
+            assert any(name.startswith("compute/") for name in s["threads"]["busy"]), s["threads"]
+            until(lambda: not {"root/t", "catalog"} & set(d.ask("status")["threads"]["busy"]), "both are idle")
+            pools = sum(pool["threads"] for pool in s["pools"].values())
+            assert s["threads"]["running"] == pools + 2, s["threads"]
 
 
 def test_version_and_help_go_to_stdout():
