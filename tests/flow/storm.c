@@ -68,18 +68,26 @@ storm_fail(const char *file, int line, const char *what, long long got)
 	abort();
 }
 
-static int
-watch(void *arg)
+/* Until all is over; true: a round is late. */
+static bool
+wait_over(void)
 {
-	(void)arg;
 	LOCK_SCOPE(&storm.lock);
 	while (!storm.over) {
 		usec_t deadline = storm.deadline;
 
 		if (cond_wait_until(&storm.changed, &storm.lock, deadline) < 0 &&
 			deadline == storm.deadline && !storm.over)
-			storm_fail(__FILE__, __LINE__, "the round does not end", 0);
+			return true;
 	}
+	return false;
+}
+
+static int
+watch(void *arg)
+{
+	(void)arg;
+	STORM_CHECK(!wait_over() && "the round does not end");
 	return 0;
 }
 
