@@ -355,13 +355,7 @@ int
 par_chan_pull(void *source, void *ret_items, unsigned max)
 {
 	struct par_chan *c = source;
-	void **items = ret_items;
-	unsigned n = 0;
-	int r = chan_recv(c->chan, &items[n], c->stop);
+	ssize_t r = chan_recv_many(c->chan, ret_items, max, c->stop, USEC_NEVER);
 
-	if (r < 0)
-		return r == -EPIPE ? 0 : r;
-	for (n = 1; n < max && chan_try_recv(c->chan, &items[n]) == 0; n++)
-		;
-	return (int)n;
+	return r == -EPIPE ? 0 : (int)r;
 }

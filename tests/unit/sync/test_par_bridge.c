@@ -309,6 +309,32 @@ TEST(par_bridge, a_channel_is_a_source, .init = make_pool, .fini = remove_pool)
 	}
 }
 
+TEST(par_bridge, a_pull_takes_what_is_there_and_no_more_than_asked)
+{
+	struct stop s;
+	struct par_chan source = {.chan = chan_create(16, NULL), .stop = &s};
+	char sent[7];
+	void *got[5];
+
+	stop_init(&s, NULL);
+	for (size_t i = 0; i < ARRAY_LEN(sent); i++)
+		CHECK_INT(chan_send(source.chan, &sent[i], NULL), 0);
+	CHECK_INT(par_chan_pull(&source, got, 1), 1);
+	CHECK(got[0] == &sent[0]);
+	CHECK_INT(par_chan_pull(&source, got, 5), 5);
+	for (size_t i = 0; i < 5; i++)
+		CHECK(got[i] == &sent[i + 1]);
+	CHECK_INT(par_chan_pull(&source, got, 5), 1);
+	CHECK(got[0] == &sent[6]);
+	stop_request(&s);
+	CHECK_INT(par_chan_pull(&source, got, 5), -ECANCELED);
+	chan_close(source.chan);
+	source.stop = NULL;
+	CHECK_INT(par_chan_pull(&source, got, 5), 0);
+	chan_destroy(source.chan);
+	stop_fini(&s);
+}
+
 TEST(par_bridge, many_more_threads_than_processors)
 {
 	CHECK_INT(pool_create("test", 16, &pool), 0);
