@@ -22,17 +22,22 @@
  * block at a time: after a crash up to one block of it comes again.
  *
  * Ownership: a record is copied by spill_send(); what a receive returns is borrowed until the next
- *            receive call, or spill_ack(). The directory belongs to one open channel (locked;
- * -EBUSY). Threads:   any number of senders and flushers; one receiver, which also acks, arms and
- * disarms. Open and destroy are alone. Senders wait for each other and for their own write(2) of a
- * block, never for the receiver and never for an fsync. Errors:    of a send, the record stays the
- * caller's and nothing has changed: -EPIPE closed, -EMSGSIZE over SPILL_RECORD_MAX_BYTES,
- * -EOVERFLOW our own limit on disk is reached, -ENOSPC the file system is full (or the user's
- * quota), any other -errno of making or writing a file. Each is over as soon as its cause is: a
- * later send succeeds once files can be written, or once the receiver has caught up (and acked).
+ *            receive call, or spill_ack(). The directory belongs to one open channel (locked).
+ *
+ * Threads:   any number of senders and flushers; one receiver, which also acks, arms and disarms.
+ *            Open and destroy are alone. Senders wait for each other and for their own write(2) of
+ *            a block, never for the receiver and never for an fsync.
+ *
+ * Errors:    of a send, the record stays the caller's and nothing has changed: -EPIPE closed,
+ *            -EMSGSIZE over SPILL_RECORD_MAX_BYTES, -EOVERFLOW our own limit on disk is reached,
+ *            -ENOSPC the file system is full (or the user's quota), any other -errno of making or
+ *            writing a file. Each is over as soon as its cause is: a later send succeeds once files
+ *            can be written, or once the receiver has caught up (and acked).
+ *
  * Units:     bytes. Memory: the ring, the largest power of two within max_mem_bytes, and two blocks
- *            of 64 KiB; what takes over half of the ring goes to files at once. Disk: the lengths
- * of the segments never exceed max_disk_bytes.
+ *            of 64 KiB (a third during a flush); what takes over half of the ring goes to files at
+ *            once. Disk: the lengths of the segments never exceed max_disk_bytes. Descriptors: at
+ *            most five, and with SPILL_DURABLE one more for each segment since the last flush.
  */
 #pragma once
 
@@ -54,7 +59,7 @@ struct spill_opts {
 	uint64_t max_disk_bytes; /* of all segments; 0: nothing is ever spilled */
 	uint64_t segment_bytes; /* a segment is sealed when it reaches this; 0: 16 MiB, or more when
 	                           max_disk_bytes is over 4 GiB. At most 512 segments exist,
-	                           whatever their size, and each keeps a descriptor open */
+	                           whatever their size */
 	enum spill_flags flags;
 };
 
@@ -62,8 +67,10 @@ struct spill_opts {
  * Open the directory `path` (relative to dirfd, made with mode 0700 when it is missing) and what is
  * in it: records that were not acked are received first.
  * Errors: -EBUSY another channel has it open, -EOPNOTSUPP of a newer version (nothing is changed),
- *         -EBADMSG numbers out of all bounds, -EINVAL max_mem_bytes too small, -ENOMEM, -errno of
- * the files. Damage is no error (spill_stats).
+ *         -EBADMSG numbers out of all bounds, -EINVAL max_mem_bytes too small or too large, -EPERM
+ *         not ours alone to write to, -ENODEV or -ELOOP files that are none of ours, -ENOMEM,
+ *         -errno of the files. Neither damage nor a segment that cannot be read is an error: the
+ *         receiver is told (SPILL-FORMAT.md 4).
  */
 int spill_open(int dirfd, const char *path, const struct spill_opts *opts, struct spill **ret,
 	struct err *err);
@@ -91,8 +98,9 @@ void spill_close(struct spill *c);
  * The next record, in the order sent.
  * Errors: -EPIPE closed and drained, -ECANCELED the token fired, -ETIMEDOUT, -EAGAIN (try) nothing
  *         there; -EBADMSG, once for each place: here records were lost to damage on disk, and
- *         -EIO (or another error of read(2)): the rest of a segment could not be read and is given
- *         up. After these two the next call goes on behind the gap.
+ *         -EIO (or another error of read(2) or open(2)): the rest of a segment could not be read
+ *         and is given up. After these two the next call goes on behind the gap. -EMFILE, -ENFILE,
+ *         -ENOMEM: no file can be opened now; nothing is lost, the next call tries again.
  */
 int spill_recv(struct spill *c, struct span *ret, struct stop *stop);
 int spill_try_recv(struct spill *c, struct span *ret);
@@ -119,7 +127,7 @@ struct spill_stats {
 	uint64_t acked;              /* a number, over all processes: SPILL-FORMAT.md */
 	uint64_t n_refused;          /* sends that failed, but for -EPIPE */
 	uint64_t n_spilled;          /* of n_sent: did not go through the ring */
-	uint64_t n_found;            /* at open; at most, where files are damaged */
+	uint64_t n_found;            /* at open; at most: what is missing in files counts too */
 	uint64_t mem_bytes;          /* of the ring, in use */
 	uint64_t disk_bytes;         /* of the segments */
 	uint64_t n_segments;

@@ -11,12 +11,16 @@
  *   spill_format.c  bytes
  *
  * Locks, in their order:
- *   flush  one flush at a time. fsync tells of an error once: the second of two concurrent ones
- * would take the first one's failure for success. Held over fsync. send   numbers are handed out
- * and records placed in one order. Held over the write of a block and the making of a segment,
- * against the rule: whoever is kept waiting has a record that must go behind that block. The
- * receiver never takes it. log    the list of segments and the block being filled. Never held over
- * a system call (but the write to an eventfd), so that neither side waits for the other's I/O.
+ *
+ * flush: one flush at a time. fsync tells of an error once: the second of two concurrent ones would
+ * take the first one's failure for success. Held over fsync.
+ *
+ * send: numbers are handed out and records placed in one order. Held over the write of a block and
+ * the making of a segment, against the rule: whoever is kept waiting has a record that must go
+ * behind that block. The receiver never takes it.
+ *
+ * log: the list of segments and the block being filled. Never held over a system call (but the
+ * write to an eventfd), so that neither side waits for the other's I/O.
  *
  * note: sides. `spilling` says where the next record goes. A sender sets it (under send and log)
  * when the ring is full; the receiver clears it (under log) when it has received everything. So:
@@ -33,7 +37,9 @@
 #include "sync/spill_ring.h"
 
 #define SPILL_MAX_SEGMENTS 512u
-#define SPILL_NAME_BYTES 21u /* 16 digits, ".seg", NUL */
+#define SPILL_NAME_BYTES 21u /* 16 digits, suffix, NUL */
+#define SPILL_SUFFIX ".seg"
+#define SPILL_SUFFIX_ASIDE ".new"
 
 struct spill_segment {
 	struct list link; /* on spill.segments, or unlinked; guarded by log */
@@ -41,16 +47,18 @@ struct spill_segment {
 	/* Fixed once made. */
 	struct spill_segment_head head;
 	bool headless; /* found without a valid header: no block in it will be valid */
-	int fd;
 
 	/* Guarded by log. Readers look at no byte past `bytes`, which writers never write before.
 	 */
+	int fd; /* of writers and fsync, who use it without the lock: -1 once neither needs it */
 	unsigned refs;         /* the list, the cursor, a writer, a flush */
 	uint64_t end;          /* number after its last record */
 	uint64_t bytes;        /* up to the end of the last good block */
 	uint64_t synced_bytes; /* of them, known to be on the disk */
 	bool named;            /* the directory was synced since it was made */
 	bool sealed, doubtful; /* SPILL-FORMAT.md 5 */
+
+	bool aside; /* has its name to come (D4); the flush's own while it is `side`, false after */
 };
 
 /** A block in memory: `bytes` has room for header and padding. */
@@ -69,6 +77,7 @@ spill_block_end(const struct spill_block *b)
 /** Where the receiver is in the files. */
 struct spill_cursor {
 	struct spill_segment *segment; /* counted, or NULL */
+	int fd;                        /* its file, or -1 */
 	uint64_t offset;               /* of the next block */
 	bool damaged;                  /* bytes were skipped; the receiver has not been told */
 	uint64_t number;               /* received: the next to deliver */
@@ -102,6 +111,7 @@ struct spill {
 	ON_OWN_LINE struct lock send;
 	_Atomic uint64_t next;    /* number of the next record; relaxed for statistics */
 	uint64_t ring_logged;     /* no record of the ring below it needs to go to files */
+	uint64_t filed;           /* all of `fill`, of `tail` and of segments before is below */
 	_Atomic uint32_t closed;  /* set once; seq_cst: a condition of the sleeper */
 	struct counter n_refused; /* written here, read anywhere, as the next two */
 	struct counter n_spilled;
@@ -110,8 +120,8 @@ struct spill {
 	/* Guarded by log (RANK_LEAF). */
 	ON_OWN_LINE struct lock log;
 	struct list segments;       /* in the order of numbers, each with a block at least (D2) */
-	struct spill_segment *tail; /* growing, on the list; or NULL */
-	struct spill_segment *side; /* a flush writes the ring to it, before tail; or NULL */
+	struct spill_segment *tail; /* growing, the last on the list; or NULL */
+	struct spill_segment *side; /* growing, of a flush, before others; or NULL: note: flush */
 	struct spill_segment *busy; /* being written: not to be removed */
 	bool writing;               /* a write is under way, perhaps of a segment not listed yet */
 	uint32_t n_segments;
@@ -143,17 +153,23 @@ struct spill {
 /* spill_segment.c */
 
 /** An unlisted segment with one reference, its header written: 0 or -errno, and no file. */
-int spill_segment_make(struct spill *c, uint64_t first, struct spill_segment **ret);
+int spill_segment_make(struct spill *c, uint64_t first, bool aside, struct spill_segment **ret);
+/** Give one that was aside its name: 0 or -errno. */
+int spill_segment_settle(const struct spill *c, struct spill_segment *s);
+/** The file of a listed one, once more: the descriptor or -errno. */
+int spill_segment_reopen(const struct spill *c, const struct spill_segment *s, int flags);
+/** The descriptor to close (after log) when neither writer nor fsync needs it any more, or -1. */
+int spill_segment_rest_locked(const struct spill *c, struct spill_segment *s);
 /** A header with a new salt: 0 or -errno. */
 int spill_segment_head(uint64_t first, struct spill_segment_head *ret);
-/** One whose file is open. NULL: out of memory, the descriptor still the caller's. */
-struct spill_segment *spill_segment_adopt(struct spill_segment_head head, int fd);
+/** One without a descriptor yet, not listed. NULL: out of memory. */
+struct spill_segment *spill_segment_new(struct spill_segment_head head);
 /** Not under log: closes. NULL is legal. */
 void spill_segment_put_ref(struct spill *c, struct spill_segment *s);
 void spill_segment_unlink(const struct spill *c, const struct spill_segment *s);
 /** Write the sealed block at the end of what is good: 0 or -errno, and the file as before. */
 int spill_segment_write(const struct spill_segment *s, const void *block, size_t len);
-void spill_segment_name(uint64_t first, char ret[SPILL_NAME_BYTES]);
+void spill_segment_name(uint64_t first, bool aside, char ret[SPILL_NAME_BYTES]);
 /** Insert by number. */
 void spill_segment_list_locked(struct spill *c, struct spill_segment *s);
 
@@ -178,8 +194,9 @@ void spill_cursor_fini(struct spill *c);
 /** The next payload: 0 (or everything received: `spilling` is cleared), -EBADMSG and others as of
  *  spill_recv(). */
 int spill_read_next(struct spill *c);
-/** The next valid block at or after cur->offset, up to `limit`: 1 with its header, and the window
- * at its payload; 0 none. cur->offset is behind it. What is skipped is counted in *damaged_bytes.
+/** The next valid block of cur->fd at or after cur->offset, up to `limit`: 1 with its header, and
+ *  the window at its payload; 0 none. cur->offset is behind it. What is skipped is counted in
+ * *damaged_bytes.
  */
 int spill_read_block(struct spill_cursor *cur, const struct spill_segment *s, uint64_t limit,
 	struct spill_block_head *ret, uint64_t *damaged_bytes);

@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include "base/fd.h"
+
 bool
 spill_block_fits(const struct spill_block *b, uint64_t number, size_t len)
 {
@@ -84,6 +86,7 @@ append(struct spill *c, uint64_t number, const void *record, size_t len)
 	if (r < 0)
 		return r;
 	spill_block_add(b, number, record, len);
+	c->filed = number + 1;
 	counter_add(&c->n_spilled, 1);
 	if (!load_rlx(&c->spilling)) {
 		counter_add(&c->n_flips, 1);
@@ -111,10 +114,13 @@ struct write {
 };
 
 /* 0, 1 nothing to write, -EOVERFLOW. From here on `segment` is not removed, and an acknowledgement
- * is noted in `position` unless it is in head.acked: note: acked. */
+ * is noted in `position` unless it is in head.acked: note: acked. When the one before cannot take
+ * the block, it will take none after it: its descriptor goes to *ret_idle. */
 static int
-begin_locked(struct spill *c, struct spill_block *b, struct spill_segment **at, struct write *ret)
+begin_locked(struct spill *c, struct spill_block *b, struct spill_segment **at, struct write *ret,
+	int *ret_idle)
 {
+	struct spill_segment *s = *at;
 	int r;
 
 	if (b->n_records > 0 && block_is_acked(c, b))
@@ -128,9 +134,12 @@ begin_locked(struct spill *c, struct spill_block *b, struct spill_segment **at, 
 				      .acked = load_acq(&c->acked),
 				      .n_records = b->n_records,
 				      .payload_bytes = b->payload_bytes}};
-	if (can_take(*at, b->first)) {
-		ret->segment = *at;
-		ret->segment->refs++;
+	if (can_take(s, b->first)) {
+		ret->segment = s;
+		s->refs++;
+	} else if (s) {
+		*at = NULL;
+		*ret_idle = spill_segment_rest_locked(c, s);
 	}
 	c->busy = ret->segment;
 	c->writing = true;
@@ -140,15 +149,17 @@ begin_locked(struct spill *c, struct spill_block *b, struct spill_segment **at, 
 static int
 begin(struct spill *c, struct spill_block *b, struct spill_segment **at, struct write *ret)
 {
+	AUTO(closep) int idle = -1;
 	LOCK_SCOPE(&c->log);
 
-	return begin_locked(c, b, at, ret);
+	return begin_locked(c, b, at, ret, &idle);
 }
 
-/* True: *at has the segment, the reference stays. */
+/* `size` 0: nothing was written. Else *at has the segment, unless it is sealed. */
 static void
 end(struct spill *c, struct spill_block *b, struct spill_segment **at, struct write *w, size_t size)
 {
+	AUTO(closep) int idle = -1;
 	LOCK_SCOPE(&c->log);
 	struct spill_segment *s = w->segment;
 
@@ -163,9 +174,10 @@ end(struct spill *c, struct spill_block *b, struct spill_segment **at, struct wr
 	s->bytes += size;
 	s->end = spill_block_end(b);
 	c->disk_bytes += size;
-	if (s->bytes >= c->opts.segment_bytes)
+	if (s->bytes >= c->opts.segment_bytes && !s->aside) /* the flush ends that one */
 		s->sealed = true;
 	*at = s->sealed ? NULL : s;
+	idle = spill_segment_rest_locked(c, s);
 	empty_block(b);
 }
 
@@ -180,7 +192,7 @@ spill_log_write(struct spill *c, struct spill_block *b, struct spill_segment **a
 	if (r != 0)
 		return r < 0 ? r : 0;
 	if (!w.segment) {
-		r = spill_segment_make(c, b->first, &w.segment);
+		r = spill_segment_make(c, b->first, at == &c->side, &w.segment);
 		made = r == 0;
 	}
 	if (r == 0) {
@@ -202,12 +214,10 @@ pick_acked_locked(struct spill *c, struct list *dead)
 	LIST_EACH (&c->segments, it) {
 		struct spill_segment *s = LIST_ITEM(it, struct spill_segment, link);
 
-		if (s->end > load_acq(&c->acked) || s == c->busy)
+		if (s->end > load_acq(&c->acked) || s == c->busy || s == c->side)
 			return;
 		if (s == c->tail)
 			c->tail = NULL;
-		if (s == c->side)
-			c->side = NULL;
 		list_remove(&s->link);
 		list_push_back(dead, &s->link);
 	}

@@ -22,12 +22,17 @@
 static int
 open_dir(int dirfd, const char *path)
 {
-	int fd;
+	AUTO(closep) int fd = -1;
+	struct stat st;
 
 	if (mkdirat(dirfd, path, 0700) < 0 && errno != EEXIST)
 		return -errno;
 	fd = openat(dirfd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-	return fd < 0 ? -errno : fd;
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return -errno;
+	if (st.st_uid != geteuid() || (st.st_mode & (S_IWGRP | S_IWOTH)))
+		return -EPERM;
+	return TAKE_FD(fd);
 }
 
 static int
@@ -70,19 +75,22 @@ static int
 open_position(struct spill *c)
 {
 	struct spill_position p;
+	struct stat st;
 	int r;
 
 	c->position_fd = openat(c->dirfd, POSITION_NAME,
 		O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
-	if (c->position_fd < 0)
+	if (c->position_fd < 0 || fstat(c->position_fd, &st) < 0)
 		return -errno;
+	if (!S_ISREG(st.st_mode))
+		return -ENODEV;
 	if (flock(c->position_fd, LOCK_EX | LOCK_NB) < 0)
 		return errno == EWOULDBLOCK ? -EBUSY : -errno;
 	r = read_position(c->position_fd, &p);
 	if (r < 0)
 		return r;
 	c->position_turn = p.turn;
-	c->acked = c->next = p.acked;
+	c->acked = c->next = c->filed = p.acked;
 	return 0;
 }
 
@@ -91,7 +99,7 @@ struct numbers {
 };
 
 static bool
-parse_name(const char *name, uint64_t *ret)
+parse_name(const char *name, const char *suffix, uint64_t *ret)
 {
 	uint64_t v = 0;
 
@@ -106,7 +114,7 @@ parse_name(const char *name, uint64_t *ret)
 			return false;
 	}
 	*ret = v;
-	return strcmp(name + NAME_DIGITS, ".seg") == 0 && v < SPILL_NUMBERS;
+	return strcmp(name + NAME_DIGITS, suffix) == 0 && v < SPILL_NUMBERS;
 }
 
 static int
@@ -117,9 +125,9 @@ compare_numbers(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* First numbers of the segments, ascending. */
+/* First numbers of the files with this suffix, ascending. */
 static int
-list_names(const struct spill *c, struct numbers *ret)
+list_names(const struct spill *c, const char *suffix, struct numbers *ret)
 {
 	int fd = openat(c->dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = 0;
 	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
@@ -132,7 +140,7 @@ list_names(const struct spill *c, struct numbers *ret)
 		return r;
 	}
 	for (errno = 0; r == 0 && (d = readdir(dir)); errno = 0) {
-		if (parse_name(d->d_name, &first))
+		if (parse_name(d->d_name, suffix, &first))
 			r = VEC_PUSH(&ret->v, first);
 	}
 	if (r == 0)
@@ -143,7 +151,8 @@ list_names(const struct spill *c, struct numbers *ret)
 	return r;
 }
 
-/* When the header is not valid a salt stands in for it that no sum was made with. */
+/* When the header is not valid, or not to be read, a salt stands in for it that no sum was made
+ * with. */
 static int
 read_segment_head(int fd, uint64_t first, struct spill_segment_head *ret, bool *ret_headless)
 {
@@ -151,36 +160,29 @@ read_segment_head(int fd, uint64_t first, struct spill_segment_head *ret, bool *
 	ssize_t n = fd_pread_full(fd, sector, sizeof(sector), 0);
 	int r = n < 0 ? (int)n : spill_segment_get(sector, (size_t)n, ret);
 
-	*ret_headless = r == -EBADMSG || (r == 0 && ret->first != first);
+	*ret_headless = (r < 0 && r != -EOPNOTSUPP) || (r == 0 && ret->first != first);
 	return *ret_headless ? spill_segment_head(first, ret) : r;
 }
 
 static int
 load_segment(struct spill *c, uint64_t first)
 {
-	char name[SPILL_NAME_BYTES];
 	AUTO(closep) int fd = -1;
-	struct spill_segment_head head;
-	struct spill_segment *s;
+	struct spill_segment *s = spill_segment_new((struct spill_segment_head){.first = first});
 	struct stat st;
-	bool headless;
 	int r;
 
-	spill_segment_name(first, name);
-	fd = openat(c->dirfd, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-	if (fd < 0 || fstat(fd, &st) < 0)
-		return -errno;
-	if (!S_ISREG(st.st_mode))
-		return -ENODEV;
-	r = read_segment_head(fd, first, &head, &headless);
-	if (r < 0)
-		return r;
-	s = spill_segment_adopt(head, fd);
 	if (!s)
 		return -ENOMEM;
-	(void)TAKE_FD(fd);
+	fd = spill_segment_reopen(c, s, O_RDONLY);
+	r = fd < 0 ? fd : read_segment_head(fd, first, &s->head, &s->headless);
+	if (r == 0 && fstat(fd, &st) < 0)
+		r = -errno;
+	if (r < 0) {
+		free(s);
+		return r;
+	}
 	s->bytes = (uint64_t)st.st_size;
-	s->headless = headless;
 	s->sealed = true; /* D4 */
 	spill_segment_list_locked(c, s);
 	return 0;
@@ -204,66 +206,126 @@ load_segments(struct spill *c, const struct numbers *found)
 	return 0;
 }
 
-/* How far the last segment is good, or reading fails. */
+/* Reads the last segment up to its last good block, which ends at *ret_good. */
 static int
-find_end(struct spill *c, struct spill_segment *s)
+find_end(struct spill *c, struct spill_segment *s, uint64_t *ret_good)
 {
 	struct spill_cursor *cur = &c->cursor;
-	uint64_t good = SPILL_SECTOR_BYTES, damaged = 0;
 	struct spill_block_head h;
+	uint64_t damaged = 0;
 	int r;
 
-	cur->offset = SPILL_SECTOR_BYTES;
-	cur->of = NULL;
+	cur->offset = *ret_good = SPILL_SECTOR_BYTES;
 	while ((r = spill_read_block(cur, s, s->bytes, &h, &damaged)) > 0) {
-		good = cur->offset;
+		*ret_good = cur->offset;
 		s->end = MAX(s->end, h.first + h.n_records);
 	}
 	cur->at = cur->end = NULL;
 	cur->of = NULL;
-	if (r < 0)
-		return r;
-	c->torn_bytes += s->bytes > good ? s->bytes - good : 0;
+	return r;
+}
+
+static void
+remove_last(struct spill *c, struct spill_segment *s)
+{
+	c->torn_bytes += s->bytes;
 	c->disk_bytes -= s->bytes;
-	c->disk_bytes += good;
+	c->n_segments--;
+	list_remove(&s->link);
+	spill_segment_unlink(c, s);
+	spill_segment_put_ref(c, s);
+}
+
+static int
+cut(struct spill *c, struct spill_segment *s, uint64_t good)
+{
+	if (s->bytes <= good)
+		return 0;
+	if (ftruncate(c->cursor.fd, (off_t)good) < 0)
+		return -errno;
+	c->torn_bytes += s->bytes - good;
+	c->disk_bytes -= s->bytes - good;
 	s->bytes = good;
 	return 0;
 }
 
+/* As many numbers as may be behind what could be read: they are not used again. */
 static void
-remove_segment(struct spill *c, struct spill_segment *s)
+leave_damaged(struct spill_segment *s, uint64_t good)
 {
-	spill_segment_unlink(c, s);
-	list_remove(&s->link);
-	c->n_segments--;
-	c->disk_bytes -= s->bytes;
-	spill_segment_put_ref(c, s);
+	s->end += 1 + (s->bytes - MIN(good, s->bytes)) / SPILL_LENGTH_BYTES;
 }
 
-/* The last segment, as far as it is good; one without any block is no segment (D2), and the one
- * before it is the last. Its numbers are not used again all the same. */
+/* A death while the header is written, or before the first block is, leaves no more than this; what
+ * is longer, or cannot be read, is damage and not torn (SPILL-FORMAT.md 4). */
+static int
+cut_tail_of(struct spill *c, struct spill_segment *s)
+{
+	uint64_t good;
+	int r = find_end(c, s, &good);
+
+	if (r < 0 || (s->headless && s->bytes > SPILL_SECTOR_BYTES)) {
+		leave_damaged(s, good);
+		return 0;
+	}
+	return s->end > s->head.first ? cut(c, s, good) : 0;
+}
+
+/* The last segment, as far as it is good; one without any block is no segment (D2), and is removed.
+ * Its numbers are not used again all the same. */
 static int
 cut_tail(struct spill *c)
 {
-	while (!list_empty(&c->segments)) {
-		struct spill_segment *s = LIST_ITEM(c->segments.prev, struct spill_segment, link);
-		uint64_t size = s->bytes;
-		int r;
+	struct spill_cursor *cur = &c->cursor;
+	struct spill_segment *s;
+	int r;
 
-		s->end = s->head.first;
-		r = find_end(c, s);
-		if (r < 0)
-			return r;
-		c->next = MAX(c->next, s->end);
-		if (s->end > s->head.first) {
-			if (size > s->bytes)
-				(void)!ftruncate(s->fd, (off_t)s->bytes);
-			return 0;
-		}
-		c->torn_bytes += MIN(size, (uint64_t)SPILL_SECTOR_BYTES);
-		remove_segment(c, s);
-	}
+	if (list_empty(&c->segments))
+		return 0;
+	s = LIST_ITEM(c->segments.prev, struct spill_segment, link);
+	cur->fd = spill_segment_reopen(c, s, O_RDWR);
+	r = cur->fd < 0 ? cur->fd : cut_tail_of(c, s);
+	closep(&cur->fd);
+	cur->fd = -1;
+	if (r < 0)
+		return r;
+	c->next = c->filed = MAX(c->next, s->end);
+	if (s->end == s->head.first)
+		remove_last(c, s);
 	return 0;
+}
+
+static int
+load_all(struct spill *c)
+{
+	struct numbers found = {0};
+	int r = list_names(c, SPILL_SUFFIX, &found);
+
+	if (r == 0)
+		r = load_segments(c, &found);
+	VEC_FINI(&found.v);
+	return r;
+}
+
+/* What a flush was killed over (D4). */
+static int
+remove_unfinished(struct spill *c)
+{
+	struct numbers found = {0};
+	int r = list_names(c, SPILL_SUFFIX_ASIDE, &found);
+
+	for (size_t i = 0; r == 0 && i < found.v.len; i++) {
+		char name[SPILL_NAME_BYTES];
+		struct stat st = {0};
+
+		spill_segment_name(found.v.data[i], true, name);
+		if (fstatat(c->dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+			unlinkat(c->dirfd, name, 0) < 0)
+			r = -errno;
+		c->torn_bytes += (uint64_t)st.st_size;
+	}
+	VEC_FINI(&found.v);
+	return r;
 }
 
 static void
@@ -279,12 +341,10 @@ count_found(struct spill *c)
 static int
 recover(struct spill *c)
 {
-	struct numbers found = {0};
-	int r = list_names(c, &found);
+	int r = load_all(c);
 
 	if (r == 0)
-		r = load_segments(c, &found);
-	VEC_FINI(&found.v);
+		r = remove_unfinished(c);
 	if (r == 0)
 		r = cut_tail(c);
 	if (r < 0)

@@ -1,13 +1,15 @@
 #include "sync/spill_impl.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
 
 #include "base/fd.h"
 
 int
 spill_cursor_init(struct spill_cursor *cur)
 {
-	*cur = (struct spill_cursor){.window = malloc(SPILL_BLOCK_BYTES)};
+	*cur = (struct spill_cursor){.fd = -1, .window = malloc(SPILL_BLOCK_BYTES)};
 	return cur->window ? 0 : -ENOMEM;
 }
 
@@ -15,6 +17,7 @@ void
 spill_cursor_fini(struct spill *c)
 {
 	spill_segment_put_ref(c, c->cursor.segment);
+	closep(&c->cursor.fd);
 	free(c->cursor.window);
 }
 
@@ -29,7 +32,7 @@ look(struct spill_cursor *cur, const struct spill_segment *s, uint64_t offset, s
 	if (cur->of == s && offset >= cur->window_at && offset + need <= past)
 		return 0;
 	cur->of = NULL;
-	n = fd_pread_full(s->fd, cur->window,
+	n = fd_pread_full(cur->fd, cur->window,
 		(size_t)MIN(limit - offset, (uint64_t)SPILL_BLOCK_BYTES), offset);
 	if (n < 0)
 		return (int)n;
@@ -72,6 +75,22 @@ judge_block(struct spill_cursor *cur, const struct spill_segment *s, uint64_t li
 	return spill_payload_check(cur->at, ret, s->head.salt) == 0;
 }
 
+/* Damage that fills what the window shows from its begin may be a hole, as long as a damaged length
+ * says: it is passed over at once. The number of bytes. */
+static uint64_t
+hole_at(const struct spill_cursor *cur, uint64_t limit)
+{
+	uint64_t at = cur->offset;
+	off_t data;
+
+	if (at >= limit || at != cur->window_at + SPILL_SECTOR_BYTES)
+		return 0;
+	data = lseek(cur->fd, (off_t)at, SEEK_DATA);
+	if (data < 0)
+		return errno == ENXIO ? limit - at : 0;
+	return (MIN((uint64_t)data, limit) - at) / SPILL_SECTOR_BYTES * SPILL_SECTOR_BYTES;
+}
+
 int
 spill_read_block(struct spill_cursor *cur, const struct spill_segment *s, uint64_t limit,
 	struct spill_block_head *ret, uint64_t *damaged_bytes)
@@ -89,6 +108,9 @@ spill_read_block(struct spill_cursor *cur, const struct spill_segment *s, uint64
 			cur->end = cur->at + ret->payload_bytes;
 			return 1;
 		}
+		*damaged_bytes += skip;
+		skip = hole_at(cur, limit);
+		cur->offset += skip;
 		*damaged_bytes += skip;
 	}
 	if (cur->offset < limit)
@@ -187,15 +209,33 @@ choose(struct spill *c, struct source *ret)
 	return false;
 }
 
-static void
+static bool
+is_passing(int r)
+{
+	return r == -EMFILE || r == -ENFILE || r == -ENOMEM;
+}
+
+/* Numbers before its first that are missing were never in a file (D5), unless damage came before.
+ * When no file can be opened for now, nothing moves. */
+static int
 move_cursor(struct spill *c, struct spill_segment *to)
 {
-	struct spill_segment *from = c->cursor.segment;
+	struct spill_cursor *cur = &c->cursor;
+	int fd = spill_segment_reopen(c, to, O_RDONLY);
 
-	c->cursor.segment = to;
-	c->cursor.offset = SPILL_SECTOR_BYTES;
-	c->cursor.of = NULL;
-	spill_segment_put_ref(c, from);
+	if (is_passing(fd)) {
+		spill_segment_put_ref(c, to);
+		return fd;
+	}
+	closep(&cur->fd);
+	spill_segment_put_ref(c, cur->segment);
+	cur->segment = to;
+	cur->fd = MAX(fd, -1);
+	cur->offset = SPILL_SECTOR_BYTES;
+	cur->of = NULL;
+	if (!cur->damaged)
+		cur->number = MAX(cur->number, to->head.first);
+	return MIN(fd, 0);
 }
 
 /* What cannot be read is given up: trying again would keep the receiver for ever. */
@@ -213,7 +253,7 @@ give_up(struct spill *c, const struct source *src, int r)
 	return r;
 }
 
-/* 1 there are records to deliver, 0 look elsewhere. */
+/* 1 there are records to deliver, 0 look elsewhere, -errno the rest of it is given up. */
 static int
 read_segment(struct spill *c, const struct source *src)
 {
@@ -254,9 +294,10 @@ spill_read_next(struct spill *c)
 	if (c->opts.flags & SPILL_AUTO_ACK)
 		(void)spill_read_ack(c, true);
 	while (r == 0 && choose(c, &src)) {
-		if (src.moved)
-			move_cursor(c, src.segment);
-		r = read_segment(c, &src);
+		r = src.moved ? move_cursor(c, src.segment) : 0;
+		if (is_passing(r))
+			return r;
+		r = r < 0 ? give_up(c, &src, r) : read_segment(c, &src);
 	}
 	if (r >= 0 && c->cursor.damaged) {
 		c->cursor.damaged = false;

@@ -7,8 +7,10 @@
 
 #include <limits.h>
 #include <stdarg.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #	define OWN_MALLOC 0 /* the sanitizers have theirs */
@@ -20,11 +22,16 @@ enum call {
 	CALL_PWRITE,
 	CALL_PREAD,
 	CALL_FSYNC,
-	CALL_OPENAT,
+	CALL_OPENAT, /* without O_CREAT */
+	CALL_CREATE,
 	CALL_FTRUNCATE,
+	CALL_UNLINKAT,
+	CALL_RENAMEAT,
 	CALL_MALLOC,
 	N_CALLS
 };
+
+#define KILLED 99 /* how a process ends that dies by plan */
 
 /* Calls of the listed kinds are counted from `after` down while this thread asks for it. */
 static _Thread_local struct plan {
@@ -32,6 +39,7 @@ static _Thread_local struct plan {
 	long after;     /* calls that succeed first */
 	long times;     /* then so many fail */
 	int error;      /* 0: a pwrite or pread does half of its work */
+	bool dies;      /* instead of failing: in the middle of a pwrite, else before the call */
 	unsigned n_hit;
 } plan;
 
@@ -45,6 +53,8 @@ fails(enum call call)
 		return false;
 	}
 	plan.n_hit++;
+	if (plan.dies && call != CALL_PWRITE)
+		_exit(KILLED);
 	errno = plan.error;
 	return true;
 }
@@ -53,6 +63,10 @@ ssize_t
 pwrite(int fd, const void *buf, size_t len, off_t at)
 {
 	if (fails(CALL_PWRITE)) {
+		if (plan.dies) {
+			(void)syscall(SYS_pwrite64, fd, buf, len / 3, at);
+			_exit(KILLED);
+		}
 		if (plan.error == 0)
 			len = MAX(len / 2, (size_t)1);
 		else if (plan.error != EINTR && len > 100) /* something got there all the same */
@@ -97,7 +111,23 @@ openat(int dirfd, const char *path, int flags, ...)
 	va_start(ap, flags);
 	mode = flags & O_CREAT ? va_arg(ap, mode_t) : 0;
 	va_end(ap);
-	return fails(CALL_OPENAT) ? -1 : (int)syscall(SYS_openat, dirfd, path, flags, mode);
+	if (fails(flags & O_CREAT ? CALL_CREATE : CALL_OPENAT))
+		return -1;
+	return (int)syscall(SYS_openat, dirfd, path, flags, mode);
+}
+
+int
+unlinkat(int dirfd, const char *path, int flags)
+{
+	return fails(CALL_UNLINKAT) ? -1 : (int)syscall(SYS_unlinkat, dirfd, path, flags);
+}
+
+int
+renameat(int from_dirfd, const char *from, int to_dirfd, const char *to)
+{
+	if (fails(CALL_RENAMEAT))
+		return -1;
+	return (int)syscall(SYS_renameat2, from_dirfd, from, to_dirfd, to, 0);
 }
 
 #if OWN_MALLOC
@@ -203,7 +233,7 @@ TEST(spill_fault, a_write_error_refuses_and_recovers)
 
 TEST(spill_fault, a_segment_that_cannot_be_made_has_no_number)
 {
-	refuses_and_recovers(CALL_OPENAT, EMFILE, -EMFILE);
+	refuses_and_recovers(CALL_CREATE, EMFILE, -EMFILE);
 }
 
 TEST(spill_fault, short_and_interrupted_calls_change_nothing)
@@ -325,6 +355,135 @@ TEST(spill_fault, what_cannot_be_read_is_given_up_once)
 	CHECK_INT(spill_destroy(c), 0);
 }
 
+TEST(spill_fault, without_a_descriptor_the_receiver_waits_and_loses_nothing)
+{
+	struct spill *c = open_for_files(0);
+	struct span s;
+
+	for (uint64_t i = 0; i < 3000; i++)
+		CHECK_INT(send_number(c, i, 100), 0);
+	for (uint64_t i = 0; i < 3000; i++) {
+		int r;
+
+		plan = failing(CALL_OPENAT, 0, 2, EMFILE);
+		while ((r = spill_try_recv(c, &s)) == -EMFILE)
+			;
+		CHECK_INT(r, 0);
+		CHECK_INT(record_check(s), i);
+	}
+	plan = (struct plan){0};
+	CHECK_INT(stats_of(c).n_lost, 0);
+	CHECK_INT(spill_ack(c), 0);
+	CHECK_INT(spill_destroy(c), 0);
+}
+
+TEST(spill_fault, a_segment_that_is_gone_is_given_up_once)
+{
+	struct spill *c = open_for_files(0);
+	struct span s;
+	uint64_t n = 0;
+	int r;
+
+	for (uint64_t i = 0; i < 8000; i++)
+		CHECK_INT(send_number(c, i, 100), 0);
+	plan = failing(CALL_OPENAT, 1, 1, ENOENT);
+	for (; (r = spill_try_recv(c, &s)) == 0; n++)
+		CHECK_INT(record_check(s), n);
+	CHECK_INT(r, -ENOENT);
+	n += stats_of(c).n_lost;
+	while ((r = spill_try_recv(c, &s)) == 0) {
+		CHECK_INT(record_check(s), n);
+		n++;
+	}
+	CHECK_INT(r, -EAGAIN);
+	CHECK_INT(n, 8000);
+	CHECK_INT(spill_destroy(c), 0);
+}
+
+/* Everything that is read at open fails once. The channel opens all the same (but without
+ * `position`, for then what was acked would come again), new records come, and the next process
+ * gets all of it when the error was a passing one. */
+static void
+open_with_failing_read(long k)
+{
+	struct spill_opts opts = {.max_mem_bytes = 64, .max_disk_bytes = MIB};
+	struct spill *c = NULL;
+	uint64_t last = 0;
+	struct span s;
+	int r;
+
+	plan = failing(CALL_PREAD, k, 1, EIO);
+	r = spill_open(AT_FDCWD, dir, &opts, &c, NULL);
+	plan = (struct plan){0};
+	CHECK_INT(r, k < 2 ? -EIO : 0);
+	if (r < 0)
+		return;
+	CHECK_INT(send_number(c, 4000, 100), 0);
+	while ((r = spill_try_recv(c, &s)) != -EAGAIN) {
+		CHECK(r == 0 || r == -EBADMSG);
+		last = r == 0 ? record_check(s) : last;
+	}
+	CHECK_INT(last, 4000);
+	CHECK_INT(spill_destroy(c), 0); /* nothing was acked */
+}
+
+TEST(spill_fault, a_read_error_at_open_hides_no_more_than_it_must)
+{
+	for (long k = 0; k < 12; k++) {
+		struct spill *c = open_for_files(0);
+
+		for (uint64_t i = 0; i < 4000; i++)
+			CHECK_INT(send_number(c, i, 100), 0);
+		CHECK_INT(spill_destroy(c), 0);
+		open_with_failing_read(k);
+		c = open_for_files(0);
+		for (uint64_t i = 0; i < 4000; i++)
+			expect(c, i);
+		CHECK_INT(spill_destroy(c), 0);
+		test_dir_remove(dir);
+		dir = test_dir();
+	}
+}
+
+TEST(spill_fault, a_torn_tail_that_cannot_be_cut_refuses_the_open)
+{
+	struct spill_opts opts = {.max_mem_bytes = 64, .max_disk_bytes = MIB};
+	struct spill *c = open_for_files(0);
+	char path[512];
+
+	CHECK_INT(send_number(c, 0, 100), 0);
+	CHECK_INT(spill_destroy(c), 0);
+	(void)snprintf(path, sizeof(path), "%s/%016x.seg", dir, 0);
+	CHECK_INT(truncate(path, 2000), 0);
+	plan = failing(CALL_FTRUNCATE, 0, 1, EIO);
+	CHECK_INT(spill_open(AT_FDCWD, dir, &opts, &c, NULL), -EIO);
+	CHECK_INT(plan.n_hit, 1);
+	c = open_for_files(0);
+	CHECK_INT(stats_of(c).torn_bytes, 2000 - 1024);
+	expect(c, 0);
+	CHECK_INT(spill_destroy(c), 0);
+}
+
+/* The ring goes to a file before others, and that cannot get its name. */
+TEST(spill_fault, a_flush_that_cannot_name_its_file_fails_until_it_can)
+{
+	struct spill *c = spill_at(dir, KIB, 64 * MIB, 128 * KIB, 0);
+
+	for (uint64_t i = 0; i < 100; i++)
+		CHECK_INT(send_number(c, i, 100), 0);
+	plan = failing(CALL_RENAMEAT, 0, 2, EIO);
+	CHECK_INT(spill_flush(c), -EIO);
+	CHECK_INT(spill_flush(c), -EIO);
+	CHECK_INT(spill_flush(c), 0);
+	CHECK_INT(plan.n_hit, 2);
+	CHECK_INT(spill_destroy(c), 0);
+	c = open_for_files(0);
+	for (uint64_t i = 0; i < 100; i++)
+		expect(c, i);
+	CHECK_INT(stats_of(c).torn_bytes, 0);
+	CHECK_INT(spill_destroy(c), 0);
+}
+
 TEST(spill_fault, an_ack_that_cannot_be_noted_says_so_and_counts_all_the_same)
 {
 	struct spill *c = open_for_files(0);
@@ -432,7 +591,8 @@ run_once(struct plan p)
 TEST(spill_fault, survives_each_failure_of_a_call)
 {
 	/* Not pread: then the receiver is told, see above. */
-	static const enum call calls[] = {CALL_PWRITE, CALL_FSYNC, CALL_OPENAT};
+	static const enum call calls[] = {
+		CALL_PWRITE, CALL_FSYNC, CALL_CREATE, CALL_UNLINKAT, CALL_RENAMEAT};
 	static const int errors[] = {ENOSPC, EIO};
 	unsigned long step = test_scale(500) >= 10 ? 1 : 5;
 
@@ -456,4 +616,121 @@ TEST(spill_fault, survives_each_allocation_failure)
 	while (run_once(failing(CALL_MALLOC, k, 1, ENOMEM)))
 		k++;
 	CHECK(k > 5);
+}
+
+/* What a process that dies by plan had done: shared memory. */
+struct life {
+	uint64_t sent, got, acked, flushed;
+};
+
+static void
+live_send(struct life *l, struct spill *c, uint64_t n)
+{
+	for (uint64_t i = 0; i < n; i++) {
+		CHECK_INT(send_number(c, l->sent, 60), 0);
+		l->sent++;
+	}
+}
+
+static void
+live_receive(struct life *l, struct spill *c, uint64_t n)
+{
+	struct span s;
+
+	while (n-- > 0 && spill_try_recv(c, &s) == 0) {
+		CHECK_INT(record_check(s), l->got);
+		l->got++;
+	}
+}
+
+static void
+live_flush(struct life *l, struct spill *c)
+{
+	CHECK_INT(spill_flush(c), 0);
+	l->flushed = l->sent;
+}
+
+/* Every way of a record into a file: over the edge of memory, from the ring behind the files, from
+ * the ring before them, from a ring that has a gap where records went by file, and all that again
+ * with parts of it received and acked. */
+static _Noreturn void
+live(struct life *l, unsigned kinds, long after)
+{
+	struct spill *c = spill_at(dir, 4 * KIB, 4 * MIB, 66 * KIB, SPILL_DURABLE);
+
+	plan = (struct plan){.kinds = kinds, .after = after, .times = 1, .dies = true};
+	for (uint64_t step = 0; step < 24; step++) {
+		live_send(l, c, 11); /* to memory, if nothing waits in files */
+		if (step % 3 == 1)
+			live_flush(l, c);
+		live_send(l, c, 20);
+		live_send(l, c, step % 4 * 450);
+		if (step % 2)
+			live_flush(l, c);
+		live_receive(l, c, step % 4 == 2 ? UINT64_MAX : 300);
+		if (step % 5 == 4 && spill_ack(c) == 0)
+			l->acked = l->got;
+	}
+	CHECK_INT(spill_destroy(c), 0);
+	_exit(0);
+}
+
+/* No flushed record is lost, and nothing is taken for damage. Returns false when it was not killed.
+ */
+static bool
+killed_at(struct life *l, unsigned kinds, long after)
+{
+	struct spill *c;
+	uint64_t n;
+	int status;
+	pid_t pid;
+
+	*l = (struct life){0};
+	pid = fork();
+	CHECK(pid >= 0);
+	if (pid == 0)
+		live(l, kinds, after);
+	CHECK_INT(waitpid(pid, &status, 0), pid);
+	CHECK(WIFEXITED(status) && (WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == KILLED));
+	c = spill_at(dir, 64, 4 * MIB, 66 * KIB, SPILL_DURABLE);
+	for (n = l->acked; n < l->sent; n++) {
+		struct span s;
+		uint64_t v;
+		int r = spill_try_recv(c, &s);
+
+		if (r == -EAGAIN)
+			break;
+		CHECK_INT(r, 0);
+		v = record_check(s);
+		CHECK(v == n ||
+			v > n); /* more may be acked than was reported, or lost at the end */
+		CHECK(v == n || n >= l->flushed || (n == l->acked && v <= l->got));
+		n = v;
+	}
+	CHECK(n >= l->flushed);
+	CHECK_INT(stats_of(c).damaged_bytes, 0);
+	CHECK_INT(stats_of(c).n_lost, 0);
+	live_send(&(struct life){.sent = l->sent}, c, 3);
+	CHECK_INT(spill_destroy(c), 0);
+	test_dir_remove(dir);
+	dir = test_dir();
+	return WEXITSTATUS(status) == KILLED;
+}
+
+TEST(spill_fault, a_process_killed_at_any_call_loses_no_flushed_record_and_seems_no_damage)
+{
+	static const enum call calls[] = {
+		CALL_PWRITE, CALL_FSYNC, CALL_CREATE, CALL_UNLINKAT, CALL_RENAMEAT};
+	struct life *l =
+		mmap(NULL, sizeof(*l), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	CHECK(l != MAP_FAILED);
+	for (size_t i = 0; i < ARRAY_LEN(calls); i++) {
+		long k = 0;
+
+		while (killed_at(l, 1u << calls[i], k))
+			k++;
+		CHECK(k > 0);
+	}
+	CHECK_INT(munmap(l, sizeof(*l)), 0);
 }
