@@ -90,7 +90,7 @@ end_broadcast(struct pool *p)
 	LOCK_SCOPE(&p->injector.lock);
 
 	p->broadcast = NULL;
-	cond_signal(&p->broadcast_ended);
+	cond_broadcast(&p->broadcast_ended); /* all: the first may find the pool closed and leave */
 }
 
 void

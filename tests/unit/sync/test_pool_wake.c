@@ -233,6 +233,35 @@ TEST(pool_wake, a_broadcast_reaches_every_worker_once)
 	CHECK(pool_current() == NULL);
 }
 
+static int
+broadcast_until_closed(void *arg)
+{
+	struct roll r = {.pool = arg};
+	int e;
+
+	while ((e = pool_broadcast(r.pool, call, &r)) == 0)
+		;
+	return e;
+}
+
+TEST(pool_wake, who_waits_for_their_turn_to_broadcast_hear_of_the_end)
+{
+	for (unsigned long i = test_scale(5000) + 5; i > 0; i--) {
+		struct thread threads[4];
+		struct pool *p;
+
+		CHECK_INT(pool_create("test", 1, &p), 0);
+		for (size_t k = 0; k < ARRAY_LEN(threads); k++)
+			CHECK_INT(thread_start(&threads[k], "caller", broadcast_until_closed, p),
+				0);
+		sched_yield();
+		pool_close(p);
+		for (size_t k = 0; k < ARRAY_LEN(threads); k++)
+			CHECK_INT(thread_join(&threads[k]), -EPIPE);
+		pool_destroy(p);
+	}
+}
+
 /* A task that goes on spawning, until one that was submitted has run. */
 struct spawner {
 	struct task task;
