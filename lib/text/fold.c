@@ -1,9 +1,9 @@
 #include "text/fold.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <utf8proc.h>
 
+#include "sync/once.h"
 #include "text/codepoint.h"
 
 #define MAX_CODEPOINT 0x10ffffu
@@ -67,10 +67,10 @@ struct folded {
 	uint32_t to, from;
 };
 
-/* Fixed by folded_make(), which pthread_once orders before every reader. Sorted by `to`. */
+/* Fixed by folded_make(), which once_run() orders before every reader. Sorted by `to`. */
 static struct folded folded_table[MAX_FOLDED];
 static size_t n_folded;
-static pthread_once_t folded_once = PTHREAD_ONCE_INIT;
+static struct once folded_once;
 
 static int
 folded_cmp(const void *a, const void *b)
@@ -82,9 +82,10 @@ folded_cmp(const void *a, const void *b)
 	return (x->from > y->from) - (x->from < y->from);
 }
 
-static void
-folded_make(void)
+static int
+folded_make(void *unused)
 {
+	(void)unused;
 	for (uint32_t cp = 0; cp < CASED_END; cp++) {
 		uint32_t to = fold_codepoint(cp);
 
@@ -94,6 +95,7 @@ folded_make(void)
 		folded_table[n_folded++] = (struct folded){to, cp};
 	}
 	qsort(folded_table, n_folded, sizeof(folded_table[0]), folded_cmp);
+	return 0;
 }
 
 size_t
@@ -101,7 +103,7 @@ fold_others(uint32_t folded, uint32_t ret[FOLD_MAX_OTHERS])
 {
 	size_t lo = 0, hi, n = 0;
 
-	(void)pthread_once(&folded_once, folded_make);
+	(void)once_run(&folded_once, folded_make, NULL); /* cannot fail */
 	hi = n_folded;
 	while (lo < hi) {
 		size_t mid = lo + (hi - lo) / 2;

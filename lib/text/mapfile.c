@@ -6,6 +6,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "sync/once.h"
+
 /*
  * The table of guarded mappings. The SIGBUS handler may run at any instruction of any thread, so it
  * takes no lock: it only loads from the table.
@@ -29,9 +31,8 @@ static struct guard guards[N_GUARDED_MAPS];
 /* Where the next search for a free slot starts: a hint, relaxed. */
 static _Atomic uint32_t next_guard;
 
-/* Fixed by mapfile_setup(), before threads. */
+/* Fixed by install_handler(), before the handler can run and before a mapping is made. */
 static struct sigaction previous;
-static bool installed;
 static uintptr_t page_bytes;
 
 static bool
@@ -99,8 +100,8 @@ on_sigbus(int signo, siginfo_t *info, void *context)
 	errno = saved;
 }
 
-int
-mapfile_setup(void)
+static int
+install_handler(void *unused)
 {
 	struct sigaction act = {
 		.sa_sigaction = on_sigbus,
@@ -108,8 +109,7 @@ mapfile_setup(void)
 	};
 	long page = sysconf(_SC_PAGESIZE);
 
-	if (installed)
-		return 0;
+	(void)unused;
 	if (page <= 0)
 		return -EINVAL;
 	page_bytes = (uintptr_t)page;
@@ -117,8 +117,15 @@ mapfile_setup(void)
 	/* The old action must be known before the new one can run. */
 	if (sigaction(SIGBUS, NULL, &previous) < 0 || sigaction(SIGBUS, &act, NULL) < 0)
 		return -errno;
-	installed = true;
 	return 0;
+}
+
+int
+mapfile_setup(void)
+{
+	static struct once installed;
+
+	return once_run(&installed, install_handler, NULL);
 }
 
 static int

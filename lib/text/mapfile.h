@@ -26,7 +26,7 @@ struct mapfile {
 	unsigned slot; /* in the table of guarded mappings */
 };
 
-/** Install the handler; once, before threads. 0 or -errno. */
+/** Install the handler, before the first mapping; further calls do nothing. 0 or -errno. */
 int mapfile_setup(void);
 /** Map the whole of an open file; fd may be closed afterwards. An empty file has len 0. */
 int mapfile_open(int fd, uint64_t max_bytes, struct mapfile *ret);
