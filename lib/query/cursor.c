@@ -97,7 +97,7 @@ sort_all(struct cursor *c)
 
 	if (keep < c->opts.limit)
 		keep = 0; /* offset + limit wrapped: as good as all */
-	r = sorter_create(c->snapshot, c->opts.sort, c->opts.n_sort, keep, &c->sorter);
+	r = sorter_create(c->snapshot, &c->opts, keep, &c->sorter);
 	if (r < 0)
 		return r;
 	while ((r = sweep_next(c->sweep, &root, &entry)) == 1) {

@@ -4,12 +4,18 @@
 #include <sys/stat.h>
 
 #include "base/vec.h"
-#include "query/sweep.h"
-#include "sync/par.h"
+#include "query/halt.h"
+#include "sync/par_collect.h"
 
-/** Neighbours are of one size, not of one directory: small pieces spread the large files. */
-#define DUPE_GRAIN 4u
+#define GATHER_GRAIN 4096u
 
+/* A file as the index has it. */
+struct sized {
+	uint64_t size;
+	uint32_t root, entry;
+};
+
+/* One that shares its size with another, and what was read of it. */
 struct twin {
 	uint64_t size;
 	struct hash128 hash;
@@ -21,28 +27,29 @@ struct twin {
 struct search {
 	const struct snapshot *snapshot;
 	const struct cursor_opts *opts;
+	VEC(struct sized) files;
 	VEC(struct twin) twins;
 	struct content_reader *reader; /* [n_workers] */
 	unsigned n_workers;
 };
 
+/* The largest first, and the sort is stable: so those of one size are read in entry order, and the
+ * last files to be read are small, which lets all threads end together. */
 static int
-compare_sizes(const void *va, const void *vb)
+compare_sizes(const void *va, const void *vb, void *ctx)
 {
-	const struct twin *a = va, *b = vb;
+	const struct sized *a = va, *b = vb;
 
-	if (a->size != b->size)
-		return a->size < b->size ? -1 : 1;
-	if (a->root != b->root)
-		return a->root < b->root ? -1 : 1;
-	return a->entry < b->entry ? -1 : a->entry > b->entry;
+	(void)ctx;
+	return a->size > b->size ? -1 : a->size < b->size;
 }
 
 static int
-compare_hashes(const void *va, const void *vb)
+compare_hashes(const void *va, const void *vb, void *ctx)
 {
 	const struct twin *a = va, *b = vb;
 
+	(void)ctx;
 	if (a->size != b->size)
 		return a->size < b->size ? -1 : 1;
 	if (a->hash.high != b->hash.high)
@@ -50,52 +57,97 @@ compare_hashes(const void *va, const void *vb)
 	return a->hash.low < b->hash.low ? -1 : a->hash.low > b->hash.low;
 }
 
+struct gather {
+	const struct cursor_opts *opts;
+	const struct tree_cols *cols;
+	uint32_t root;
+};
+
 static int
-collect_root(struct search *s, uint32_t root)
+gather_piece(size_t lo, size_t hi, unsigned worker, struct par_out *out, void *ctx)
 {
-	const struct tree_cols *c = tree_cols(s->snapshot->roots[root].tree);
+	const struct gather *g = ctx;
+	const struct tree_cols *c = g->cols;
+	int r = query_poll(g->opts);
 
-	for (uint32_t e = 0; e < c->n_entries; e++) {
-		struct twin t = {.size = c->size[e], .root = root, .entry = e};
+	(void)worker;
+	for (; r == 0 && lo < hi; lo++) {
+		struct sized *f;
 
-		if (t.size == 0 || !S_ISREG(c->classes[c->cls[e]].mode))
+		if (c->size[lo] == 0 || !S_ISREG(c->classes[c->cls[lo]].mode))
 			continue;
-		if (VEC_PUSH(&s->twins, t) < 0)
+		f = par_out_add(out, 1);
+		if (!f)
 			return -ENOMEM;
+		*f = (struct sized){c->size[lo], g->root, (uint32_t)lo};
 	}
+	return r;
+}
+
+static int
+gather_root(struct search *s, uint32_t root)
+{
+	struct gather g = {s->opts, tree_cols(s->snapshot->roots[root].tree), root};
+	const struct par_collection op = {sizeof(struct sized), gather_piece, &g};
+	AUTO(freep) void *found = NULL;
+	size_t n;
+	int r = par_collect(s->opts->compute, TASK_QUERY, g.cols->n_entries, GATHER_GRAIN, &op,
+		s->opts->stop, &found, &n);
+
+	if (r == 0 && VEC_RESERVE(&s->files, n) < 0)
+		r = -ENOMEM;
+	if (r < 0)
+		return r;
+	if (n > 0)
+		memcpy(s->files.data + s->files.len, found, n * sizeof(struct sized));
+	s->files.len += n;
 	return 0;
 }
 
-/* Keep those that are equal to a neighbour in the order of `compare`, which they stand in. */
-static void
-keep_equal(struct search *s, bool (*equal)(const struct twin *a, const struct twin *b))
+/* Files of one size stand together: those that are not alone. */
+static int
+pick_twins(struct search *s)
 {
-	struct twin *t = s->twins.data;
-	size_t n = 0, len = s->twins.len;
-	bool before = false; /* is t[i] equal to the one before it? */
+	const struct sized *f = s->files.data;
+	bool before = false; /* is f[i] of the size of the one before it? */
 
-	for (size_t i = 0; i < len; i++) {
-		bool after = i + 1 < len && equal(&t[i], &t[i + 1]);
+	for (size_t i = 0; i < s->files.len; i++) {
+		bool after = i + 1 < s->files.len && f[i].size == f[i + 1].size;
+		struct twin t = {.size = f[i].size, .root = f[i].root, .entry = f[i].entry};
 
-		/* The slot that is written lies before every one that is still compared. */
-		if (before || after)
-			t[n++] = t[i];
+		if ((before || after) && VEC_PUSH(&s->twins, t) < 0)
+			return -ENOMEM;
 		before = after;
 	}
-	s->twins.len = n;
-}
-
-static bool
-equal_size(const struct twin *a, const struct twin *b)
-{
-	return a->size == b->size;
+	VEC_FINI(&s->files);
+	return 0;
 }
 
 static bool
 equal_hash(const struct twin *a, const struct twin *b)
 {
 	return a->fate == CONTENT_OK && b->fate == CONTENT_OK && a->size > 0 &&
-	       compare_hashes(a, b) == 0;
+	       compare_hashes(a, b, NULL) == 0;
+}
+
+static void
+mark_twin(struct dupe_set *d, const struct twin *t)
+{
+	d->root[t->root][t->entry / 64] |= 1ull << (t->entry % 64);
+}
+
+/* Files with one hash stand together. */
+static void
+mark_equal(const struct search *s, struct dupe_set *d)
+{
+	const struct twin *t = s->twins.data;
+
+	for (size_t i = 1; i < s->twins.len; i++) {
+		if (equal_hash(&t[i - 1], &t[i])) {
+			mark_twin(d, &t[i - 1]);
+			mark_twin(d, &t[i]);
+		}
+	}
 }
 
 static int
@@ -122,7 +174,6 @@ hash_piece(size_t lo, size_t hi, unsigned worker, void *ctx)
 static int
 hash_all(struct search *s)
 {
-	size_t n = s->twins.len;
 	unsigned n_workers = s->opts->io ? par_width(s->opts->io) : 1;
 
 	s->reader = calloc(n_workers, sizeof(*s->reader));
@@ -130,9 +181,7 @@ hash_all(struct search *s)
 		return -ENOMEM;
 	for (; s->n_workers < n_workers; s->n_workers++)
 		content_reader_init(&s->reader[s->n_workers]);
-	if (!s->opts->io)
-		return hash_piece(0, n, 0, s);
-	return par_for(s->opts->io, TASK_QUERY, n, DUPE_GRAIN, hash_piece, s, s->opts->stop);
+	return par_for(s->opts->io, TASK_QUERY, s->twins.len, 1, hash_piece, s, s->opts->stop);
 }
 
 /* Files that could not be hashed stand aside: no two of them are equal. */
@@ -166,14 +215,8 @@ search_fini(struct search *s)
 	for (unsigned i = 0; i < s->n_workers; i++)
 		content_reader_fini(&s->reader[i]);
 	free(s->reader);
+	VEC_FINI(&s->files);
 	VEC_FINI(&s->twins);
-}
-
-static void
-sort_twins(struct search *s, int (*compare)(const void *a, const void *b))
-{
-	if (s->twins.len > 1)
-		qsort(s->twins.data, s->twins.len, sizeof(struct twin), compare);
 }
 
 static int
@@ -183,21 +226,23 @@ find_twins(struct search *s, struct dupe_set *d)
 
 	for (uint32_t i = 0; r == 0 && i < s->snapshot->n_roots; i++) {
 		if (s->snapshot->roots[i].tree)
-			r = collect_root(s, i);
+			r = gather_root(s, i);
 	}
-	if (r < 0)
-		return r;
-	sort_twins(s, compare_sizes);
-	keep_equal(s, equal_size);
-	r = hash_all(s);
+	if (r == 0)
+		r = query_sort_array(s->opts, s->files.data, s->files.len, sizeof(struct sized),
+			compare_sizes, NULL);
+	if (r == 0)
+		r = pick_twins(s);
+	if (r == 0)
+		r = hash_all(s);
 	if (r < 0)
 		return r;
 	count_fates(s, d);
-	sort_twins(s, compare_hashes);
-	keep_equal(s, equal_hash);
-	VEC_EACH (&s->twins, t)
-		d->root[t->root][t->entry / 64] |= 1ull << (t->entry % 64);
-	return 0;
+	r = query_sort_array(
+		s->opts, s->twins.data, s->twins.len, sizeof(struct twin), compare_hashes, NULL);
+	if (r == 0)
+		mark_equal(s, d);
+	return r;
 }
 
 int

@@ -2,7 +2,7 @@
 
 #include <errno.h>
 
-#include "query/sweep.h"
+#include "query/halt.h"
 
 #define GREP_SLICE_BYTES (4u << 20)
 #define GREP_LINE_BYTES 4096u
@@ -31,13 +31,20 @@ grep_lines_fini(struct grep_lines *g)
 	g->n_unkept = 0;
 }
 
-/* Offset of the first byte of the line that holds `at`. */
+/* Offset of the first byte of the line that holds `at`. A block at a time: whoever checks what
+ * memrchr may read, as sanitizers do, checks all that it is given, not what it needs. */
 static size_t
 line_start(struct span text, size_t at)
 {
-	const char *lf = at ? memrchr(text.data, '\n', at) : NULL;
+	while (at > 0) {
+		size_t block = MIN(at, GREP_LINE_BYTES);
+		const char *lf = memrchr(text.data + at - block, '\n', block);
 
-	return lf ? (size_t)(lf - text.data) + 1 : 0;
+		if (lf)
+			return (size_t)(lf - text.data) + 1;
+		at -= block;
+	}
+	return 0;
 }
 
 /* Offset of the line feed that ends it, or of the text's end. */

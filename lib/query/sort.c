@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "base/vec.h"
+#include "query/halt.h"
 
 struct item {
 	uint64_t first; /* the first key in a form that compares as a number; text: 8 bytes */
@@ -11,8 +12,7 @@ struct item {
 
 struct sorter {
 	const struct snapshot *snapshot;
-	uint32_t n_keys;
-	struct query_sort key[QUERY_MAX_SORT_KEYS];
+	const struct cursor_opts *opts;
 	uint64_t keep; /* 0: all */
 	uint64_t n_added;
 	VEC(struct item) items; /* with `keep`: a heap, the last in order on top, until finish */
@@ -21,16 +21,15 @@ struct sorter {
 };
 
 int
-sorter_create(const struct snapshot *s, const struct query_sort *keys, uint32_t n_keys,
-	uint64_t keep, struct sorter **ret)
+sorter_create(const struct snapshot *s, const struct cursor_opts *opts, uint64_t keep,
+	struct sorter **ret)
 {
 	struct sorter *st = calloc(1, sizeof(*st));
 
 	if (!st)
 		return -ENOMEM;
 	st->snapshot = s;
-	st->n_keys = n_keys;
-	memcpy(st->key, keys, n_keys * sizeof(*keys));
+	st->opts = opts;
 	st->keep = keep;
 	*ret = st;
 	return 0;
@@ -141,19 +140,32 @@ compare_key(const struct sorter *s, const struct item *a, const struct item *b, 
 	return x < y ? -1 : x > y;
 }
 
+/* Is nothing left to compare of two first keys that are the same number? A text has no NUL, so one
+ * that ends within the eight bytes is whole. */
+static bool
+first_is_whole(const struct sorter *s, uint64_t first)
+{
+	enum field f = s->opts->sort[0].field;
+
+	if (f == FIELD_NAME || f == FIELD_EXT)
+		return (unsigned char)(s->opts->sort[0].descending ? ~first : first) == 0;
+	return field_kind(f) != FIELD_TEXT;
+}
+
 static int
 compare_items(const void *va, const void *vb, void *ctx)
 {
 	const struct item *a = va, *b = vb;
 	const struct sorter *s = ctx;
+	const struct query_sort *key = s->opts->sort;
 
 	if (a->first != b->first)
 		return a->first < b->first ? -1 : 1;
-	for (uint32_t i = 0; i < s->n_keys; i++) {
-		int r = compare_key(s, a, b, s->key[i].field);
+	for (uint32_t i = first_is_whole(s, a->first); i < s->opts->n_sort; i++) {
+		int r = compare_key(s, a, b, key[i].field);
 
 		if (r != 0)
-			return s->key[i].descending ? -r : r;
+			return key[i].descending ? -r : r;
 	}
 	if (a->root != b->root)
 		return a->root < b->root ? -1 : 1;
@@ -178,7 +190,7 @@ static uint64_t
 first_key(const struct sorter *s, uint32_t root, uint32_t entry)
 {
 	const struct tree_cols *c = cols_of(s, root);
-	enum field f = s->key[0].field;
+	enum field f = s->opts->sort[0].field;
 	uint64_t v = 0;
 
 	if (f == FIELD_NAME)
@@ -191,7 +203,7 @@ first_key(const struct sorter *s, uint32_t root, uint32_t entry)
 		v = (uint64_t)field_number(c, entry, f) + (1ull << 63);
 	else
 		return 0;
-	return s->key[0].descending ? ~v : v;
+	return s->opts->sort[0].descending ? ~v : v;
 }
 
 static void
@@ -254,10 +266,9 @@ sorter_add(struct sorter *s, uint32_t root, uint32_t entry)
 int
 sorter_finish(struct sorter *s)
 {
-	if (s->items.len > 1)
-		qsort_r(s->items.data, s->items.len, sizeof(struct item), compare_items, s);
 	s->finished = true;
-	return 0;
+	return query_sort_array(
+		s->opts, s->items.data, s->items.len, sizeof(struct item), compare_items, s);
 }
 
 uint64_t

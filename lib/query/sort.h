@@ -2,12 +2,12 @@
  * sort: entries in the order of up to four keys, ties in entry order.
  *
  * All entries are put in, then taken out in order. With a bound only the first `keep` are held (a
- * heap), else all (20 bytes each and a sort). No text is copied: names are compared where they are,
- * paths by climbing to where they part.
+ * heap), else all (16 bytes each, and as many again while they are sorted, on the compute pool). No
+ * text is copied: names are compared where they are, paths by climbing to where they part.
  *
- * Ownership: borrows the snapshot; sorter_create()/sorter_destroy().
+ * Ownership: borrows snapshot and opts; sorter_create()/sorter_destroy().
  * Threads:   one at a time.
- * Errors:    -ENOMEM.
+ * Errors:    -ENOMEM; finish: -ECANCELED, -ETIMEDOUT.
  */
 #pragma once
 
@@ -15,9 +15,9 @@
 
 struct sorter;
 
-/** `keep` 0: all. */
-int sorter_create(const struct snapshot *s, const struct query_sort *keys, uint32_t n_keys,
-	uint64_t keep, struct sorter **ret);
+/** By opts->sort; `keep` 0: all. */
+int sorter_create(const struct snapshot *s, const struct cursor_opts *opts, uint64_t keep,
+	struct sorter **ret);
 void sorter_destroy(struct sorter *s); /* NULL is legal */
 int sorter_add(struct sorter *s, uint32_t root, uint32_t entry);
 /** After the last add: put what was kept in order. */

@@ -2,7 +2,8 @@
 
 #include <errno.h>
 
-#include "sync/par.h"
+#include "query/halt.h"
+#include "sync/par_reduce.h"
 
 struct sweep_range {
 	uint32_t root, lo, hi;
@@ -23,16 +24,6 @@ struct sweep {
 	bool bound;             /* eval looks at the root of range[at] */
 	struct bits window[SWEEP_MAX_CHUNKS];
 };
-
-int
-query_poll(const struct cursor_opts *opts)
-{
-	if (stop_requested(opts->stop))
-		return -ECANCELED;
-	if (opts->deadline != USEC_NEVER && clock_mono() >= opts->deadline)
-		return -ETIMEDOUT;
-	return 0;
-}
 
 /* Cut the range by one term that must hold for every answer. */
 static void
@@ -135,31 +126,26 @@ fill_window(struct sweep *s)
 	s->next = s->lo + s->n;
 	s->window_chunks = MIN(s->window_chunks * 2, SWEEP_MAX_CHUNKS);
 	n_chunks = (s->n + EVAL_CHUNK - 1) / EVAL_CHUNK;
-	if (n_chunks < SWEEP_PAR_CHUNKS || !s->opts->compute)
-		return chunks(0, n_chunks, 0, s);
-	return par_for(s->opts->compute, TASK_QUERY, n_chunks, 2, chunks, s, s->opts->stop);
+	return par_for(s->opts->compute, TASK_QUERY, n_chunks, 1, chunks, s, s->opts->stop);
 }
 
-/* 1 a window is filled, 0 nothing is left, or an error. */
+/* 1 the current range is bound and has entries left, 0 there is none any more, or an error. */
 static int
-next_window(struct sweep *s)
+bind_range(struct sweep *s)
 {
-	int r = 0;
-
 	while (s->at < s->n_ranges) {
 		const struct sweep_range *range = &s->range[s->at];
 
 		if (!s->bound) {
-			s->next = range->lo;
-			r = eval_bind(s->eval, range->root);
+			int r = eval_bind(s->eval, range->root);
+
 			if (r < 0)
 				return r;
+			s->next = range->lo;
 			s->bound = true;
 		}
-		if (s->next < range->hi) {
-			r = fill_window(s);
-			return r < 0 ? r : 1;
-		}
+		if (s->next < range->hi)
+			return 1;
 		/* Pages that the disk could not give were zeros. */
 		if (tree_faulted(s->eval->snapshot->roots[range->root].tree))
 			return -EIO;
@@ -192,9 +178,13 @@ int
 sweep_next(struct sweep *s, uint32_t *ret_root, uint32_t *ret_entry)
 {
 	while (!window_next(s)) {
-		int r = next_window(s);
+		int r = bind_range(s);
 
-		if (r <= 0)
+		if (r == 1)
+			r = fill_window(s);
+		else if (r == 0)
+			return 0;
+		if (r < 0)
 			return r;
 	}
 	*ret_root = s->range[s->at].root;
@@ -202,18 +192,72 @@ sweep_next(struct sweep *s, uint32_t *ret_root, uint32_t *ret_entry)
 	return 1;
 }
 
+static void
+count_init(void *acc, void *ctx)
+{
+	(void)ctx;
+	*(uint64_t *)acc = 0;
+}
+
+/* Chunks of the current range, the first one at `next`. */
+static int
+count_fold(void *acc, size_t lo, size_t hi, unsigned worker, void *ctx)
+{
+	struct sweep *s = ctx;
+	uint32_t end = s->range[s->at].hi;
+	struct bits bits = {0};
+
+	for (; lo < hi; lo++) {
+		uint32_t first = s->next + (uint32_t)lo * EVAL_CHUNK;
+		uint32_t n = MIN(EVAL_CHUNK, end - first);
+		int r = query_poll(s->opts);
+
+		if (r == 0)
+			r = eval_chunk(s->eval, worker, first, n, &bits);
+		if (r < 0)
+			return r;
+		for (uint32_t i = 0; i < n; i += 64)
+			*(uint64_t *)acc += (uint64_t)__builtin_popcountll(bits.word[i / 64]);
+	}
+	return 0;
+}
+
+static int
+count_merge(void *acc, void *later, void *ctx)
+{
+	(void)ctx;
+	*(uint64_t *)acc += *(uint64_t *)later;
+	return 0;
+}
+
+static int
+count_range(struct sweep *s, uint64_t *ret)
+{
+	static const struct par_reduction op = {
+		sizeof(uint64_t), count_init, count_fold, count_merge, NULL, 0};
+	uint32_t end = s->range[s->at].hi;
+	size_t n_chunks = (end - s->next - 1) / EVAL_CHUNK + 1;
+	int r = par_reduce(s->opts->compute, TASK_QUERY, n_chunks, 1, &op, s, s->opts->stop, ret);
+
+	s->next = end;
+	return r;
+}
+
 int
 sweep_count_rest(struct sweep *s, uint64_t *ret)
 {
 	const uint64_t *word = s->window[0].word;
-	uint64_t n = 0;
+	uint64_t n = 0, n_range;
 	int r;
 
-	do {
-		for (; s->pos < s->n; s->pos = (s->pos / 64 + 1) * 64)
-			n += (uint64_t)__builtin_popcountll(word[s->pos / 64] >> (s->pos % 64));
-		r = next_window(s);
-	} while (r > 0);
+	for (; s->pos < s->n; s->pos = (s->pos / 64 + 1) * 64)
+		n += (uint64_t)__builtin_popcountll(word[s->pos / 64] >> (s->pos % 64));
+	while ((r = bind_range(s)) == 1) {
+		r = count_range(s, &n_range);
+		if (r < 0)
+			return r;
+		n += n_range;
+	}
 	*ret = n;
 	return r;
 }

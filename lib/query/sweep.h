@@ -1,8 +1,8 @@
 /**
  * sweep: the entries of a snapshot that a question may match, in order, a window at a time.
  *
- * A window is a few chunks of eval.h evaluated together, in parallel on the compute pool when it is
- * large. The first one is small, so that the first answers come at once; each is twice the one
+ * A window is a few chunks of eval.h evaluated together, in parallel on the compute pool when that
+ * pays. The first one is small, so that the first answers come at once; each is twice the one
  * before, up to SWEEP_MAX_CHUNKS. `in:` and `root:` that hold for the whole question cut the ranges
  * of entries that are looked at.
  *
@@ -15,8 +15,6 @@
 #include "query/eval.h"
 
 #define SWEEP_MAX_CHUNKS 64u
-/** From this many chunks on a window is shared between threads. */
-#define SWEEP_PAR_CHUNKS 16u
 
 struct sweep;
 
@@ -27,6 +25,3 @@ void sweep_close(struct sweep *s); /* NULL is legal */
 int sweep_next(struct sweep *s, uint32_t *ret_root, uint32_t *ret_entry);
 /** How many are left; the sweep is then at its end. */
 int sweep_count_rest(struct sweep *s, uint64_t *ret);
-
-/** -ECANCELED or -ETIMEDOUT when the question must end now, else 0. */
-int query_poll(const struct cursor_opts *opts);

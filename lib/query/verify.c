@@ -5,14 +5,12 @@
 
 #include "query/content.h"
 #include "query/grep.h"
-#include "query/sweep.h"
+#include "query/halt.h"
 #include "query/trial.h"
 #include "sync/par.h"
 
 #define VERIFY_BATCH_FIRST 64u
 #define VERIFY_BATCH_MAX 1024u
-/** Neighbours in the batch are mostly in one directory: let one worker have them. */
-#define VERIFY_GRAIN 8u
 
 enum candidate_state {
 	CANDIDATE_NEW,
@@ -323,14 +321,11 @@ static int
 run_round(struct verify *v)
 {
 	size_t n = v->n_batch - v->at, n_kept = 0;
-	size_t grain = MAX(MIN(n / ((size_t)4 * v->n_workers), VERIFY_GRAIN), 1u);
 
 	for (uint32_t i = v->at + 1; i < v->n_batch; i++)
 		n_kept += grep_lines_bytes(&v->batch[i].lines);
 	store_rlx(&v->n_kept, n_kept);
-	if (!v->opts->io)
-		return verify_piece(0, n, 0, v);
-	return par_for(v->opts->io, TASK_QUERY, n, grain, verify_piece, v, v->opts->stop);
+	return par_for(v->opts->io, TASK_QUERY, n, 1, verify_piece, v, v->opts->stop);
 }
 
 static int

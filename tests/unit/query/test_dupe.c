@@ -28,7 +28,7 @@ static void
 check_answers(const char *text, struct pool *io, const char *expected, struct cursor_stats *stats)
 {
 	struct query_env env = {0};
-	struct cursor_opts opts = {.deadline = USEC_NEVER, .io = io};
+	struct cursor_opts opts = {.deadline = USEC_NEVER, .io = io, .compute = io};
 	struct strbuf out = {0};
 	struct query *q;
 	struct cursor *c;

@@ -1,5 +1,10 @@
 #include "forest.h"
 
+#include "query/sort.h"
+#include "sync/chan.h"
+
+#include <pthread.h>
+
 static struct forest forest;
 
 static void
@@ -140,4 +145,125 @@ TEST(sort, random_keys_limits_and_offsets_match_a_plain_sort)
 			opts.offset = roll(700);
 		check_sorted(roll(2) ? "" : "type:f a", &opts);
 	}
+}
+
+/* Every entry of the forest, over and over. */
+static struct sorter *
+crowd(const struct cursor_opts *opts, uint32_t n)
+{
+	struct sorter *s;
+	uint32_t added = 0;
+
+	CHECK_INT(sorter_create(forest.snapshot, opts, 0, &s), 0);
+	while (added < n) {
+		for (uint32_t i = 0; i < forest.n && added < n; i++, added++)
+			CHECK_INT(sorter_add(s, forest.plant[i].root, forest.plant[i].entry), 0);
+	}
+	return s;
+}
+
+TEST(sort, many_entries_on_a_pool_come_in_the_order_of_a_plain_sort)
+{
+	enum { N = 12000 };
+	struct cursor_opts opts = {.deadline = USEC_NEVER,
+		.sort = {{FIELD_EXT, true}, {FIELD_PATH, false}},
+		.n_sort = 2};
+	struct row *expected = calloc(N, sizeof(*expected));
+	struct sorter *s;
+	uint32_t root, entry;
+
+	for (uint32_t i = 0; i < N; i++)
+		expected[i] = (struct row){
+			forest.plant[i % forest.n].root, forest.plant[i % forest.n].entry};
+	sort_keys = opts.sort;
+	n_sort_keys = opts.n_sort;
+	qsort(expected, N, sizeof(*expected), compare_rows);
+	CHECK_INT(pool_create("cpu", test_threads(3), &opts.compute), 0);
+	s = crowd(&opts, N);
+	CHECK_INT(sorter_finish(s), 0);
+	for (uint32_t i = 0; i < N; i++) {
+		CHECK_INT(sorter_next(s, &root, &entry), 1);
+		CHECK(root == expected[i].root && entry == expected[i].entry);
+	}
+	CHECK_INT(sorter_next(s, &root, &entry), 0);
+	sorter_destroy(s);
+	pool_destroy(opts.compute);
+	free(expected);
+}
+
+struct canceler {
+	struct chan *begun;
+	struct stop stop;
+	usec_t after; /* the sort has begun */
+	usec_t at;    /* when it fired; seen after the join */
+};
+
+/* The sort is under way by then or not: it must end soon after. */
+static void *
+cancel_later(void *arg)
+{
+	struct canceler *c = arg;
+	void *item;
+
+	CHECK_INT(chan_recv(c->begun, &item, NULL), 0);
+	(void)chan_recv_until(c->begun, &item, NULL, clock_deadline(c->after));
+	c->at = clock_mono();
+	stop_request(&c->stop);
+	return NULL;
+}
+
+/* How long a sort went on after it was canceled `after` its beginning; USEC_NEVER: it was done. */
+static usec_t
+cancel_sort(struct sorter *s, struct cursor_opts *opts, usec_t after)
+{
+	struct canceler c = {.begun = chan_create(1, NULL), .after = after};
+	pthread_t thread;
+	usec_t end;
+	int r;
+
+	stop_init(&c.stop, NULL);
+	opts->stop = &c.stop;
+	CHECK_INT(pthread_create(&thread, NULL, cancel_later, &c), 0);
+	CHECK_INT(chan_send(c.begun, &c, NULL), 0);
+	r = sorter_finish(s);
+	end = clock_mono();
+	CHECK(r == 0 || r == -ECANCELED);
+	CHECK_INT(pthread_join(thread, NULL), 0);
+	opts->stop = NULL;
+	stop_fini(&c.stop);
+	chan_destroy(c.begun);
+	return r == 0 ? USEC_NEVER : end - c.at;
+}
+
+/* The best of several counts: what else runs on this machine can only make it slower. A sort that
+ * did not look at its token would always take seconds. */
+TEST(sort, a_million_entries_are_left_soon_after_the_cancel_or_the_deadline)
+{
+	enum { N = 1000000, N_TRIES = 5 };
+	struct cursor_opts opts = {
+		.deadline = USEC_NEVER, .sort = {{FIELD_PATH, true}}, .n_sort = 1};
+	usec_t canceled = USEC_NEVER, late = USEC_NEVER;
+	struct sorter *s;
+	uint32_t root, entry, n = 0;
+
+	CHECK_INT(pool_create("cpu", test_threads(2), &opts.compute), 0);
+	s = crowd(&opts, N);
+	for (usec_t i = 0; i < N_TRIES; i++) {
+		usec_t took = cancel_sort(s, &opts, i * 20 * USEC_PER_MSEC);
+
+		canceled = MIN(canceled, took);
+		opts.deadline = clock_deadline(i * 20 * USEC_PER_MSEC);
+		if (sorter_finish(s) == -ETIMEDOUT)
+			late = MIN(late, clock_mono() - opts.deadline);
+		opts.deadline = USEC_NEVER;
+	}
+	cr_assert(canceled < 50 * USEC_PER_MSEC, "%llu us after the cancel",
+		(unsigned long long)canceled);
+	cr_assert(
+		late < 50 * USEC_PER_MSEC, "%llu us after the deadline", (unsigned long long)late);
+	while (sorter_next(s, &root, &entry) == 1)
+		n++;
+	CHECK_INT(n, N);
+	sorter_destroy(s);
+	pool_destroy(opts.compute);
 }
