@@ -67,7 +67,7 @@ enum epoch_mode { EPOCH_FENCED, EPOCH_MEMBARRIER };
 /** The mode in use; the first call of any function here decides. */
 enum epoch_mode epoch_mode(void);
 /** Before anything else here: 0, -EBUSY too late, -EOPNOTSUPP not in this kernel or build. */
-int epoch_set_mode(enum epoch_mode mode);
+int epoch_set_mode(enum epoch_mode wanted);
 
 struct epoch_stats {
 	enum epoch_mode mode;

@@ -295,10 +295,11 @@ wait_for_move(struct bridge *br)
 static void
 run_bridge(struct bridge *br, struct pool *p, enum task_class cls, char *items)
 {
-	struct bridger g = {.br = br, .own.items = items};
+	struct bridger g = {.br = br};
 	size_t pays = (size_t)PAYS_BATCHES * br->batch;
 	bool called = !p;
 
+	g.own.items = items;
 	par_pace_start(&g.pace, 1);
 	while (!load_sc(&br->ended)) {
 		if (!called && (par_cost_pays((uintptr_t)br->b->fn, pays) ||

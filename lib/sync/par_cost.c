@@ -79,7 +79,7 @@ par_pace_piece(const struct par_pace *pace, size_t left, unsigned width, size_t 
 	size_t size = pace->size;
 
 	if (width > 1) /* crumbs: below a microsecond or so */
-		size = MIN(size, MAX(left / (2 * width), size / GROWTH));
+		size = MIN(size, MAX(left / width / 2, size / GROWTH));
 	return MIN(MAX(size, grain), left);
 }
 

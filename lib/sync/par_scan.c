@@ -95,7 +95,7 @@ static int
 scan_parts(size_t lo, size_t hi, unsigned worker, void *ctx)
 {
 	struct scan *s = ctx;
-	char *acc = s->spare + 2 * worker * s->size;
+	char *acc = s->spare + (size_t)2 * worker * s->size;
 
 	for (; lo < hi; lo++) {
 		const char *before = s->before + lo * s->size;
@@ -166,11 +166,11 @@ par_scan_u64(struct pool *p, enum task_class cls, uint64_t *x, size_t n, enum pa
 	struct scan s = {.kind = kind,
 		.size = sizeof(*x),
 		.part = PART_BYTES / sizeof(*x),
-		.x = (char *)x,
 		.before = (char *)before};
 	int r;
 
 	lock_assert_none();
+	s.x = (char *)x;
 	r = scan_all(&s, p, cls, n, stop, (char *)acc);
 	if (r == 0 && ret_total)
 		*ret_total = acc[0];
