@@ -12,6 +12,7 @@
 /* Of one model in `full`; 100 times that in `long`. */
 #define SEARCH_SEC 5.0
 #define RANDOM_SEC 1.0
+#define SURVEY_SEC 1.0
 
 /* note: replay. A run is told by its choices. The next run repeats all but the last choice that has
  * an alternative left, takes that, and from there on the first of everything: depth first. Written
@@ -475,32 +476,45 @@ run_model(const struct model *m, bool verbose)
 	return ok;
 }
 
+#define MAX_SITES 1024u
+
+/* Of each place, what some model of the program needs: a bit an order that was found too weak. */
+static struct {
+	bool is_met;
+	unsigned too_weak;
+} findings[MAX_SITES];
+
 static void
 survey_site(const struct model *m, struct model_site *site, int order)
 {
+	unsigned *too_weak = &findings[site - sites].too_weak;
 	struct tally t;
-	enum verdict verdict;
 
+	if (*too_weak & (1u << order))
+		return;
 	surveyed = site;
 	surveyed_order = order;
-	verdict = explore(m, &t);
+	if (explore(m, &t) == FAILED) {
+		*too_weak |= 1u << order;
+		printf("  %-20s %-22s %-24s %s -> %-8s %s\n", m->name, site->func, site->expr,
+			order_name(site->order), order_name(order), failure);
+		(void)fflush(stdout);
+	}
 	surveyed = NULL;
-	printf("  %-22s %-26s %-30s %s -> %-8s %s\n", m->name, site->func, site->expr,
-		order_name(site->order), order_name(order), verdict == FAILED ? failure : "-");
-	(void)fflush(stdout);
 }
 
-/* Which orders does the model prove? Each place that it meets is weakened alone: "-" says that
- * nothing was found. What a twin can be made of. */
+/* Which orders does the model prove? Each place that it meets is weakened alone; what is found is
+ * what a twin can be made of. */
 static bool
 survey(const struct model *m)
 {
-	static bool is_met[1024];
-	size_t n = MIN((size_t)(sites_end - sites), ARRAY_LEN(is_met));
+	static bool is_met[MAX_SITES];
+	size_t n = (size_t)(sites_end - sites);
 	struct tally t;
 
-	search_sec = 1;
-	random_sec = 0.5;
+	assert(n <= MAX_SITES);
+	search_sec = SURVEY_SEC;
+	random_sec = SURVEY_SEC / 4;
 	if (m->fails || explore(m, &t) == FAILED)
 		return m->fails != NULL;
 	for (size_t i = 0; i < n; i++)
@@ -508,11 +522,31 @@ survey(const struct model *m)
 	for (size_t i = 0; i < n; i++) {
 		if (!is_met[i] || sites[i].order == memory_order_relaxed)
 			continue;
-		if (sites[i].order == memory_order_seq_cst)
-			survey_site(m, &sites[i], memory_order_acq_rel);
+		findings[i].is_met = true;
 		survey_site(m, &sites[i], memory_order_relaxed);
+		if (sites[i].order == memory_order_seq_cst &&
+			findings[i].too_weak & (1u << memory_order_relaxed))
+			survey_site(m, &sites[i], memory_order_acq_rel);
 	}
 	return true;
+}
+
+static void
+tell_unproven(void)
+{
+	for (const struct model_site *s = sites; s < sites_end; s++) {
+		unsigned too_weak = findings[s - sites].too_weak;
+
+		if (!findings[s - sites].is_met)
+			continue;
+		if (!(too_weak & (1u << memory_order_relaxed)))
+			printf("  %s:%d %s %s: relaxed would do\n", s->file, s->line, s->func,
+				s->expr);
+		else if (s->order == memory_order_seq_cst &&
+			 !(too_weak & (1u << memory_order_acq_rel)))
+			printf("  %s:%d %s %s: acq_rel would do\n", s->file, s->line, s->func,
+				s->expr);
+	}
 }
 
 static void
@@ -562,5 +596,7 @@ model_main(int argc, char **argv, const struct model *models, size_t n)
 		else
 			ok &= path ? replay(&models[i], path) : run_model(&models[i], verbose);
 	}
+	if (surveys)
+		tell_unproven();
 	return ok ? 0 : 1;
 }

@@ -84,5 +84,5 @@ void shadow_plain(const volatile void *p, unsigned size, bool writes, const void
 void shadow_atomic(const volatile void *p, unsigned size, bool writes, const void *pc);
 /** What addr2line wants for a place in the program. */
 extern uintptr_t program_base;
-/** How often the granule of `p` was written plainly in this run. */
-uint32_t shadow_plain_writes(const volatile void *p);
+/** Changes with each plain write to the object in this run. */
+uint32_t shadow_plain_writes(const volatile void *p, unsigned size);

@@ -141,7 +141,7 @@ begin_history(struct location *l, const volatile void *p, unsigned size)
 	l->run = run.number;
 	l->size = size;
 	l->n = 1;
-	l->plain_writes = shadow_plain_writes(p);
+	l->plain_writes = shadow_plain_writes(p, size);
 	memset(&l->stores[0], 0, sizeof(l->stores[0]));
 	l->stores[0].value = read_bytes(p, size);
 }
@@ -162,7 +162,8 @@ location_of(const volatile void *p, unsigned size)
 			model_fail("more than %u atomic objects", N_LOCATIONS);
 	}
 	/* Not every plain write is seen (memset): the value in memory tells. */
-	if (l->run != run.number || l->size != size || l->plain_writes != shadow_plain_writes(p) ||
+	if (l->run != run.number || l->size != size ||
+		l->plain_writes != shadow_plain_writes(p, size) ||
 		latest(l)->value != read_bytes(p, size))
 		begin_history(l, p, size);
 	return l;

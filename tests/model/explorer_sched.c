@@ -32,6 +32,7 @@ struct strand {
 	bool is_paused;    /* until another thread writes: `seen_writes` changed */
 	unsigned seen_writes;
 	unsigned n_stale;
+	bool saw_stale; /* since it last paused: it may yet see what is written already */
 
 	/* PARKED */
 	const volatile void *word;
@@ -126,6 +127,7 @@ sched_take_stale(bool take)
 	if (strands[self].n_stale >= run.stale_max)
 		return false;
 	strands[self].n_stale += take;
+	strands[self].saw_stale |= take;
 	return true;
 }
 
@@ -195,17 +197,24 @@ is_waiting_in_vain(const struct strand *s)
 	return s->is_paused && s->seen_writes == n_writes;
 }
 
-/* Which threads can make a step; one that spins only if all of them do. */
+/* Which threads can make a step. When all of them spin, the one whose turn it is: what a pause is
+ * followed by need not be another look. */
 static unsigned
 find_ready(void)
 {
-	unsigned ready = 0, spinning = 0;
+	unsigned ready = 0, first = 0;
 
-	for (unsigned i = 0; i < n_strands; i++) {
-		if (can_go(&strands[i]))
-			*(is_waiting_in_vain(&strands[i]) ? &spinning : &ready) |= 1u << i;
+	for (unsigned n = n_strands; n > 0; n--) {
+		unsigned i = ((unsigned)self + n) % n_strands;
+
+		if (!can_go(&strands[i]))
+			continue;
+		if (is_waiting_in_vain(&strands[i]))
+			first = 1u << i;
+		else
+			ready |= 1u << i;
 	}
-	return ready ? ready : spinning;
+	return ready ? ready : first;
 }
 
 static bool
@@ -327,7 +336,8 @@ model_pause(void)
 	if (self < 0)
 		return;
 	strands[self].is_paused = true;
-	strands[self].seen_writes = n_writes;
+	strands[self].seen_writes = n_writes - strands[self].saw_stale;
+	strands[self].saw_stale = false;
 	sched_point(ANYTHING, false);
 }
 
@@ -415,6 +425,7 @@ sched_add(const char *name, int (*fn)(void *), void *arg)
 	s->is_paused = false;
 	s->n_in_row = 0;
 	s->n_stale = 0;
+	s->saw_stale = false;
 	s->is_begun = false;
 	memset(&s->clocks, 0, sizeof(s->clocks));
 	if (self >= 0) {

@@ -18,8 +18,9 @@ enum kind { READ, WRITE, ATOMIC_READ, ATOMIC_WRITE, N_KINDS };
 /* Eight bytes of memory: the last accesses of each thread, and to which of the bytes. */
 struct cell {
 	uintptr_t granule;
-	uint32_t run, n_plain_writes;
-	uint8_t threads; /* that were here */
+	uint32_t run;
+	uint8_t threads;                  /* that were here */
+	uint16_t n_plain_writes[GRANULE]; /* of each byte */
 	uint8_t bytes[N_KINDS][MODEL_THREADS];
 	struct access last[N_KINDS][MODEL_THREADS];
 };
@@ -68,9 +69,21 @@ cell_of(const volatile void *p)
 }
 
 uint32_t
-shadow_plain_writes(const volatile void *p)
+shadow_plain_writes(const volatile void *p, unsigned size)
 {
-	return cell_of(p)->n_plain_writes;
+	const struct cell *c = cell_of(p);
+	uint32_t n = 0;
+
+	for (unsigned i = (unsigned)((uintptr_t)p % GRANULE); size > 0 && i < GRANULE; i++, size--)
+		n += c->n_plain_writes[i];
+	return n;
+}
+
+static void
+count_plain_write(struct cell *c, uint8_t bytes)
+{
+	for (unsigned i = 0; i < GRANULE; i++)
+		c->n_plain_writes[i] = (uint16_t)(c->n_plain_writes[i] + ((bytes >> i) & 1));
 }
 
 static void
@@ -175,7 +188,8 @@ shadow_plain(const volatile void *p, unsigned size, bool writes, const void *pc)
 			struct cell *c = cell_of(at);
 
 			check_and_note(c, writes ? WRITE : READ, bytes_of(at, n), offset_of(pc));
-			c->n_plain_writes += writes;
+			if (writes)
+				count_plain_write(c, bytes_of(at, n));
 		}
 		at += n;
 		size -= n;

@@ -252,8 +252,8 @@ TEST(pool_wake, who_waits_for_their_turn_to_broadcast_hear_of_the_end)
 
 		CHECK_INT(pool_create("test", 1, &p), 0);
 		for (size_t k = 0; k < ARRAY_LEN(threads); k++)
-			CHECK_INT(thread_start(&threads[k], "caller", broadcast_until_closed, p),
-				0);
+			CHECK_INT(
+				thread_start(&threads[k], "caller", broadcast_until_closed, p), 0);
 		sched_yield();
 		pool_close(p);
 		for (size_t k = 0; k < ARRAY_LEN(threads); k++)
