@@ -8,20 +8,13 @@
 uint8_t
 tree_type(const struct tree_cols *c, uint32_t entry)
 {
-	return (uint8_t)IFTODT(c->classes[c->cls[entry]].mode);
-}
-
-static inline uint64_t
-name_start(const struct tree_cols *c, uint32_t e)
-{
-	return c->name_base[e / TREE_NAME_BLOCK] + c->name_rel[e];
+	return (uint8_t)IFTODT(c->classes[tree_cls(c, entry)].mode);
 }
 
 struct span
 tree_name(const struct tree_cols *c, uint32_t entry)
 {
-	uint64_t start = name_start(c, entry);
-	uint64_t next = entry + 1 < c->n_entries ? name_start(c, entry + 1) : c->names_bytes;
+	uint64_t start = tree_name_at(c, entry), next = tree_name_at(c, entry + 1);
 
 	/* Zero pages after a disk error: no name has a length below its NUL. */
 	return (struct span){c->names + start, next > start ? next - start - 1 : 0};
@@ -30,7 +23,7 @@ tree_name(const struct tree_cols *c, uint32_t entry)
 static uint32_t
 tree_above(const struct tree_cols *c, uint32_t entry)
 {
-	return c->dir_entry[c->parent[entry]];
+	return c->dir_entry[tree_parent(c, entry)];
 }
 
 /* Twice up the parents, once for the length: no stack, whatever the depth. */
@@ -123,9 +116,9 @@ tree_lookup(const struct tree_cols *c, struct span path, uint32_t *ret_entry)
 
 		if (tree_type(c, e) != DT_DIR)
 			return -ENOTDIR;
-		if (c->dir[e] == TREE_NO_DIR)
+		if (tree_dir(c, e) == TREE_NO_DIR)
 			return -ENOENT;
-		r = find_child(c, c->dir[e], name, &e);
+		r = find_child(c, tree_dir(c, e), name, &e);
 		if (r < 0)
 			return r;
 	}
@@ -151,7 +144,7 @@ tree_entry_at(const struct tree_cols *c, uint64_t at)
 	while (hi - lo > 1) {
 		uint32_t mid = lo + (hi - lo) / 2;
 
-		if (name_start(c, mid) <= at)
+		if (tree_name_at(c, mid) <= at)
 			lo = mid;
 		else
 			hi = mid;

@@ -84,6 +84,81 @@ bool tree_faulted(const struct tree *t);
 /** Length of the file. */
 uint64_t tree_file_bytes(const struct tree *t);
 
+/* One value of an entry. Ask these, not the columns: how a column is kept is the format's business.
+ */
+static inline uint32_t
+tree_parent(const struct tree_cols *c, uint32_t entry)
+{
+	return c->parent[entry]; /* a directory number; 0 for entry 0 */
+}
+
+/** Number of a directory that was entered, else TREE_NO_DIR. */
+static inline uint32_t
+tree_dir(const struct tree_cols *c, uint32_t entry)
+{
+	return c->dir[entry];
+}
+
+/** Index into classes. */
+static inline uint32_t
+tree_cls(const struct tree_cols *c, uint32_t entry)
+{
+	return c->cls[entry];
+}
+
+static inline uint64_t
+tree_size(const struct tree_cols *c, uint32_t entry)
+{
+	return c->size[entry];
+}
+
+/** Of 512 bytes. */
+static inline uint64_t
+tree_blocks(const struct tree_cols *c, uint32_t entry)
+{
+	return c->blocks[entry];
+}
+
+static inline int64_t
+tree_mtime(const struct tree_cols *c, uint32_t entry)
+{
+	return c->mtime_ns[entry];
+}
+
+static inline int64_t
+tree_ctime(const struct tree_cols *c, uint32_t entry)
+{
+	return c->ctime_ns[entry];
+}
+
+static inline uint64_t
+tree_ino(const struct tree_cols *c, uint32_t entry)
+{
+	return c->ino[entry];
+}
+
+static inline uint32_t
+tree_nlink(const struct tree_cols *c, uint32_t entry)
+{
+	return c->nlink[entry];
+}
+
+/** enum tree_flags. */
+static inline uint8_t
+tree_flags(const struct tree_cols *c, uint32_t entry)
+{
+	return c->flags[entry];
+}
+
+/** Where the name starts in the names blob; of n_entries: the blob's length. */
+static inline uint64_t
+tree_name_at(const struct tree_cols *c, uint32_t entry)
+{
+	if (entry == c->n_entries)
+		return c->names_bytes;
+	return c->name_base[entry / TREE_NAME_BLOCK] + c->name_rel[entry];
+}
+
 struct span tree_name(const struct tree_cols *c, uint32_t entry);
 /** File type as DT_*, from the class's mode. */
 uint8_t tree_type(const struct tree_cols *c, uint32_t entry);

@@ -188,7 +188,7 @@ open_raw(struct content_reader *r, const struct snapshot *s, uint32_t root, uint
 
 	if (!sr->content)
 		return CONTENT_OFF;
-	e = enter_dir(r, s, root, c->parent[entry]);
+	e = enter_dir(r, s, root, tree_parent(c, entry));
 	if (e < 0)
 		return fate_of(e);
 	fd = fd_open_beneath(r->dir_fd, tree_name(c, entry), O_RDONLY);

@@ -74,12 +74,12 @@ gather_piece(size_t lo, size_t hi, unsigned worker, struct par_out *out, void *c
 	for (; r == 0 && lo < hi; lo++) {
 		struct sized *f;
 
-		if (c->size[lo] == 0 || !S_ISREG(c->classes[c->cls[lo]].mode))
+		if (tree_size(c, lo) == 0 || !S_ISREG(c->classes[tree_cls(c, lo)].mode))
 			continue;
 		f = par_out_add(out, 1);
 		if (!f)
 			return -ENOMEM;
-		*f = (struct sized){c->size[lo], g->root, (uint32_t)lo};
+		*f = (struct sized){tree_size(c, lo), g->root, (uint32_t)lo};
 	}
 	return r;
 }

@@ -142,8 +142,8 @@ eval_where(const struct snapshot *s, uint32_t root, struct span where, uint32_t 
 	} else if (!path_below(where, path, &rest)) {
 		return;
 	}
-	if (tree_lookup(c, rest, &entry) == 0 && c->dir[entry] != TREE_NO_DIR)
-		tree_subtree(c, c->dir[entry], ret_lo, ret_hi);
+	if (tree_lookup(c, rest, &entry) == 0 && tree_dir(c, entry) != TREE_NO_DIR)
+		tree_subtree(c, tree_dir(c, entry), ret_lo, ret_hi);
 }
 
 static bool
@@ -194,7 +194,7 @@ bind_depth(struct eval *e)
 		return -ENOMEM;
 	/* A directory's parent has a smaller number. */
 	for (uint32_t d = 1; d < c->n_dirs; d++)
-		depth[d] = depth[c->parent[c->dir_entry[d]]] + 1;
+		depth[d] = depth[tree_parent(c, c->dir_entry[d])] + 1;
 	e->depth = depth;
 	return 0;
 }

@@ -97,17 +97,17 @@ field_ext(const struct tree_cols *c, uint32_t entry)
 int64_t
 field_number(const struct tree_cols *c, uint32_t entry, enum field f)
 {
-	const struct tree_class *k = &c->classes[c->cls[entry]];
+	const struct tree_class *k = &c->classes[tree_cls(c, entry)];
 
 	switch (f) {
 	case FIELD_SIZE:
-		return (int64_t)c->size[entry];
+		return (int64_t)tree_size(c, entry);
 	case FIELD_BLOCKS:
-		return (int64_t)c->blocks[entry];
+		return (int64_t)tree_blocks(c, entry);
 	case FIELD_MTIME:
-		return c->mtime_ns[entry];
+		return tree_mtime(c, entry);
 	case FIELD_CTIME:
-		return c->ctime_ns[entry];
+		return tree_ctime(c, entry);
 	case FIELD_MODE:
 		return k->mode & 07777;
 	case FIELD_UID:
@@ -115,9 +115,9 @@ field_number(const struct tree_cols *c, uint32_t entry, enum field f)
 	case FIELD_GID:
 		return k->gid;
 	case FIELD_INODE:
-		return (int64_t)c->ino[entry];
+		return (int64_t)tree_ino(c, entry);
 	case FIELD_LINKS:
-		return c->nlink[entry];
+		return tree_nlink(c, entry);
 	case FIELD_DEPTH:
 		return tree_depth(c, entry);
 	case FIELD_PATH:
@@ -156,7 +156,7 @@ directory_path(const struct snapshot *s, uint32_t root, uint32_t entry, struct s
 	struct span path = span_of(s->roots[root].path);
 
 	if (entry != 0)
-		return snapshot_path(s, root, c->dir_entry[c->parent[entry]], text);
+		return snapshot_path(s, root, c->dir_entry[tree_parent(c, entry)], text);
 	while (path.len > 1 && path.data[path.len - 1] != '/')
 		path.len--;
 	if (path.len > 1)
@@ -170,7 +170,7 @@ field_value(const struct snapshot *s, uint32_t root, uint32_t entry, enum field 
 {
 	const struct snap_root *r = &s->roots[root];
 	const struct tree_cols *c = tree_cols(r->tree);
-	const struct tree_class *k = &c->classes[c->cls[entry]];
+	const struct tree_class *k = &c->classes[tree_cls(c, entry)];
 
 	switch (f) {
 	case FIELD_PATH:

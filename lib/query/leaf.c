@@ -30,24 +30,24 @@ fill_range(const struct eval_at *at, const struct range_term *r, struct bits *ou
 
 	switch (r->column) {
 	case COLUMN_SIZE:
-		FILL(at, out, e, c->size[e] - lo <= width);
+		FILL(at, out, e, tree_size(c, e) - lo <= width);
 		break;
 	case COLUMN_MTIME:
-		FILL(at, out, e, (uint64_t)c->mtime_ns[e] - lo <= width);
+		FILL(at, out, e, (uint64_t)tree_mtime(c, e) - lo <= width);
 		break;
 	case COLUMN_CTIME:
-		FILL(at, out, e, (uint64_t)c->ctime_ns[e] - lo <= width);
+		FILL(at, out, e, (uint64_t)tree_ctime(c, e) - lo <= width);
 		break;
 	case COLUMN_LINKS:
-		FILL(at, out, e, c->nlink[e] - lo <= width);
+		FILL(at, out, e, tree_nlink(c, e) - lo <= width);
 		break;
 	case COLUMN_INODE:
-		FILL(at, out, e, c->ino[e] - lo <= width);
+		FILL(at, out, e, tree_ino(c, e) - lo <= width);
 		break;
 	case COLUMN_DEPTH: {
 		const uint32_t *depth = at->e->depth;
 
-		FILL(at, out, e, (e ? depth[c->parent[e]] + 1ull : 0) - lo <= width);
+		FILL(at, out, e, (e ? depth[tree_parent(c, e)] + 1ull : 0) - lo <= width);
 		break;
 	}
 	}
@@ -56,9 +56,9 @@ fill_range(const struct eval_at *at, const struct range_term *r, struct bits *ou
 static void
 fill_class(const struct eval_at *at, const bool *ok, struct bits *out)
 {
-	const uint32_t *cls = at->e->cols->cls;
+	const struct tree_cols *c = at->e->cols;
 
-	FILL(at, out, e, ok[cls[e]]);
+	FILL(at, out, e, ok[tree_cls(c, e)]);
 }
 
 /* Files without a byte; directories that were read and held nothing. */
@@ -69,7 +69,8 @@ fill_empty(const struct eval_at *at, struct bits *out)
 	const bool *regular = at->e->regular;
 
 	FILL(at, out, e,
-		(regular[c->cls[e]] && c->size[e] == 0) || (c->flags[e] & TREE_EMPTY_DIR) != 0);
+		(regular[tree_cls(c, e)] && tree_size(c, e) == 0) ||
+			(tree_flags(c, e) & TREE_EMPTY_DIR) != 0);
 }
 
 static void

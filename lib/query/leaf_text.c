@@ -7,14 +7,6 @@
 #include "query/field.h"
 #include "text/pattern.h"
 
-static uint64_t
-name_offset(const struct tree_cols *c, uint32_t entry)
-{
-	if (entry == c->n_entries)
-		return c->names_bytes;
-	return c->name_base[entry / TREE_NAME_BLOCK] + c->name_rel[entry];
-}
-
 /* The entry of [lo, hi) whose name covers the offset. */
 static uint32_t
 entry_at(const struct tree_cols *c, uint32_t lo, uint32_t hi, uint64_t offset)
@@ -22,7 +14,7 @@ entry_at(const struct tree_cols *c, uint32_t lo, uint32_t hi, uint64_t offset)
 	while (hi - lo > 1) {
 		uint32_t mid = lo + (hi - lo) / 2;
 
-		if (name_offset(c, mid) <= offset)
+		if (tree_name_at(c, mid) <= offset)
 			lo = mid;
 		else
 			hi = mid;
@@ -62,8 +54,8 @@ scan_names(const struct eval_at *at, const struct needle *needle, struct bits *o
 {
 	const struct tree_cols *c = at->e->cols;
 	uint32_t entry = at->lo, end = at->lo + at->n;
-	uint64_t base = name_offset(c, entry);
-	uint64_t blob_end = name_offset(c, end);
+	uint64_t base = tree_name_at(c, entry);
+	uint64_t blob_end = tree_name_at(c, end);
 	struct span blob = {c->names + base, blob_end > base ? blob_end - base : 0};
 	size_t from = 0;
 
@@ -77,7 +69,7 @@ scan_names(const struct eval_at *at, const struct needle *needle, struct bits *o
 		entry++;
 		if (entry == end)
 			break;
-		from = MAX(name_offset(c, entry), base + (uint64_t)hit + 1) - base;
+		from = MAX(tree_name_at(c, entry), base + (uint64_t)hit + 1) - base;
 	}
 	for (uint32_t i = needle->fold ? wide_from(c, at->lo) : c->n_wide;
 		i < c->n_wide && c->wide[i] < end; i++) {
@@ -96,7 +88,7 @@ directory_holds(const struct eval_at *at, const struct node *n, uint32_t dir)
 	uint32_t top = dir;
 	uint8_t verdict;
 
-	for (;; top = c->parent[c->dir_entry[top]]) {
+	for (;; top = tree_parent(c, c->dir_entry[top])) {
 		verdict = load_rlx(&state[top]);
 		if (verdict != DIR_UNKNOWN)
 			break;
@@ -107,7 +99,7 @@ directory_holds(const struct eval_at *at, const struct node *n, uint32_t dir)
 		if (top == 0)
 			break;
 	}
-	for (; dir != top; dir = c->parent[c->dir_entry[dir]])
+	for (; dir != top; dir = tree_parent(c, c->dir_entry[dir]))
 		store_rlx(&state[dir], verdict);
 	store_rlx(&state[top], verdict);
 	return verdict == DIR_YES;
@@ -122,7 +114,7 @@ siblings_end(const struct eval_at *at, uint32_t entry)
 	if (entry == 0)
 		return 1; /* the root stands alone */
 	/* Past `entry` even when a disk error made zeros of dir_first. */
-	return MAX(entry + 1, MIN(c->dir_first[c->parent[entry] + 1], at->lo + at->n));
+	return MAX(entry + 1, MIN(c->dir_first[tree_parent(c, entry) + 1], at->lo + at->n));
 }
 
 /* A word without a slash: in the own name, or in that of any directory above. */
@@ -135,7 +127,7 @@ path_word(const struct eval_at *at, const struct node *n, struct bits *out)
 	scan_names(at, &n->text.needle, out);
 	for (uint32_t e = at->lo, next; e < end; e = next) {
 		next = siblings_end(at, e);
-		if (e > 0 && directory_holds(at, n, c->parent[e]))
+		if (e > 0 && directory_holds(at, n, tree_parent(c, e)))
 			bits_set_range(out, e - at->lo, next - at->lo);
 	}
 }
@@ -230,11 +222,11 @@ static int
 name_tail(const struct eval_at *at, const struct node *n, const struct bits *want, struct bits *out)
 {
 	const struct tree_cols *c = at->e->cols;
-	uint64_t offset = name_offset(c, at->lo), next;
+	uint64_t offset = tree_name_at(c, at->lo), next;
 	struct bits wide = {0};
 
 	for (uint32_t i = 0; i < at->n; i++, offset = next) {
-		next = name_offset(c, at->lo + i + 1);
+		next = tree_name_at(c, at->lo + i + 1);
 		/* Each name has one NUL after it. */
 		if (ends_with((struct span){c->names + offset, next - offset - 1}, n->text.tail,
 			    n->text.fold))
@@ -272,8 +264,8 @@ siblings_path(const struct eval_at *at, uint32_t entry, struct strbuf *path)
 
 	strbuf_reset(path);
 	(void)strbuf_putc(path, '/');
-	if (entry > 0 && c->parent[entry] > 0) {
-		(void)tree_path(c, c->dir_entry[c->parent[entry]], path);
+	if (entry > 0 && tree_parent(c, entry) > 0) {
+		(void)tree_path(c, c->dir_entry[tree_parent(c, entry)], path);
 		(void)strbuf_putc(path, '/');
 	}
 	return path->failed ? -ENOMEM : 0;
@@ -402,12 +394,12 @@ void
 leaf_ext(const struct eval_at *at, const struct node *n, const struct bits *want, struct bits *out)
 {
 	const struct tree_cols *c = at->e->cols;
-	uint64_t offset = name_offset(c, at->lo), next;
+	uint64_t offset = tree_name_at(c, at->lo), next;
 
 	for (uint32_t i = 0; i < at->n; i++, offset = next) {
 		struct span name = {c->names + offset, 0};
 
-		next = name_offset(c, at->lo + i + 1);
+		next = tree_name_at(c, at->lo + i + 1);
 		name.len = next - offset - 1; /* without its NUL */
 		if (!bits_get(want, i))
 			continue;
@@ -429,7 +421,7 @@ leaf_lang(const struct eval_at *at, const struct node *n, const struct bits *wan
 	for (uint32_t i = 0; i < at->n; i++) {
 		struct span lang;
 
-		if (!bits_get(want, i) || !at->e->regular[c->cls[at->lo + i]])
+		if (!bits_get(want, i) || !at->e->regular[tree_cls(c, at->lo + i)])
 			continue;
 		lang = span_of(lang_of(tree_name(c, at->lo + i)));
 		for (uint32_t k = 0; k < n->list.n; k++) {

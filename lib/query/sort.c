@@ -76,11 +76,11 @@ compare_paths(const struct tree_cols *c, uint32_t a, uint32_t b)
 
 	if (a == b || a == 0 || b == 0)
 		return a < b ? -1 : a > b;
-	while (c->parent[x] != c->parent[y]) {
-		if (c->parent[x] > c->parent[y])
-			x = c->dir_entry[c->parent[x]];
+	while (tree_parent(c, x) != tree_parent(c, y)) {
+		if (tree_parent(c, x) > tree_parent(c, y))
+			x = c->dir_entry[tree_parent(c, x)];
 		else
-			y = c->dir_entry[c->parent[y]];
+			y = c->dir_entry[tree_parent(c, y)];
 	}
 	if (x == y) /* one is above the other, and shorter */
 		return x == a ? -1 : 1;
@@ -121,8 +121,8 @@ compare_text(const struct sorter *s, const struct item *a, const struct item *b,
 	if (a->root == b->root && f == FIELD_PATH)
 		return compare_paths(x, a->entry, b->entry);
 	if (a->root == b->root && f == FIELD_DIR && a->entry && b->entry)
-		return compare_paths(
-			x, x->dir_entry[x->parent[a->entry]], x->dir_entry[x->parent[b->entry]]);
+		return compare_paths(x, x->dir_entry[tree_parent(x, a->entry)],
+			x->dir_entry[tree_parent(x, b->entry)]);
 	return compare_built(s, a, b, f);
 }
 

@@ -169,7 +169,7 @@ is_regular(const struct verify *v, const struct candidate *c)
 {
 	const struct tree_cols *cols = tree_cols(v->snapshot->roots[c->root].tree);
 
-	return S_ISREG(cols->classes[cols->cls[c->entry]].mode);
+	return S_ISREG(cols->classes[tree_cls(cols, c->entry)].mode);
 }
 
 /* The next lines of the text. */
@@ -351,7 +351,7 @@ bind_root(struct verify *v, uint32_t root)
 static uint64_t
 size_of(const struct verify *v, const struct candidate *c)
 {
-	return tree_cols(v->snapshot->roots[c->root].tree)->size[c->entry];
+	return tree_size(tree_cols(v->snapshot->roots[c->root].tree), c->entry);
 }
 
 /* Candidates of the next batch. */

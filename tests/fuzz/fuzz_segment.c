@@ -26,9 +26,9 @@ look_at_everything(const struct tree_cols *c)
 		strbuf_reset(&path);
 		assert(tree_path(c, e, &path) == 0);
 		assert(tree_lookup(c, strbuf_view(&path), &found) == 0 && found == e);
-		if (c->dir[e] == TREE_NO_DIR)
+		if (tree_dir(c, e) == TREE_NO_DIR)
 			continue;
-		tree_subtree(c, c->dir[e], &lo, &hi);
+		tree_subtree(c, tree_dir(c, e), &lo, &hi);
 		assert(lo <= hi && hi <= c->n_entries);
 	}
 	for (uint64_t at = 0; at < c->names_bytes; at++)

@@ -91,12 +91,12 @@ TEST(tree, a_subtree_is_one_range)
 {
 	uint32_t lo, hi;
 
-	tree_subtree(cols, cols->dir[2], &lo, &hi);
+	tree_subtree(cols, tree_dir(cols, 2), &lo, &hi);
 	CHECK_INT(lo, 7);
 	CHECK_INT(hi, 10);
-	tree_subtree(cols, cols->dir[4], &lo, &hi);
+	tree_subtree(cols, tree_dir(cols, 4), &lo, &hi);
 	CHECK_INT(lo, hi);
-	CHECK_INT(cols->flags[4], TREE_EMPTY_DIR);
+	CHECK_INT(tree_flags(cols, 4), TREE_EMPTY_DIR);
 }
 
 TEST(tree, an_offset_leads_to_its_entry)

@@ -58,13 +58,13 @@ check_directory(const struct model *m, uint32_t i, const struct tree_cols *c, ui
 	bool read = n->fate == FATE_READ || (n->fate == FATE_BROKEN && n->n_children > 0);
 	uint32_t lo, hi, below = 0;
 
-	CHECK((c->dir[e] != TREE_NO_DIR) == read);
-	CHECK_INT(c->flags[e], n->fate != FATE_READ ? TREE_NOT_ENTERED
-			       : n->n_children == 0 ? TREE_EMPTY_DIR
-						    : 0);
+	CHECK((tree_dir(c, e) != TREE_NO_DIR) == read);
+	CHECK_INT(tree_flags(c, e), n->fate != FATE_READ ? TREE_NOT_ENTERED
+				    : n->n_children == 0 ? TREE_EMPTY_DIR
+							 : 0);
 	if (!read)
 		return;
-	CHECK_INT(c->dir_first[c->dir[e] + 1] - c->dir_first[c->dir[e]], n->n_children);
+	CHECK_INT(c->dir_first[tree_dir(c, e) + 1] - c->dir_first[tree_dir(c, e)], n->n_children);
 	for (uint32_t k = 1; k < m->nodes.len; k++) {
 		uint32_t up = k;
 
@@ -72,7 +72,7 @@ check_directory(const struct model *m, uint32_t i, const struct tree_cols *c, ui
 			up = m->nodes.data[up].parent;
 		below += k != i && up == i && model_visible(m, k);
 	}
-	tree_subtree(c, c->dir[e], &lo, &hi);
+	tree_subtree(c, tree_dir(c, e), &lo, &hi);
 	CHECK_INT(hi - lo, below);
 }
 
@@ -89,12 +89,13 @@ check_node(const struct model *m, uint32_t i, const struct tree_cols *c)
 	CHECK(span_eq(tree_name(c, e), in.name));
 	CHECK_INT(tree_path(c, e, &got), 0);
 	CHECK(span_eq(strbuf_view(&got), strbuf_view(&path)));
-	cls = &c->classes[c->cls[e]];
+	cls = &c->classes[tree_cls(c, e)];
 	CHECK(cls->mode == in.mode && cls->uid == in.uid && cls->gid == in.gid &&
 		cls->dev == in.dev);
-	CHECK(c->size[e] == in.size && c->blocks[e] == in.blocks && c->ino[e] == in.ino);
-	CHECK(c->mtime_ns[e] == in.mtime_ns && c->ctime_ns[e] == in.ctime_ns);
-	CHECK_INT(c->nlink[e], in.nlink);
+	CHECK(tree_size(c, e) == in.size && tree_blocks(c, e) == in.blocks &&
+		tree_ino(c, e) == in.ino);
+	CHECK(tree_mtime(c, e) == in.mtime_ns && tree_ctime(c, e) == in.ctime_ns);
+	CHECK_INT(tree_nlink(c, e), in.nlink);
 	CHECK_INT(tree_type(c, e), IFTODT(in.mode));
 	CHECK_INT(tree_entry_at(c, (uint64_t)(tree_name(c, e).data - c->names)), e);
 	CHECK_INT(tree_entry_at(c, (uint64_t)(tree_name(c, e).data - c->names) + in.name.len), e);
@@ -260,7 +261,7 @@ TEST(tree_build, a_name_that_came_twice_is_kept_once)
 	c = tree_cols(t);
 	CHECK_INT(c->n_entries, 6);
 	CHECK_INT(tree_lookup(c, SPAN_LIT("f"), &e), 0);
-	CHECK_INT(c->ino[e], 31);
+	CHECK_INT(tree_ino(c, e), 31);
 	CHECK_INT(tree_lookup(c, SPAN_LIT("d/new"), &e), 0);
 	CHECK_INT(tree_lookup(c, SPAN_LIT("d/old"), &e), -ENOENT);
 	CHECK_INT(tree_lookup(c, SPAN_LIT("e/old"), &e), 0);
@@ -322,8 +323,8 @@ TEST(tree_build, an_unreadable_root_is_an_entry_with_a_number)
 	t = write_and_open(b, dir);
 	c = tree_cols(t);
 	CHECK_INT(c->n_entries, 1);
-	CHECK_INT(c->dir[0], 0);
-	CHECK_INT(c->flags[0], TREE_NOT_ENTERED);
+	CHECK_INT(tree_dir(c, 0), 0);
+	CHECK_INT(tree_flags(c, 0), TREE_NOT_ENTERED);
 	tree_unref(t);
 	test_dir_remove(dir);
 }

@@ -145,11 +145,11 @@ use_everything(const struct tree_cols *c)
 		CHECK_INT(tree_path(c, e, &path), 0);
 		CHECK_INT(tree_lookup(c, strbuf_view(&path), &found), 0);
 		CHECK_INT(found, e);
-		sum += tree_depth(c, e) + tree_type(c, e) + c->size[e] + c->nlink[e];
-		if (c->dir[e] != TREE_NO_DIR) {
+		sum += tree_depth(c, e) + tree_type(c, e) + tree_size(c, e) + tree_nlink(c, e);
+		if (tree_dir(c, e) != TREE_NO_DIR) {
 			uint32_t lo, hi;
 
-			tree_subtree(c, c->dir[e], &lo, &hi);
+			tree_subtree(c, tree_dir(c, e), &lo, &hi);
 			CHECK(lo <= hi && hi <= c->n_entries);
 		}
 	}
