@@ -16,6 +16,16 @@ clock_mono(void)
 	return clock_read(CLOCK_MONOTONIC);
 }
 
+uint64_t
+clock_mono_ns(void)
+{
+	struct timespec ts;
+
+	if (clock_gettime(CLOCK_MONOTONIC, &ts) < 0)
+		return 0;
+	return (uint64_t)ts.tv_sec * (uint64_t)NSEC_PER_SEC + (uint64_t)ts.tv_nsec;
+}
+
 usec_t
 clock_real(void)
 {

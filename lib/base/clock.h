@@ -16,6 +16,9 @@ typedef uint64_t usec_t;
 /** CLOCK_MONOTONIC: for durations and deadlines. */
 usec_t clock_mono(void);
 
+/** The same in nanoseconds: for what takes less than some microseconds. */
+uint64_t clock_mono_ns(void);
+
 /** CLOCK_REALTIME: for what people read. */
 usec_t clock_real(void);
 

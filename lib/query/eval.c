@@ -81,11 +81,24 @@ eval_destroy(struct eval *e)
 		for (uint32_t k = 0; w->matcher && k < e->query->n_leaf; k++)
 			matcher_destroy(w->matcher[k]);
 		free(w->matcher);
+		free(w->cost);
 		strbuf_fini(&w->path);
 		strbuf_fini(&w->folded);
 	}
 	arena_fini(&e->arena);
 	free(e);
+}
+
+int
+eval_trace(struct eval *e)
+{
+	for (unsigned i = 0; i < e->n_workers; i++) {
+		if (!e->worker[i].cost)
+			e->worker[i].cost = calloc(e->query->n_leaf + 1, sizeof(struct leaf_cost));
+		if (!e->worker[i].cost)
+			return -ENOMEM;
+	}
+	return 0;
 }
 
 int
@@ -185,21 +198,6 @@ of_class(enum term t)
 }
 
 static int
-bind_depth(struct eval *e)
-{
-	const struct tree_cols *c = e->cols;
-	uint32_t *depth = ARENA_ARRAY(&e->arena, uint32_t, c->n_dirs);
-
-	if (!depth)
-		return -ENOMEM;
-	/* A directory's parent has a smaller number. */
-	for (uint32_t d = 1; d < c->n_dirs; d++)
-		depth[d] = depth[tree_parent(c, c->dir_entry[d])] + 1;
-	e->depth = depth;
-	return 0;
-}
-
-static int
 bind_class(struct eval *e, const struct node *n, struct eval_leaf *leaf)
 {
 	bool *ok = ARENA_ARRAY(&e->arena, bool, e->cols->n_classes);
@@ -217,8 +215,6 @@ bind_leaf(struct eval *e, const struct node *n, struct eval_leaf *leaf)
 {
 	if (of_class(n->term))
 		return bind_class(e, n, leaf);
-	if (n->term == TERM_RANGE && n->range.column == COLUMN_DEPTH && !e->depth)
-		return bind_depth(e);
 	if (n->term == TERM_IN)
 		eval_where(e->snapshot, e->root, n->where, &leaf->lo, &leaf->hi);
 	if (n->term == TERM_ROOT)
@@ -239,7 +235,6 @@ eval_bind(struct eval *e, uint32_t root)
 	arena_reset(&e->arena);
 	e->root = root;
 	e->cols = tree_cols(e->snapshot->roots[root].tree);
-	e->depth = NULL;
 	e->leaf = ARENA_ARRAY(&e->arena, struct eval_leaf, q->n_leaf + 1);
 	regular = ARENA_ARRAY(&e->arena, bool, e->cols->n_classes);
 	if (!e->leaf || !regular)
@@ -310,7 +305,7 @@ eval_not(const struct eval_at *at, const struct node *n, bool upper, const struc
 }
 
 static int
-eval_leaf(const struct eval_at *at, const struct node *n, bool upper, const struct bits *want,
+ask_leaf(const struct eval_at *at, const struct node *n, bool upper, const struct bits *want,
 	struct bits *out)
 {
 	int r = 0;
@@ -323,8 +318,38 @@ eval_leaf(const struct eval_at *at, const struct node *n, bool upper, const stru
 	else if (n->term == TERM_LANG)
 		leaf_lang(at, n, want, out);
 	else if (n->term != TERM_CONTENT || upper)
-		leaf_columns(at, n, out);
+		leaf_columns(at, n, want, out);
 	bits_and(out, want);
+	return r;
+}
+
+static uint64_t
+bits_count(const struct bits *b)
+{
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(b->word); i++)
+		n += (uint64_t)__builtin_popcountll(b->word[i]);
+	return n;
+}
+
+static int
+eval_leaf(const struct eval_at *at, const struct node *n, bool upper, const struct bits *want,
+	struct bits *out)
+{
+	struct leaf_cost *cost = at->worker->cost;
+	uint64_t began;
+	int r;
+
+	if (!cost)
+		return ask_leaf(at, n, upper, want, out);
+	began = clock_mono_ns();
+	r = ask_leaf(at, n, upper, want, out);
+	cost += n->leaf;
+	cost->nsec += clock_mono_ns() - began;
+	cost->n_calls++;
+	cost->n_asked += bits_count(want);
+	cost->n_hits += bits_count(out);
 	return r;
 }
 
@@ -352,13 +377,21 @@ eval_node(const struct eval_at *at, const struct node *n, bool upper, const stru
 }
 
 int
-eval_chunk(struct eval *e, unsigned worker, uint32_t lo, uint32_t n, struct bits *out)
+eval_some(struct eval *e, unsigned worker, uint32_t lo, uint32_t n, const struct bits *want,
+	struct bits *out)
 {
 	struct eval_at at = {.e = e, .worker = &e->worker[worker], .lo = lo, .n = n};
+
+	return eval_node(&at, e->query->root, true, want, out);
+}
+
+int
+eval_chunk(struct eval *e, unsigned worker, uint32_t lo, uint32_t n, struct bits *out)
+{
 	struct bits want = {0};
 
 	bits_set_range(&want, 0, n);
-	return eval_node(&at, e->query->root, true, &want, out);
+	return eval_some(e, worker, lo, n, &want, out);
 }
 
 int

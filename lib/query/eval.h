@@ -16,6 +16,7 @@
 #pragma once
 
 #include "query/expr.h"
+#include "query/trace.h"
 #include "sync/atomic.h"
 
 #define EVAL_CHUNK 4096u
@@ -57,6 +58,7 @@ struct eval_leaf {
 struct eval_worker {
 	struct matcher **matcher; /* [n_leaf], made when first needed */
 	struct strbuf path, folded;
+	struct leaf_cost *cost; /* [n_leaf]; NULL unless eval_trace() was called */
 };
 
 struct dupe_set;
@@ -71,7 +73,6 @@ struct eval {
 	const struct tree_cols *cols;
 	struct arena arena;
 	struct eval_leaf *leaf; /* [n_leaf] */
-	const uint32_t *depth;  /* [n_dirs] depth of the directory; NULL when not asked */
 	const bool *regular;    /* [n_classes] */
 
 	unsigned n_workers;
@@ -81,6 +82,8 @@ struct eval {
 int eval_create(
 	const struct query *q, const struct snapshot *s, unsigned n_workers, struct eval **ret);
 void eval_destroy(struct eval *e); /* NULL is legal */
+/** Count what each leaf costs from now on: 0 or -ENOMEM. */
+int eval_trace(struct eval *e);
 
 /** Look at root number `root` (it has a tree) from now on. */
 int eval_bind(struct eval *e, uint32_t root);
@@ -94,6 +97,9 @@ struct eval_at {
 
 /** Entries of the chunk that may match the whole query. */
 int eval_chunk(struct eval *e, unsigned worker, uint32_t lo, uint32_t n, struct bits *out);
+/** The same, of the entries in `want` only. */
+int eval_some(struct eval *e, unsigned worker, uint32_t lo, uint32_t n, const struct bits *want,
+	struct bits *out);
 /** One entry against a subtree without content terms: 1, 0 or an error. */
 int eval_entry(struct eval *e, unsigned worker, const struct node *node, uint32_t entry);
 
@@ -105,8 +111,10 @@ int eval_matcher(struct eval_worker *w, const struct node *leaf, struct matcher 
 void eval_where(const struct snapshot *s, uint32_t root, struct span where, uint32_t *ret_lo,
 	uint32_t *ret_hi);
 
-/* The leaves; bits outside `want` may be set. leaf.c: columns; leaf_text.c: names and paths. */
-void leaf_columns(const struct eval_at *at, const struct node *n, struct bits *out);
+/* The leaves; bits outside `want` may be set, and only what is in it need be right. leaf.c:
+ * columns; leaf_text.c: names and paths. */
+void leaf_columns(
+	const struct eval_at *at, const struct node *n, const struct bits *want, struct bits *out);
 int leaf_text(
 	const struct eval_at *at, const struct node *n, const struct bits *want, struct bits *out);
 void leaf_ext(

@@ -22,6 +22,48 @@
 	} while (0)
 
 static void
+fill_span(const struct eval_at *at, uint32_t lo, uint32_t hi, struct bits *out)
+{
+	lo = MAX(lo, at->lo);
+	hi = MIN(hi, at->lo + at->n);
+	if (lo < hi)
+		bits_set_range(out, lo - at->lo, hi - at->lo);
+}
+
+/* The directory `next` comes after `dir`, whose depth is *depth, in depth-first order: the depth of
+ * `next`. Its parent is the nearest directory at or above `dir` that reaches so far. */
+static uint64_t
+depth_after(const struct tree_cols *c, uint32_t dir, uint64_t depth, uint32_t next)
+{
+	while (depth > 0 && next >= c->dir_end[dir]) {
+		dir = tree_parent(c, c->dir_entry[dir]);
+		depth--;
+	}
+	return depth + 1;
+}
+
+/* All children of a directory are equally deep, so directories are looked at, not entries; and
+ * where children are deep enough already, what is below them is passed over whole. */
+static void
+fill_depth(const struct eval_at *at, const struct range_term *r, struct bits *out)
+{
+	const struct tree_cols *c = at->e->cols;
+	uint32_t end = at->lo + at->n, dir = tree_parent(c, at->lo), next;
+	uint64_t depth = tree_depth(c, c->dir_entry[dir]); /* of dir */
+
+	if (at->lo == 0 && r->lo == 0)
+		bits_set(out, 0);
+	while (dir < c->n_dirs && c->dir_first[dir] < end) {
+		if (depth + 1 >= r->lo && depth + 1 <= r->hi)
+			fill_span(at, c->dir_first[dir], c->dir_first[dir + 1], out);
+		/* Past `dir` even when a disk error made zeros of dir_end. */
+		next = depth + 1 < r->hi ? dir + 1 : MAX(dir + 1, c->dir_end[dir]);
+		depth = depth_after(c, dir, depth, next);
+		dir = next;
+	}
+}
+
+static void
 fill_range(const struct eval_at *at, const struct range_term *r, struct bits *out)
 {
 	const struct tree_cols *c = at->e->cols;
@@ -44,12 +86,9 @@ fill_range(const struct eval_at *at, const struct range_term *r, struct bits *ou
 	case COLUMN_INODE:
 		FILL(at, out, e, tree_ino(c, e) - lo <= width);
 		break;
-	case COLUMN_DEPTH: {
-		const uint32_t *depth = at->e->depth;
-
-		FILL(at, out, e, (e ? depth[tree_parent(c, e)] + 1ull : 0) - lo <= width);
+	case COLUMN_DEPTH:
+		fill_depth(at, r, out);
 		break;
-	}
 	}
 }
 
@@ -73,20 +112,13 @@ fill_empty(const struct eval_at *at, struct bits *out)
 			(tree_flags(c, e) & TREE_EMPTY_DIR) != 0);
 }
 
-static void
-fill_span(const struct eval_at *at, uint32_t lo, uint32_t hi, struct bits *out)
-{
-	lo = MAX(lo, at->lo);
-	hi = MIN(hi, at->lo + at->n);
-	if (lo < hi)
-		bits_set_range(out, lo - at->lo, hi - at->lo);
-}
-
 void
-leaf_columns(const struct eval_at *at, const struct node *n, struct bits *out)
+leaf_columns(
+	const struct eval_at *at, const struct node *n, const struct bits *want, struct bits *out)
 {
 	const struct eval_leaf *leaf = &at->e->leaf[n->leaf];
 
+	(void)want;
 	switch (n->term) {
 	case TERM_RANGE:
 		fill_range(at, &n->range, out);

@@ -5,10 +5,6 @@
 #include "query/halt.h"
 #include "sync/par_reduce.h"
 
-struct sweep_range {
-	uint32_t root, lo, hi;
-};
-
 struct sweep {
 	/* Fixed at open. */
 	struct eval *eval;
@@ -93,6 +89,13 @@ sweep_close(struct sweep *s)
 		return;
 	free(s->range);
 	free(s);
+}
+
+uint32_t
+sweep_ranges(const struct sweep *s, const struct sweep_range **ret)
+{
+	*ret = s->range;
+	return s->n_ranges;
 }
 
 static int

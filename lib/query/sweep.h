@@ -18,9 +18,16 @@
 
 struct sweep;
 
+/** Entries of one root that are looked at. */
+struct sweep_range {
+	uint32_t root, lo, hi;
+};
+
 int sweep_open(struct eval *e, const struct cursor_opts *opts, struct sweep **ret);
 void sweep_close(struct sweep *s); /* NULL is legal */
 
+/** What is looked at, in order, nothing empty: their number. Valid until the sweep is closed. */
+uint32_t sweep_ranges(const struct sweep *s, const struct sweep_range **ret);
 /** The next entry that may match: 1, 0 the end, or an error. eval is bound to its root. */
 int sweep_next(struct sweep *s, uint32_t *ret_root, uint32_t *ret_entry);
 /** How many are left; the sweep is then at its end. */
