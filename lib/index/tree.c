@@ -151,3 +151,13 @@ tree_entry_at(const struct tree_cols *c, uint64_t at)
 	}
 	return lo;
 }
+
+uint64_t
+tree_name_starts(const struct tree_cols *c, uint32_t lo, uint32_t n, uint32_t *ret)
+{
+	uint64_t base = tree_name_at(c, lo);
+
+	for (uint32_t i = 0; i <= n; i++)
+		ret[i] = (uint32_t)(tree_name_at(c, lo + i) - base);
+	return base;
+}

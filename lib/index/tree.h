@@ -150,6 +150,48 @@ tree_flags(const struct tree_cols *c, uint32_t entry)
 	return c->flags[entry];
 }
 
+/** Columns by number, for what reads many values of one. */
+enum tree_column {
+	TREE_SIZE,
+	TREE_BLOCKS,
+	TREE_MTIME,
+	TREE_CTIME,
+	TREE_INO,
+	TREE_NLINK,
+	TREE_CLS,
+	TREE_PARENT,
+	TREE_FLAGS,
+	N_TREE_COLUMNS
+};
+
+/** Entries that share bounds: what skips by tree_bounds() asks in multiples of this. */
+#define TREE_BLOCK 128u
+
+/** The values of entries [lo, lo + n); times as the bit patterns of int64_t. Some ns for the call
+ *  and under 1 ns a value: a few hundred values at a time, into a buffer that stays in the cache.
+ */
+void tree_read(
+	const struct tree_cols *c, enum tree_column col, uint32_t lo, uint32_t n, uint64_t *ret);
+/** Bounds of the values of entries [lo, lo + n), n > 0: no value is outside, but the bounds
+ *  themselves may not occur, and are those of whole blocks. Times: bit patterns, and bounds in
+ *  signed order. Costs some ns a block. False: not known, nothing is returned. */
+bool tree_bounds(const struct tree_cols *c, enum tree_column col, uint32_t lo, uint32_t n,
+	uint64_t *ret_min, uint64_t *ret_max);
+
+/** Sums modulo 2^64. */
+struct tree_sum {
+	uint64_t size, blocks; /* bytes; 512 bytes */
+};
+/** Every entry of [lo, hi), a directory's own size too. Constant time. */
+void tree_sum(const struct tree_cols *c, uint32_t lo, uint32_t hi, struct tree_sum *ret);
+/** The same, but of the entries that are links to one inode (not directories; device and inode
+ *  number equal) only the first in the range counts, as du does. Time grows with the number of such
+ *  links in the range. */
+void tree_sum_once(const struct tree_cols *c, uint32_t lo, uint32_t hi, struct tree_sum *ret);
+/** tree_sum_once() of the subtree of directory `dir` (its own entry is not in it), without
+ *  that growth: a binary search. */
+void tree_sum_dir(const struct tree_cols *c, uint32_t dir, struct tree_sum *ret);
+
 /** Where the name starts in the names blob; of n_entries: the blob's length. */
 static inline uint64_t
 tree_name_at(const struct tree_cols *c, uint32_t entry)
@@ -160,6 +202,11 @@ tree_name_at(const struct tree_cols *c, uint32_t entry)
 }
 
 struct span tree_name(const struct tree_cols *c, uint32_t entry);
+/** Starts of the names of entries [lo, lo + n] (n + 1 values, the last is one past the NUL of the
+ *  last), counted from the first, whose start in the blob is returned. n <= TREE_STARTS_MAX. The
+ *  cheap way to go through the names of a range: tree_name_at() may have to look for its name. */
+uint64_t tree_name_starts(const struct tree_cols *c, uint32_t lo, uint32_t n, uint32_t *ret);
+#define TREE_STARTS_MAX ((uint32_t)1 << 21)
 /** File type as DT_*, from the class's mode. */
 uint8_t tree_type(const struct tree_cols *c, uint32_t entry);
 /** Append the path relative to the root ("" for entry 0): 0 or -ENOMEM. */

@@ -1,5 +1,6 @@
 /**
- * codepoint: simple case folding of single code points, and its inverse. Inside lib/text only.
+ * codepoint: simple case folding of single code points, and its inverse. For lib/text, and for
+ * the grams of lib/index.
  *
  * The folding of CaseFolding.txt, status C and S, from the tables of utf8proc. U+0130 and U+0131
  * have none of these and fold to themselves.
