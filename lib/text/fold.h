@@ -26,7 +26,10 @@ struct needle {
 	char *text; /* folded when `fold`; owned */
 	size_t len;
 	bool fold;
-	bool ascii;  /* no byte >= 0x80 in it */
+	bool ascii; /* no byte >= 0x80 in it */
+	/* needle_find_ascii() finds all that needle_find() does; else a text with bytes >= 0x80 may
+	 * hold an occurrence that only the latter sees. */
+	bool exact_ascii;
 	size_t rare; /* offset of the byte that is rarest in source text: what the scan looks for */
 	struct needle_plan *plan; /* how it is scanned for; owned */
 };

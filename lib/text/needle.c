@@ -145,7 +145,7 @@ plan_make(struct needle *n, struct forms *forms)
 			forms_add(&forms[i], (unsigned char)(n->text[i] - 0x20));
 	}
 	if (!n->fold || !utf8_valid(n->text, n->len)) {
-		plan->bytewise = true;
+		plan->bytewise = n->exact_ascii = true;
 		plan->max_bytes = n->len;
 		return 0;
 	}
@@ -159,6 +159,7 @@ plan_make(struct needle *n, struct forms *forms)
 		if (r < 0)
 			return r;
 	}
+	n->exact_ascii = plan->bytewise && plan->specials.len == 0;
 	return 0;
 }
 

@@ -30,6 +30,7 @@ struct pattern {
 	enum strategy strategy;
 	bool utf, fold, jit;
 	struct needle needle; /* len 0: none */
+	struct strbuf piece;  /* of a path: within one component of every match */
 	pcre2_code *code;     /* NULL when BY_NEEDLE */
 	/*
 	 * The same without the conclusion from a leading ".*" that a match starts a line, NULL when
@@ -62,12 +63,6 @@ static void
 free_strbuf(struct strbuf *b)
 {
 	strbuf_fini(b);
-}
-
-static void
-free_facts(struct regex_facts *f)
-{
-	strbuf_fini(&f->literal);
 }
 
 static int
@@ -240,7 +235,7 @@ pattern_folds(struct span text, enum pattern_flags flags, const struct regex_fac
 static int
 pattern_make(struct pattern *p, struct span text, enum pattern_flags flags, struct err *err)
 {
-	AUTO(free_facts) struct regex_facts facts = {0};
+	AUTO(regex_facts_fini) struct regex_facts facts = {0};
 	struct span literal = text;
 	bool is_literal = true, line_safe = true;
 	int r;
@@ -255,6 +250,10 @@ pattern_make(struct pattern *p, struct span text, enum pattern_flags flags, stru
 	}
 	p->utf = utf8_valid(text.data, text.len);
 	p->fold = pattern_folds(text, flags, &facts);
+	if (flags & PATTERN_PATH) {
+		p->piece = facts.piece;
+		facts.piece = (struct strbuf){0};
+	}
 	if (is_literal && literal.len > 0 && !(flags & (PATTERN_WORD | PATTERN_LINE)))
 		return needle_init(&p->needle, literal, p->fold); /* BY_NEEDLE */
 	r = pattern_compile(p, text, flags, err);
@@ -298,7 +297,15 @@ pattern_destroy(struct pattern *p)
 	pcre2_code_free(p->code);
 	pcre2_code_free(p->loose);
 	needle_fini(&p->needle);
+	strbuf_fini(&p->piece);
 	free(p);
+}
+
+struct span
+pattern_piece(const struct pattern *p, bool *ret_fold)
+{
+	*ret_fold = p->fold;
+	return strbuf_view(&p->piece);
 }
 
 bool

@@ -44,6 +44,9 @@ int pattern_create(
 	struct span text, enum pattern_flags flags, struct pattern **ret, struct err *err);
 void pattern_destroy(struct pattern *p);
 bool pattern_is_jit(const struct pattern *p);
+/** Of a regular expression with PATTERN_PATH: text without a slash that every path it matches
+ *  holds, in any case when *ret_fold; empty when none is known. Valid as long as the pattern. */
+struct span pattern_piece(const struct pattern *p, bool *ret_fold);
 
 int matcher_create(const struct pattern *p, struct matcher **ret);
 void matcher_destroy(struct matcher *m);

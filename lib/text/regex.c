@@ -36,11 +36,24 @@ is_one_of(char c, const char *set)
 }
 
 static void
+keep_longer(struct strbuf *best, struct span s)
+{
+	if (s.len <= best->len)
+		return;
+	strbuf_reset(best);
+	(void)strbuf_span(best, s);
+}
+
+static void
 keep_run(struct reader *r)
 {
-	if (r->run.len > r->facts->literal.len) {
-		strbuf_reset(&r->facts->literal);
-		(void)strbuf_span(&r->facts->literal, strbuf_view(&r->run));
+	struct span run = strbuf_view(&r->run);
+
+	keep_longer(&r->facts->literal, run);
+	for (size_t start = 0, end; start < run.len; start = end + 1) {
+		for (end = start; end < run.len && run.data[end] != '/';)
+			end++;
+		keep_longer(&r->facts->piece, (struct span){run.data + start, end - start});
 	}
 	strbuf_reset(&r->run);
 	r->last_bytes = 0;
@@ -308,11 +321,20 @@ regex_inspect(struct span pattern, struct regex_facts *ret)
 	while (!at_end(&r))
 		take_token(&r);
 	keep_run(&r);
-	failed = r.run.failed || ret->literal.failed;
+	failed = r.run.failed || ret->literal.failed || ret->piece.failed;
 	strbuf_fini(&r.run);
 	if (r.unknown)
 		ret->line_safe = ret->is_literal = false;
-	if (r.unknown || r.top_choice)
+	if (r.unknown || r.top_choice) {
 		strbuf_reset(&ret->literal);
+		strbuf_reset(&ret->piece);
+	}
 	return failed ? -ENOMEM : 0;
+}
+
+void
+regex_facts_fini(struct regex_facts *f)
+{
+	strbuf_fini(&f->literal);
+	strbuf_fini(&f->piece);
 }

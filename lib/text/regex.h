@@ -19,7 +19,10 @@ struct regex_facts {
 	bool is_literal; /* `literal` is all that it matches */
 	/* Bytes that every match holds, in one piece; empty when none are known. Owned. */
 	struct strbuf literal;
+	/* The same, but the longest without a slash: within one component of a path. Owned. */
+	struct strbuf piece;
 };
 
-/** 0 or -ENOMEM. The caller gives ret->literal back with strbuf_fini(), after a failure too. */
+/** 0 or -ENOMEM. The caller calls regex_facts_fini(), after a failure too. */
 int regex_inspect(struct span pattern, struct regex_facts *ret);
+void regex_facts_fini(struct regex_facts *f);
