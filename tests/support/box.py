@@ -391,6 +391,14 @@ class Tree:
         return path
 
 
+def million(path, n, seed=1):
+    """n realistic entries below the path, the same for the same seed."""
+    program = os.path.join(BUILD, "bench", "bench_million")
+    if not os.path.exists(program):
+        raise Skip(f"{program} is not built")
+    subprocess.run([program, os.fspath(path), str(n), str(seed)], check=True)
+
+
 def run_one(name, function):
     start = time.monotonic()
     try:
