@@ -5,6 +5,7 @@
  */
 #include "base/clock.h"
 #include "engine/engine.h"
+#include "sync/thread.h"
 #include <stdio.h>
 #include <unistd.h>
 
@@ -51,7 +52,7 @@ main(int argc, char **argv)
 	root.name = argv[1];
 	root.path = argv[1];
 	cfg.state_dir = argv[2];
-	if (pool_create("io", 0, &cfg.io) < 0)
+	if (pool_create("io", MAX(4u, 2 * thread_cpus()), &cfg.io) < 0)
 		return 1;
 	if (engine_create(&cfg, &e, &err) < 0 || engine_start(e, &err) < 0)
 		return fail(&err);

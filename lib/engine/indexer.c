@@ -34,14 +34,14 @@ weigh_batch(const void *item)
 {
 	const struct walk_batch *batch = item;
 
-	return batch->arena.total_bytes;
+	return batch->bytes;
 }
 
 static int
 walk_main(void *arg, struct stop *stop)
 {
 	struct walker *w = arg;
-	struct walk_entry root;
+	struct walk_root root;
 	int r;
 
 	thread_doing("walks %s", w->root->path);
@@ -77,61 +77,15 @@ root_input(const char *path, struct tree_input *ret, struct err *err)
 	return 0;
 }
 
-static struct tree_input
-input_of(const struct walk_entry *e)
-{
-	return (struct tree_input){
-		.name = {e->name, e->name_len},
-		.mode = e->mode,
-		.uid = e->uid,
-		.gid = e->gid,
-		.nlink = e->nlink,
-		.dev = e->dev,
-		.ino = e->ino,
-		.size = e->size,
-		.blocks = e->blocks,
-		.mtime_ns = e->mtime_ns,
-		.ctime_ns = e->ctime_ns,
-		.dir = e->dir == WALK_NO_DIR ? TREE_BUILD_NO_DIR : e->dir,
-		.not_entered = e->skip != SKIP_NONE,
-	};
-}
-
-/* One batch into the builder. `inputs` is scratch that grows to the longest list. */
-static int
-build_batch(struct tree_builder *b, const struct walk_batch *batch, struct arena *scratch)
-{
-	for (uint32_t i = 0; i < batch->n_lists; i++) {
-		const struct walk_list *list = &batch->lists[i];
-		struct tree_input *in;
-		int r;
-
-		arena_reset(scratch);
-		in = arena_alloc(scratch, MAX(list->n_entries, 1u) * sizeof(*in));
-		if (!in)
-			return -ENOMEM;
-		for (uint32_t k = 0; k < list->n_entries; k++)
-			in[k] = input_of(&list->entries[k]);
-		r = tree_builder_add(b, list->dir, in, list->n_entries, list->skip != SKIP_NONE);
-		if (r < 0)
-			return r;
-	}
-	return 0;
-}
-
 /* Receive until the walk is over, or building fails. */
 static int
 build_all(struct walker *w, struct tree_builder *b)
 {
-	struct arena scratch = {.chunk_bytes = 1u << 20};
 	int r = 0;
 	void *item;
 
-	while (r == 0 && chan_recv(w->chan, &item, NULL) == 0) {
-		r = build_batch(b, item, &scratch);
-		walk_batch_destroy(item);
-	}
-	arena_fini(&scratch);
+	while (r == 0 && chan_recv(w->chan, &item, NULL) == 0)
+		r = tree_builder_take(b, item);
 	return r;
 }
 

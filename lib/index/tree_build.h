@@ -33,6 +33,7 @@ struct tree_input {
 };
 
 struct tree_builder;
+struct walk_batch;
 
 /** `root` is the root's own entry; its directory number is 0. */
 int tree_builder_create(const struct tree_input *root, struct tree_builder **ret);
@@ -45,6 +46,11 @@ void tree_builder_destroy(struct tree_builder *b); /* NULL is legal */
  * count up from 0: memory is proportional to the greatest. */
 int tree_builder_add(
 	struct tree_builder *b, uint64_t dir, const struct tree_input *in, size_t n, bool failed);
+
+/** All pieces of a batch as the walk gave it, as by tree_builder_add(). The batch moves to the
+ *  builder, also when this fails: entries, names and classes may stay where the walk has put them,
+ *  so nothing of this is work per entry. */
+int tree_builder_take(struct tree_builder *b, struct walk_batch *batch);
 
 /** Write the segment; b is spent afterwards (only destroy is legal). */
 int tree_builder_write(struct tree_builder *b, int dirfd, const char *name, struct stop *stop,

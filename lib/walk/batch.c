@@ -2,16 +2,22 @@
 
 #include <errno.h>
 
-/* The entries of a batch, their names and lists fit one chunk in most cases. */
-#define BATCH_CHUNK_BYTES (48u << 10)
+/* The allocator's own word stays below the round number. */
+#define BATCH_BYTES ((128u << 10) - 64u)
 
 void
 walk_batch_destroy(struct walk_batch *b)
 {
 	if (!b)
 		return;
-	arena_fini(&b->arena);
+	free(b->lists); /* the classes are behind them */
 	free(b);
+}
+
+void
+filler_init(struct filler *f, size_t batch_bytes)
+{
+	*f = (struct filler){.batch_bytes = batch_bytes ? batch_bytes : BATCH_BYTES};
 }
 
 void
@@ -19,44 +25,90 @@ filler_fini(struct filler *f)
 {
 	walk_batch_destroy(f->batch);
 	VEC_FINI(&f->lists);
-	*f = (struct filler){0};
+	VEC_FINI(&f->classes);
+	f->batch = NULL;
 }
 
-static int
-begin(struct filler *f)
+static size_t
+piece_bytes(size_t n, size_t names_bytes)
 {
+	return ALIGN_UP(n * sizeof(struct walk_entry) + names_bytes, sizeof(struct walk_entry));
+}
+
+/* With room for a piece of so many bytes at least. */
+static int
+begin(struct filler *f, size_t bytes)
+{
+	size_t room = MAX(bytes, f->batch_bytes - MIN(f->batch_bytes, sizeof(*f->batch)));
+
 	if (f->batch)
 		return 0;
-	f->batch = calloc(1, sizeof(*f->batch));
+	room = ALIGN_UP(room, (size_t)CACHELINE);
+	f->batch = aligned_alloc(CACHELINE, sizeof(*f->batch) + room);
 	if (!f->batch)
 		return -ENOMEM;
-	f->batch->arena.chunk_bytes = BATCH_CHUNK_BYTES;
+	*f->batch = (struct walk_batch){.room = room};
 	return 0;
 }
 
+bool
+filler_fits(const struct filler *f, size_t n, size_t names_bytes)
+{
+	const struct walk_batch *b = f->batch;
+
+	return !b || piece_bytes(n, names_bytes) <= b->room - b->used;
+}
+
 int
-filler_room(struct filler *f, size_t n, size_t names_len, struct walk_entry **ret_entries,
+filler_room(struct filler *f, size_t n, size_t names_bytes, struct walk_entry **ret_entries,
 	char **ret_names)
 {
-	/* Not zeroed: every field of an entry is written. */
-	if (begin(f) < 0)
+	size_t bytes = piece_bytes(n, names_bytes);
+	char *at;
+
+	if (begin(f, bytes) < 0)
 		return -ENOMEM;
-	*ret_entries = arena_alloc(&f->batch->arena, n * sizeof(**ret_entries));
-	*ret_names = arena_alloc(&f->batch->arena, names_len);
-	return *ret_entries && *ret_names ? 0 : -ENOMEM;
+	assert(bytes <= f->batch->room - f->batch->used);
+	at = f->batch->data + f->batch->used;
+	f->batch->used += bytes;
+	*ret_entries = (struct walk_entry *)(void *)at;
+	*ret_names = at + n * sizeof(struct walk_entry);
+	return 0;
 }
+
+static bool
+class_eq(const struct walk_class *a, const struct walk_class *b)
+{
+	return a->mode == b->mode && a->uid == b->uid && a->gid == b->gid && a->dev == b->dev;
+}
+
+int
+filler_class(struct filler *f, const struct walk_class *c, uint32_t *ret)
+{
+	uint32_t h = (c->mode ^ c->uid * 31 ^ c->gid * 7 ^ (uint32_t)c->dev * 13) * 2654435769u;
+	uint32_t *slot = &f->slots[h >> 26];
+
+	if (*slot == 0 || !class_eq(&f->classes.data[*slot - 1], c)) {
+		if (VEC_PUSH(&f->classes, *c) < 0)
+			return -ENOMEM;
+		*slot = (uint32_t)f->classes.len;
+	}
+	*ret = *slot - 1;
+	return 0;
+}
+_Static_assert(CLASS_SLOTS == 1u << (32 - 26), "the hash's upper bits are the slot");
 
 int
 filler_add(struct filler *f, struct walk_list list)
 {
-	if (begin(f) < 0 || VEC_PUSH(&f->lists, list) < 0)
+	if (begin(f, 0) < 0 || VEC_PUSH(&f->lists, list) < 0)
 		return -ENOMEM;
 	f->batch->n_entries += list.n_entries;
 	return 0;
 }
 
 struct walk_list *
-filler_last(struct filler *f, uint64_t dir)
+filler_last(struct filler *f, uint32_t dir)
 {
 	struct walk_list *l = f->lists.len > 0 ? &f->lists.data[f->lists.len - 1] : NULL;
 
@@ -72,29 +124,50 @@ filler_is_empty(const struct filler *f)
 bool
 filler_is_full(const struct filler *f)
 {
+	const struct walk_batch *b = f->batch;
+
 	/* Directories without entries take room too. */
-	return f->batch && f->batch->n_entries + f->lists.len >= BATCH_ENTRIES;
+	return b && b->used + f->lists.len * sizeof(struct walk_list) > b->room - b->room / 8;
 }
+
+/* Lists and classes go into one block behind each other. */
+static int
+seal(struct filler *f, struct walk_batch *b)
+{
+	size_t lists = f->lists.len * sizeof(struct walk_list);
+	size_t classes = f->classes.len * sizeof(struct walk_class);
+	char *block = malloc(lists + classes);
+
+	if (!block)
+		return -ENOMEM;
+	memcpy(block, f->lists.data, lists);
+	if (classes > 0)
+		memcpy(block + lists, f->classes.data, classes);
+	b->lists = (struct walk_list *)(void *)block;
+	b->classes = (struct walk_class *)(void *)(block + lists);
+	b->n_lists = (uint32_t)f->lists.len;
+	b->n_classes = (uint32_t)f->classes.len;
+	b->bytes = sizeof(*b) + b->room + lists + classes;
+	return 0;
+}
+_Static_assert(sizeof(struct walk_list) % _Alignof(struct walk_class) == 0, "classes are aligned");
 
 int
 filler_send(struct filler *f, struct chan *out, struct stop *stop)
 {
 	struct walk_batch *b = f->batch;
-	int r = 0;
+	int r;
 
 	if (filler_is_empty(f))
 		return 0;
-	b->lists = arena_alloc(&b->arena, f->lists.len * sizeof(b->lists[0]));
-	if (b->lists) {
-		memcpy(b->lists, f->lists.data, f->lists.len * sizeof(b->lists[0]));
-		b->n_lists = (uint32_t)f->lists.len;
+	r = seal(f, b);
+	if (r == 0)
 		r = chan_send(out, b, stop);
-	} else {
-		r = -ENOMEM;
-	}
 	if (r < 0)
 		walk_batch_destroy(b);
 	f->batch = NULL;
 	f->lists.len = 0;
+	f->classes.len = 0;
+	memset(f->slots, 0, sizeof(f->slots));
 	return r;
 }

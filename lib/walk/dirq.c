@@ -9,7 +9,7 @@
 #define SHED_AT_ONCE 64u
 
 struct dir *
-dir_create(struct dir *parent, struct span name, uint64_t number)
+dir_create(struct dir *parent, struct span name, uint32_t number)
 {
 	struct dir *d = malloc(sizeof(*d) + name.len + 1);
 
@@ -275,7 +275,7 @@ dirq_take(struct dirq *q, struct brood **mine, struct dir **ret)
 }
 
 int
-dirq_add(struct dirq *q, struct brood **mine, struct dir *parent, uint64_t number, uint32_t n,
+dirq_add(struct dirq *q, struct brood **mine, struct dir *parent, uint32_t number, uint32_t n,
 	struct span names)
 {
 	struct brood *b = malloc(sizeof(*b) + names.len);

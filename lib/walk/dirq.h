@@ -35,7 +35,7 @@ struct dir {
 
 	/* Written by the thread that took the directory, before any child exists; then fixed. */
 	struct dir *parent; /* counted; NULL: the root */
-	uint64_t number;
+	uint32_t number;
 	uint64_t dev, ino, mnt;
 	struct gitignore *ignore; /* counted; its own or that of a directory above; may be NULL */
 	bool on_mount;            /* it was judged as a mount point and may be entered */
@@ -52,7 +52,7 @@ struct dir {
 };
 
 /** A directory with one reference; takes a reference to parent. NULL: out of memory. */
-struct dir *dir_create(struct dir *parent, struct span name, uint64_t number);
+struct dir *dir_create(struct dir *parent, struct span name, uint32_t number);
 void dir_unref(struct dir *d); /* NULL is legal */
 /** Its path relative to the root: 0 or -ENOMEM. */
 int dir_path(const struct dir *d, struct strbuf *out);
@@ -62,7 +62,7 @@ bool dir_is_within(const struct dir *d, uint64_t dev, uint64_t ino);
 struct brood {
 	struct brood *next; /* on dirq.stack, or on a worker's list before it is published */
 	struct dir *parent; /* counted */
-	uint64_t number;    /* of the first that is left; the others follow */
+	uint32_t number;    /* of the first that is left; the others follow */
 	uint32_t n_left;
 	const char *at; /* in data: struct brood_name, then the name with its NUL */
 	char data[];
@@ -129,7 +129,7 @@ int dirq_take(struct dirq *q, struct brood **mine, struct dir **ret);
 bool dirq_rest(struct dirq *q, struct dirq_worker *k);
 /** Put n children of parent, numbered from `number` on, on `mine`. `names` is a run of (struct
  *  brood_name, name, NUL). 0 or -ENOMEM. */
-int dirq_add(struct dirq *q, struct brood **mine, struct dir *parent, uint64_t number, uint32_t n,
+int dirq_add(struct dirq *q, struct brood **mine, struct dir *parent, uint32_t number, uint32_t n,
 	struct span names);
 /** Let every worker take from `mine`, which is empty afterwards: 0, or -ECANCELED when idle workers
  *  could not be submitted because the pool is closed. */

@@ -1,15 +1,11 @@
 #include "walk/listing.h"
 
 #include <dirent.h>
-#include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
-
-/* Up to here insertion beats qsort(), which calls back for every comparison. */
-#define INSERTION_MAX 24u
 
 #define ENTRY_MASK                                                                     \
 	(STATX_TYPE | STATX_MODE | STATX_NLINK | STATX_UID | STATX_GID | STATX_MTIME | \
@@ -19,8 +15,8 @@ int
 listing_init(struct listing *l)
 {
 	*l = (struct listing){
-		.buf = malloc(LISTING_BUF_BYTES),
-		.listed = malloc(LISTING_MAX_NAMES * sizeof(l->listed[0])),
+		.buf = calloc(1, LISTING_BUF_BYTES + NAME_PAD_BYTES),
+		.listed = malloc(2 * LISTING_MAX_NAMES * sizeof(l->listed[0])),
 	};
 	if (l->buf && l->listed)
 		return 0;
@@ -36,42 +32,6 @@ listing_fini(struct listing *l)
 	*l = (struct listing){0};
 }
 
-static uint64_t
-sort_key(const char *name, size_t len)
-{
-	uint64_t key = 0;
-
-	memcpy(&key, name, MIN(len, sizeof(key)));
-	return be64toh(key);
-}
-
-static int
-listed_cmp(const void *a, const void *b)
-{
-	const struct listed *x = a, *y = b;
-
-	if (x->key != y->key)
-		return x->key < y->key ? -1 : 1;
-	return span_cmp((struct span){x->name, x->len}, (struct span){y->name, y->len});
-}
-
-static void
-sort_names(struct listed *v, size_t n)
-{
-	if (n > INSERTION_MAX) {
-		qsort(v, n, sizeof(*v), listed_cmp);
-		return;
-	}
-	for (size_t i = 1; i < n; i++) {
-		struct listed x = v[i];
-		size_t j = i;
-
-		for (; j > 0 && listed_cmp(&v[j - 1], &x) > 0; j--)
-			v[j] = v[j - 1];
-		v[j] = x;
-	}
-}
-
 static bool
 is_dot(const char *name)
 {
@@ -84,7 +44,7 @@ listing_read(struct listing *l, int fd)
 	long n;
 
 	l->n = 0;
-	l->names_len = 0;
+	l->names_bytes = 0;
 	do {
 		n = syscall(SYS_getdents64, fd, l->buf, LISTING_BUF_BYTES);
 	} while (n < 0 && errno == EINTR);
@@ -99,15 +59,14 @@ listing_read(struct listing *l, int fd)
 		if (is_dot(d->d_name) || l->n == LISTING_MAX_NAMES)
 			continue;
 		l->listed[l->n++] = (struct listed){
-			.key = sort_key(d->d_name, len),
 			.name = d->d_name,
 			.ino = d->d_ino,
 			.len = (uint16_t)len,
 			.type = d->d_type,
 		};
-		l->names_len += len;
+		l->names_bytes += len + 1;
 	}
-	sort_names(l->listed, l->n);
+	names_sort(l->listed, l->listed + LISTING_MAX_NAMES, l->n);
 	return 1;
 }
 

@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "base/str.h"
+#include "walk/name_sort.h"
 
 struct statx;
 
@@ -13,19 +13,11 @@ struct statx;
 /* The shortest record of getdents64 takes 24 bytes; so a piece has at most 2,730 names. */
 #define LISTING_MAX_NAMES (LISTING_BUF_BYTES / 24u)
 
-struct listed {
-	uint64_t key;     /* the first eight bytes, big endian: decides most comparisons */
-	const char *name; /* NUL terminated */
-	uint64_t ino;
-	uint16_t len;
-	uint8_t type; /* DT_UNKNOWN where the file system does not tell */
-};
-
 struct listing {
-	char *buf;             /* LISTING_BUF_BYTES */
-	struct listed *listed; /* LISTING_MAX_NAMES */
+	char *buf;             /* LISTING_BUF_BYTES, and NAME_PAD_BYTES that only the sort reads */
+	struct listed *listed; /* LISTING_MAX_NAMES, and as many to sort with */
 	size_t n;
-	size_t names_len; /* of all n together */
+	size_t names_bytes; /* of all n together, with a NUL each */
 };
 
 int listing_init(struct listing *l); /* 0 or -ENOMEM */

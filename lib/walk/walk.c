@@ -88,15 +88,23 @@ stamp_ns(struct statx_timestamp t)
 	return clock_ns(t.tv_sec, t.tv_nsec);
 }
 
+static struct walk_class
+class_of(const struct statx *st)
+{
+	return (struct walk_class){
+		.dev = statx_dev(st),
+		.mode = st->stx_mode,
+		.uid = st->stx_uid,
+		.gid = st->stx_gid,
+	};
+}
+
+/* All but the class. */
 static void
 fill_from_stat(struct walk_entry *e, const struct statx *st)
 {
 	e->type = (uint8_t)IFTODT(st->stx_mode);
-	e->mode = st->stx_mode;
-	e->uid = st->stx_uid;
-	e->gid = st->stx_gid;
 	e->nlink = st->stx_nlink;
-	e->dev = statx_dev(st);
 	e->ino = st->stx_ino;
 	e->size = st->stx_size;
 	e->blocks = st->stx_blocks;
@@ -105,15 +113,17 @@ fill_from_stat(struct walk_entry *e, const struct statx *st)
 }
 
 /* Only its name and type are known: a directory that may be listed but not searched. */
-static void
-fill_from_listing(
-	struct walk_entry *e, const struct listed *name, uint64_t dev, enum walk_skip skip)
+static int
+fill_from_listing(struct worker *k, struct walk_entry *e, const struct listed *name, uint64_t dev,
+	enum walk_skip skip)
 {
+	struct walk_class c = {.dev = dev, .mode = DTTOIF(name->type)};
+
 	e->type = name->type;
-	e->mode = DTTOIF(name->type);
-	e->dev = dev;
 	e->ino = name->ino;
 	e->skip = (uint8_t)skip;
+	count_skip(k, skip);
+	return filler_class(&k->filler, &c, &e->cls) < 0 ? -ENOMEM : 1;
 }
 
 /* Note a sub-directory to enter; its number within the piece goes to the entry for now. */
@@ -146,6 +156,7 @@ make_entry(struct worker *k, struct dir *d, const struct listed *name, size_t di
 	struct judge *j = &k->walk->judge;
 	struct span path = j->needs_path ? entry_path(k, dir_len, name) : (struct span){0};
 	struct judgement v = {0}, inside;
+	struct walk_class c;
 	struct statx st;
 	bool is_dir = name->type == DT_DIR, looked = false;
 	int r = 0;
@@ -174,12 +185,12 @@ make_entry(struct worker *k, struct dir *d, const struct listed *name, size_t di
 		return 0;
 	}
 	*e = (struct walk_entry){.name_len = name->len, .dir = WALK_NO_DIR};
-	if (r < 0) {
-		fill_from_listing(e, name, d->dev, skip_of_error(r));
-		count_skip(k, skip_of_error(r));
-		return 1;
-	}
+	if (r < 0)
+		return fill_from_listing(k, e, name, d->dev, skip_of_error(r));
+	c = class_of(&st);
 	fill_from_stat(e, &st);
+	if (filler_class(&k->filler, &c, &e->cls) < 0)
+		return -ENOMEM;
 	if (!S_ISDIR(st.stx_mode)) {
 		k->n_bytes += S_ISREG(st.stx_mode) ? st.stx_size : 0;
 		return 1;
@@ -202,10 +213,12 @@ number_kids(struct worker *k, struct dir *d, struct walk_entry *entries, uint32_
 	if (k->n_kids == 0)
 		return 0;
 	first = add_rlx(&w->next_number, k->n_kids);
+	if (first + k->n_kids > WALK_NO_DIR)
+		return -EFBIG;
 	for (uint32_t i = 0; i < n; i++)
 		if (entries[i].dir != WALK_NO_DIR)
-			entries[i].dir += first;
-	return dirq_add(&w->dirq, &k->mine, d, first, k->n_kids, strbuf_view(&k->kids));
+			entries[i].dir += (uint32_t)first;
+	return dirq_add(&w->dirq, &k->mine, d, (uint32_t)first, k->n_kids, strbuf_view(&k->kids));
 }
 
 /* The names in k->listing become one list. */
@@ -215,12 +228,13 @@ emit_piece(struct worker *k, struct dir *d, size_t dir_len)
 	struct listing *l = &k->listing;
 	struct walk_entry *entries;
 	uint32_t n = 0;
-	char *names;
-	int r = filler_room(&k->filler, l->n, l->names_len, &entries, &names);
+	char *names, *at;
+	int r = filler_room(&k->filler, l->n, l->names_bytes, &entries, &names);
 
 	k->n_kids = 0;
 	k->n_bytes = 0;
 	strbuf_reset(&k->kids);
+	at = names;
 	for (size_t i = 0; i < l->n && r >= 0; i++) {
 		const struct listed *name = &l->listed[i];
 
@@ -230,9 +244,8 @@ emit_piece(struct worker *k, struct dir *d, size_t dir_len)
 		r = make_entry(k, d, name, dir_len, &entries[n]);
 		if (r != 1)
 			continue;
-		memcpy(names, name->name, name->len);
-		entries[n++].name = names;
-		names += name->len;
+		entries[n++].name = memcpy(at, name->name, name->len + 1u);
+		at += name->len + 1u;
 	}
 	if (r >= 0)
 		r = number_kids(k, d, entries, n);
@@ -240,8 +253,12 @@ emit_piece(struct worker *k, struct dir *d, size_t dir_len)
 		return r;
 	counter_add(&k->walk->stats->n_entries, n);
 	counter_add(&k->walk->stats->n_bytes, k->n_bytes);
-	return filler_add(&k->filler,
-		(struct walk_list){.dir = d->number, .n_entries = n, .entries = entries});
+	return filler_add(&k->filler, (struct walk_list){
+					      .dir = d->number,
+					      .n_entries = n,
+					      .names_bytes = (uint32_t)(at - names),
+					      .entries = entries,
+				      });
 }
 
 /* The directory has no more pieces; say so in its last one if that is still here. */
@@ -276,7 +293,7 @@ read_pieces(struct worker *k, struct dir *d)
 		if (k->listing.n == 0)
 			continue;
 		/* Not after the piece but before the next: until then it may turn out the last. */
-		if (filler_last(&k->filler, d->number) && filler_is_full(&k->filler))
+		if (!filler_fits(&k->filler, k->listing.n, k->listing.names_bytes))
 			r = flush(k);
 		if (r >= 0)
 			r = emit_piece(k, d, dir_len);
@@ -447,7 +464,7 @@ plan(const struct walk_opts *opts, const struct pool *io, unsigned *ret_width, u
 }
 
 static int
-create_workers(struct walk *w, unsigned n)
+create_workers(struct walk *w, unsigned n, size_t batch_bytes)
 {
 	w->workers = calloc(n, sizeof(w->workers[0]));
 	if (!w->workers)
@@ -457,6 +474,7 @@ create_workers(struct walk *w, unsigned n)
 
 		k->place.task.run = worker_run;
 		k->walk = w;
+		filler_init(&k->filler, batch_bytes);
 		dirq_hire(&w->dirq, &k->place);
 		if (listing_init(&k->listing) < 0)
 			return -ENOMEM;
@@ -491,7 +509,7 @@ walk_tree(struct walk *w, const struct walk_opts *opts)
 	plan(opts, w->io, &width, &max_kept);
 	dirq_init(&w->dirq, w->io, opts->share, max_kept, w->stats);
 	store_rlx(&w->next_number, 1); /* the root is 0; no worker runs yet */
-	r = create_workers(w, width);
+	r = create_workers(w, width, opts->batch_bytes);
 	if (r == 0)
 		r = dirq_run(&w->dirq, root);
 	else
@@ -503,7 +521,7 @@ walk_tree(struct walk *w, const struct walk_opts *opts)
 
 int
 walk_run(const struct walk_opts *opts, struct pool *io, struct chan *out, struct stop *stop,
-	struct walk_stats *stats, struct walk_entry *ret_root, struct err *err)
+	struct walk_stats *stats, struct walk_root *ret_root, struct err *err)
 {
 	struct walk w = {.io = io, .out = out, .stop = stop, .stats = stats};
 	struct statx st;
@@ -511,8 +529,8 @@ walk_run(const struct walk_opts *opts, struct pool *io, struct chan *out, struct
 
 	w.root_fd = r == 0 ? judge_open_root(&w.judge, &st, err) : r;
 	if (w.root_fd >= 0) {
-		*ret_root = (struct walk_entry){.name = "", .dir = 0};
-		fill_from_stat(ret_root, &st);
+		*ret_root = (struct walk_root){.entry.name = "", .cls = class_of(&st)};
+		fill_from_stat(&ret_root->entry, &st);
 		r = walk_tree(&w, opts);
 		(void)close(w.root_fd);
 	} else {

@@ -19,6 +19,10 @@
  * the list that names the directory. (One channel, one consumer.) A directory that cannot be read
  * still gets one empty list with `last` and `skip` set.
  *
+ * An entry is one cache line that whoever receives it may keep and write to: what it shares with
+ * others (device, mode, owner) is interned per batch, and the names of a list lie one after the
+ * other, so that both can be moved as they are.
+ *
  * A directory with a valid CACHEDIR.TAG (bford.info/cachedir) keeps its own entry; all that is in
  * it, the tag too, is left out. The root itself is walked whether tagged or not. An entry that
  * cannot be looked at (a directory that may be listed but not searched) comes out with name, type
@@ -35,8 +39,8 @@
  */
 #pragma once
 
-#include "base/arena.h"
 #include "base/err.h"
+#include "base/str.h"
 #include "sync/chan.h"
 #include "sync/pool.h"
 #include "walk/rule.h"
@@ -52,7 +56,30 @@ const char *walk_skip_word(enum walk_skip skip);
 const char *walk_skip_sentence(enum walk_skip skip);
 
 #define WALK_NAME_MAX_BYTES 1023u
-#define WALK_NO_DIR UINT64_MAX
+#define WALK_NO_DIR UINT32_MAX
+
+/** What entries share, interned per batch. */
+struct walk_class {
+	uint64_t dev;
+	uint32_t mode; /* with the type bits */
+	uint32_t uid, gid;
+	uint32_t reserved; /* 0 */
+};
+
+struct walk_entry {
+	const char *name;      /* followed by a NUL */
+	uint64_t size, blocks; /* bytes; blocks of 512 bytes */
+	uint64_t ino;
+	int64_t mtime_ns, ctime_ns;
+	uint32_t nlink;
+	uint32_t cls; /* index into the batch's classes */
+	uint32_t dir; /* number of the directory this is, WALK_NO_DIR when it is not entered */
+	uint16_t name_len;
+	uint8_t type; /* DT_REG, DT_DIR, DT_LNK, ... as in <dirent.h> */
+	uint8_t skip; /* enum walk_skip: why a directory was not entered; the entry itself is
+	                 indexed */
+};
+_Static_assert(sizeof(struct walk_entry) == 64, "an entry is a cache line");
 
 struct walk_opts {
 	const char *root;          /* absolute, canonical: no component of it may be a symbolic
@@ -72,35 +99,31 @@ struct walk_opts {
 	                                walk */
 	unsigned max_fds;            /* open descriptors at most; 0: 512; never more than half of
 	                                the process's limit */
-};
-
-struct walk_entry {
-	const char *name; /* not terminated */
-	uint16_t name_len;
-	uint8_t type;  /* DT_REG, DT_DIR, DT_LNK, ... as in <dirent.h> */
-	uint8_t skip;  /* enum walk_skip: why a directory was not entered; the entry itself is
-	                  indexed */
-	uint32_t mode; /* with the type bits */
-	uint32_t uid, gid, nlink;
-	uint64_t dev, ino, size, blocks; /* blocks of 512 bytes */
-	int64_t mtime_ns, ctime_ns;
-	uint64_t
-		dir; /* number of the directory this entry is, WALK_NO_DIR when it is not entered */
+	size_t batch_bytes;          /* memory of a batch; 0: 128 KiB. The piece of a large
+	                                directory may need more */
 };
 
 struct walk_list {
-	uint64_t dir;
-	bool last;
-	enum walk_skip skip; /* of the directory itself, when it could not be read */
+	uint32_t dir;
 	uint32_t n_entries;
-	const struct walk_entry *entries;
+	uint32_t names_bytes; /* of their names, with a NUL each */
+	bool last;
+	uint8_t skip; /* enum walk_skip: of the directory itself, when it could not be read (to the
+	                 end) */
+	/* In order of names, and the names lie in memory in this order, without gaps. */
+	struct walk_entry *entries;
 };
 
 struct walk_batch {
-	struct arena arena;
-	uint32_t n_lists;
+	struct walk_batch *next; /* the receiver's, to keep batches on a list */
+	uint32_t n_lists, n_classes;
 	struct walk_list *lists;
-	size_t n_entries; /* in all lists */
+	struct walk_class *classes; /* [n_classes] now and then two are equal */
+	size_t n_entries;           /* in all lists */
+	size_t bytes;               /* of memory, all of it */
+	/* Entries and names. */
+	size_t used, room;
+	_Alignas(64) char data[];
 };
 
 void walk_batch_destroy(struct walk_batch *b);
@@ -114,10 +137,15 @@ struct walk_stats {
 	struct counter n_fds, max_fds_seen;
 };
 
-/** Walk it all. The first list is of directory 0; the root's own statx is in *ret_root (name
- * empty). */
+/** The root itself. */
+struct walk_root {
+	struct walk_entry entry; /* name empty, dir 0, cls 0 */
+	struct walk_class cls;   /* its class */
+};
+
+/** Walk it all. The first list is of directory 0. -EFBIG: more directories than numbers. */
 int walk_run(const struct walk_opts *opts, struct pool *io, struct chan *out, struct stop *stop,
-	struct walk_stats *stats, struct walk_entry *ret_root, struct err *err);
+	struct walk_stats *stats, struct walk_root *ret_root, struct err *err);
 
 struct walk_verdict {
 	enum walk_skip skip;

@@ -165,8 +165,10 @@ found_fini(struct found *f)
 
 /** The same facts in find's words; the sub-second part has ten digits there. */
 UNUSED static void
-facts_of(const struct walk_entry *e, char *out, size_t size)
+facts_of(const struct walked_row *row, char *out, size_t size)
 {
+	const struct walk_entry *e = &row->e;
+	const struct walk_class *c = &row->cls;
 	static const char letters[16] = {[DT_REG] = 'f',
 		[DT_DIR] = 'd',
 		[DT_LNK] = 'l',
@@ -176,7 +178,7 @@ facts_of(const struct walk_entry *e, char *out, size_t size)
 		[DT_BLK] = 'b'};
 
 	(void)snprintf(out, size, "%c %o %u %u %u %llu %llu %llu %lld.%09lld0 %lld.%09lld0 ",
-		letters[e->type & 15], e->mode & 07777, e->nlink, e->uid, e->gid,
+		letters[e->type & 15], c->mode & 07777, e->nlink, c->uid, c->gid,
 		(unsigned long long)e->size, (unsigned long long)e->blocks,
 		(unsigned long long)e->ino, (long long)(e->mtime_ns / NSEC_PER_SEC),
 		(long long)(e->mtime_ns % NSEC_PER_SEC), (long long)(e->ctime_ns / NSEC_PER_SEC),
@@ -194,7 +196,7 @@ check_same(const struct walked *w, const struct found *f)
 		cr_assert(strcmp(w->rows.data[i].path, f->rows.data[i].path) == 0,
 			"walk has \"%.99s\" where find has \"%.99s\"", w->rows.data[i].path,
 			f->rows.data[i].path);
-		facts_of(&w->rows.data[i].e, facts, sizeof(facts));
+		facts_of(&w->rows.data[i], facts, sizeof(facts));
 		cr_assert(strcmp(facts, f->rows.data[i].facts) == 0, "\"%.99s\": %s, find: %s",
 			w->rows.data[i].path, facts, f->rows.data[i].facts);
 	}

@@ -170,11 +170,11 @@ TEST(walk, tells_the_root_apart_from_its_entries)
 	CHECK(stat(dir, &st) == 0);
 	CHECK_INT(w.result, 0);
 	CHECK_INT(w.rows.len, 0);
-	CHECK_INT(w.root.ino, st.st_ino);
-	CHECK_INT(w.root.dev, st.st_dev);
-	CHECK_INT(w.root.type, DT_DIR);
-	CHECK_INT(w.root.dir, 0);
-	CHECK_INT(w.root.name_len, 0);
+	CHECK_INT(w.root.entry.ino, st.st_ino);
+	CHECK_INT(w.root.cls.dev, st.st_dev);
+	CHECK_INT(w.root.entry.type, DT_DIR);
+	CHECK_INT(w.root.entry.dir, 0);
+	CHECK_INT(w.root.entry.name_len, 0);
 	walked_fini(&w);
 	tree_remove(dir);
 }
@@ -460,7 +460,7 @@ static int
 stuck_walk_main(void *arg, struct stop *stop)
 {
 	struct stuck_walk *w = arg;
-	struct walk_entry root;
+	struct walk_root root;
 
 	CHECK_INT(walk_run(&w->opts, w->pool, w->chan, stop, &w->stats, &root, thread_err()),
 		-ECANCELED);
@@ -496,7 +496,10 @@ TEST(walk, walks_that_hang_leave_the_rest_of_the_pool_to_queries)
 	pool_share_init(&share, 3);
 	for (size_t i = 0; i < ARRAY_LEN(walks); i++) {
 		walks[i] = (struct stuck_walk){
-			.opts = {.root = dir, .width = 4, .share = &share},
+			.opts = {.root = dir,
+				.width = 4,
+				.share = &share,
+				.batch_bytes = WALKED_BATCH_BYTES},
 			.pool = pool,
 			.chan = chan_create(2, walked_drop),
 		};
@@ -611,7 +614,7 @@ walk_another(struct walked *w, const struct walk_batch *b)
 	struct chan *chan = chan_create(64, walked_drop);
 	struct walk_opts opts = {.root = w->ctx, .width = 2};
 	struct walk_stats stats = {0};
-	struct walk_entry root;
+	struct walk_root root;
 
 	(void)b;
 	CHECK_INT(walk_run(&opts, w->pool, chan, NULL, &stats, &root, NULL), 0);
@@ -698,7 +701,7 @@ TEST(walk, is_canceled_when_the_pool_is_closed_before_it)
 	struct walk_opts opts = {.root = "/usr"};
 	struct chan *chan = chan_create(2, walked_drop);
 	struct walk_stats stats = {0};
-	struct walk_entry root;
+	struct walk_root root;
 	struct pool *pool = NULL;
 
 	CHECK_INT(pool_create("io", 2, &pool), 0);

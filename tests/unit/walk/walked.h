@@ -23,9 +23,13 @@
 
 #define UNUSED __attribute__((unused))
 
+/* Some 200 entries a batch: many batches of few files. */
+#define WALKED_BATCH_BYTES 16384u
+
 struct walked_row {
 	char *path; /* relative to the root, NUL terminated */
 	struct walk_entry e;
+	struct walk_class cls;
 };
 
 struct walked_dir {
@@ -44,7 +48,7 @@ struct walked {
 
 	int result;
 	struct err err;
-	struct walk_entry root;
+	struct walk_root root;
 	struct walk_stats stats;
 	VEC(struct walked_row) rows; /* sorted by path after walked_run() */
 	VEC(struct walked_dir) dirs; /* by number */
@@ -63,11 +67,13 @@ walked_see_dir(struct walked *w, uint64_t number, char *path)
 }
 
 UNUSED static void
-walked_entry(struct walked *w, const char *dir_path, const struct walk_entry *e)
+walked_entry(struct walked *w, const char *dir_path, const struct walk_entry *e,
+	const struct walk_class *cls)
 {
-	struct walked_row row = {.e = *e};
+	struct walked_row row = {.e = *e, .cls = *cls};
 
 	CHECK(e->name_len > 0 && !memchr(e->name, '/', e->name_len));
+	CHECK_INT(e->name[e->name_len], '\0');
 	CHECK(asprintf(&row.path, "%s%s%.*s", dir_path, *dir_path ? "/" : "", e->name_len,
 		      e->name) > 0);
 	cr_assert(VEC_PUSH(&w->rows, row) == 0);
@@ -78,21 +84,28 @@ walked_entry(struct walked *w, const char *dir_path, const struct walk_entry *e)
 }
 
 UNUSED static void
-walked_list(struct walked *w, const struct walk_list *l)
+walked_list(struct walked *w, const struct walk_batch *b, const struct walk_list *l)
 {
+	const char *name = l->n_entries > 0 ? l->entries[0].name : NULL;
 	struct walked_dir *d;
 
 	CHECK(l->dir < w->dirs.len && w->dirs.data[l->dir].path); /* named before */
 	CHECK(!w->dirs.data[l->dir].ended);
 	CHECK(l->n_entries <= 4096);
 	for (uint32_t i = 1; i < l->n_entries; i++) {
-		const struct walk_entry *a = &l->entries[i - 1], *b = a + 1;
+		const struct walk_entry *x = &l->entries[i - 1], *y = x + 1;
 
-		CHECK(span_cmp((struct span){a->name, a->name_len},
-			      (struct span){b->name, b->name_len}) < 0);
+		CHECK(span_cmp((struct span){x->name, x->name_len},
+			      (struct span){y->name, y->name_len}) < 0);
 	}
-	for (uint32_t i = 0; i < l->n_entries; i++)
-		walked_entry(w, w->dirs.data[l->dir].path, &l->entries[i]);
+	for (uint32_t i = 0; i < l->n_entries; i++) {
+		const struct walk_entry *e = &l->entries[i];
+
+		CHECK(e->name == name && e->cls < b->n_classes);
+		name += e->name_len + 1;
+		walked_entry(w, w->dirs.data[l->dir].path, e, &b->classes[e->cls]);
+	}
+	CHECK_INT(l->names_bytes, l->n_entries > 0 ? name - l->entries[0].name : 0);
 	d = &w->dirs.data[l->dir];
 	d->ended = l->last;
 	d->skip = l->skip;
@@ -113,7 +126,7 @@ walked_receive(void *arg)
 		if (w->on_batch)
 			w->on_batch(w, b);
 		for (uint32_t i = 0; i < b->n_lists; i++) {
-			walked_list(w, &b->lists[i]);
+			walked_list(w, b, &b->lists[i]);
 			n += b->lists[i].n_entries;
 		}
 		CHECK_INT(b->n_entries, n);
@@ -142,6 +155,7 @@ walked_run(struct walked *w)
 	struct thread receiver = {0};
 
 	walked_see_dir(w, 0, strdup(""));
+	w->opts.batch_bytes = WALKED_BATCH_BYTES;
 	CHECK(pool_create("io", w->n_threads ? w->n_threads : 3, &w->pool) == 0);
 	w->chan = chan_create(w->cap ? w->cap : 4, walked_drop);
 	CHECK(thread_start(&receiver, "receiver", walked_receive, w) == 0);
