@@ -38,6 +38,14 @@ hash_stream_sum(const struct hash_stream *h)
 	return XXH3_64bits_digest((const XXH3_state_t *)h);
 }
 
+struct hash128
+hash_stream_sum128(const struct hash_stream *h)
+{
+	XXH128_hash_t sum = XXH3_128bits_digest((const XXH3_state_t *)h);
+
+	return (struct hash128){sum.low64, sum.high64};
+}
+
 void
 hash_stream_destroy(struct hash_stream *h)
 {

@@ -5,7 +5,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/fd.h"
+#include "query/halt.h"
+#include "query/hash_cache.h"
 
 void
 content_reader_init(struct content_reader *r)
@@ -231,18 +234,155 @@ content_reopen(struct content_reader *r, const struct snapshot *s, uint32_t root
 	return e;
 }
 
-int
-content_hash(struct content_reader *r, const struct snapshot *s, uint32_t root, uint32_t entry,
-	struct hash128 *ret, uint64_t *ret_bytes)
+/* What the entry's name stands for now: an enum content_fate or -ENOMEM. */
+static int
+look_at(struct content_reader *r, const struct snapshot *s, uint32_t root, uint32_t entry,
+	struct content_stamp *ret)
 {
-	struct span raw = {0};
-	int e = open_raw(r, s, root, entry, &raw);
+	const struct tree_cols *c = tree_cols(s->roots[root].tree);
+	struct span name = tree_name(c, entry);
+	char text[TREE_NAME_MAX_BYTES + 1];
+	struct stat st;
+	int e;
 
-	*ret_bytes = raw.len;
+	if (!s->roots[root].content)
+		return CONTENT_OFF;
+	e = enter_dir(r, s, root, tree_parent(c, entry));
+	if (e < 0)
+		return fate_of(e);
+	memcpy(text, name.data, name.len);
+	text[name.len] = '\0';
+	if (fstatat(r->dir_fd, text, &st, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) < 0)
+		return fate_of(-errno);
+	*ret = stamp_of(&st);
+	if (!S_ISREG(st.st_mode))
+		return CONTENT_GONE;
+	return (uint64_t)st.st_size > s->roots[root].content_max_bytes ? CONTENT_TOO_LARGE
+	                                                               : CONTENT_OK;
+}
+
+static bool
+all_zeros(const char *data, size_t len)
+{
+	return data[0] == 0 && memcmp(data, data + 1, len - 1) == 0;
+}
+
+/* The piece of the file at or after `at` that holds data: its offset, the file's size when there is
+ * none. */
+static uint64_t
+next_piece(int fd, uint64_t at, uint64_t size)
+{
+	off_t data = lseek(fd, (off_t)at, SEEK_DATA);
+
+	if (data < 0)
+		return errno == ENXIO ? size : at; /* not told: as if all were data */
+	return MAX(at, (uint64_t)data / CONTENT_READ_MAX_BYTES * CONTENT_READ_MAX_BYTES);
+}
+
+static int
+hash_pieces(struct content_reader *r, int fd, const struct cursor_opts *opts, struct hash_stream *h,
+	struct content_digest *d)
+{
+	uint64_t size = (uint64_t)d->stamp.size;
+
+	for (uint64_t at = 0; (at = next_piece(fd, at, size)) < size;
+		at += CONTENT_READ_MAX_BYTES) {
+		size_t len = (size_t)MIN(size - at, (uint64_t)CONTENT_READ_MAX_BYTES);
+		ssize_t n = fd_pread_full(fd, r->raw.data, len, at);
+		int e = query_poll(opts);
+
+		if (n < 0 || e < 0)
+			return n < 0 ? (int)n : e;
+		d->n_read += (uint64_t)n;
+		if ((size_t)n < len)
+			return CONTENT_CHANGED;
+		if (all_zeros(r->raw.data, len))
+			continue;
+		hash_stream_add(h, &at, sizeof(at));
+		hash_stream_add(h, r->raw.data, len);
+	}
+	return CONTENT_OK;
+}
+
+static int
+hash_large(
+	struct content_reader *r, int fd, const struct cursor_opts *opts, struct content_digest *d)
+{
+	struct hash_stream *h = hash_stream_create(0);
+	int e;
+
+	strbuf_reset(&r->raw);
+	if (!h || strbuf_reserve(&r->raw, CONTENT_READ_MAX_BYTES) < 0) {
+		hash_stream_destroy(h);
+		return -ENOMEM;
+	}
+	e = hash_pieces(r, fd, opts, h, d);
+	d->hash = hash_stream_sum128(h);
+	hash_stream_destroy(h);
+	return e;
+}
+
+static int
+hash_small(struct content_reader *r, int fd, struct content_digest *d)
+{
+	int e = read_small(r, fd, (uint64_t)d->stamp.size);
+
+	if (e < 0)
+		return e;
+	d->n_read = r->raw.len;
+	d->hash = hash128(r->raw.data, r->raw.len);
+	return r->raw.len == (uint64_t)d->stamp.size ? CONTENT_OK : CONTENT_CHANGED;
+}
+
+/* The file as d->stamp has it, else it has changed: it is looked at again after it was read. */
+static int
+hash_fd(struct content_reader *r, int fd, const struct cursor_opts *opts, struct content_digest *d)
+{
+	int64_t now_ns = (int64_t)clock_real() * 1000;
+	struct content_stamp after;
+	struct stat st;
+	int e = d->stamp.size <= CONTENT_READ_MAX_BYTES ? hash_small(r, fd, d)
+	                                                : hash_large(r, fd, opts, d);
+
 	if (e != CONTENT_OK)
 		return e;
-	*ret = hash128(raw.data, raw.len);
-	return (int)content_close(r);
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	after = stamp_of(&st);
+	if (!same_state(&after, &d->stamp))
+		return CONTENT_CHANGED;
+	if (opts->hashes)
+		hash_cache_put(opts->hashes, &after, now_ns, d->hash);
+	return CONTENT_OK;
+}
+
+static bool
+is_known(const struct cursor_opts *opts, const struct content_digest *before,
+	struct content_digest *d)
+{
+	if (before && same_state(&before->stamp, &d->stamp)) {
+		d->hash = before->hash;
+		return true;
+	}
+	return opts->hashes && hash_cache_get(opts->hashes, &d->stamp, &d->hash);
+}
+
+int
+content_hash(struct content_reader *r, const struct snapshot *s, uint32_t root, uint32_t entry,
+	const struct cursor_opts *opts, const struct content_digest *before,
+	struct content_digest *ret)
+{
+	AUTO(closep) int fd = -1;
+	int e;
+
+	*ret = (struct content_digest){0};
+	e = look_at(r, s, root, entry, &ret->stamp);
+	if (e != CONTENT_OK || is_known(opts, before, ret))
+		return e;
+	fd = fd_open_beneath(r->dir_fd, tree_name(tree_cols(s->roots[root].tree), entry), O_RDONLY);
+	ret->opened = fd >= 0;
+	e = fd < 0 ? fd : hash_fd(r, fd, opts, ret);
+	return e < 0 && e != -ECANCELED && e != -ETIMEDOUT ? fate_of(e) : e;
 }
 
 enum content_fate

@@ -65,9 +65,26 @@ int content_open(struct content_reader *r, const struct snapshot *s, uint32_t ro
  *  CONTENT_CHANGED. It is not read through again, unless it is UTF-16. */
 int content_reopen(struct content_reader *r, const struct snapshot *s, uint32_t root,
 	uint32_t entry, const struct content_stamp *stamp, struct span *ret_text);
-/** The hash of all bytes of an entry, text or not: an enum content_fate, or -ENOMEM. No close. */
+/** A file as dupe.h compares it. */
+struct content_digest {
+	struct content_stamp stamp; /* of the file now; kind and len mean nothing */
+	struct hash128 hash;
+	uint64_t n_read; /* bytes */
+	bool opened;     /* else the hash was known, and the file was only looked at */
+};
+
+struct cursor_opts;
+/** The hash of all bytes of an entry, text or not: an enum content_fate, -ENOMEM, -ECANCELED or
+ *  -ETIMEDOUT. Asks and fills opts->hashes. `before`: of another name of what may be the same
+ *  file, or NULL. No close.
+ *
+ *  The hash is our own: up to CONTENT_READ_MAX_BYTES XXH3-128 of the bytes; beyond it of those
+ *  pieces of that length that are not all zeros, each with its offset before it. So holes cost
+ *  nothing, however large, and a hole equals the zeros that it reads as. Only files of one size
+ *  can be compared by it. */
 int content_hash(struct content_reader *r, const struct snapshot *s, uint32_t root, uint32_t entry,
-	struct hash128 *ret, uint64_t *ret_bytes);
+	const struct cursor_opts *opts, const struct content_digest *before,
+	struct content_digest *ret);
 /** CONTENT_OK, or CONTENT_UNREADABLE: the file was cut short while it was searched, and what was
  *  found in it does not count. */
 enum content_fate content_close(struct content_reader *r);

@@ -251,17 +251,6 @@ cursor_next(struct cursor *c, struct hit *ret)
 	return r;
 }
 
-static void
-add_dupe_stats(const struct dupe_set *d, struct cursor_stats *ret)
-{
-	ret->n_verified += d->n_read;
-	ret->n_bytes_read += d->n_bytes;
-	ret->skipped.too_large += d->by_fate[CONTENT_TOO_LARGE];
-	ret->skipped.unreadable += d->by_fate[CONTENT_UNREADABLE];
-	ret->skipped.gone += d->by_fate[CONTENT_GONE];
-	ret->skipped.off += d->by_fate[CONTENT_OFF];
-}
-
 void
 cursor_get_stats(const struct cursor *c, struct cursor_stats *ret)
 {
@@ -269,7 +258,7 @@ cursor_get_stats(const struct cursor *c, struct cursor_stats *ret)
 	if (c->verify)
 		verify_get_stats(c->verify, ret);
 	if (c->dupes)
-		add_dupe_stats(c->dupes, ret);
+		dupe_add_stats(&c->dupes->stats, ret);
 	if (c->state != CURSOR_ENDED || c->result < 0) {
 		ret->total = c->n_passed + c->stats.n;
 		ret->total_exact = false;

@@ -5,168 +5,246 @@
 
 #include "base/vec.h"
 #include "query/halt.h"
-#include "sync/par_collect.h"
-
-#define GATHER_GRAIN 4096u
+#include "query/match.h"
+#include "sync/par.h"
 
 /* A file as the index has it. */
 struct sized {
-	uint64_t size;
+	uint64_t size, dev, ino;
 	uint32_t root, entry;
 };
 
-/* One that shares its size with another, and what was read of it. */
+struct sizes {
+	VEC(struct sized) files;
+};
+
+/* One name of a file that shares its size with another, and what was found there. */
 struct twin {
-	uint64_t size;
 	struct hash128 hash;
-	uint64_t n_bytes;
+	uint64_t size, dev, ino; /* as they are now */
+	uint64_t leader;         /* the file's first name: its root and entry */
+	uint64_t n_read;
 	uint32_t root, entry;
 	enum content_fate fate;
+	bool opened;
 };
 
 struct search {
-	const struct snapshot *snapshot;
+	struct snapshot *snapshot;
 	const struct cursor_opts *opts;
-	VEC(struct sized) files;
 	VEC(struct twin) twins;
+	VEC(size_t) runs;              /* where in twins the names of each inode begin */
 	struct content_reader *reader; /* [n_workers] */
 	unsigned n_workers;
 };
 
-/* The largest first, and the sort is stable: so those of one size are read in entry order, and the
- * last files to be read are small, which lets all threads end together. */
 static int
-compare_sizes(const void *va, const void *vb, void *ctx)
+compare_u64(uint64_t a, uint64_t b)
+{
+	return a < b ? -1 : a > b;
+}
+
+/* The largest first, so that the last files to be read are small, which lets all threads end
+ * together; the names of an inode together. The sort is stable: these stay in the index's order. */
+static int
+compare_sized(const void *va, const void *vb, void *ctx)
 {
 	const struct sized *a = va, *b = vb;
+	int r = compare_u64(b->size, a->size);
 
 	(void)ctx;
-	return a->size > b->size ? -1 : a->size < b->size;
+	if (r == 0)
+		r = compare_u64(a->dev, b->dev);
+	return r ? r : compare_u64(a->ino, b->ino);
+}
+
+/* By what makes twins, and then by the file. */
+static int
+compare_hashes(const struct twin *a, const struct twin *b)
+{
+	int r = compare_u64((uint64_t)a->fate, (uint64_t)b->fate);
+
+	if (r == 0)
+		r = compare_u64(a->size, b->size);
+	if (r == 0)
+		r = compare_u64(a->hash.high, b->hash.high);
+	return r ? r : compare_u64(a->hash.low, b->hash.low);
+}
+
+static uint64_t
+place_of(const struct twin *t)
+{
+	return (uint64_t)t->root << 32 | t->entry;
 }
 
 static int
-compare_hashes(const void *va, const void *vb, void *ctx)
+compare_by_inode(const void *va, const void *vb, void *ctx)
 {
 	const struct twin *a = va, *b = vb;
+	int r = compare_hashes(a, b);
 
 	(void)ctx;
-	if (a->size != b->size)
-		return a->size < b->size ? -1 : 1;
-	if (a->hash.high != b->hash.high)
-		return a->hash.high < b->hash.high ? -1 : 1;
-	return a->hash.low < b->hash.low ? -1 : a->hash.low > b->hash.low;
+	if (r == 0)
+		r = compare_u64(a->dev, b->dev);
+	if (r == 0)
+		r = compare_u64(a->ino, b->ino);
+	return r ? r : compare_u64(place_of(a), place_of(b));
 }
 
-struct gather {
-	const struct cursor_opts *opts;
-	const struct tree_cols *cols;
-	uint32_t root;
-};
+static int
+compare_by_leader(const void *va, const void *vb, void *ctx)
+{
+	const struct twin *a = va, *b = vb;
+	int r = compare_hashes(a, b);
+
+	(void)ctx;
+	if (r == 0)
+		r = compare_u64(a->leader, b->leader);
+	return r ? r : compare_u64(place_of(a), place_of(b));
+}
+
+static void
+sizes_init(void *acc, void *ctx)
+{
+	(void)ctx;
+	*(struct sizes *)acc = (struct sizes){0};
+}
 
 static int
-gather_piece(size_t lo, size_t hi, unsigned worker, struct par_out *out, void *ctx)
+sizes_add(void *acc, const struct match_chunk *m, void *ctx)
 {
-	const struct gather *g = ctx;
-	const struct tree_cols *c = g->cols;
-	int r = query_poll(g->opts);
+	struct sizes *s = acc;
+	const struct tree_cols *c = m->cols;
 
-	(void)worker;
-	for (; r == 0 && lo < hi; lo++) {
-		struct sized *f;
+	(void)ctx;
+	MATCH_EACH(m, at)
+	{
+		uint32_t e = (uint32_t)at;
+		const struct tree_class *k = &c->classes[tree_cls(c, e)];
+		struct sized f = {.size = S_ISREG(k->mode) ? tree_size(c, e) : 0,
+			.dev = k->dev,
+			.root = m->root,
+			.entry = e};
 
-		if (tree_size(c, lo) == 0 || !S_ISREG(c->classes[tree_cls(c, lo)].mode))
+		if (f.size == 0)
 			continue;
-		f = par_out_add(out, 1);
-		if (!f)
+		f.ino = tree_ino(c, e);
+		if (VEC_PUSH(&s->files, f) < 0)
 			return -ENOMEM;
-		*f = (struct sized){tree_size(c, lo), g->root, (uint32_t)lo};
+	}
+	return 0;
+}
+
+static void
+sizes_fini(void *acc, void *ctx)
+{
+	struct sizes *s = acc;
+
+	(void)ctx;
+	VEC_FINI(&s->files);
+}
+
+static int
+sizes_merge(void *acc, void *later, void *ctx)
+{
+	struct sizes *s = acc, *l = later;
+	int r = VEC_RESERVE(&s->files, l->files.len);
+
+	if (r == 0 && l->files.len > 0)
+		memcpy(s->files.data + s->files.len, l->files.data,
+			l->files.len * sizeof(struct sized));
+	if (r == 0)
+		s->files.len += l->files.len;
+	sizes_fini(l, ctx);
+	return r;
+}
+
+static const struct match_fold sizes_fold = {
+	sizeof(struct sizes), sizes_init, sizes_add, sizes_merge, sizes_fini};
+
+static bool
+same_inode(const struct sized *a, const struct sized *b)
+{
+	return a->dev == b->dev && a->ino == b->ino;
+}
+
+/* The files of one size, of which there are several: their names, inode by inode. */
+static int
+pick_size(struct search *s, const struct sized *f, size_t n)
+{
+	if (same_inode(&f[0], &f[n - 1]))
+		return 0; /* sorted: all are one */
+	if (VEC_RESERVE(&s->twins, n) < 0)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++) {
+		if ((i == 0 || !same_inode(&f[i - 1], &f[i])) &&
+			VEC_PUSH(&s->runs, s->twins.len) < 0)
+			return -ENOMEM;
+		s->twins.data[s->twins.len++] =
+			(struct twin){.size = f[i].size, .root = f[i].root, .entry = f[i].entry};
+	}
+	return 0;
+}
+
+static int
+pick_twins(struct search *s, const struct sizes *sizes)
+{
+	const struct sized *f = sizes->files.data;
+	size_t n = sizes->files.len;
+	int r = 0;
+
+	for (size_t i = 0, end; r == 0 && i < n; i = end) {
+		for (end = i + 1; end < n && f[end].size == f[i].size;)
+			end++;
+		r = pick_size(s, f + i, end - i);
 	}
 	return r;
 }
 
 static int
-gather_root(struct search *s, uint32_t root)
+hash_name(struct search *s, struct twin *t, unsigned worker, const struct content_digest *before,
+	struct content_digest *ret)
 {
-	struct gather g = {s->opts, tree_cols(s->snapshot->roots[root].tree), root};
-	const struct par_collection op = {sizeof(struct sized), gather_piece, &g};
-	AUTO(freep) void *found = NULL;
-	size_t n;
-	int r = par_collect(s->opts->compute, TASK_QUERY, g.cols->n_entries, GATHER_GRAIN, &op,
-		s->opts->stop, &found, &n);
+	int r = query_poll(s->opts);
 
-	if (r == 0 && VEC_RESERVE(&s->files, n) < 0)
-		r = -ENOMEM;
+	if (r == 0)
+		r = content_hash(
+			&s->reader[worker], s->snapshot, t->root, t->entry, s->opts, before, ret);
 	if (r < 0)
 		return r;
-	if (n > 0)
-		memcpy(s->files.data + s->files.len, found, n * sizeof(struct sized));
-	s->files.len += n;
+	t->fate = (enum content_fate)r;
+	t->hash = ret->hash;
+	t->n_read = ret->n_read;
+	t->opened = ret->opened;
+	t->dev = ret->stamp.dev;
+	t->ino = ret->stamp.ino;
+	/* What it is now decides, not what it was when it was indexed. */
+	if (t->fate == CONTENT_OK)
+		t->size = (uint64_t)ret->stamp.size;
 	return 0;
 }
 
-/* Files of one size stand together: those that are not alone. */
 static int
-pick_twins(struct search *s)
-{
-	const struct sized *f = s->files.data;
-	bool before = false; /* is f[i] of the size of the one before it? */
-
-	for (size_t i = 0; i < s->files.len; i++) {
-		bool after = i + 1 < s->files.len && f[i].size == f[i + 1].size;
-		struct twin t = {.size = f[i].size, .root = f[i].root, .entry = f[i].entry};
-
-		if ((before || after) && VEC_PUSH(&s->twins, t) < 0)
-			return -ENOMEM;
-		before = after;
-	}
-	VEC_FINI(&s->files);
-	return 0;
-}
-
-static bool
-equal_hash(const struct twin *a, const struct twin *b)
-{
-	return a->fate == CONTENT_OK && b->fate == CONTENT_OK && a->size > 0 &&
-	       compare_hashes(a, b, NULL) == 0;
-}
-
-static void
-mark_twin(struct dupe_set *d, const struct twin *t)
-{
-	d->root[t->root][t->entry / 64] |= 1ull << (t->entry % 64);
-}
-
-/* Files with one hash stand together. */
-static void
-mark_equal(const struct search *s, struct dupe_set *d)
-{
-	const struct twin *t = s->twins.data;
-
-	for (size_t i = 1; i < s->twins.len; i++) {
-		if (equal_hash(&t[i - 1], &t[i])) {
-			mark_twin(d, &t[i - 1]);
-			mark_twin(d, &t[i]);
-		}
-	}
-}
-
-static int
-hash_piece(size_t lo, size_t hi, unsigned worker, void *ctx)
+hash_runs(size_t lo, size_t hi, unsigned worker, void *ctx)
 {
 	struct search *s = ctx;
 
-	for (size_t i = lo; i < hi; i++) {
-		struct twin *t = &s->twins.data[i];
-		int r = query_poll(s->opts);
+	for (; lo < hi; lo++) {
+		size_t end = lo + 1 < s->runs.len ? s->runs.data[lo + 1] : s->twins.len;
+		struct content_digest digest[2]; /* of this name and of the last that was read */
+		bool known = false;
 
-		if (r == 0)
-			r = content_hash(&s->reader[worker], s->snapshot, t->root, t->entry,
-				&t->hash, &t->n_bytes);
-		if (r < 0)
-			return r;
-		t->fate = (enum content_fate)r;
-		/* What it is now decides, not what it was when it was indexed. */
-		t->size = t->fate == CONTENT_OK ? t->n_bytes : t->size;
+		for (size_t i = s->runs.data[lo]; i < end; i++) {
+			struct twin *t = &s->twins.data[i];
+			int r = hash_name(s, t, worker, known ? &digest[1] : NULL, &digest[0]);
+
+			if (r < 0)
+				return r;
+			if (t->fate == CONTENT_OK) {
+				digest[1] = digest[0];
+				known = true;
+			}
+		}
 	}
 	return 0;
 }
@@ -181,18 +259,152 @@ hash_all(struct search *s)
 		return -ENOMEM;
 	for (; s->n_workers < n_workers; s->n_workers++)
 		content_reader_init(&s->reader[s->n_workers]);
-	return par_for(s->opts->io, TASK_QUERY, s->twins.len, 1, hash_piece, s, s->opts->stop);
+	return par_for(s->opts->io, TASK_QUERY, s->runs.len, 1, hash_runs, s, s->opts->stop);
 }
 
-/* Files that could not be hashed stand aside: no two of them are equal. */
 static void
-count_fates(const struct search *s, struct dupe_set *d)
+count_fates(const struct search *s, struct dupe_stats *st)
 {
 	VEC_EACH (&s->twins, t) {
-		d->by_fate[t->fate]++;
-		d->n_read += t->fate != CONTENT_OFF;
-		d->n_bytes += t->n_bytes;
+		st->by_fate[t->fate]++;
+		st->n_bytes += t->n_read;
+		st->n_read += t->opened;
+		st->n_cached += t->fate == CONTENT_OK && !t->opened;
 	}
+}
+
+static bool
+twin_inode(const struct twin *a, const struct twin *b)
+{
+	return a->dev == b->dev && a->ino == b->ino;
+}
+
+/* Names of an inode stand together, the first one before the others. */
+static void
+name_leaders(struct search *s)
+{
+	struct twin *t = s->twins.data;
+
+	for (size_t i = 0; i < s->twins.len; i++) {
+		bool first = i == 0 || compare_hashes(&t[i - 1], &t[i]) != 0 ||
+		             !twin_inode(&t[i - 1], &t[i]);
+
+		t[i].leader = first ? place_of(&t[i]) : t[i - 1].leader;
+	}
+}
+
+/* Names with one hash: a group when they are of several files. */
+static int
+add_group(struct dupes *d, const struct twin *t, size_t n)
+{
+	struct dupe_group *g = &d->group[d->n_groups];
+	uint32_t file = 0;
+
+	/* A size of 0 is that of a file that was emptied meanwhile. */
+	if (t[0].fate != CONTENT_OK || t[0].size == 0 || t[0].leader == t[n - 1].leader)
+		return 0;
+	*g = (struct dupe_group){.size = t[0].size, .n_names = (uint32_t)n, .first = d->n_names};
+	for (size_t i = 0; i < n; i++) {
+		file += i > 0 && t[i].leader != t[i - 1].leader;
+		d->name[d->n_names++] = (struct dupe_name){t[i].root, t[i].entry, file};
+	}
+	g->n_files = file + 1;
+	d->n_groups++;
+	return 0;
+}
+
+static int
+compare_groups(const void *va, const void *vb, void *ctx)
+{
+	const struct dupe_group *a = va, *b = vb;
+	const struct dupe_name *names = ctx;
+	int r = compare_u64(dupe_waste(b), dupe_waste(a));
+
+	if (r == 0)
+		r = compare_u64(b->size, a->size);
+	if (r == 0)
+		r = compare_u64(names[a->first].root, names[b->first].root);
+	return r ? r : compare_u64(names[a->first].entry, names[b->first].entry);
+}
+
+static int
+make_groups(struct search *s, struct dupes *d)
+{
+	struct twin *t = s->twins.data;
+	size_t n = s->twins.len;
+	int r = query_sort_array(s->opts, t, n, sizeof(*t), compare_by_inode, NULL);
+
+	if (r == 0) {
+		name_leaders(s);
+		r = query_sort_array(s->opts, t, n, sizeof(*t), compare_by_leader, NULL);
+	}
+	d->name = malloc((n + 1) * sizeof(*d->name));
+	d->group = malloc((n / 2 + 1) * sizeof(*d->group));
+	if (r == 0 && (!d->name || !d->group))
+		r = -ENOMEM;
+	for (size_t i = 0, end; r == 0 && i < n; i = end) {
+		for (end = i + 1; end < n && compare_hashes(&t[i], &t[end]) == 0;)
+			end++;
+		r = add_group(d, t + i, end - i);
+	}
+	if (r == 0)
+		r = query_sort_array(
+			s->opts, d->group, d->n_groups, sizeof(*d->group), compare_groups, d->name);
+	return r;
+}
+
+static void
+search_fini(struct search *s)
+{
+	for (unsigned i = 0; i < s->n_workers; i++)
+		content_reader_fini(&s->reader[i]);
+	free(s->reader);
+	VEC_FINI(&s->twins);
+	VEC_FINI(&s->runs);
+}
+
+static int
+find_twins(struct search *s, struct query *q, struct dupes *d)
+{
+	struct sizes sizes;
+	int r = match_all(q, s->snapshot, s->opts, &sizes_fold, NULL, &sizes, &d->read);
+
+	if (r < 0)
+		return r;
+	r = query_sort_array(s->opts, sizes.files.data, sizes.files.len, sizeof(struct sized),
+		compare_sized, NULL);
+	if (r == 0)
+		r = pick_twins(s, &sizes);
+	VEC_FINI(&sizes.files);
+	return r < 0 ? r : hash_all(s);
+}
+
+int
+dupes_find(struct query *q, struct snapshot *s, const struct cursor_opts *opts, struct dupes **ret)
+{
+	AUTO(search_fini) struct search search = {.snapshot = s, .opts = opts};
+	struct dupes *d = calloc(1, sizeof(*d));
+	int r = d ? find_twins(&search, q, d) : -ENOMEM;
+
+	if (r == 0) {
+		count_fates(&search, &d->stats);
+		r = make_groups(&search, d);
+	}
+	if (r < 0)
+		dupes_destroy(d);
+	else
+		*ret = d;
+	return r;
+}
+
+void
+dupes_destroy(struct dupes *d)
+{
+	if (!d)
+		return;
+	free(d->group);
+	free(d->name);
+	free(d);
 }
 
 static int
@@ -209,53 +421,42 @@ make_bits(const struct snapshot *s, struct dupe_set *d)
 	return 0;
 }
 
-static void
-search_fini(struct search *s)
-{
-	for (unsigned i = 0; i < s->n_workers; i++)
-		content_reader_fini(&s->reader[i]);
-	free(s->reader);
-	VEC_FINI(&s->files);
-	VEC_FINI(&s->twins);
-}
-
 static int
-find_twins(struct search *s, struct dupe_set *d)
+mark_all(struct snapshot *s, const struct cursor_opts *opts, struct dupe_set *set)
 {
-	int r = make_bits(s->snapshot, d);
+	struct query_env env = {0};
+	struct query *q;
+	struct dupes *d;
+	int r = query_parse(SPAN_LIT("type:f size:>0"), &env, &q, NULL);
 
-	for (uint32_t i = 0; r == 0 && i < s->snapshot->n_roots; i++) {
-		if (s->snapshot->roots[i].tree)
-			r = gather_root(s, i);
-	}
-	if (r == 0)
-		r = query_sort_array(s->opts, s->files.data, s->files.len, sizeof(struct sized),
-			compare_sizes, NULL);
-	if (r == 0)
-		r = pick_twins(s);
-	if (r == 0)
-		r = hash_all(s);
 	if (r < 0)
 		return r;
-	count_fates(s, d);
-	r = query_sort_array(
-		s->opts, s->twins.data, s->twins.len, sizeof(struct twin), compare_hashes, NULL);
-	if (r == 0)
-		mark_equal(s, d);
-	return r;
+	r = dupes_find(q, s, opts, &d);
+	query_unref(q);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < d->n_names; i++) {
+		const struct dupe_name *n = &d->name[i];
+
+		set->root[n->root][n->entry / 64] |= 1ull << (n->entry % 64);
+	}
+	set->stats = d->stats;
+	dupes_destroy(d);
+	return 0;
 }
 
 int
-dupe_set_create(const struct snapshot *s, const struct cursor_opts *opts, struct dupe_set **ret)
+dupe_set_create(struct snapshot *s, const struct cursor_opts *opts, struct dupe_set **ret)
 {
-	AUTO(search_fini) struct search search = {.snapshot = s, .opts = opts};
 	struct dupe_set *d = calloc(1, sizeof(*d) + s->n_roots * sizeof(d->root[0]));
 	int r;
 
 	if (!d)
 		return -ENOMEM;
 	d->n_roots = s->n_roots;
-	r = find_twins(&search, d);
+	r = make_bits(s, d);
+	if (r == 0)
+		r = mark_all(s, opts, d);
 	if (r < 0)
 		dupe_set_destroy(d);
 	else
@@ -271,4 +472,16 @@ dupe_set_destroy(struct dupe_set *d)
 	for (uint32_t i = 0; i < d->n_roots; i++)
 		free(d->root[i]);
 	free(d);
+}
+
+void
+dupe_add_stats(const struct dupe_stats *d, struct cursor_stats *ret)
+{
+	ret->n_verified += d->n_read;
+	ret->n_bytes_read += d->n_bytes;
+	ret->skipped.too_large += d->by_fate[CONTENT_TOO_LARGE];
+	ret->skipped.unreadable += d->by_fate[CONTENT_UNREADABLE];
+	ret->skipped.gone += d->by_fate[CONTENT_GONE];
+	ret->skipped.changed += d->by_fate[CONTENT_CHANGED];
+	ret->skipped.off += d->by_fate[CONTENT_OFF];
 }

@@ -30,7 +30,7 @@
 struct content_stamp;
 struct hash_cache;
 
-#define HASH_CACHE_ENTRY_BYTES 48u /* what one costs in memory, its share of the table included */
+#define HASH_CACHE_ENTRY_BYTES 52u /* what one costs in memory, its share of the table included */
 
 /** `max_bytes` 0: nothing is remembered. */
 int hash_cache_create(uint64_t max_bytes, struct hash_cache **ret);

@@ -31,7 +31,7 @@ struct match_fold {
 };
 
 /** ret_acc: acc_bytes of the caller's; on failure nothing is left in it. ret_stats: what was read
- *  and what could not be (n, total and more are not set). */
+ *  and what could not be; n, total and more mean nothing. */
 int match_all(struct query *q, struct snapshot *s, const struct cursor_opts *opts,
 	const struct match_fold *fold, void *ctx, void *ret_acc, struct cursor_stats *ret_stats);
 

@@ -89,6 +89,7 @@ struct cursor_opts {
 	usec_t deadline;   /* monotonic; USEC_NEVER for none */
 	struct stop *stop; /* may be NULL */
 	struct pool *compute, *io;
+	struct hash_cache *hashes; /* of files that were compared before; may be NULL */
 };
 
 #define HIT_MAX_SPANS 64u
