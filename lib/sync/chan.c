@@ -2,21 +2,9 @@
 
 #include <errno.h>
 
-#include "sync/thread.h"
+#include "sync/spin.h"
 
 #define CHAN_MAX_CAP (1ull << 32)
-#define SPIN_MAX 64u /* pauses: about a microsecond */
-
-uint32_t
-chan_spin_pauses(void)
-{
-	static _Atomic uint32_t cpus; /* relaxed: two threads would find the same number */
-
-	if (load_rlx(&cpus) == 0)
-		store_rlx(&cpus, thread_cpus());
-	return load_rlx(&cpus) > 1 ? SPIN_MAX
-	                           : 0; /* alone on a CPU the peer cannot run meanwhile */
-}
 
 static size_t
 round_cap(size_t cap)
@@ -51,7 +39,7 @@ init_flavor(struct chan *c, const struct chan_opts *o)
 		c->flavor = o->kind == CHAN_SPSC ? FLAVOR_SPSC : FLAVOR_MPMC;
 	switch (c->flavor) {
 	case FLAVOR_MPMC:
-		return ring_mpmc_init(&c->mpmc, round_cap(o->cap), c->spin_max);
+		return ring_mpmc_init(&c->mpmc, round_cap(o->cap), spin_max());
 	case FLAVOR_SPSC:
 		return ring_spsc_init(&c->spsc, round_cap(o->cap));
 	case FLAVOR_LIST:
@@ -63,9 +51,8 @@ init_flavor(struct chan *c, const struct chan_opts *o)
 }
 
 static void
-init_side(struct chan *c, struct chan_side *side, unsigned n_ends)
+init_side(struct chan_side *side, unsigned n_ends)
 {
-	side->spin = c->spin_max;
 	side->n_ends = n_ends;
 	list_init(&side->watchers);
 }
@@ -82,7 +69,6 @@ chan_create_with(const struct chan_opts *o, struct chan **ret)
 	if (!c)
 		return -ENOMEM;
 	*c = (struct chan){
-		.spin_max = chan_spin_pauses(),
 		.max_bytes = o->max_bytes > 0 ? o->max_bytes : SIZE_MAX,
 		.weigh = o->weigh,
 		.drop = o->drop,
@@ -94,8 +80,8 @@ chan_create_with(const struct chan_opts *o, struct chan **ret)
 		free(c);
 		return r;
 	}
-	init_side(c, &c->senders, o->n_senders);
-	init_side(c, &c->receivers, o->n_receivers);
+	init_side(&c->senders, o->n_senders);
+	init_side(&c->receivers, o->n_receivers);
 	lock_init(&c->lock, RANK_CHAN, "chan");
 	*ret = c;
 	return 0;
@@ -244,8 +230,8 @@ chan_len(const struct chan *c)
 	return 0;
 }
 
-static uint64_t
-n_sent(const struct chan *c)
+uint64_t
+chan_sent(const struct chan *c)
 {
 	switch (c->flavor) {
 	case FLAVOR_MPMC:
@@ -280,7 +266,7 @@ void
 chan_get_stats(const struct chan *c, struct chan_stats *ret)
 {
 	*ret = (struct chan_stats){
-		.n_sent = n_sent(c),
+		.n_sent = chan_sent(c),
 		.n_send_waits = counter_get(&c->senders.n_waits),
 		.n_recv_waits = counter_get(&c->receivers.n_waits),
 		.max_len = MAX(max_len(c), chan_len(c)),
@@ -304,6 +290,7 @@ bool
 chan_arm(struct chan *c)
 {
 	(void)swap_sc(&c->armed, 1);
+	chan_fence(c);
 	if (!chan_can_take(c))
 		return false;
 	chan_disarm(c);

@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "sync/select.h"
+#include "sync/spin.h"
 
 /* A blocking call, both ways: n items to send, or where to put what is received. */
 struct call {
@@ -25,32 +26,37 @@ call_looks_ready(struct chan *c, const struct call *call)
 	return call->items ? chan_can_put(c, call->items[0]) : chan_can_take(c);
 }
 
-/* Two that only answer each other and both sleep do so for ever, as a wake-up takes longer than
- * any budget: so every now and then one looks out for as long as a wake-up takes. */
-#define PROBE_EVERY 32u /* waits */
-#define PROBE_PAUSES 512u
+/* Has more than one item gone through since this side last had to wait? Then they come in a stream,
+ * not in answer to one another, and who gives the peer time finds, or makes room for, a batch. */
+static bool
+streams(const struct chan *c, struct chan_side *side)
+{
+	uint64_t sent = chan_sent(c), before = load_rlx(&side->sent);
 
-/* Spinning pays when the peer is at work on another CPU, and costs when it is not: the budget
- * halves with each round in vain and doubles with each that paid; what was there at once says
- * nothing. */
+	store_rlx(&side->sent, sent);
+	return sent - before > 1;
+}
+
 static ssize_t
 call_spin(struct chan *c, const struct call *call)
 {
-	uint32_t budget = load_rlx(&call->side->spin), pauses = budget, next;
+	uint32_t vain = load_rlx(&call->side->vain);
+	unsigned n = spin_looks(vain);
 	ssize_t r = call_try(c, call);
 
-	if (r != -EAGAIN || c->spin_max == 0)
+	if (r != -EAGAIN)
 		return r;
-	if (counter_get(&call->side->n_waits) % PROBE_EVERY == PROBE_EVERY - 1)
-		pauses = PROBE_PAUSES;
-	for (uint32_t i = 0; i < pauses && r == -EAGAIN; i++) {
-		cpu_pause();
+	if (streams(c, call->side) && n > 0)
+		spin_rest_long();
+	for (unsigned i = 0; i < n && r == -EAGAIN; i++) {
+		spin_rest(i);
 		if (call_looks_ready(c, call))
 			r = call_try(c, call);
 	}
-	next = r == -EAGAIN ? MAX(budget / 2, 1u) : MIN(pauses * 2, c->spin_max);
-	if (next != budget)
-		store_rlx(&call->side->spin, next);
+	if (r == -EAGAIN)
+		store_rlx(&call->side->vain, vain + 1);
+	else if (vain != 0)
+		store_rlx(&call->side->vain, 0);
 	return r;
 }
 
@@ -61,6 +67,7 @@ call_sleep(struct chan *c, const struct call *call, struct stop *stop, usec_t de
 	ssize_t r;
 
 	eventcount_prepare(&call->side->ec, &key);
+	chan_fence(c);
 	r = call_try(c, call);
 	if (r == -EAGAIN && stop_requested(stop))
 		r = -ECANCELED;

@@ -14,7 +14,10 @@ enum chan_flavor { FLAVOR_MPMC, FLAVOR_SPSC, FLAVOR_LIST, FLAVOR_ZERO };
 /* One direction: what its sleepers wait on. */
 struct chan_side {
 	struct eventcount ec;
-	_Atomic uint32_t spin; /* budget in pauses; relaxed, a guess */
+	/* For a guess whether spinning pays, relaxed: spins in vain, one after the other, and
+	 * what was sent until the last wait. */
+	_Atomic uint32_t vain;
+	_Atomic uint64_t sent;
 	_Atomic uint32_t
 		n_ends; /* counted ends; acquire and release: the last sees the others' work */
 	struct counter n_waits;
@@ -31,8 +34,7 @@ struct chan_zero {
 struct chan {
 	/* Fixed at create. */
 	enum chan_flavor flavor;
-	uint32_t spin_max; /* 0 on one CPU */
-	size_t max_bytes;  /* SIZE_MAX: weighed, not bounded */
+	size_t max_bytes; /* SIZE_MAX: weighed, not bounded */
 	size_t (*weigh)(const void *item);
 	void (*drop)(void *item);
 	size_t alarm_items;
@@ -62,15 +64,17 @@ struct chan {
 	};
 };
 
-/* Pauses that are worth a try before sleeping: 0 on one CPU. */
-uint32_t chan_spin_pauses(void);
-
 /* chan_move.c: the operations without waiting; what they announce is announced at return. */
 ssize_t chan_put(struct chan *c, void *const *items, size_t n);
 ssize_t chan_take(struct chan *c, void **ret, size_t n);
 /* Would it end otherwise than with -EAGAIN? */
 bool chan_can_put(struct chan *c, const void *item);
 bool chan_can_take(struct chan *c);
+/* Between the announcement of who is about to sleep and its last look (note: asymmetric,
+ * ring_spsc.c). */
+void chan_fence(struct chan *c);
+/* chan.c: items sent ever. */
+uint64_t chan_sent(const struct chan *c);
 /* note: baton, for those who leave a wait without having put or taken. */
 void chan_pass_on(struct chan *c, struct chan_side *side);
 void chan_signal_event(struct chan *c);

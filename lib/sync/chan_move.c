@@ -40,6 +40,13 @@ chan_pass_on(struct chan *c, struct chan_side *side)
 		side_wake_one(c, side);
 }
 
+void
+chan_fence(struct chan *c)
+{
+	if (c->flavor == FLAVOR_SPSC)
+		ring_spsc_fence(&c->spsc);
+}
+
 /* Nobody but one thread may be at an end of an SPSC channel. */
 static void
 check_owner(struct chan *c, int end)
@@ -177,6 +184,8 @@ put(struct chan *c, void *const *items, size_t n)
 		return r;
 	side_notify_one(c, &c->receivers);
 	chan_signal_event(c);
+	if (c->flavor == FLAVOR_SPSC)
+		return r; /* nobody else waits on this side */
 	chan_pass_on(c, &c->senders);
 	if (c->alarm_items > 0)
 		raise_alarm(c);
@@ -207,6 +216,8 @@ take(struct chan *c, void **ret, size_t n)
 		bytes_return(c, weigh_all(c, ret, (size_t)r));
 	else
 		side_notify_one(c, &c->senders);
+	if (c->flavor == FLAVOR_SPSC)
+		return r;
 	chan_pass_on(c, &c->receivers);
 	pass_end(c);
 	if (c->alarm_items > 0)

@@ -2,15 +2,17 @@
 
 #include <errno.h>
 
+#include "sync/spin.h"
+
 int
-party_wait(struct chan_party *p, uint32_t key, unsigned spin, usec_t deadline)
+party_wait(struct chan_party *p, uint32_t key, unsigned n_looks, usec_t deadline)
 {
 	uint32_t asleep = key | PARTY_ASLEEP;
 
-	for (unsigned i = 0; i < spin; i++) {
+	for (unsigned i = 0; i < n_looks; i++) {
 		if (load_sc(&p->word) != key)
 			return 0;
-		cpu_pause();
+		spin_rest(i);
 	}
 	if (!cas_sc(&p->word, &key, asleep))
 		return 0;

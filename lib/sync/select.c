@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "sync/chan_impl.h"
+#include "sync/spin.h"
 
 /* note: select. The thread announces itself to the channel of every arm (W1 of note: wakeup,
  * park.c, once per channel), then looks at every arm (W2), then sleeps on its party's word, whose
@@ -161,6 +162,10 @@ announce(struct selection *s, uint32_t *ret_key)
 		if (is_chan(&s->arms[i]))
 			ready |= announce_arm(s, i); /* W1 */
 	}
+	for (unsigned i = 0; i < s->n && !ready; i++) {
+		if (is_chan(&s->arms[i]))
+			chan_fence(s->arms[i].chan);
+	}
 	return ready || rings_look_ready(s) || stop_requested(s->stop); /* W2 */
 }
 
@@ -220,7 +225,7 @@ select_sleep(struct selection *s, usec_t deadline)
 
 	if (!announce(s, &key)) {
 		count_waits(s);
-		r = party_wait(&s->party, key, s->has_offers ? chan_spin_pauses() : 0, until);
+		r = party_wait(&s->party, key, s->has_offers ? spin_looks(0) : 0, until);
 	}
 	k = shut(s);
 	leave_all(s);
@@ -236,20 +241,35 @@ select_sleep(struct selection *s, usec_t deadline)
 	return k;
 }
 
-/* Before a sleep of several system calls, a look around for as long as one of them takes. Who has
- * offers to make looks better while they stand. */
+/* What earlier spins in vain are counted in: of the first channel. NULL: there are only timers. */
+static _Atomic uint32_t *
+vain_of(const struct selection *s)
+{
+	for (unsigned i = 0; i < s->n; i++) {
+		if (is_chan(&s->arms[i]))
+			return &arm_side(&s->arms[i])->vain;
+	}
+	return NULL;
+}
+
+/* Who has offers to make looks better while they stand. */
 static int
 select_spin(struct selection *s)
 {
 	int r = try_all(s);
+	_Atomic uint32_t *vain = vain_of(s);
+	unsigned n;
 
-	if (s->has_offers)
+	if (r != -EAGAIN || s->has_offers || !vain)
 		return r;
-	for (uint32_t i = chan_spin_pauses(); r == -EAGAIN && i > 0; i--) {
-		cpu_pause();
+	n = spin_looks(load_rlx(vain));
+	for (unsigned i = 0; i < n && r == -EAGAIN; i++) {
+		spin_rest(i);
 		if (rings_look_ready(s))
 			r = try_all(s);
 	}
+	if (n > 0)
+		store_rlx(vain, r == -EAGAIN ? load_rlx(vain) + 1 : 0);
 	return r;
 }
 

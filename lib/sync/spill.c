@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include "sync/spin.h"
+
 /* As in chan.c: written under the lock, so that the descriptor is not closed and its number reused
  * between a look and the write. */
 static void
@@ -158,20 +160,20 @@ spill_try_recv(struct spill *c, struct span *ret)
 	return take(c, ret);
 }
 
-/* Spinning as in chan.c: the budget halves in vain and doubles when it paid. */
 static int
 take_spinning(struct spill *c, struct span *ret)
 {
+	unsigned n = spin_looks(c->vain);
 	int r = take(c, ret);
 
-	if (r != -EAGAIN || c->spin_max == 0)
+	if (r != -EAGAIN || n == 0)
 		return r;
-	for (uint32_t i = 0; i < c->spin; i++) {
-		cpu_pause();
-		if (looks_ready(c) && (r = take(c, ret)) != -EAGAIN)
-			break;
+	for (unsigned i = 0; i < n && r == -EAGAIN; i++) {
+		spin_rest(i);
+		if (looks_ready(c))
+			r = take(c, ret);
 	}
-	c->spin = r == -EAGAIN ? MAX(c->spin / 2, 1u) : MIN(c->spin * 2, c->spin_max);
+	c->vain = r == -EAGAIN ? c->vain + 1 : 0;
 	return r;
 }
 

@@ -101,7 +101,6 @@ struct spill {
 	/* Fixed at open. */
 	struct spill_opts opts;
 	int dirfd, position_fd;
-	uint32_t spin_max;
 
 	struct spill_ring ring;
 
@@ -138,7 +137,7 @@ struct spill {
 
 	/* The receiver's; the atomics are read by others. */
 	ON_OWN_LINE struct spill_cursor cursor;
-	uint32_t spin; /* budget in pauses */
+	uint32_t vain; /* spins in vain, one after the other */
 	uint64_t position_turn;
 	/* Records below it may be forgotten: release, after the ring's head or under log; acquired
 	 * by writers who leave out what is acked. */

@@ -9,7 +9,6 @@
 
 #include "base/fd.h"
 #include "base/vec.h"
-#include "sync/spin.h"
 
 #define POSITION_NAME "position"
 #define POSITION_SLOTS 2u
@@ -381,7 +380,6 @@ allocate(const struct spill_opts *opts, struct spill **ret)
 	if (c->opts.segment_bytes == 0)
 		c->opts.segment_bytes =
 			MAX(DEFAULT_SEGMENT_BYTES, opts->max_disk_bytes / (SPILL_MAX_SEGMENTS / 2));
-	c->spin_max = c->spin = spin_max();
 	lock_init(&c->flush, RANK_POOL, "spill flush");
 	lock_init(&c->send, RANK_CHAN, "spill send");
 	lock_init(&c->log, RANK_LEAF, "spill log");
