@@ -120,6 +120,20 @@ def deep(top, levels):
     os.close(here)
 
 
+def chain(top, levels, name_bytes):
+    """One directory in the other, each with a file, a link to it and a name that long."""
+    here = os.open(top, os.O_RDONLY | os.O_DIRECTORY)
+    for i in range(levels):
+        os.close(os.open("f", os.O_WRONLY | os.O_CREAT, 0o644, dir_fd=here))
+        os.link("f", "g.c", src_dir_fd=here, dst_dir_fd=here)
+        name = "%03d" % i + "x" * (name_bytes - 3)
+        os.mkdir(name, dir_fd=here)
+        below = os.open(name, os.O_RDONLY | os.O_DIRECTORY, dir_fd=here)
+        os.close(here)
+        here = below
+    os.close(here)
+
+
 def wide(top, n):
     """n empty files in one directory."""
     here = os.open(top, os.O_RDONLY | os.O_DIRECTORY)

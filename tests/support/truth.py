@@ -1,0 +1,62 @@
+"""truth: what find(1) says of a tree, beside what the index says: every field that both know.
+
+    same_rows(indexed(d), listing(t.path), "after the rescan")
+
+A listing is {path: row}, a row a tuple in the order of FIELDS. Times are nanoseconds.
+"""
+import subprocess
+
+from box import text_of
+
+# Name in the protocol, directive of find -printf.
+COLUMNS = [("type", "%y"), ("size", "%s"), ("blocks", "%b"), ("mtime", "%T@"), ("ctime", "%C@"), ("mode", "%m"),
+           ("uid", "%U"), ("gid", "%G"), ("inode", "%i"), ("links", "%n"), ("depth", "%d")]
+FIELDS = [name for name, _ in COLUMNS]
+AT = {name: i for i, name in enumerate(FIELDS)}
+FORMAT = r"\0".join(["%p", *(directive for _, directive in COLUMNS)]) + r"\0"
+
+
+def nanoseconds(text):
+    # Before 1970 the fraction counts forward, too: find prints both parts as the kernel has them.
+    seconds, _, fraction = text.partition(b".")
+    return int(seconds) * 10**9 + int(fraction[:9] or b"0")
+
+
+def listing(root):
+    out = subprocess.run(["find", root, "-printf", FORMAT], capture_output=True, check=True).stdout.split(b"\0")
+    n = len(COLUMNS) + 1
+    return {out[i]: (out[i + 1].decode(), int(out[i + 2]), int(out[i + 3]), nanoseconds(out[i + 4]),
+                     nanoseconds(out[i + 5]), int(out[i + 6], 8), *map(int, out[i + 7:i + n]))
+            for i in range(0, len(out) - 1, n)}
+
+
+def row_of(values):
+    """A row of the protocol, asked for with FIELDS, as one of a listing."""
+    row = list(values)
+    row[AT["mtime"]], row[AT["ctime"]] = int(row[AT["mtime"]]), int(row[AT["ctime"]])
+    return tuple(row)
+
+
+def indexed(c, q="", **members):
+    """What a Daemon or a Connection answers, as a listing."""
+    rows = c.ask("search", q=q, **{"limit": 0, "fields": ["path", *FIELDS], **members})["rows"]
+    found = {text_of(row[0]): row_of(row[1:]) for row in rows}
+    assert len(found) == len(rows), "some path is there twice"
+    return found
+
+
+def differences(got, wanted):
+    """Up to a dozen lines that say what differs."""
+    lines = [f"missing: {path[-120:]!r} {wanted[path]}" for path in sorted(set(wanted) - set(got))[:4]]
+    lines += [f"too many: {path[-120:]!r} {got[path]}" for path in sorted(set(got) - set(wanted))[:4]]
+    unlike = [path for path, row in wanted.items() if path in got and got[path] != row]
+    for path in sorted(unlike)[:4]:
+        fields = ", ".join(f"{name} {a}, not {b}" for name, a, b in zip(FIELDS, got[path], wanted[path]) if a != b)
+        lines.append(f"differs: {path[-120:]!r}: {fields}")
+    return lines
+
+
+def same_rows(got, wanted, what):
+    if got != wanted:
+        raise AssertionError(f"{what}: the index has {len(got)} entries, find {len(wanted)}\n    "
+                             + "\n    ".join(differences(got, wanted)))
