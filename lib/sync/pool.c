@@ -257,7 +257,8 @@ pool_should_yield(const struct pool *p, enum task_class cls)
 void
 pool_get_stats(const struct pool *p, struct pool_stats *ret)
 {
-	*ret = (struct pool_stats){.n_threads = p->n_threads};
+	*ret = (struct pool_stats){
+		.n_threads = p->n_threads, .n_asleep = load_rlx(&p->sleep.n_idle)};
 	for (unsigned i = 0; i < p->n_threads; i++) {
 		const struct worker *w = &p->workers[i];
 

@@ -129,5 +129,6 @@ struct pool_stats {
 	uint64_t n_sleeps;              /* how often a worker went to sleep */
 	uint64_t n_waiting; /* tasks that could run; not those waiting for their share */
 	unsigned n_threads, n_busy;
+	unsigned n_asleep; /* or about to be; searching ones are neither */
 };
 void pool_get_stats(const struct pool *p, struct pool_stats *ret);

@@ -151,7 +151,7 @@ make_flow(uint32_t n)
 
 TEST(par_bridge, each_item_is_worked_on_once, .init = make_pool, .fini = remove_pool)
 {
-	for (uint32_t n = 0; n < 10000; n += MAX(5000 / (uint32_t)test_scale(250000), 1u)) {
+	for (uint32_t n = 0; n < 10000; n += MAX(5000 / (uint32_t)test_scale(50000), 1u)) {
 		struct flow *f = make_flow(n);
 
 		f->slow = n % 5;
@@ -164,7 +164,7 @@ TEST(par_bridge, each_item_is_worked_on_once, .init = make_pool, .fini = remove_
 
 TEST(par_bridge, ordered_output_equals_the_input, .init = make_pool, .fini = remove_pool)
 {
-	for (uint32_t n = 0; n < 10000; n += MAX(5000 / (uint32_t)test_scale(250000), 1u)) {
+	for (uint32_t n = 0; n < 10000; n += MAX(5000 / (uint32_t)test_scale(50000), 1u)) {
 		struct flow *f = make_flow(n);
 
 		f->slow = n % 5;

@@ -40,7 +40,7 @@ check_sums(size_t n, enum par_scan_kind kind, struct pool *p)
 
 TEST(par_scan, sums_equal_the_serial_ones, .init = make_pool, .fini = remove_pool)
 {
-	for (size_t n = 0; n <= 10000; n += MAX(2000 / test_scale(100000), 1ul)) {
+	for (size_t n = 0; n <= 10000; n += MAX(2000 / test_scale(20000), 1ul)) {
 		check_sums(n, SCAN_INCLUSIVE, pool);
 		check_sums(n, SCAN_EXCLUSIVE, n % 2 ? pool : NULL);
 	}
@@ -87,7 +87,7 @@ check_affine(size_t n, enum par_scan_kind kind)
 
 TEST(par_scan, any_associative_operation, .init = make_pool, .fini = remove_pool)
 {
-	for (size_t n = 0; n < 10000; n += MAX(2000 / test_scale(100000), 1ul))
+	for (size_t n = 0; n < 10000; n += MAX(2000 / test_scale(20000), 1ul))
 		check_affine(n, n % 2 ? SCAN_INCLUSIVE : SCAN_EXCLUSIVE);
 	check_affine(2730 * 128 + 5000, SCAN_INCLUSIVE);
 	check_affine(2730 * 128 * 2, SCAN_EXCLUSIVE);

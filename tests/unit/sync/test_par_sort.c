@@ -91,7 +91,7 @@ check_sorted(struct shape *s, size_t n, enum pattern pattern, struct pool *p)
 
 TEST(par_sort, equals_a_stable_qsort, .init = make_pool, .fini = remove_pool)
 {
-	for (size_t n = 0; n <= 10000; n += MAX(2000 / test_scale(100000), 1ul)) {
+	for (size_t n = 0; n <= 10000; n += MAX(2000 / test_scale(20000), 1ul)) {
 		struct shape s = {.size = 8, .key_bytes = 2};
 
 		check_sorted(&s, n, RANDOM, n % 2 ? pool : NULL);

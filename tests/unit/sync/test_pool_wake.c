@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <sched.h>
-#include <sys/resource.h>
 
 #include "sync/park.h"
 #include "sync/pool.h"
@@ -133,16 +132,6 @@ TEST(pool_wake, every_task_gets_a_worker_while_some_sleep)
 	pool_destroy(p);
 }
 
-static usec_t
-cpu_used(void)
-{
-	struct rusage u;
-
-	CHECK_INT(getrusage(RUSAGE_SELF, &u), 0);
-	return (usec_t)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) * USEC_PER_SEC +
-	       (usec_t)(u.ru_utime.tv_usec + u.ru_stime.tv_usec);
-}
-
 static void
 pass_time(usec_t usec)
 {
@@ -153,27 +142,43 @@ pass_time(usec_t usec)
 		;
 }
 
-/* Under a thousandth of the time when there is nothing to do, and under two hundredths with a task
- * each ten milliseconds, waking and all (a searcher that spins on would take a third). */
-TEST(pool_wake, an_idle_pool_uses_no_cpu)
+static uint64_t
+sleeps_of(const struct pool *p)
+{
+	struct pool_stats st;
+
+	pool_get_stats(p, &st);
+	return st.n_sleeps;
+}
+
+static bool
+all_asleep(const struct pool *p)
+{
+	struct pool_stats st;
+
+	pool_get_stats(p, &st);
+	return st.n_asleep == st.n_threads;
+}
+
+/* Who sleeps uses no CPU: all do, and nobody wakes while there is nothing to do. A task wakes one,
+ * who may wake one more to search in its stead. */
+TEST(pool_wake, an_idle_pool_sleeps)
 {
 	struct pool *p;
-	usec_t before;
+	uint64_t before;
 	int value = 0;
 
 	CHECK_INT(pool_create("test", 8, &p), 0);
-	for (int i = 0; i < 100; i++)
+	for (int i = 0; i < 100; i++) {
 		CHECK_INT(pool_run(p, TASK_QUERY, add_one, &value), i + 1);
-	pass_time(20000);
-	before = cpu_used();
-	pass_time(500000);
-	CHECK(cpu_used() - before < 500);
-	before = cpu_used();
-	for (int i = 0; i < 30; i++) {
-		pass_time(10000);
-		(void)pool_run(p, TASK_QUERY, add_one, &value);
+		while (!all_asleep(p))
+			sched_yield();
 	}
-	CHECK(cpu_used() - before < 300000 / 50);
+	before = sleeps_of(p);
+	CHECK(before <= 8 + 2 * 100);
+	pass_time(500000);
+	CHECK(all_asleep(p));
+	CHECK(sleeps_of(p) <= before + 8); /* the last of each may have been under way */
 	pool_destroy(p);
 }
 

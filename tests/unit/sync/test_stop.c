@@ -151,7 +151,7 @@ come_and_go(void *arg)
 
 TEST(stop, children_come_and_go_while_the_parent_fires)
 {
-	for (unsigned long i = 0; i < test_scale(200000); i++) {
+	for (unsigned long i = 0; i < test_scale(50000); i++) {
 		struct thread t[2];
 		struct stop parent;
 
