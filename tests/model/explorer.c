@@ -10,8 +10,8 @@
 
 #define MAX_CHOICES 20000u
 /* Of one model in `full`; 100 times that in `long`. */
-#define SEARCH_SEC 5.0
-#define RANDOM_SEC 1.0
+#define SEARCH_SEC 2.5
+#define RANDOM_SEC 0.5
 #define SURVEY_SEC 1.0
 
 /* note: replay. A run is told by its choices. The next run repeats all but the last choice that has

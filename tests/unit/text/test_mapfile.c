@@ -160,7 +160,7 @@ TEST(mapfile, files_cut_short_under_several_threads_hurt_nobody_else)
 {
 	AUTO(closep) int whole = file_of(2 * PAGE);
 	AUTO(closep) int cut = file_of(64 * PAGE);
-	struct shared s = {.rounds = MAX(50, test_scale(100000))};
+	struct shared s = {.rounds = MAX(50, test_scale(30000))};
 	pthread_t threads[N_THREADS];
 
 	CHECK_INT(mapfile_setup(), 0);
