@@ -3,7 +3,7 @@
  *
  * What du(1) counts: the entry itself and everything below it, directories with their own size,
  * an inode with several links once however many of them are below (also in different directories).
- * What the index left out is not counted, and told as n_unread.
+ * What the index left out is not counted; totals_unread() tells of it.
  *
  * A root inside another (a directory belongs to its deepest root) counts as part of the outer one's
  * directory. Inodes with links in both are then looked for by going through the links of both.
@@ -27,13 +27,11 @@ struct place {
 struct total {
 	uint64_t size, blocks;
 	uint64_t n_entries; /* itself and all below, every link */
-	uint64_t n_unread;  /* directories whose contents are not (all) in the index; see opts */
 };
 
 struct totals_opts {
-	bool every_link;   /* count an inode as often as it has links here (du -l) */
-	bool one_device;   /* leave out what is on another file system than the path (du -x) */
-	bool count_unread; /* fill n_unread: some us more a million entries */
+	bool every_link; /* count an inode as often as it has links here (du -l) */
+	bool one_device; /* leave out what is on another file system than the path (du -x) */
 	const struct cursor_opts *halt; /* when to stop, and the pool */
 };
 
@@ -46,5 +44,12 @@ int totals_of(const struct totals *t, struct place at, struct total *ret);
 /** Of several paths together: what is below more than one of them counts once, links too. */
 int totals_union(const struct totals *t, const struct place *at, size_t n, struct total *ret);
 
+/** Directories at or below the paths whose contents are not, or not all, in the index. Goes through
+ *  the flags: some us a million entries. */
+int totals_unread(const struct totals *t, const struct place *at, size_t n, uint64_t *ret);
+
 /** The root that begins where this entry of another root stands: true, and its own entry 0. */
 bool totals_inner(const struct totals *t, struct place at, struct place *ret);
+/** The i-th such place and root; false: there are no more. */
+bool totals_door(
+	const struct totals *t, size_t i, struct place *ret_outer, struct place *ret_inner);

@@ -1,0 +1,225 @@
+#include "query/top.h"
+
+#include <dirent.h>
+#include <errno.h>
+
+#include "base/vec.h"
+#include "query/halt.h"
+#include "sync/par_reduce.h"
+
+#define RANK_GRAIN 16u /* directories */
+
+/* A directory whose children are ranked. */
+struct ranked_dir {
+	uint32_t root, dir;
+};
+
+struct ranking {
+	const struct snapshot *snapshot;
+	const struct totals *totals;
+	const struct top_opts *opts;
+	VEC(struct ranked_dir) dirs;
+	VEC(uint32_t) ends; /* of the directories around the one looked at */
+};
+
+/* The best so far, not in order: up to twice as many as are asked for, then the worse half goes. */
+struct best {
+	VEC(struct top_row) rows;
+	uint64_t n_ranked;
+	bool full;            /* there are opts.n rows, none worse than: */
+	struct top_row worst; /* */
+};
+
+static uint64_t
+key_of(const struct top_row *row, enum top_key by)
+{
+	switch (by) {
+	case TOP_SIZE:
+		return row->total.size;
+	case TOP_BLOCKS:
+		return row->total.blocks;
+	case TOP_COUNT:
+		return row->total.n_entries;
+	}
+	return 0;
+}
+
+static int
+compare_rows(const void *va, const void *vb, void *ctx)
+{
+	const struct top_row *a = va, *b = vb;
+	const struct top_opts *opts = ctx;
+	uint64_t x = key_of(a, opts->by), y = key_of(b, opts->by);
+
+	if (x != y)
+		return x > y ? -1 : 1;
+	if (a->at.root != b->at.root)
+		return a->at.root < b->at.root ? -1 : 1;
+	return a->at.entry < b->at.entry ? -1 : a->at.entry > b->at.entry;
+}
+
+static void
+keep_best(struct best *b, const struct top_opts *opts)
+{
+	if (b->rows.len > 1)
+		qsort_r(b->rows.data, b->rows.len, sizeof(struct top_row), compare_rows,
+			(void *)(uintptr_t)opts);
+	b->rows.len = MIN(b->rows.len, opts->n);
+	b->full = b->rows.len == opts->n && opts->n > 0;
+	if (b->full)
+		b->worst = b->rows.data[opts->n - 1];
+}
+
+static int
+offer(struct best *b, const struct top_row *row, const struct top_opts *opts)
+{
+	if (b->full && compare_rows(row, &b->worst, (void *)(uintptr_t)opts) > 0)
+		return 0;
+	if (VEC_PUSH(&b->rows, *row) < 0)
+		return -ENOMEM;
+	if (b->rows.len >= 2 * (size_t)opts->n)
+		keep_best(b, opts);
+	return 0;
+}
+
+static void
+best_init(void *acc, void *ctx)
+{
+	(void)ctx;
+	*(struct best *)acc = (struct best){0};
+}
+
+static void
+best_fini(void *acc, void *ctx)
+{
+	struct best *b = acc;
+
+	(void)ctx;
+	VEC_FINI(&b->rows);
+}
+
+static int
+best_merge(void *acc, void *later, void *ctx)
+{
+	const struct ranking *k = ctx;
+	struct best *b = acc, *l = later;
+	int r = 0;
+
+	b->n_ranked += l->n_ranked;
+	VEC_EACH (&l->rows, row) {
+		if (r == 0)
+			r = offer(b, row, k->opts);
+	}
+	best_fini(l, ctx);
+	return r;
+}
+
+static int
+rank_entry(const struct ranking *k, struct best *b, struct place at)
+{
+	const struct tree_cols *c = tree_cols(k->snapshot->roots[at.root].tree);
+	bool is_dir = tree_type(c, at.entry) == DT_DIR;
+	struct top_row row = {.at = at};
+	int r;
+
+	if ((k->opts->kind == TOP_DIRS && !is_dir) || (k->opts->kind == TOP_OTHERS && is_dir))
+		return 0;
+	b->n_ranked++;
+	(void)totals_inner(k->totals, at, &row.at);
+	r = totals_of(k->totals, row.at, &row.total);
+	return r < 0 ? r : offer(b, &row, k->opts);
+}
+
+static int
+rank_dirs(void *acc, size_t lo, size_t hi, unsigned worker, void *ctx)
+{
+	const struct ranking *k = ctx;
+	int r = query_poll(k->opts->halt);
+
+	(void)worker;
+	for (; r == 0 && lo < hi; lo++) {
+		const struct ranked_dir *d = &k->dirs.data[lo];
+		const struct tree_cols *c = tree_cols(k->snapshot->roots[d->root].tree);
+
+		for (uint32_t e = c->dir_first[d->dir]; r == 0 && e < c->dir_first[d->dir + 1]; e++)
+			r = rank_entry(k, acc, (struct place){d->root, e});
+	}
+	return r;
+}
+
+/* Directories of one root whose children are at most `depth` levels below directory `dir`. */
+static int
+collect_dirs(struct ranking *k, uint32_t root, uint32_t dir, uint64_t depth)
+{
+	const struct tree_cols *c = tree_cols(k->snapshot->roots[root].tree);
+	uint32_t first = dir, end = c->dir_end[dir];
+	struct place inner;
+
+	k->ends.len = 0;
+	for (; dir < end; dir++) {
+		while (k->ends.len > 0 && k->ends.data[k->ends.len - 1] <= dir)
+			k->ends.len--;
+		if (k->ends.len >= depth) {
+			dir = k->ends.data[k->ends.len - 1] - 1; /* its siblings are as deep */
+		} else if (dir != first &&
+			   totals_inner(
+				   k->totals, (struct place){root, c->dir_entry[dir]}, &inner)) {
+			dir = c->dir_end[dir] - 1; /* a root by now */
+		} else if (VEC_PUSH(&k->dirs, (struct ranked_dir){root, dir}) < 0 ||
+			   VEC_PUSH(&k->ends, c->dir_end[dir]) < 0) {
+			return -ENOMEM;
+		}
+	}
+	return 0;
+}
+
+/* Roots in roots nest no deeper than there are roots. */
+static int
+collect(struct ranking *k, struct place at, uint64_t depth)
+{
+	const struct tree_cols *c = tree_cols(k->snapshot->roots[at.root].tree);
+	uint32_t dir = tree_dir(c, at.entry), lo, hi;
+	struct place door, inner;
+	int r;
+
+	if (dir == TREE_NO_DIR)
+		return 0;
+	tree_subtree(c, dir, &lo, &hi);
+	r = collect_dirs(k, at.root, dir, depth);
+	for (size_t i = 0; r == 0 && totals_door(k->totals, i, &door, &inner); i++) {
+		uint64_t level;
+
+		if (door.root != at.root || door.entry < lo || door.entry >= hi)
+			continue;
+		level = tree_depth(c, door.entry) - tree_depth(c, at.entry);
+		if (level < depth)
+			r = collect(k, inner, depth - level);
+	}
+	return r;
+}
+
+int
+top_rank(const struct snapshot *s, const struct totals *t, struct place at,
+	const struct top_opts *opts, struct top_row **ret, uint32_t *ret_n, uint64_t *ret_ranked)
+{
+	static const struct par_reduction op = {
+		sizeof(struct best), best_init, rank_dirs, best_merge, best_fini, 0};
+	struct ranking k = {.snapshot = s, .totals = t, .opts = opts};
+	struct best best;
+	int r;
+
+	(void)totals_inner(t, at, &at);
+	r = collect(&k, at, opts->max_depth ? opts->max_depth : UINT64_MAX);
+	if (r == 0)
+		r = par_reduce(opts->halt->compute, TASK_QUERY, k.dirs.len, RANK_GRAIN, &op, &k,
+			opts->halt->stop, &best);
+	VEC_FINI(&k.dirs);
+	VEC_FINI(&k.ends);
+	if (r < 0)
+		return r;
+	keep_best(&best, opts);
+	*ret = best.rows.data;
+	*ret_n = (uint32_t)best.rows.len;
+	*ret_ranked = best.n_ranked;
+	return 0;
+}

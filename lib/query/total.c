@@ -1,0 +1,513 @@
+#include "query/total.h"
+
+#include <dirent.h>
+#include <errno.h>
+
+#include "base/vec.h"
+#include "query/halt.h"
+
+#define READ_ENTRIES 256u /* values read at a time: two blocks of bounds */
+
+/* A root that lies at or below an entry of another one. */
+struct nested {
+	uint32_t outer, at, inner;
+	bool own; /* the entry is the root's directory, else it is the deepest one known above */
+};
+
+/* Entries of one root that do not count for it. */
+struct hole {
+	uint32_t root, lo, hi;
+};
+
+struct totals {
+	const struct snapshot *snapshot;
+	struct totals_opts opts;
+	VEC(struct nested) nested; /* those whose own entry it is first */
+	VEC(struct hole) holes;    /* by root and lo */
+	bool *simple; /* [n_roots] no other root in it, nor other devices that matter */
+};
+
+/* Entries [lo, hi) of a root, of one device only unless `dev` is 0. */
+struct piece {
+	uint64_t dev;
+	uint32_t root, lo, hi;
+};
+
+struct pieces {
+	VEC(struct piece) all;
+};
+
+struct link {
+	uint64_t dev, ino, size, blocks;
+};
+
+struct links {
+	VEC(struct link) all;
+};
+
+static const struct tree_cols *
+cols_of(const struct totals *t, uint32_t root)
+{
+	return tree_cols(t->snapshot->roots[root].tree);
+}
+
+/* `path` without the root's own, or false when it is not strictly below it. */
+static bool
+path_below(const char *root, const char *path, struct span *ret)
+{
+	size_t len = strcmp(root, "/") == 0 ? 0 : strlen(root);
+
+	if (strncmp(root, path, len) != 0 || path[len] != '/' || path[len + 1] == '\0')
+		return false;
+	*ret = span_of(path + len + 1);
+	return true;
+}
+
+/* The deepest entry on the way to a path; *ret_whole: it is the path's. */
+static uint32_t
+deepest_entry(const struct tree_cols *c, struct span path, bool *ret_whole)
+{
+	uint32_t entry = 0;
+
+	*ret_whole = true;
+	while (path.len > 0 && tree_lookup(c, path, &entry) < 0) {
+		const char *slash = memrchr(path.data, '/', path.len);
+
+		path.len = slash ? (size_t)(slash - path.data) : 0;
+		entry = 0;
+		*ret_whole = false;
+	}
+	return entry;
+}
+
+/* The entry of the inner root's directory is told by that root itself. What is below it there is
+ * of a time when the inner root was none. */
+static int
+add_hole(struct totals *t, uint32_t root, uint32_t entry)
+{
+	const struct tree_cols *c = cols_of(t, root);
+	struct hole below = {.root = root};
+
+	if (VEC_PUSH(&t->holes, (struct hole){root, entry, entry + 1}) < 0)
+		return -ENOMEM;
+	if (tree_dir(c, entry) == TREE_NO_DIR)
+		return 0;
+	tree_subtree(c, tree_dir(c, entry), &below.lo, &below.hi);
+	return VEC_PUSH(&t->holes, below);
+}
+
+static int
+add_nested(struct totals *t, uint32_t outer, uint32_t inner)
+{
+	const struct snap_root *roots = t->snapshot->roots;
+	struct nested n = {.outer = outer, .inner = inner};
+	struct span path;
+
+	if (!roots[outer].tree || !roots[inner].tree ||
+		!path_below(roots[outer].path, roots[inner].path, &path))
+		return 0;
+	n.at = deepest_entry(cols_of(t, outer), path, &n.own);
+	t->simple[outer] = false;
+	if (VEC_PUSH(&t->nested, n) < 0)
+		return -ENOMEM;
+	return n.own ? add_hole(t, outer, n.at) : 0;
+}
+
+static int
+compare_holes(const void *va, const void *vb)
+{
+	const struct hole *a = va, *b = vb;
+
+	if (a->root != b->root)
+		return a->root < b->root ? -1 : 1;
+	return a->lo < b->lo ? -1 : a->lo > b->lo;
+}
+
+static int
+compare_nested(const void *va, const void *vb)
+{
+	const struct nested *a = va, *b = vb;
+
+	return (int)b->own - (int)a->own;
+}
+
+static bool
+on_one_device(const struct tree_cols *c)
+{
+	for (uint32_t k = 1; k < c->n_classes; k++) {
+		if (c->classes[k].dev != c->classes[0].dev)
+			return false;
+	}
+	return true;
+}
+
+static int
+look_at_roots(struct totals *t)
+{
+	const struct snapshot *s = t->snapshot;
+	int r = 0;
+
+	for (uint32_t i = 0; i < s->n_roots; i++)
+		t->simple[i] =
+			s->roots[i].tree && (!t->opts.one_device || on_one_device(cols_of(t, i)));
+	for (uint32_t i = 0; i < s->n_roots; i++) {
+		for (uint32_t k = 0; r == 0 && k < s->n_roots; k++)
+			r = add_nested(t, i, k);
+	}
+	if (t->nested.len > 0)
+		qsort(t->nested.data, t->nested.len, sizeof(struct nested), compare_nested);
+	if (t->holes.len > 0)
+		qsort(t->holes.data, t->holes.len, sizeof(struct hole), compare_holes);
+	return r;
+}
+
+int
+totals_open(const struct snapshot *s, const struct totals_opts *opts, struct totals **ret)
+{
+	struct totals *t = calloc(1, sizeof(*t));
+	int r = -ENOMEM;
+
+	if (!t)
+		return r;
+	t->snapshot = s;
+	t->opts = *opts;
+	t->simple = calloc(s->n_roots + 1, sizeof(bool));
+	if (t->simple)
+		r = look_at_roots(t);
+	if (r < 0)
+		totals_close(t);
+	else
+		*ret = t;
+	return r;
+}
+
+void
+totals_close(struct totals *t)
+{
+	if (!t)
+		return;
+	VEC_FINI(&t->nested);
+	VEC_FINI(&t->holes);
+	free(t->simple);
+	free(t);
+}
+
+bool
+totals_door(const struct totals *t, size_t i, struct place *ret_outer, struct place *ret_inner)
+{
+	const struct nested *n;
+
+	if (i >= t->nested.len || !t->nested.data[i].own)
+		return false;
+	n = &t->nested.data[i];
+	*ret_outer = (struct place){n->outer, n->at};
+	*ret_inner = (struct place){n->inner, 0};
+	return true;
+}
+
+bool
+totals_inner(const struct totals *t, struct place at, struct place *ret)
+{
+	struct place outer, inner;
+
+	for (size_t i = 0; totals_door(t, i, &outer, &inner); i++) {
+		if (outer.root == at.root && outer.entry == at.entry) {
+			*ret = inner;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Entries [lo, hi) without the holes. */
+static int
+add_range(const struct totals *t, struct pieces *p, struct piece range)
+{
+	VEC_EACH (&t->holes, h) {
+		struct piece left = range;
+
+		if (h->root != range.root || h->hi <= range.lo || h->lo >= range.hi)
+			continue;
+		left.hi = h->lo;
+		if (left.lo < left.hi && VEC_PUSH(&p->all, left) < 0)
+			return -ENOMEM;
+		range.lo = MAX(range.lo, h->hi);
+	}
+	return range.lo < range.hi ? VEC_PUSH(&p->all, range) : 0;
+}
+
+static int
+add_inner(const struct totals *t, struct pieces *p, struct piece own, struct piece below)
+{
+	int r = 0;
+
+	VEC_EACH (&t->nested, n) {
+		struct piece whole = {.root = n->inner, .dev = own.dev};
+
+		if (n->outer != own.root || r < 0)
+			continue;
+		if (n->at != own.lo && (n->at < below.lo || n->at >= below.hi))
+			continue;
+		whole.hi = cols_of(t, n->inner)->n_entries;
+		r = add_range(t, p, whole);
+	}
+	return r;
+}
+
+/* What is at and below a path. */
+static int
+add_place(const struct totals *t, struct pieces *p, struct place at)
+{
+	const struct tree_cols *c;
+	struct piece own, below;
+	struct place inner = at;
+	int r;
+
+	if (totals_inner(t, at, &inner))
+		at = inner;
+	c = cols_of(t, at.root);
+	own = (struct piece){.root = at.root, .lo = at.entry, .hi = at.entry + 1};
+	if (t->opts.one_device)
+		own.dev = c->classes[tree_cls(c, at.entry)].dev;
+	below = own;
+	below.lo = below.hi = 0;
+	if (tree_dir(c, at.entry) != TREE_NO_DIR)
+		tree_subtree(c, tree_dir(c, at.entry), &below.lo, &below.hi);
+	r = add_range(t, p, own);
+	if (r == 0)
+		r = add_range(t, p, below);
+	return r < 0 ? r : add_inner(t, p, own, below);
+}
+
+static int
+compare_pieces(const void *va, const void *vb)
+{
+	const struct piece *a = va, *b = vb;
+
+	if (a->dev != b->dev)
+		return a->dev < b->dev ? -1 : 1;
+	if (a->root != b->root)
+		return a->root < b->root ? -1 : 1;
+	return a->lo < b->lo ? -1 : a->lo > b->lo;
+}
+
+/* Pieces that overlap or touch become one. */
+static void
+join_pieces(struct pieces *p)
+{
+	struct piece *a = p->all.data;
+	size_t n = 0;
+
+	if (p->all.len > 1)
+		qsort(a, p->all.len, sizeof(*a), compare_pieces);
+	for (size_t i = 0; i < p->all.len; i++) {
+		struct piece *last = n > 0 ? &a[n - 1] : NULL;
+
+		if (last && last->dev == a[i].dev && last->root == a[i].root && a[i].lo <= last->hi)
+			last->hi = MAX(last->hi, a[i].hi);
+		else
+			a[n++] = a[i];
+	}
+	p->all.len = n;
+}
+
+static int
+add_places(const struct totals *t, struct pieces *p, const struct place *at, size_t n)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < n; i++)
+		r = add_place(t, p, at[i]);
+	join_pieces(p);
+	return r;
+}
+
+/* Call fn for each block of the piece in which a value of the column may be at least `least`. */
+typedef int (*block_fn)(const struct tree_cols *c, uint32_t lo, const uint64_t *value, uint32_t n,
+	uint64_t dev, void *ctx);
+
+static int
+each_block(const struct totals *t, const struct piece *p, enum tree_column col, uint64_t least,
+	block_fn fn, void *ctx)
+{
+	const struct tree_cols *c = cols_of(t, p->root);
+	uint64_t value[READ_ENTRIES], min, max;
+	int r = 0;
+
+	for (uint32_t lo = p->lo, n; r == 0 && lo < p->hi; lo += n) {
+		n = MIN(p->hi - lo, READ_ENTRIES - lo % READ_ENTRIES);
+		if (tree_bounds(c, col, lo, n, &min, &max) && max < least)
+			continue;
+		tree_read(c, col, lo, n, value);
+		r = fn(c, lo, value, n, p->dev, ctx);
+		if (r == 0)
+			r = query_poll(t->opts.halt);
+	}
+	return r;
+}
+
+static bool
+is_foreign(const struct tree_cols *c, uint32_t cls, uint64_t dev)
+{
+	return dev != 0 && c->classes[cls].dev != dev;
+}
+
+static int
+gather_links(const struct tree_cols *c, uint32_t lo, const uint64_t *nlink, uint32_t n,
+	uint64_t dev, void *ctx)
+{
+	struct links *links = ctx;
+
+	for (uint32_t i = 0; i < n; i++) {
+		uint32_t e = lo + i;
+
+		if (nlink[i] < 2 || tree_type(c, e) == DT_DIR || is_foreign(c, tree_cls(c, e), dev))
+			continue;
+		if (VEC_PUSH(&links->all,
+			    (struct link){c->classes[tree_cls(c, e)].dev, tree_ino(c, e),
+				    tree_size(c, e), tree_blocks(c, e)}) < 0)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static int
+compare_links(const void *va, const void *vb, void *ctx)
+{
+	const struct link *a = va, *b = vb;
+
+	(void)ctx;
+	if (a->dev != b->dev)
+		return a->dev < b->dev ? -1 : 1;
+	return a->ino < b->ino ? -1 : a->ino > b->ino;
+}
+
+/* Take off what an inode counts for more than once. */
+static int
+count_once(const struct totals *t, const struct pieces *p, struct total *sum)
+{
+	struct links links = {0};
+	struct link *l;
+	int r = 0;
+
+	VEC_EACH (&p->all, piece) {
+		if (r == 0)
+			r = each_block(t, piece, TREE_NLINK, 2, gather_links, &links);
+	}
+	l = links.all.data;
+	if (r == 0) /* stable: which of its links counts hangs on nothing else */
+		r = query_sort_array(
+			t->opts.halt, l, links.all.len, sizeof(*l), compare_links, NULL);
+	for (size_t i = 1; r == 0 && i < links.all.len; i++) {
+		if (l[i - 1].dev == l[i].dev && l[i - 1].ino == l[i].ino) {
+			sum->size -= l[i].size;
+			sum->blocks -= l[i].blocks;
+		}
+	}
+	VEC_FINI(&links.all);
+	return r;
+}
+
+static int
+take_foreign(const struct tree_cols *c, uint32_t lo, const uint64_t *cls, uint32_t n, uint64_t dev,
+	void *ctx)
+{
+	struct total *sum = ctx;
+
+	for (uint32_t i = 0; i < n; i++) {
+		if (is_foreign(c, (uint32_t)cls[i], dev)) {
+			sum->size -= tree_size(c, lo + i);
+			sum->blocks -= tree_blocks(c, lo + i);
+			sum->n_entries--;
+		}
+	}
+	return 0;
+}
+
+static int
+sum_pieces(const struct totals *t, const struct pieces *p, struct total *ret)
+{
+	struct total sum = {0};
+	int r = 0;
+
+	VEC_EACH (&p->all, piece) {
+		struct tree_sum all;
+
+		tree_sum(cols_of(t, piece->root), piece->lo, piece->hi, &all);
+		sum.size += all.size;
+		sum.blocks += all.blocks;
+		sum.n_entries += piece->hi - piece->lo;
+		if (r == 0 && piece->dev != 0 && !on_one_device(cols_of(t, piece->root)))
+			r = each_block(t, piece, TREE_CLS, 0, take_foreign, &sum);
+	}
+	if (r == 0 && !t->opts.every_link)
+		r = count_once(t, p, &sum);
+	*ret = sum;
+	return r;
+}
+
+int
+totals_union(const struct totals *t, const struct place *at, size_t n, struct total *ret)
+{
+	struct pieces p = {0};
+	int r = add_places(t, &p, at, n);
+
+	if (r == 0)
+		r = sum_pieces(t, &p, ret);
+	VEC_FINI(&p.all);
+	return r;
+}
+
+/* From running sums alone. */
+static void
+sum_simple(const struct totals *t, const struct tree_cols *c, uint32_t entry, struct total *ret)
+{
+	uint32_t dir = tree_dir(c, entry), lo, hi;
+	struct tree_sum below;
+
+	*ret = (struct total){tree_size(c, entry), tree_blocks(c, entry), 1};
+	if (dir == TREE_NO_DIR)
+		return;
+	tree_subtree(c, dir, &lo, &hi);
+	if (t->opts.every_link)
+		tree_sum(c, lo, hi, &below);
+	else
+		tree_sum_dir(c, dir, &below);
+	ret->size += below.size;
+	ret->blocks += below.blocks;
+	ret->n_entries += hi - lo;
+}
+
+int
+totals_of(const struct totals *t, struct place at, struct total *ret)
+{
+	if (!t->simple[at.root])
+		return totals_union(t, &at, 1, ret);
+	sum_simple(t, cols_of(t, at.root), at.entry, ret);
+	return 0;
+}
+
+static int
+count_unread(const struct tree_cols *c, uint32_t lo, const uint64_t *flags, uint32_t n,
+	uint64_t dev, void *ctx)
+{
+	for (uint32_t i = 0; i < n; i++)
+		*(uint64_t *)ctx += (flags[i] & TREE_NOT_ENTERED) != 0 &&
+		                    !is_foreign(c, dev ? tree_cls(c, lo + i) : 0, dev);
+	return 0;
+}
+
+int
+totals_unread(const struct totals *t, const struct place *at, size_t n, uint64_t *ret)
+{
+	struct pieces p = {0};
+	int r = add_places(t, &p, at, n);
+
+	*ret = 0;
+	VEC_EACH (&p.all, piece) {
+		if (r == 0)
+			r = each_block(t, piece, TREE_FLAGS, TREE_NOT_ENTERED, count_unread, ret);
+	}
+	VEC_FINI(&p.all);
+	return r;
+}
