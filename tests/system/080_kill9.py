@@ -1,13 +1,23 @@
 """kill -9 at any moment: the next start serves a whole state, and never a wrong row after its walk."""
 import os
 import random
+import re
 import signal
+import statistics
 import time
 
 import hostile
-from box import TIER, Daemon, Tree, find, main, same
+from box import SLOW, TIER, Daemon, Tree, find, main, same, until
+from churn import Churn
+from truth import differences, indexed, listing, same_rows
 
-TIMES = {"quick": 8, "full": 24, "long": 400}[TIER]
+SEED = int(os.environ.get("TRAWL_SEED", "80"))
+KILLS = {"quick": 6, "full": 50, "long": 1000}[TIER]
+FIRST_WALKS = {"quick": 4, "full": 8, "long": 100}[TIER]
+# From exec to an answer; far more than it takes.
+START = 2.0 * SLOW
+# What may be in a state directory while nothing goes on.
+KEPT = re.compile(r"address|catalog\.db(-wal|-shm|-journal)?|lock|reserve|sock|segments/tree-[0-9-]+\.seg")
 
 
 def kill(d):
@@ -16,22 +26,181 @@ def kill(d):
 
 
 def files_of(d):
-    return {os.path.join(at, n) for at, _, names in os.walk(d.state) for n in names if not n.startswith("catalog")}
+    names = (os.path.join(at, n) for at, _, files in os.walk(d.state) for n in files)
+    return {os.path.relpath(n, d.state) for n in names}
 
 
-def wait_for_file(d, known, ending):
-    """Until the walk has made a new file: what can go wrong lies just after. It is there for moments
-    only, so this looks without a pause."""
-    directory = os.path.dirname(next(n for n in known if n.endswith(".seg")))
-    names = {os.path.basename(n) for n in known}
-    end = time.monotonic() + 2
-    while time.monotonic() < end and not any(n.endswith(ending) for n in os.listdir(directory) if n not in names):
+def nothing_left(d):
+    """One segment a root and no halves, once the last reader of the old one has gone."""
+    def clean():
+        names = files_of(d)
+        return all(KEPT.fullmatch(n) for n in names) and sum(n.endswith(".seg") for n in names) == 1
+    until(clean, f"the state directory is tidy: {sorted(files_of(d))}")
+
+
+def look_for(condition):
+    """What it waits for is there for moments only, so this looks without a pause."""
+    end = time.monotonic() + 0.3
+    while time.monotonic() < end and not condition():
         pass
 
 
-def leftovers(d):
-    """Files of the state directory that nothing needs: halves and what no catalog names."""
-    return [n for _, _, names in os.walk(d.state) for n in names if n.endswith(".tmp")]
+def size_of(d, name):
+    try:
+        return os.path.getsize(os.path.join(d.state, name))
+    except FileNotFoundError:
+        return 0
+
+
+# Moments: each gets a daemon that is asked to walk, and ends it sooner or later.
+
+def within_the_walk(d, rng, took):
+    d.ask("rescan")
+    time.sleep(rng.uniform(0, 1.2 * took))
+    kill(d)
+
+
+def within_the_file(d, rng, _):
+    """The new segment is being written, or was and is not synced."""
+    d.ask("rescan")
+    look_for(lambda: any(n.endswith(".tmp") for n in files_of(d)))
+    time.sleep(rng.uniform(0, 0.002))
+    kill(d)
+
+
+def within_the_commit(d, rng, _):
+    """Renamed, and perhaps not yet named by the catalog."""
+    known = files_of(d)
+    d.ask("rescan")
+    look_for(lambda: any(n.endswith(".seg") for n in files_of(d) - known))
+    time.sleep(rng.uniform(0, 0.004))
+    kill(d)
+
+
+def after_the_commit(d, rng, _):
+    """The catalog's log has grown: the old segment goes now."""
+    size = size_of(d, "catalog.db-wal")
+    d.ask("rescan")
+    look_for(lambda: size_of(d, "catalog.db-wal") != size)
+    time.sleep(rng.uniform(0, 0.002))
+    kill(d)
+
+
+def within_the_start(d, rng, _):
+    kill(d)
+    d.spawn()
+    time.sleep(rng.uniform(0, 0.03))
+    kill(d)
+
+
+def within_the_stop(d, rng, _):
+    d.ask("rescan")
+    d.process.send_signal(signal.SIGTERM)
+    time.sleep(rng.uniform(0, 0.01))
+    kill(d)
+
+
+def within_a_reload(d, rng, _):
+    d.process.send_signal(signal.SIGHUP)
+    d.ask("rescan")
+    time.sleep(rng.uniform(0, 0.02))
+    kill(d)
+
+
+MOMENTS = [within_the_walk, within_the_walk, within_the_file, within_the_commit, within_the_commit, after_the_commit,
+           within_the_start, within_the_stop, within_a_reload]
+
+
+class Committed:
+    """The states of the tree that the index may be in: one of those that were walked."""
+
+    def __init__(self, rows):
+        self.states = [rows]
+        self.served = {"the last": 0, "an earlier": 0}
+
+    def add(self, rows):
+        if rows != self.states[-1]:
+            self.states.append(rows)
+
+    def settle(self):
+        """The newest is committed: no earlier one may ever come back."""
+        del self.states[:-1]
+
+    def check(self, got, what):
+        if got not in self.states:
+            lines = [f"not the state {len(self.states) - i} before the kill:\n    " + "\n    ".join(differences(got, wanted))
+                     for i, wanted in enumerate(self.states)]
+            raise AssertionError(f"{what}: no state that was ever walked is served:\n  " + "\n  ".join(lines))
+        at = self.states.index(got)
+        self.served["the last" if at == len(self.states) - 1 else "an earlier"] += 1
+        # What is served now was committed: never an older one again.
+        del self.states[:at]
+
+
+STILL = 12_000 if TIER != "quick" else 3_000  # entries that make a walk last, and do not change
+
+
+def look_below(c, live):
+    """What the index says of `live`; beside it is what never changes."""
+    rows = indexed(c, f'in:"{live}"')
+    return rows, c.ask("search", q=f'-in:"{live}"', limit=1, count="exact")["total"]["n"]
+
+
+def answer_after_start(d, live, what):
+    """The first answer, and how long after exec it came."""
+    start = time.monotonic()
+    d.spawn()
+    while not d.address():
+        assert d.running() and time.monotonic() < start + START, f"{what}: it does not listen; {d.log()[-1000:]}"
+    with d.connect() as c:
+        rows, beside = look_below(c, live)
+    took = time.monotonic() - start
+    assert took < START, f"{what}: the first answer took {took:.1f} s"
+    return rows, beside, took
+
+
+def below(live):
+    rows = listing(live)
+    del rows[os.fsencode(live)]
+    # find counts from where it begins.
+    return {path: (*row[:-1], row[-1] + 1) for path, row in rows.items()}
+
+
+def test_at_any_moment():
+    rng = random.Random(SEED)
+    took, moments = [], {}
+    with Tree() as t:
+        hostile.many(t.at("still"), STILL)
+        live = t.at("live")
+        hostile.make(live, 200, seed=SEED)
+        churn = Churn(live, SEED)
+        with Daemon({"t": t}) as d:
+            committed, still = Committed(below(live)), len(find(t.path)) - len(below(live))
+            start = time.monotonic()
+            d.rescan()
+            walk = time.monotonic() - start
+            for n in range(KILLS):
+                moment = rng.choice(MOMENTS)
+                what = f"kill {n} of {KILLS}, {moment.__name__} (TRAWL_SEED={SEED})"
+                churn.look()
+                churn.some(rng.choice([0, 1, 5, 40]))
+                committed.add(below(live))
+                moment(d, rng, walk)
+                moments[moment.__name__] = moments.get(moment.__name__, 0) + 1
+                rows, beside, seconds = answer_after_start(d, live, what)
+                took.append(seconds)
+                committed.check(rows, what)
+                assert beside == still, f"{what}: {beside} entries that never changed, not {still}"
+                # Half of the daemons are killed again before their first walk is through.
+                if rng.random() < 0.5:
+                    d.wait_indexed()
+                    d.rescan()
+                    same_rows(look_below(d, live)[0], committed.states[-1], f"{what}: after the next walk")
+                    committed.settle()
+                    nothing_left(d)
+    print(f"  {KILLS} kills (seed {SEED}): {', '.join(f'{n} {k}' for k, n in sorted(moments.items()))}; served "
+          f"{committed.served['the last']} times the state of the kill, {committed.served['an earlier']} times one before; "
+          f"first answer after {statistics.median(took) * 1e3:.0f} ms, at worst {max(took) * 1e3:.0f}")
 
 
 def test_during_the_first_walk_and_its_commit():
@@ -39,48 +208,14 @@ def test_during_the_first_walk_and_its_commit():
     with Tree() as t:
         hostile.many(t.path, 8000)
         wanted = find(t.path)
-        for _ in range(TIMES):
+        for _ in range(FIRST_WALKS):
             with Daemon({"t": t}, start=False) as d:
                 d.spawn()
-                time.sleep(r.uniform(0.0, 0.4))
+                time.sleep(r.uniform(0.0, 0.2))
                 kill(d)
                 d.start()
                 same(d.search("*"), wanted, "after kill -9 in the first walk")
-                assert not leftovers(d), leftovers(d)
-
-
-def test_during_rescans_of_a_changing_tree():
-    r = random.Random(62)
-    with Tree() as t:
-        hostile.many(t.path, 6000)
-        with Daemon({"t": t}) as d:
-            before = find(t.path)
-            for i in range(TIMES):
-                for n in range(40):
-                    t.write(f"round{i}/new{n}.c", "x")
-                for p in r.sample(find(t.path, "-name", "*.h"), 20):
-                    os.unlink(p)
-                after = find(t.path)
-                with d.connect() as c:
-                    known = files_of(d)
-                    c.send("rescan")
-                    if i % 4 == 0:
-                        time.sleep(r.uniform(0.0, 0.15))
-                    else:
-                        # Written but not yet synced, or renamed but not yet committed.
-                        wait_for_file(d, known, ".tmp" if i % 4 == 1 else ".seg")
-                        time.sleep(r.uniform(0.0, 0.004))
-                    kill(d)
-                d.start(indexed=False)
-                got = d.search("*")
-                # Either walk is a whole truth of its moment; nothing between them is.
-                assert got in (before, after), \
-                    f"round {i}: {len(got)} rows, before {len(before)}, after {len(after)}"
-                d.wait_indexed()
-                d.rescan()
-                same(d.search("*"), after, f"round {i}, after the walk")
-                assert not leftovers(d), leftovers(d)
-                before = after
+                nothing_left(d)
 
 
 def test_twice_in_a_row_before_anything_was_done():
