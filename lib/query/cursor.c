@@ -91,20 +91,18 @@ static int
 sort_all(struct cursor *c)
 {
 	/* Candidates may fail the verification: then no bound is known. */
-	uint64_t keep = c->verify || c->opts.limit == 0 ? 0 : c->opts.offset + c->opts.limit;
-	uint32_t root, entry;
+	const struct sweep_range *range;
+	uint32_t n_ranges = sweep_ranges(c->sweep, &range);
+	uint64_t keep = 0;
 	int r;
 
-	if (keep < c->opts.limit)
-		keep = 0; /* offset + limit wrapped: as good as all */
+	/* One more than is given tells whether there are more. Of a sum that overflows: all. */
+	if (!c->verify && c->opts.limit > 0 &&
+		(__builtin_add_overflow(c->opts.offset, c->opts.limit, &keep) || ++keep == 0))
+		keep = 0;
 	r = sorter_create(c->snapshot, &c->opts, keep, &c->sorter);
-	if (r < 0)
-		return r;
-	while ((r = sweep_next(c->sweep, &root, &entry)) == 1) {
-		r = sorter_add(c->sorter, root, entry);
-		if (r < 0)
-			return r;
-	}
+	if (r == 0)
+		r = sorter_gather(c->sorter, c->eval, range, n_ranges);
 	return r < 0 ? r : sorter_finish(c->sorter);
 }
 
@@ -160,7 +158,7 @@ end_at_limit(struct cursor *c)
 	c->stats.total = c->n_passed + c->stats.n + 1;
 	if (c->sorter && !c->verify) {
 		c->stats.total = sorter_added(c->sorter);
-		c->stats.total_exact = true;
+		c->stats.total_exact = sorter_saw_all(c->sorter);
 	} else if (c->opts.count_exact) {
 		r = count_rest(c, &rest);
 		c->stats.total += rest;
@@ -174,11 +172,6 @@ end_of_answers(struct cursor *c)
 {
 	c->stats.total = c->n_passed + c->stats.n;
 	c->stats.total_exact = true;
-	if (c->sorter && !c->verify && sorter_added(c->sorter) > c->stats.total) {
-		/* The sorter kept no more than was asked for. */
-		c->stats.total = sorter_added(c->sorter);
-		c->stats.more = true;
-	}
 	for (uint32_t i = 0; i < c->snapshot->n_roots; i++) {
 		if (c->snapshot->roots[i].tree && tree_faulted(c->snapshot->roots[i].tree))
 			return -EIO;

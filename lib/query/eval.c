@@ -27,6 +27,30 @@ bits_any(const struct bits *b)
 	return any != 0;
 }
 
+bool
+bits_any_of(const struct bits *b, uint32_t lo, uint32_t hi)
+{
+	for (uint32_t i = lo; i < hi; i = (i / 64 + 1) * 64) {
+		uint64_t left = b->word[i / 64] >> (i % 64);
+
+		if (hi - i < 64)
+			left &= (1ull << (hi - i)) - 1;
+		if (left)
+			return true;
+	}
+	return false;
+}
+
+uint64_t
+bits_count(const struct bits *b)
+{
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(b->word); i++)
+		n += (uint64_t)__builtin_popcountll(b->word[i]);
+	return n;
+}
+
 static void
 bits_and(struct bits *a, const struct bits *b)
 {
@@ -321,16 +345,6 @@ ask_leaf(const struct eval_at *at, const struct node *n, bool upper, const struc
 		leaf_columns(at, n, want, out);
 	bits_and(out, want);
 	return r;
-}
-
-static uint64_t
-bits_count(const struct bits *b)
-{
-	uint64_t n = 0;
-
-	for (size_t i = 0; i < ARRAY_LEN(b->word); i++)
-		n += (uint64_t)__builtin_popcountll(b->word[i]);
-	return n;
 }
 
 static int

@@ -41,6 +41,9 @@ bits_set(struct bits *b, uint32_t i)
 /** Set [lo, hi). */
 void bits_set_range(struct bits *b, uint32_t lo, uint32_t hi);
 bool bits_any(const struct bits *b);
+/** Is any of [lo, hi) set? */
+bool bits_any_of(const struct bits *b, uint32_t lo, uint32_t hi);
+uint64_t bits_count(const struct bits *b);
 
 enum dir_state { DIR_UNKNOWN, DIR_NO, DIR_YES };
 

@@ -31,19 +31,6 @@ fill_span(const struct eval_at *at, uint32_t lo, uint32_t hi, struct bits *out)
 		bits_set_range(out, lo - at->lo, hi - at->lo);
 }
 
-/* Is any of [lo, lo + n) wanted? */
-static bool
-wanted(const struct bits *want, uint32_t lo, uint32_t n)
-{
-	if (lo % 64 == 0 && n == TREE_BLOCK)
-		return (want->word[lo / 64] | want->word[lo / 64 + 1]) != 0;
-	for (uint32_t i = lo; i < lo + n; i++) {
-		if (bits_get(want, i))
-			return true;
-	}
-	return false;
-}
-
 /* Put n bits (the others are 0) at bit `lo`, where zeros are. */
 static void
 put_bits(struct bits *out, uint32_t lo, uint32_t n, uint64_t word)
@@ -74,7 +61,7 @@ probe_blocks(const struct probe *p)
 		enum verdict v;
 
 		n = MIN(p->at->n - i, TREE_BLOCK - (p->at->lo + i) % TREE_BLOCK);
-		v = wanted(p->want, i, n) ? p->judge(p, p->at->lo + i, n) : BLOCK_NONE;
+		v = bits_any_of(p->want, i, i + n) ? p->judge(p, p->at->lo + i, n) : BLOCK_NONE;
 		if (v == BLOCK_ALL)
 			bits_set_range(p->out, i, i + n);
 		else if (v == BLOCK_SOME)

@@ -1,24 +1,8 @@
-#include "query/sort.h"
+#include "query/sort_impl.h"
 
 #include <errno.h>
 
-#include "base/vec.h"
 #include "query/halt.h"
-
-struct item {
-	uint64_t first; /* the first key in a form that compares as a number; text: 8 bytes */
-	uint32_t root, entry;
-};
-
-struct sorter {
-	const struct snapshot *snapshot;
-	const struct cursor_opts *opts;
-	uint64_t keep; /* 0: all */
-	uint64_t n_added;
-	VEC(struct item) items; /* with `keep`: a heap, the last in order on top, until finish */
-	size_t at;              /* the next to give */
-	bool finished;
-};
 
 int
 sorter_create(const struct snapshot *s, const struct cursor_opts *opts, uint64_t keep,
@@ -40,7 +24,7 @@ sorter_destroy(struct sorter *s)
 {
 	if (!s)
 		return;
-	VEC_FINI(&s->items);
+	VEC_FINI(&s->heap.items);
 	free(s);
 }
 
@@ -95,7 +79,8 @@ cols_of(const struct sorter *s, uint32_t root)
 
 /* Any text field, built: for entries of different roots and fields that are seldom sorted by. */
 static int
-compare_built(const struct sorter *s, const struct item *a, const struct item *b, enum field f)
+compare_built(
+	const struct sorter *s, const struct sort_item *a, const struct sort_item *b, enum field f)
 {
 	AUTO(strbuf_fini) struct strbuf x = {0};
 	AUTO(strbuf_fini) struct strbuf y = {0};
@@ -107,7 +92,8 @@ compare_built(const struct sorter *s, const struct item *a, const struct item *b
 }
 
 static int
-compare_text(const struct sorter *s, const struct item *a, const struct item *b, enum field f)
+compare_text(
+	const struct sorter *s, const struct sort_item *a, const struct sort_item *b, enum field f)
 {
 	const struct tree_cols *x = cols_of(s, a->root), *y = cols_of(s, b->root);
 
@@ -127,7 +113,8 @@ compare_text(const struct sorter *s, const struct item *a, const struct item *b,
 }
 
 static int
-compare_key(const struct sorter *s, const struct item *a, const struct item *b, enum field f)
+compare_key(
+	const struct sorter *s, const struct sort_item *a, const struct sort_item *b, enum field f)
 {
 	int64_t x, y;
 
@@ -135,7 +122,7 @@ compare_key(const struct sorter *s, const struct item *a, const struct item *b, 
 		return compare_text(s, a, b, f);
 	x = field_number(cols_of(s, a->root), a->entry, f);
 	y = field_number(cols_of(s, b->root), b->entry, f);
-	if (f == FIELD_INODE || f == FIELD_SIZE)
+	if (field_kind(f) == FIELD_NUMBER)
 		return compare_u64((uint64_t)x, (uint64_t)y);
 	return x < y ? -1 : x > y;
 }
@@ -152,10 +139,10 @@ first_is_whole(const struct sorter *s, uint64_t first)
 	return field_kind(f) != FIELD_TEXT;
 }
 
-static int
-compare_items(const void *va, const void *vb, void *ctx)
+int
+sorter_compare(const void *va, const void *vb, void *ctx)
 {
-	const struct item *a = va, *b = vb;
+	const struct sort_item *a = va, *b = vb;
 	const struct sorter *s = ctx;
 	const struct query_sort *key = s->opts->sort;
 
@@ -185,38 +172,43 @@ text_prefix(struct span s)
 	return v;
 }
 
-/* A number in the order of the first key, or 0 when only comparing tells. */
-static uint64_t
-first_key(const struct sorter *s, uint32_t root, uint32_t entry)
+uint64_t
+sorter_number(const struct query_sort *key, uint64_t value)
+{
+	if (field_kind(key->field) == FIELD_TIME)
+		value += 1ull << 63;
+	return key->descending ? ~value : value;
+}
+
+struct sort_item
+sorter_item(const struct sorter *s, uint32_t root, uint32_t entry)
 {
 	const struct tree_cols *c = cols_of(s, root);
-	enum field f = s->opts->sort[0].field;
-	uint64_t v = 0;
+	const struct query_sort *key = &s->opts->sort[0];
+	uint64_t v = 0; /* only comparing tells */
 
-	if (f == FIELD_NAME)
+	if (key->field == FIELD_NAME)
 		v = text_prefix(field_name(s->snapshot, root, entry));
-	else if (f == FIELD_EXT)
+	else if (key->field == FIELD_EXT)
 		v = text_prefix(field_ext(c, entry));
-	else if (f == FIELD_SIZE || f == FIELD_INODE)
-		v = (uint64_t)field_number(c, entry, f);
-	else if (field_kind(f) != FIELD_TEXT)
-		v = (uint64_t)field_number(c, entry, f) + (1ull << 63);
+	else if (field_kind(key->field) != FIELD_TEXT)
+		v = (uint64_t)field_number(c, entry, key->field);
 	else
-		return 0;
-	return s->opts->sort[0].descending ? ~v : v;
+		return (struct sort_item){0, root, entry};
+	return (struct sort_item){sorter_number(key, v), root, entry};
 }
 
 static void
-heap_down(struct sorter *s, size_t at)
+heap_down(const struct sorter *s, struct sort_heap *heap, size_t at)
 {
-	struct item *h = s->items.data;
+	struct sort_item *h = heap->items.data;
 
 	for (;;) {
 		size_t top = at, kid = 2 * at + 1;
-		struct item swap;
+		struct sort_item swap;
 
-		for (size_t i = kid; i < kid + 2 && i < s->items.len; i++) {
-			if (compare_items(&h[i], &h[top], s) > 0)
+		for (size_t i = kid; i < kid + 2 && i < heap->items.len; i++) {
+			if (sorter_compare(&h[i], &h[top], (void *)(uintptr_t)s) > 0)
 				top = i;
 		}
 		if (top == at)
@@ -228,47 +220,50 @@ heap_down(struct sorter *s, size_t at)
 	}
 }
 
-static void
-heap_up(struct sorter *s, size_t at)
+int
+sort_heap_add(const struct sorter *s, struct sort_heap *h, const struct sort_item *it)
 {
-	struct item *h = s->items.data;
+	int r;
 
-	while (at > 0 && compare_items(&h[at], &h[(at - 1) / 2], s) > 0) {
-		struct item swap = h[at];
-
-		h[at] = h[(at - 1) / 2];
-		h[(at - 1) / 2] = swap;
-		at = (at - 1) / 2;
+	if (sort_heap_full(s, h)) {
+		if (sorter_compare(it, &h->items.data[0], (void *)(uintptr_t)s) < 0) {
+			h->items.data[0] = *it;
+			heap_down(s, h, 0);
+		}
+		return 0;
 	}
+	r = VEC_PUSH(&h->items, *it);
+	if (r == 0 && sort_heap_full(s, h)) {
+		/* Until now it was a heap of things. */
+		for (size_t i = h->items.len / 2; i-- > 0;)
+			heap_down(s, h, i);
+	}
+	return r;
 }
 
 int
 sorter_add(struct sorter *s, uint32_t root, uint32_t entry)
 {
-	struct item it = {first_key(s, root, entry), root, entry};
-	int r;
+	struct sort_item it = sorter_item(s, root, entry);
 
 	assert(!s->finished);
 	s->n_added++;
-	if (s->keep && s->items.len == s->keep) {
-		if (compare_items(&it, &s->items.data[0], s) < 0) {
-			s->items.data[0] = it;
-			heap_down(s, 0);
-		}
-		return 0;
-	}
-	r = VEC_PUSH(&s->items, it);
-	if (r == 0 && s->keep)
-		heap_up(s, s->items.len - 1);
-	return r;
+	return sort_heap_add(s, &s->heap, &it);
 }
 
 int
 sorter_finish(struct sorter *s)
 {
+	uint64_t began = clock_mono_ns();
+	int r = query_sort_array(s->opts, s->heap.items.data, s->heap.items.len,
+		sizeof(struct sort_item), sorter_compare, s);
+
 	s->finished = true;
-	return query_sort_array(
-		s->opts, s->items.data, s->items.len, sizeof(struct item), compare_items, s);
+	s->cost.nsec += clock_mono_ns() - began;
+	/* Several heaps may have been joined. */
+	if (r == 0 && s->keep > 0)
+		s->heap.items.len = MIN(s->heap.items.len, s->keep);
+	return r;
 }
 
 uint64_t
@@ -277,13 +272,26 @@ sorter_added(const struct sorter *s)
 	return s->n_added;
 }
 
+bool
+sorter_saw_all(const struct sorter *s)
+{
+	return !s->partial;
+}
+
+void
+sorter_get_cost(const struct sorter *s, struct sort_cost *ret)
+{
+	*ret = s->cost;
+	ret->n_kept = s->heap.items.len;
+}
+
 int
 sorter_next(struct sorter *s, uint32_t *ret_root, uint32_t *ret_entry)
 {
-	if (s->at == s->items.len)
+	if (s->at == s->heap.items.len)
 		return 0;
-	*ret_root = s->items.data[s->at].root;
-	*ret_entry = s->items.data[s->at].entry;
+	*ret_root = s->heap.items.data[s->at].root;
+	*ret_entry = s->heap.items.data[s->at].entry;
 	s->at++;
 	return 1;
 }

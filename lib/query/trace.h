@@ -23,6 +23,14 @@ struct leaf_cost {
 	uint64_t nsec;
 };
 
+/** What putting the answers in order did. */
+struct sort_cost {
+	uint64_t n_kept;    /* entries that were held at the end */
+	uint64_t n_skipped; /* blocks that could not hold one of the first: not evaluated */
+	uint64_t nsec;      /* from the first chunk to the last comparison, by the clock */
+	uint32_t n_threads; /* that evaluated a chunk */
+};
+
 static inline void
 leaf_cost_add(struct leaf_cost *sum, const struct leaf_cost *one)
 {

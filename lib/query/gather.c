@@ -1,0 +1,262 @@
+#include <errno.h>
+
+#include "query/halt.h"
+#include "query/sort_impl.h"
+#include "sync/par.h"
+
+/* What one thread found. */
+struct gatherer {
+	ON_OWN_LINE struct sort_heap heap;
+	uint64_t n_added, n_chunks, n_skipped;
+};
+
+struct gather {
+	/* Fixed while threads work. */
+	struct sorter *sorter;
+	struct eval *eval;
+	const struct tree_cols *cols;
+	uint32_t root, lo, hi; /* entries that are looked at */
+	const uint32_t *order; /* chunks, what promises most first; NULL: as they stand */
+	bool by_column;        /* the first key is a column */
+	bool may_skip;         /* blocks that cannot win are left out */
+	enum tree_column column;
+
+	/* No first key above it can be among those kept, since some heap is full of smaller ones.
+	 * Relaxed: it only falls, and an old value only lets more through. */
+	_Atomic uint64_t bar;
+	struct gatherer *worker; /* [eval->n_workers] */
+};
+
+static bool
+column_of(enum field f, enum tree_column *ret)
+{
+	static const struct {
+		enum field field;
+		enum tree_column column;
+	} columns[] = {
+		{FIELD_SIZE, TREE_SIZE},
+		{FIELD_BLOCKS, TREE_BLOCKS},
+		{FIELD_MTIME, TREE_MTIME},
+		{FIELD_CTIME, TREE_CTIME},
+		{FIELD_INODE, TREE_INO},
+		{FIELD_LINKS, TREE_NLINK},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(columns); i++) {
+		if (columns[i].field == f) {
+			*ret = columns[i].column;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* The least first key that an entry of [lo, lo + n) can have. */
+static uint64_t
+best_key(const struct gather *g, uint32_t lo, uint32_t n)
+{
+	const struct query_sort *key = &g->sorter->opts->sort[0];
+	uint64_t min, max;
+
+	if (!tree_bounds(g->cols, g->column, lo, n, &min, &max))
+		return 0;
+	return sorter_number(key, key->descending ? max : min);
+}
+
+static void
+lower_bar(struct gather *g, const struct sort_heap *h)
+{
+	uint64_t bar = load_rlx(&g->bar);
+
+	if (!g->by_column || !sort_heap_full(g->sorter, h))
+		return;
+	while (h->items.data[0].first < bar && !cas_weak_rlx(&g->bar, &bar, h->items.data[0].first))
+		;
+}
+
+/* Entries [lo, lo + n) of one block, of which bit `at + i` tells whether lo + i was taken. */
+static int
+take_block(struct gather *g, struct gatherer *w, uint32_t lo, uint32_t n, const struct bits *got,
+	uint32_t at)
+{
+	const struct query_sort *key = &g->sorter->opts->sort[0];
+	uint64_t value[TREE_BLOCK], bar = load_rlx(&g->bar);
+	int r = 0;
+
+	if (g->by_column)
+		tree_read(g->cols, g->column, lo, n, value);
+	for (uint32_t i = 0; i < n && r == 0; i++) {
+		struct sort_item it;
+
+		if (!bits_get(got, at + i))
+			continue;
+		if (g->by_column)
+			it = (struct sort_item){sorter_number(key, value[i]), g->root, lo + i};
+		else
+			it = sorter_item(g->sorter, g->root, lo + i);
+		if (it.first > bar)
+			continue;
+		r = sort_heap_add(g->sorter, &w->heap, &it);
+	}
+	lower_bar(g, &w->heap);
+	return r;
+}
+
+static int
+gather_chunk(struct gather *g, unsigned worker, uint32_t lo, uint32_t hi)
+{
+	struct gatherer *w = &g->worker[worker];
+	struct bits want = {0}, got;
+	uint64_t bar = load_rlx(&g->bar);
+	int r = 0;
+
+	w->n_chunks++;
+	for (uint32_t e = lo, end; e < hi; e = end) {
+		end = MIN(hi, (e / TREE_BLOCK + 1) * TREE_BLOCK);
+		if (g->may_skip && best_key(g, e, end - e) > bar)
+			w->n_skipped++;
+		else
+			bits_set_range(&want, e - lo, end - lo);
+	}
+	if (!bits_any(&want))
+		return 0;
+	r = eval_some(g->eval, worker, lo, hi - lo, &want, &got);
+	if (r < 0)
+		return r;
+	w->n_added += bits_count(&got);
+	for (uint32_t e = lo, end; e < hi && r == 0; e = end) {
+		end = MIN(hi, (e / TREE_BLOCK + 1) * TREE_BLOCK);
+		if (bits_any_of(&got, e - lo, end - lo))
+			r = take_block(g, w, e, end - e, &got, e - lo);
+	}
+	return r;
+}
+
+/* Chunks are those of the tree, cut at the ends of the range. */
+static int
+gather_chunks(size_t from, size_t to, unsigned worker, void *ctx)
+{
+	struct gather *g = ctx;
+	int r = 0;
+
+	for (size_t i = from; i < to && r == 0; i++) {
+		uint32_t k = g->order ? g->order[i] : g->lo / EVAL_CHUNK + (uint32_t)i;
+
+		r = query_poll(g->sorter->opts);
+		if (r == 0)
+			r = gather_chunk(g, worker, MAX(g->lo, k * EVAL_CHUNK),
+				(uint32_t)MIN(g->hi, (k + 1ull) * EVAL_CHUNK));
+	}
+	return r;
+}
+
+struct promise {
+	uint64_t best;
+	uint32_t chunk;
+};
+
+static int
+compare_promises(const void *va, const void *vb)
+{
+	const struct promise *a = va, *b = vb;
+
+	if (a->best != b->best)
+		return a->best < b->best ? -1 : 1;
+	return a->chunk < b->chunk ? -1 : a->chunk > b->chunk;
+}
+
+/* What promises most first: then the bar is low soon. */
+static int
+order_chunks(const struct gather *g, uint32_t n, uint32_t **ret)
+{
+	AUTO(freep) struct promise *all = calloc(n, sizeof(*all));
+	uint32_t first = g->lo / EVAL_CHUNK;
+
+	*ret = calloc(n, sizeof(**ret));
+	if (!all || !*ret)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < n; i++) {
+		uint32_t lo = MAX(g->lo, (first + i) * EVAL_CHUNK);
+		uint32_t hi = (uint32_t)MIN(g->hi, (first + i + 1ull) * EVAL_CHUNK);
+
+		all[i] = (struct promise){best_key(g, lo, hi - lo), first + i};
+	}
+	qsort(all, n, sizeof(*all), compare_promises);
+	for (uint32_t i = 0; i < n; i++)
+		(*ret)[i] = all[i].chunk;
+	return 0;
+}
+
+static int
+gather_range(struct gather *g, const struct sweep_range *range)
+{
+	AUTO(freep) uint32_t *order = NULL;
+	const struct tree *tree = g->sorter->snapshot->roots[range->root].tree;
+	uint32_t n = (range->hi - 1) / EVAL_CHUNK - range->lo / EVAL_CHUNK + 1;
+	int r = eval_bind(g->eval, range->root);
+
+	g->cols = tree_cols(tree);
+	g->root = range->root;
+	g->lo = range->lo;
+	g->hi = range->hi;
+	if (r == 0 && g->may_skip)
+		r = order_chunks(g, n, &order);
+	g->order = order;
+	if (r == 0)
+		r = par_for(g->sorter->opts->compute, TASK_QUERY, n, 1, gather_chunks, g,
+			g->sorter->opts->stop);
+	/* Pages that the disk could not give were zeros. */
+	return r < 0 ? r : tree_faulted(tree) ? -EIO : 0;
+}
+
+/* What the threads hold, as one; with `keep` the sorter cuts it after sorting. */
+static int
+join_heaps(struct gather *g)
+{
+	struct sorter *s = g->sorter;
+
+	for (unsigned i = 0; i < g->eval->n_workers; i++) {
+		struct gatherer *w = &g->worker[i];
+
+		s->n_added += w->n_added;
+		s->partial = s->partial || w->n_skipped > 0;
+		s->cost.n_skipped += w->n_skipped;
+		s->cost.n_threads += w->n_chunks > 0;
+		if (s->heap.items.len == 0) {
+			struct sort_heap empty = s->heap;
+
+			s->heap = w->heap;
+			w->heap = empty;
+			continue;
+		}
+		if (VEC_RESERVE(&s->heap.items, w->heap.items.len) < 0)
+			return -ENOMEM;
+		for (size_t k = 0; k < w->heap.items.len; k++)
+			s->heap.items.data[s->heap.items.len++] = w->heap.items.data[k];
+	}
+	return 0;
+}
+
+int
+sorter_gather(struct sorter *s, struct eval *e, const struct sweep_range *range, uint32_t n_ranges)
+{
+	struct gather g = {.sorter = s, .eval = e, .bar = UINT64_MAX};
+	uint64_t began = clock_mono_ns();
+	int r = 0;
+
+	g.worker = aligned_alloc(CACHELINE, e->n_workers * sizeof(*g.worker));
+	if (!g.worker)
+		return -ENOMEM;
+	memset(g.worker, 0, e->n_workers * sizeof(*g.worker));
+	g.by_column = column_of(s->opts->sort[0].field, &g.column);
+	g.may_skip = g.by_column && s->keep > 0 && !s->opts->count_exact;
+	for (uint32_t i = 0; i < n_ranges && r == 0; i++)
+		r = gather_range(&g, &range[i]);
+	if (r == 0)
+		r = join_heaps(&g);
+	for (unsigned i = 0; i < e->n_workers; i++)
+		VEC_FINI(&g.worker[i].heap.items);
+	free(g.worker);
+	s->cost.nsec = clock_mono_ns() - began;
+	return r;
+}
