@@ -6,7 +6,8 @@
 #include "base/vec.h"
 #include "query/halt.h"
 
-#define READ_ENTRIES 256u /* values read at a time: two blocks of bounds */
+#define READ_ENTRIES 256u       /* values read at a time: two blocks of bounds */
+#define SKIP_ENTRIES (1u << 14) /* passed over at a time */
 
 /* A root that lies at or below an entry of another one. */
 struct nested {
@@ -322,24 +323,47 @@ add_places(const struct totals *t, struct pieces *p, const struct place *at, siz
 	return r;
 }
 
-/* Call fn for each block of the piece in which a value of the column may be at least `least`. */
+/* Some values of the piece, among which one is at least what is looked for. */
 typedef int (*block_fn)(const struct tree_cols *c, uint32_t lo, const uint64_t *value, uint32_t n,
 	uint64_t dev, void *ctx);
 
+static bool
+reaches(const struct tree_cols *c, enum tree_column col, uint32_t lo, uint32_t n, uint64_t least)
+{
+	uint64_t min, max;
+
+	return !tree_bounds(c, col, lo, n, &min, &max) || max >= least;
+}
+
 static int
-each_block(const struct totals *t, const struct piece *p, enum tree_column col, uint64_t least,
+each_block(const struct tree_cols *c, const struct piece *p, enum tree_column col, uint64_t least,
 	block_fn fn, void *ctx)
 {
-	const struct tree_cols *c = cols_of(t, p->root);
-	uint64_t value[READ_ENTRIES], min, max;
+	uint64_t value[READ_ENTRIES];
 	int r = 0;
 
 	for (uint32_t lo = p->lo, n; r == 0 && lo < p->hi; lo += n) {
 		n = MIN(p->hi - lo, READ_ENTRIES - lo % READ_ENTRIES);
-		if (tree_bounds(c, col, lo, n, &min, &max) && max < least)
+		if (!reaches(c, col, lo, n, least))
 			continue;
 		tree_read(c, col, lo, n, value);
 		r = fn(c, lo, value, n, p->dev, ctx);
+	}
+	return r;
+}
+
+/* Call fn for all blocks of the piece in which a value of the column may be at least `least`. */
+static int
+each_value(const struct totals *t, const struct piece *p, enum tree_column col, uint64_t least,
+	block_fn fn, void *ctx)
+{
+	const struct tree_cols *c = cols_of(t, p->root);
+	int r = 0;
+
+	for (struct piece part = *p; r == 0 && part.lo < p->hi; part.lo = part.hi) {
+		part.hi = part.lo + MIN(p->hi - part.lo, SKIP_ENTRIES - part.lo % SKIP_ENTRIES);
+		if (reaches(c, col, part.lo, part.hi - part.lo, least))
+			r = each_block(c, &part, col, least, fn, ctx);
 		if (r == 0)
 			r = query_poll(t->opts.halt);
 	}
@@ -392,7 +416,7 @@ count_once(const struct totals *t, const struct pieces *p, struct total *sum)
 
 	VEC_EACH (&p->all, piece) {
 		if (r == 0)
-			r = each_block(t, piece, TREE_NLINK, 2, gather_links, &links);
+			r = each_value(t, piece, TREE_NLINK, 2, gather_links, &links);
 	}
 	l = links.all.data;
 	if (r == 0) /* stable: which of its links counts hangs on nothing else */
@@ -438,7 +462,7 @@ sum_pieces(const struct totals *t, const struct pieces *p, struct total *ret)
 		sum.blocks += all.blocks;
 		sum.n_entries += piece->hi - piece->lo;
 		if (r == 0 && piece->dev != 0 && !on_one_device(cols_of(t, piece->root)))
-			r = each_block(t, piece, TREE_CLS, 0, take_foreign, &sum);
+			r = each_value(t, piece, TREE_CLS, 0, take_foreign, &sum);
 	}
 	if (r == 0 && !t->opts.every_link)
 		r = count_once(t, p, &sum);
@@ -506,7 +530,7 @@ totals_unread(const struct totals *t, const struct place *at, size_t n, uint64_t
 	*ret = 0;
 	VEC_EACH (&p.all, piece) {
 		if (r == 0)
-			r = each_block(t, piece, TREE_FLAGS, TREE_NOT_ENTERED, count_unread, ret);
+			r = each_value(t, piece, TREE_FLAGS, TREE_NOT_ENTERED, count_unread, ret);
 	}
 	VEC_FINI(&p.all);
 	return r;

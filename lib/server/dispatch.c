@@ -27,6 +27,7 @@ struct op {
 	job_step step;                     /* on workers */
 	size_t callback;                   /* offset in struct server_ops; 0: needs none */
 	enum place place;
+	void (*fini)(void *state); /* of a step that leaves something in job.state */
 };
 
 static void answer_hello(struct request *r);
@@ -40,20 +41,33 @@ _Static_assert(offsetof(struct server_ops, ctx) == 0, "0 stands for no callback"
 
 /* clang-format off */
 static const struct op ops[] = {
-	{"hello", "who you are, what the server can do", RIGHT_ASK, answer_hello, NULL, 0, AT_ONCE},
-	{"ping", "an empty answer", RIGHT_ASK, answer_ping, NULL, 0, AT_ONCE},
-	{"help", "this list", RIGHT_ASK, answer_help, NULL, 0, AT_ONCE},
-	{"status", "what the daemon is doing", RIGHT_ASK, NULL, op_status, NEEDS(status), COMPUTE},
-	{"roots", "the indexed trees", RIGHT_ASK, NULL, op_roots, NEEDS(roots), COMPUTE},
-	{"stat", "all fields of one path", RIGHT_ASK, NULL, op_stat, NEEDS(stat), COMPUTE},
-	{"why", "why a path is indexed or not", RIGHT_ASK, NULL, op_why, NEEDS(why), IO},
-	{"explain", "how a query is understood", RIGHT_ASK, NULL, op_explain, 0, COMPUTE},
-	{"cancel", "end a request of this connection", RIGHT_ASK, answer_cancel, NULL, 0, AT_ONCE},
-	{"search", "what matches a query", RIGHT_ASK, NULL, op_search, NEEDS(snapshot), COMPUTE},
-	{"grep", "lines that match a pattern", RIGHT_ASK, NULL, op_grep, NEEDS(snapshot), COMPUTE},
-	{"rescan", "walk roots again", RIGHT_ADMIN, NULL, op_rescan, NEEDS(rescan), COMPUTE},
+	{"hello", "who you are, what the server can do", RIGHT_ASK, answer_hello, NULL, 0, AT_ONCE,
+		NULL},
+	{"ping", "an empty answer", RIGHT_ASK, answer_ping, NULL, 0, AT_ONCE, NULL},
+	{"help", "this list", RIGHT_ASK, answer_help, NULL, 0, AT_ONCE, NULL},
+	{"status", "what the daemon is doing", RIGHT_ASK, NULL, op_status, NEEDS(status), COMPUTE,
+		NULL},
+	{"roots", "the indexed trees", RIGHT_ASK, NULL, op_roots, NEEDS(roots), COMPUTE, NULL},
+	{"stat", "all fields of one path", RIGHT_ASK, NULL, op_stat, NEEDS(stat), COMPUTE, NULL},
+	{"why", "why a path is indexed or not", RIGHT_ASK, NULL, op_why, NEEDS(why), IO, NULL},
+	{"explain", "how a query is understood", RIGHT_ASK, NULL, op_explain, 0, COMPUTE, NULL},
+	{"cancel", "end a request of this connection", RIGHT_ASK, answer_cancel, NULL, 0, AT_ONCE,
+		NULL},
+	{"search", "what matches a query", RIGHT_ASK, NULL, op_search, NEEDS(snapshot), COMPUTE,
+		op_search_fini},
+	{"grep", "lines that match a pattern", RIGHT_ASK, NULL, op_grep, NEEDS(snapshot), COMPUTE,
+		op_search_fini},
+	{"du", "how much is below paths", RIGHT_ASK, NULL, op_du, NEEDS(snapshot), COMPUTE,
+		op_du_fini},
+	{"top", "the largest entries below a path", RIGHT_ASK, NULL, op_top, NEEDS(snapshot),
+		COMPUTE, op_top_fini},
+	{"stats", "what matches a query, in groups", RIGHT_ASK, NULL, op_stats, NEEDS(snapshot),
+		COMPUTE, op_stats_fini},
+	{"dupes", "files with equal contents", RIGHT_ASK, NULL, op_dupes, NEEDS(snapshot), COMPUTE,
+		op_dupes_fini},
+	{"rescan", "walk roots again", RIGHT_ADMIN, NULL, op_rescan, NEEDS(rescan), COMPUTE, NULL},
 	{"reload", "read the configuration again", RIGHT_ADMIN, answer_reload, NULL,
-		NEEDS(reload), AT_ONCE},
+		NEEDS(reload), AT_ONCE, NULL},
 };
 /* clang-format on */
 
@@ -250,7 +264,7 @@ static void
 start_job(struct request *r, const struct op *op)
 {
 	const struct server *s = r->c->server;
-	struct job_work work = {op->step, op_search_fini, op->place == IO ? s->io : s->compute};
+	struct job_work work = {op->step, op->fini, op->place == IO ? s->io : s->compute};
 	usec_t timeout_usec;
 	bool asked;
 	struct err err = {0};

@@ -3,27 +3,21 @@
 #include "query/query.h"
 #include "server/ops.h"
 
-#define ROWS_MAX_LINE 512u
 #define MAX_FIELDS 32u
 #define MAX_CONTEXT 10000u
-#define EXACT_INTEGER_MAX                                                       \
-	(1ull << 53) /* larger ones travel as strings: many readers use doubles \
-	              */
-#define FIRST_BYTES (16u << 10)
 #define FLUSH_USEC (50 * USEC_PER_MSEC)
 
 /* A running search or grep. */
 struct search {
 	struct query *query;
-	struct snapshot *snapshot;
+	struct view view;
 	struct pattern *pattern; /* grep */
 	struct cursor *cursor;
 	struct cursor_opts opts;
 	enum field fields[MAX_FIELDS];
 	uint32_t n_fields;
-	bool slow;           /* reads contents: rows are sent on as they come */
-	struct strbuf text;  /* one value at a time */
-	struct strbuf clock; /* of the snapshot */
+	bool slow;          /* reads contents: rows are sent on as they come */
+	struct strbuf text; /* one value at a time */
 
 	/* grep: JSON of the path of the file whose rows are given. */
 	struct strbuf path;
@@ -38,20 +32,10 @@ op_search_fini(void *state)
 	cursor_close(s->cursor);
 	pattern_destroy(s->pattern);
 	query_unref(s->query);
-	snapshot_unref(s->snapshot);
+	view_fini(&s->view);
 	strbuf_fini(&s->text);
-	strbuf_fini(&s->clock);
 	strbuf_fini(&s->path);
 	free(s);
-}
-
-static int
-bad_request(struct job *j, const char *what)
-{
-	struct err err = {0};
-
-	(void)err_set(&err, -EINVAL, "%s", what);
-	return job_fail(j, CODE_BAD_REQUEST, &err);
 }
 
 static int
@@ -130,7 +114,7 @@ read_page(struct job *j, struct search *s)
 	clock = (struct span){page.data + 2, (size_t)(colon - page.data) - 2};
 	if (parse_u64((struct span){colon + 1, page.len - clock.len - 3}, &s->opts.offset) < 0)
 		return bad_request(j, "\"page\" must be the page of an earlier answer");
-	if (span_eq(clock, strbuf_view(&s->clock)))
+	if (span_eq(clock, strbuf_view(&s->view.clock)))
 		return 0;
 	(void)err_set(&err, -ESTALE, "the index has changed since that page");
 	(void)err_hint(&err, "ask again from the start");
@@ -200,32 +184,13 @@ open_cursor(struct job *j, struct search *s)
 	struct err err = {0};
 	int r;
 
-	s->opts.deadline = USEC_NEVER; /* the loop counts the time and fires the token */
-	s->opts.stop = &j->stop;
-	s->opts.compute = j->server->compute;
-	s->opts.io = j->server->io;
+	view_limits(j, &s->opts);
 	s->slow = s->pattern || query_has_content(s->query);
-	r = cursor_open(s->query, s->snapshot, &s->opts, &s->cursor, &err);
+	r = cursor_open(s->query, s->view.snapshot, &s->opts, &s->cursor, &err);
 	if (r >= 0)
 		return 0;
 	err.code = r;
 	return job_fail(j, answer_code_of(r), &err);
-}
-
-static int
-take_snapshot(struct job *j, struct search *s)
-{
-	const struct server_ops *ops = &j->server->ops;
-	struct err err = {0};
-
-	s->snapshot = ops->snapshot(ops->ctx);
-	if (!s->snapshot) {
-		(void)err_set(&err, -EBUSY, "nothing is indexed yet");
-		return job_fail(j, CODE_BUSY, &err);
-	}
-	if (ops->clock)
-		ops->clock(ops->ctx, s->snapshot, &s->clock);
-	return 0;
 }
 
 /* The first step: everything that the request says, checked, and the cursor. The caller frees. */
@@ -238,24 +203,10 @@ search_open(struct job *j, bool grep)
 	if (!s)
 		return job_fail_code(j, -ENOMEM);
 	j->state = s;
-	(void)((r = take_snapshot(j, s)) < 0 || (r = read_common(j, s)) < 0 ||
+	(void)((r = view_open(j, &s->view)) < 0 || (r = read_common(j, s)) < 0 ||
 		(r = grep ? read_grep(j, s) : read_fields(j, s)) < 0 ||
 		(r = param_query(j, &s->query)) < 0 || (r = open_cursor(j, s)) < 0);
 	return r;
-}
-
-static void
-put_number(struct json *out, enum field_kind kind, int64_t number)
-{
-	struct strbuf *b = out->out;
-
-	if (kind == FIELD_NUMBER && (uint64_t)number <= EXACT_INTEGER_MAX) {
-		json_u64(out, (uint64_t)number);
-		return;
-	}
-	json_raw(out, SPAN_LIT("\""));
-	(void)(kind == FIELD_TIME ? strbuf_i64(b, number) : strbuf_u64(b, (uint64_t)number));
-	(void)strbuf_putc(b, '"');
 }
 
 static int
@@ -266,13 +217,15 @@ put_field(struct search *s, struct json *out, const struct hit *hit, enum field 
 	int r;
 
 	strbuf_reset(&s->text);
-	r = field_value(s->snapshot, hit->root, hit->entry, f, &s->text, &number);
+	r = field_value(s->view.snapshot, hit->root, hit->entry, f, &s->text, &number);
 	if (r < 0)
 		return r;
 	if (kind == FIELD_TEXT)
 		json_str(out, strbuf_view(&s->text));
+	else if (kind == FIELD_NUMBER)
+		put_count(out, (uint64_t)number);
 	else
-		put_number(out, kind, number);
+		put_time(out, number);
 	return 0;
 }
 
@@ -357,8 +310,7 @@ static bool
 line_is_full(const struct job *j, const struct search *s, const struct strbuf *out, bool new_file,
 	usec_t began)
 {
-	return j->n_rows >= ROWS_MAX_LINE || out->len >= JOB_BUFFER_BYTES ||
-	       (s->slow && new_file && clock_mono() - began >= FLUSH_USEC);
+	return rows_full(j, out) || (s->slow && new_file && clock_mono() - began >= FLUSH_USEC);
 }
 
 /* One line of rows, or nothing: cursor_next()'s last word. */
@@ -374,10 +326,7 @@ put_rows(struct job *j, struct search *s, struct strbuf *out)
 		bool new_file = is_new_file(s, &hit);
 
 		if (j->n_rows++ == 0) {
-			(void)strbuf_reserve(out, FIRST_BYTES);
-			json = answer_open(out, strbuf_view(&j->id), "rows");
-			json_key(&json, "rows");
-			json_open(&json, '[');
+			rows_open(j, out, &json);
 		}
 		r = put_row(s, &json, &hit);
 		if (r < 0)
@@ -387,35 +336,9 @@ put_rows(struct job *j, struct search *s, struct strbuf *out)
 			break;
 		}
 	}
-	if (j->n_rows > 0) {
-		json_close(&json, ']');
-		answer_close(&json);
-	}
+	if (j->n_rows > 0)
+		rows_close(&json);
 	return r;
-}
-
-static void
-put_skipped(struct json *out, const struct cursor_stats *st)
-{
-	const struct {
-		const char *word;
-		uint64_t n;
-	} kinds[] = {
-		{"binary", st->skipped.binary},
-		{"too_large", st->skipped.too_large},
-		{"unreadable", st->skipped.unreadable},
-		{"gone", st->skipped.gone},
-		{"changed", st->skipped.changed},
-		{"off", st->skipped.off},
-		{"limit", st->skipped.limit},
-	};
-
-	json_key(out, "skipped");
-	json_open(out, '{');
-	for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
-		if (kinds[i].n > 0)
-			json_kv_u64(out, kinds[i].word, kinds[i].n);
-	json_close(out, '}');
 }
 
 static void
@@ -425,7 +348,7 @@ put_page(struct search *s, struct json *out, const struct cursor_stats *st)
 
 	strbuf_reset(t);
 	(void)strbuf_puts(t, "p:");
-	(void)strbuf_span(t, strbuf_view(&s->clock));
+	(void)strbuf_span(t, strbuf_view(&s->view.clock));
 	(void)strbuf_putc(t, ':');
 	(void)strbuf_u64(t, s->opts.offset + st->n);
 	json_kv_str(out, "page", strbuf_view(t));
@@ -434,7 +357,6 @@ put_page(struct search *s, struct json *out, const struct cursor_stats *st)
 static void
 put_end(struct job *j, struct search *s, struct strbuf *out)
 {
-	const struct server_ops *ops = &j->server->ops;
 	struct json json = answer_open(out, strbuf_view(&j->id), "end");
 	struct cursor_stats st;
 
@@ -454,15 +376,8 @@ put_end(struct job *j, struct search *s, struct strbuf *out)
 	}
 	if (s->opts.grep)
 		json_kv_u64(&json, "files", st.n_files);
-	put_skipped(&json, &st);
-	json_key(&json, "stale");
-	json_open(&json, '[');
-	if (ops->stale)
-		ops->stale(ops->ctx, s->snapshot, &json);
-	json_close(&json, ']');
-	json_kv_str(&json, "clock", strbuf_view(&s->clock));
-	json_kv_u64(&json, "took_us", clock_mono() - j->arrived_usec);
-	answer_close(&json);
+	view_skipped(&json, &st);
+	view_close(j, &s->view, &json);
 }
 
 static int

@@ -19,12 +19,53 @@ int op_stat(struct job *j, struct strbuf *out);
 int op_rescan(struct job *j, struct strbuf *out);
 int op_explain(struct job *j, struct strbuf *out);
 
+/* op_total.c, op_stats.c, op_dupes.c */
+int op_du(struct job *j, struct strbuf *out);
+void op_du_fini(void *state);
+int op_top(struct job *j, struct strbuf *out);
+void op_top_fini(void *state);
+int op_stats(struct job *j, struct strbuf *out);
+void op_stats_fini(void *state);
+int op_dupes(struct job *j, struct strbuf *out);
+void op_dupes_fini(void *state);
+
 /** Members of a request, read on a worker: 0 (absent: *ret is left as it is), or the failure. */
 int param_u64(struct job *j, const char *key, uint64_t max, uint64_t *ret);
 int param_bool(struct job *j, const char *key, bool *ret);
 int param_str(struct job *j, const char *key, struct span *ret);
 /** A string or {"s","b64"}, which is decoded into `scratch`; -EINVAL when it is absent. */
 int param_bytes(struct job *j, const char *key, struct strbuf *scratch, struct span *ret);
+/** One of a NULL-terminated list: *ret is its index. */
+int param_word(struct job *j, const char *key, const char *const *words, unsigned *ret);
 /** "case" and "q" of search, grep and explain as a parsed query. */
 struct query;
 int param_query(struct job *j, struct query **ret);
+/** Fail the job with a sentence about its request. */
+int bad_request(struct job *j, const char *what);
+
+/* op_parts.c: what answers over a snapshot share. */
+
+/** What an answer sees. Zeroed before; view_fini() in the end. */
+struct view {
+	struct snapshot *snapshot;
+	struct strbuf clock;
+};
+int view_open(struct job *j, struct view *v);
+void view_fini(struct view *v);
+struct cursor_opts;
+struct cursor_stats;
+/** The pools, the token and the cache that the request may use. */
+void view_limits(struct job *j, struct cursor_opts *opts);
+/** The member "skipped". */
+void view_skipped(struct json *out, const struct cursor_stats *st);
+/** "stale", "clock" and "took_us", which end an `end`. */
+void view_close(struct job *j, const struct view *v, struct json *out);
+
+enum { ROWS_MAX_LINE = 512, ROWS_FIRST_BYTES = 16 << 10 };
+/** A `rows` event; j->n_rows counts what is in it. */
+void rows_open(struct job *j, struct strbuf *out, struct json *ret);
+void rows_close(struct json *out);
+bool rows_full(const struct job *j, const struct strbuf *out);
+/** A number that every reader understands exactly; nanoseconds. */
+void put_count(struct json *out, uint64_t number);
+void put_time(struct json *out, int64_t ns);

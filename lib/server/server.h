@@ -28,6 +28,7 @@
 #include "proto/json.h"
 #include "sync/pool.h"
 
+struct hash_cache;
 struct snapshot;
 struct server;
 
@@ -57,6 +58,8 @@ struct server_ops {
 	 * array. */
 	void (*clock)(void *ctx, const struct snapshot *s, struct strbuf *out);
 	void (*stale)(void *ctx, const struct snapshot *s, struct json *out);
+	/* Of files that were compared before; may be NULL. */
+	struct hash_cache *hashes;
 };
 
 struct server_limits {
