@@ -11,6 +11,7 @@
 
 #include "memory.h"
 #include "query/field.h"
+#include "query/hash_cache.h"
 #include "sync/registry.h"
 
 static const char *const state_words[] = {
@@ -199,6 +200,24 @@ put_pool(struct json *out, const char *name, const struct pool *p)
 	json_close(out, '}');
 }
 
+/* Of files that were compared. */
+static void
+put_hashes(struct json *out, struct hash_cache *c)
+{
+	struct hash_cache_stats s;
+
+	hash_cache_get_stats(c, &s);
+	json_key(out, "hashes");
+	json_open(out, '{');
+	json_kv_u64(out, "kept", s.n_hashes);
+	json_kv_u64(out, "bytes", s.n_bytes);
+	json_kv_u64(out, "max_bytes", s.max_bytes);
+	json_kv_u64(out, "found", s.n_found);
+	json_kv_u64(out, "missed", s.n_missed);
+	json_kv_u64(out, "forgotten", s.n_forgotten);
+	json_close(out, '}');
+}
+
 static void
 put_memory(struct json *out)
 {
@@ -249,6 +268,7 @@ on_status(void *ctx, struct json *out, struct err *err)
 	put_pipeline(out, &engine);
 	put_readers(out);
 	put_threads(out);
+	put_hashes(out, d->hashes);
 	put_memory(out);
 	put_roots(out, &engine);
 	return 0;
@@ -397,5 +417,6 @@ api_fill(struct server_ops *ops, struct daemon *d)
 		.reload = on_reload,
 		.clock = on_clock,
 		.stale = on_stale,
+		.hashes = d->hashes,
 	};
 }

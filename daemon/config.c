@@ -13,6 +13,7 @@
 #include "setting.h"
 
 #define CONFIG_MAX_ROOTS 256u
+#define DEFAULT_HASH_CACHE_BYTES (64ull << 20)
 
 /* Every key there is. `at` is an offset into struct config, for roots into struct engine_root. */
 struct key {
@@ -46,6 +47,7 @@ static const struct key keys[] = {
 	{"limits", "first_line", &setting_duration, LIMIT(first_line_usec)},
 	{"limits", "stall", &setting_duration, LIMIT(stall_usec)},
 	{"limits", "output", &setting_size32, LIMIT(output_bytes)},
+	{"limits", "hash_cache", &setting_size, DAEMON(hash_cache_bytes)},
 
 	{"root", "path", &setting_path, ROOT(path)},
 	{"root", "exclude", &setting_words, ROOT(exclude)},
@@ -382,6 +384,7 @@ config_defaults(struct config *c)
 	c->unix_mode = 0666;
 	c->log_level = LOG_LEVEL_INFO;
 	c->limits = server_limits_default;
+	c->hash_cache_bytes = DEFAULT_HASH_CACHE_BYTES;
 	if (!c->state_dir || !c->unix_path)
 		return -ENOMEM;
 	return setting_words.read(SPAN_LIT("127.0.0.1:7411"), &c->tcp);

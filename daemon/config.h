@@ -38,6 +38,7 @@ struct config {
 
 	/* [limits] */
 	struct server_limits limits;
+	uint64_t hash_cache_bytes;
 
 	/* [root NAME] */
 	VEC(struct engine_root) roots;

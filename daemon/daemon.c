@@ -91,6 +91,7 @@ on_status_tick(void *ctx)
 	size_t n_walking = 0;
 
 	reload_reap(d);
+	hashes_tick(d);
 	if (engine_status(d->engine, &s) < 0)
 		return;
 	for (size_t i = 0; i < s.n_roots; i++) {
@@ -228,6 +229,9 @@ daemon_start(struct daemon *d, struct err *err)
 	r = engine_create(&ec, &d->engine, err);
 	if (r < 0)
 		return r;
+	r = hashes_open(d, err);
+	if (r < 0)
+		return r;
 	r = make_server(d, err);
 	if (r < 0)
 		return r;
@@ -255,6 +259,7 @@ close_engine(void *arg)
 	reload_join(d);
 	thread_doing("waits for requests");
 	server_destroy(d->server); /* before the engine: its requests still ask that */
+	hashes_close(d);
 	thread_doing("waits for walks");
 	engine_destroy(d->engine);
 	thread_doing("waits for the workers");

@@ -39,6 +39,7 @@ struct daemon {
 	struct pool *compute, *io;
 	struct engine *engine;
 	struct server *server;
+	struct hash_cache *hashes;
 	usec_t started_mono;
 	char state_dir[4096];
 
@@ -51,6 +52,7 @@ struct daemon {
 	struct signals signals;
 	bool stopping;
 	struct config *config; /* in force; replaced by the loop at the end of a reload */
+	usec_t save_after;     /* the hashes are not saved before */
 
 	/* Between the reload thread and the loop. */
 	struct step step;
@@ -60,6 +62,10 @@ struct daemon {
 	 * back. */
 	struct task beat;
 	struct future beat_back;
+
+	/* Saves the hashes on the I/O pool, one at a time. */
+	struct task save;
+	struct future saved;
 };
 
 /** Run until a signal ends it. The process's exit status. */
@@ -67,6 +73,13 @@ int daemon_run(const char *config_file);
 
 /** Fill the callbacks that the server needs; d outlives the server. */
 void api_fill(struct server_ops *ops, struct daemon *d);
+
+/** The hashes that were kept; what cannot be read is logged and not used. */
+int hashes_open(struct daemon *d, struct err *err);
+/** Save them now and then. Loop only. */
+void hashes_tick(struct daemon *d);
+/** Save what is new and free them; nobody asks any more. Nothing when they were not opened. */
+void hashes_close(struct daemon *d);
 
 /** Begin a reload in a thread of its own; its verdict is logged. Loop only. */
 int reload_begin(struct daemon *d, struct err *err);

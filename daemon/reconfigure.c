@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "query/hash_cache.h"
 #include "service.h"
 
 static void
@@ -123,6 +124,7 @@ try_reload(struct daemon *d, struct config **ret, struct err *err)
 		config_free(c);
 		return r;
 	}
+	hash_cache_limit(d->hashes, c->hash_cache_bytes);
 	*ret = c;
 	return 0;
 }

@@ -26,7 +26,7 @@ TEST(config, reads_every_section)
 	struct fixture f = setup("[daemon]\nstate_dir = /s/\nthreads = 3\nlog_level = debug\n"
 				 "[listen]\ntcp = 127.0.0.1:1 [::1]:2\nunix = /run/x\nunix_mode = "
 				 "0660\nallow = root 12 @root\n"
-				 "[limits]\nline = 8k\ntimeout = 500ms\n"
+				 "[limits]\nline = 8k\ntimeout = 500ms\nhash_cache = 1g\n"
 				 "[root a b]\npath = /usr/\nexclude = *.o \"x y\"\ngitignore = "
 				 "yes\ncontent_max_size = 2M\n");
 	struct config *c;
@@ -43,6 +43,7 @@ TEST(config, reads_every_section)
 	CHECK_INT(c->allow_gids.len, 1);
 	CHECK_INT(c->limits.line_bytes, 8192);
 	CHECK_INT(c->limits.time_default_usec, 500000);
+	CHECK_INT(c->hash_cache_bytes, 1 << 30);
 	CHECK_INT(c->roots.len, 1);
 	CHECK_STR(c->roots.data[0].name, "a b");
 	CHECK_STR(c->roots.data[0].path, "/usr");
