@@ -4,16 +4,16 @@
 #include <errno.h>
 #include <sys/stat.h>
 
+#include "index/tree_gram.h"
+
 void
 bits_set_range(struct bits *b, uint32_t lo, uint32_t hi)
 {
-	for (uint32_t i = lo; i < hi;) {
-		if (i % 64 == 0 && hi - i >= 64) {
-			b->word[i / 64] = UINT64_MAX;
-			i += 64;
-		} else {
-			bits_set(b, i++);
-		}
+	while (lo < hi) {
+		uint32_t n = MIN(64 - lo % 64, hi - lo);
+
+		b->word[lo / 64] |= UINT64_MAX >> (64 - n) << (lo % 64);
+		lo += n;
 	}
 }
 
@@ -44,11 +44,20 @@ bits_any_of(const struct bits *b, uint32_t lo, uint32_t hi)
 uint64_t
 bits_count(const struct bits *b)
 {
-	uint64_t n = 0;
+	return members_count(b->word, ARRAY_LEN(b->word));
+}
 
-	for (size_t i = 0; i < ARRAY_LEN(b->word); i++)
-		n += (uint64_t)__builtin_popcountll(b->word[i]);
-	return n;
+uint32_t
+bits_next(const struct bits *b, uint32_t i)
+{
+	while (i < EVAL_CHUNK) {
+		uint64_t left = b->word[i / 64] >> (i % 64);
+
+		if (left)
+			return i + (uint32_t)__builtin_ctzll(left);
+		i = (i / 64 + 1) * 64;
+	}
+	return EVAL_CHUNK;
 }
 
 static void
@@ -243,11 +252,41 @@ bind_leaf(struct eval *e, const struct node *n, struct eval_leaf *leaf)
 		eval_where(e->snapshot, e->root, n->where, &leaf->lo, &leaf->hi);
 	if (n->term == TERM_ROOT)
 		leaf->on = span_eq(n->where, span_of(e->snapshot->roots[e->root].name));
-	if (n->term == TERM_TEXT && n->text.form == TEXT_WORD && !n->text.on_name) {
-		leaf->dir = ARENA_ARRAY(&e->arena, _Atomic uint8_t, e->cols->n_dirs);
-		return leaf->dir ? 0 : -ENOMEM;
-	}
+	if (n->term == TERM_TEXT || n->term == TERM_EXT)
+		return leaf_bind_text(e, n, leaf);
 	return 0;
+}
+
+/* The chunks that a leaf of names leaves; all where nothing is known. */
+static size_t
+n_may(const struct eval *e, const struct node *n)
+{
+	uint32_t n_chunks = tree_n_chunks(e->cols);
+
+	if ((n->term != TERM_TEXT && n->term != TERM_EXT) || !e->leaf[n->leaf].may)
+		return n_chunks;
+	return members_count(e->leaf[n->leaf].may, (n_chunks + 63) / 64);
+}
+
+/* In each AND the rarest of its words, when it spares most of the chunks, goes first: a front
+ * then leaves them out, and the others are asked about what it found. */
+static void
+choose_first(const struct eval *e, const struct node *n)
+{
+	size_t least = tree_n_chunks(e->cols) / 8;
+
+	for (uint32_t i = 0; i < n->n_child; i++) {
+		size_t k;
+
+		choose_first(e, n->child[i]);
+		if (n->term != TERM_AND)
+			continue;
+		k = n_may(e, n->child[i]);
+		if (k < least) {
+			least = k;
+			e->first[n->leaf] = n->child[i];
+		}
+	}
 }
 
 int
@@ -260,8 +299,9 @@ eval_bind(struct eval *e, uint32_t root)
 	e->root = root;
 	e->cols = tree_cols(e->snapshot->roots[root].tree);
 	e->leaf = ARENA_ARRAY(&e->arena, struct eval_leaf, q->n_leaf + 1);
+	e->first = ARENA_ARRAY(&e->arena, const struct node *, q->n_group + 1);
 	regular = ARENA_ARRAY(&e->arena, bool, e->cols->n_classes);
-	if (!e->leaf || !regular)
+	if (!e->leaf || !e->first || !regular)
 		return -ENOMEM;
 	for (uint32_t k = 0; k < e->cols->n_classes; k++)
 		regular[k] = S_ISREG(e->cols->classes[k].mode);
@@ -272,6 +312,7 @@ eval_bind(struct eval *e, uint32_t root)
 		if (r < 0)
 			return r;
 	}
+	choose_first(e, q->root);
 	return 0;
 }
 
@@ -283,12 +324,17 @@ static int
 eval_and(const struct eval_at *at, const struct node *n, bool upper, const struct bits *want,
 	struct bits *out)
 {
+	const struct node *first = at->e->first[n->leaf];
 	struct bits one;
 
 	*out = *want;
-	for (uint32_t i = 0; i < n->n_child && bits_any(out); i++) {
-		int r = eval_node(at, n->order[i], upper, out, &one);
+	for (uint32_t i = first ? 0 : 1; i <= n->n_child && bits_any(out); i++) {
+		const struct node *child = i == 0 ? first : n->order[i - 1];
+		int r;
 
+		if (i > 0 && child == first)
+			continue;
+		r = eval_node(at, child, upper, out, &one);
 		if (r < 0)
 			return r;
 		*out = one;
@@ -397,6 +443,15 @@ eval_some(struct eval *e, unsigned worker, uint32_t lo, uint32_t n, const struct
 	struct eval_at at = {.e = e, .worker = &e->worker[worker], .lo = lo, .n = n};
 
 	return eval_node(&at, e->query->root, true, want, out);
+}
+
+int
+eval_ahead(struct eval *e, const struct eval_at *at, struct bits *out)
+{
+	struct bits want = {0};
+
+	bits_set_range(&want, 0, at->n);
+	return eval_node(at, e->query->root, true, &want, out);
 }
 
 int

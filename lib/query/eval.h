@@ -44,6 +44,8 @@ bool bits_any(const struct bits *b);
 /** Is any of [lo, hi) set? */
 bool bits_any_of(const struct bits *b, uint32_t lo, uint32_t hi);
 uint64_t bits_count(const struct bits *b);
+/** The first bit set at or after i, EVAL_CHUNK when there is none. */
+uint32_t bits_next(const struct bits *b, uint32_t i);
 
 enum dir_state { DIR_UNKNOWN, DIR_NO, DIR_YES };
 
@@ -55,6 +57,10 @@ struct eval_leaf {
 	_Atomic uint8_t *dir;
 	uint32_t lo, hi; /* TERM_IN: entry range */
 	bool on;         /* TERM_ROOT */
+
+	/* Names: the chunks of the tree that may hold the literals; NULL: all may. */
+	const uint64_t *may;
+	uint32_t front; /* paths: 1 + index of the front that decides it; 0: none (front.h) */
 };
 
 /** Scratch of one thread. */
@@ -77,6 +83,8 @@ struct eval {
 	struct arena arena;
 	struct eval_leaf *leaf; /* [n_leaf] */
 	const bool *regular;    /* [n_classes] */
+	/* [n_group] of an AND, the child that is so rare that it goes first; NULL: as written. */
+	const struct node **first;
 
 	unsigned n_workers;
 	struct eval_worker worker[];
@@ -95,11 +103,23 @@ int eval_bind(struct eval *e, uint32_t root);
 struct eval_at {
 	const struct eval *e;
 	struct eval_worker *worker;
-	uint32_t lo, n; /* n <= EVAL_CHUNK */
+	uint32_t lo, n;           /* n <= EVAL_CHUNK */
+	const struct bits *ready; /* what the fronts say of the chunk; NULL: nothing */
 };
+
+/** What the front of a leaf says, NULL when the leaf must find out. */
+static inline const struct bits *
+eval_ready(const struct eval_at *at, const struct node *leaf)
+{
+	uint32_t front = at->e->leaf[leaf->leaf].front;
+
+	return at->ready && front ? &at->ready[front - 1] : NULL;
+}
 
 /** Entries of the chunk that may match the whole query. */
 int eval_chunk(struct eval *e, unsigned worker, uint32_t lo, uint32_t n, struct bits *out);
+/** The same, with what the fronts say of it. */
+int eval_ahead(struct eval *e, const struct eval_at *at, struct bits *out);
 /** The same, of the entries in `want` only. */
 int eval_some(struct eval *e, unsigned worker, uint32_t lo, uint32_t n, const struct bits *want,
 	struct bits *out);
@@ -120,6 +140,8 @@ void leaf_columns(
 	const struct eval_at *at, const struct node *n, const struct bits *want, struct bits *out);
 int leaf_text(
 	const struct eval_at *at, const struct node *n, const struct bits *want, struct bits *out);
+/** Prepare a leaf of names, paths or extensions for the bound root: 0 or -ENOMEM. */
+int leaf_bind_text(struct eval *e, const struct node *n, struct eval_leaf *leaf);
 void leaf_ext(
 	const struct eval_at *at, const struct node *n, const struct bits *want, struct bits *out);
 void leaf_lang(

@@ -9,9 +9,9 @@
 
 #include "base/arena.h"
 #include "base/glob.h"
+#include "query/literal.h"
 #include "query/query.h"
 #include "sync/arc.h"
-#include "text/fold.h"
 
 /** The words before a colon. */
 enum key {
@@ -66,16 +66,28 @@ enum text_form { TEXT_WORD, TEXT_GLOB, TEXT_REGEX };
 /** A word, glob or regular expression over names or paths; contents have only `pattern`.
  *  The text of a path is the path below the root; for words a slash stands before it, so that "/a"
  *  means a component that begins with a. */
+enum text_way {
+	WAY_NAME,      /* the name alone: the test, then the expression */
+	WAY_WORD,      /* the test of the own name or of one above */
+	WAY_PATH,      /* the same only says which paths may match */
+	WAY_SLASHED,   /* a word with slashes, through directories */
+	WAY_PARTED,    /* a glob: the test of the name, and `dir` of its directory */
+	WAY_EACH_PATH, /* every path */
+	WAY_NEVER,     /* no path holds it */
+};
+
 struct text_term {
 	enum text_form form;
 	bool on_name; /* else on the path */
 	bool fold;
-	struct span source;   /* as written, for print */
-	struct needle needle; /* the word; of a glob on names: a literal that it must hold */
-	bool has_needle;
-	bool slash;              /* the word holds a slash */
-	struct span tail;        /* of a glob "*tail" on names: what it ends with; else empty */
-	struct glob glob;        /* its pattern is in the arena, folded when `fold` */
+	struct span source; /* as written, for print */
+	enum text_way way;
+	struct name_test name;     /* not WAY_SLASHED */
+	struct needle needle;      /* a word with slashes, as a whole */
+	struct literal head, tail; /* before its last slash, the end of a directory; behind it */
+	bool has_needle, has_head, has_tail;
+	struct glob glob;        /* of a path; its pattern is in the arena, folded when `fold` */
+	struct glob dir;         /* WAY_PARTED: of the directory, with its slash */
 	struct pattern *pattern; /* regular expressions and contents; owned */
 };
 
@@ -92,7 +104,7 @@ enum perm_test { PERM_EXACT, PERM_ALL, PERM_ANY };
 struct node {
 	enum term term;
 	uint32_t pos;  /* 1-based column in the query's text */
-	uint32_t leaf; /* leaves: index into query.leaf */
+	uint32_t leaf; /* leaves: index into query.leaf; AND: number of the group */
 	uint32_t cost; /* for ordering: the cheapest first */
 	bool content;  /* a content term is in it */
 
@@ -105,11 +117,12 @@ struct node {
 		struct range_term range;
 		struct {
 			struct span *item;
-			uint32_t n;
-		} list;            /* TERM_EXT, TERM_LANG: lower case */
-		uint32_t types;    /* TERM_TYPE: bit 1 << DT_* */
-		uint32_t id;       /* TERM_USER, TERM_GROUP */
-		struct span where; /* TERM_IN (normalised), TERM_ROOT */
+			uint32_t n, n_ext;
+			struct literal *ext; /* [n_ext] TERM_EXT: with their dots */
+		} list;                      /* TERM_EXT, TERM_LANG: lower case */
+		uint32_t types;              /* TERM_TYPE: bit 1 << DT_* */
+		uint32_t id;                 /* TERM_USER, TERM_GROUP */
+		struct span where;           /* TERM_IN (normalised), TERM_ROOT */
 		struct {
 			enum perm_test test;
 			uint32_t bits;
@@ -123,6 +136,7 @@ struct query {
 	struct node *root;
 	uint32_t n_leaf;
 	struct node *leaf[QUERY_MAX_TERMS];
+	uint32_t n_group;
 	bool has_dupe;
 };
 

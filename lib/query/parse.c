@@ -60,6 +60,7 @@ make_group(struct parser *p, enum term term, uint32_t pos, const struct nodes *f
 
 	if (!n)
 		return NULL;
+	n->leaf = term == TERM_AND ? q->n_group++ : 0;
 	n->n_child = (uint32_t)from->len;
 	n->child = ARENA_ARRAY(&q->arena, struct node *, from->len);
 	n->order = ARENA_ARRAY(&q->arena, struct node *, from->len);
@@ -269,11 +270,8 @@ query_free(struct arc *a)
 	for (uint32_t i = 0; i < q->n_leaf; i++) {
 		struct node *n = q->leaf[i];
 
-		if (n->term != TERM_TEXT && n->term != TERM_CONTENT)
-			continue;
-		if (n->text.has_needle)
-			needle_fini(&n->text.needle);
-		pattern_destroy(n->text.pattern);
+		if (n->term == TERM_TEXT || n->term == TERM_CONTENT || n->term == TERM_EXT)
+			term_fini(n);
 	}
 	arena_fini(&q->arena);
 	free(q);

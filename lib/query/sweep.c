@@ -2,8 +2,25 @@
 
 #include <errno.h>
 
+#include "query/front.h"
 #include "query/halt.h"
-#include "sync/par_reduce.h"
+#include "query/leaf_text.h"
+#include "sync/par.h"
+
+/* Bits of all windows together, fronts included: 4 MiB. */
+#define MAX_BITS 8192u
+
+/* Chunks [first, first + n) of the tree, cut to the range at hand. Those listed have a slot. */
+struct window {
+	uint32_t first, n;
+	uint32_t n_listed;
+	uint32_t offset_of[SWEEP_MAX_CHUNKS]; /* [n_listed] from first */
+	uint32_t slot_of[SWEEP_MAX_CHUNKS];   /* by offset: slot + 1; 0 not listed */
+	struct bits *ready;                   /* [slot * n_front + front] what the fronts say */
+	struct bits *answer;                  /* [slot]; unused when the question is one front */
+	size_t ready_cap, answer_cap;
+	uint32_t at, pos; /* bits before `pos` of the chunk at this offset have been given */
+};
 
 struct sweep {
 	/* Fixed at open. */
@@ -11,14 +28,17 @@ struct sweep {
 	const struct cursor_opts *opts;
 	struct sweep_range *range; /* [n_ranges], in order, none empty */
 	uint32_t n_ranges;
+	uint32_t n_wanted; /* words in paths that a front may decide */
 
-	/* Where it is: entries of range[at] below `next` have been evaluated; those of the window
-	 * [lo, lo + n) below lo + pos have been given. */
+	struct front *front; /* of the bound root */
+	uint32_t n_front;
+	bool sole; /* the question is one front */
+
+	/* Where it is: entries of range[at] below `next` have been evaluated. */
 	uint32_t at, next;
-	uint32_t lo, n, pos;
-	uint32_t window_chunks; /* of the next window */
+	uint32_t window_chunks; /* to look at in the next window */
 	bool bound;             /* eval looks at the root of range[at] */
-	struct bits window[SWEEP_MAX_CHUNKS];
+	struct window w;
 };
 
 /* Cut the range by one term that must hold for every answer. */
@@ -73,7 +93,11 @@ sweep_open(struct eval *e, const struct cursor_opts *opts, struct sweep **ret)
 	s->eval = e;
 	s->opts = opts;
 	s->window_chunks = 1;
-	r = make_ranges(s);
+	for (uint32_t i = 0; i < e->query->n_leaf; i++)
+		s->n_wanted += front_suits(e->query->leaf[i]);
+	s->sole = front_suits(e->query->root) && e->query->root->text.way != WAY_PATH;
+	s->front = calloc(s->n_wanted + 1, sizeof(*s->front));
+	r = s->front ? make_ranges(s) : -ENOMEM;
 	if (r < 0) {
 		sweep_close(s);
 		return r;
@@ -87,6 +111,11 @@ sweep_close(struct sweep *s)
 {
 	if (!s)
 		return;
+	for (uint32_t i = 0; s->front && i < s->n_wanted; i++)
+		front_fini(&s->front[i]);
+	free(s->front);
+	free(s->w.answer);
+	free(s->w.ready);
 	free(s->range);
 	free(s);
 }
@@ -98,18 +127,213 @@ sweep_ranges(const struct sweep *s, const struct sweep_range **ret)
 	return s->n_ranges;
 }
 
+/* The words that are asked about all entries: the first of each AND. The others are asked about
+ * what is left, which is cheaper entry by entry. */
 static int
-chunks(size_t lo, size_t hi, unsigned worker, void *ctx)
+start_fronts(struct sweep *s, const struct node *n)
+{
+	const struct sweep_range *range = &s->range[s->at];
+	const struct node *first = n->term == TERM_AND ? s->eval->first[n->leaf] : NULL;
+	int r = 0;
+
+	if (front_suits(n)) {
+		r = front_start(&s->front[s->n_front], s->eval, n, range->lo, range->hi);
+		s->eval->leaf[n->leaf].front = ++s->n_front;
+		return r;
+	}
+	if (n->term == TERM_AND)
+		return start_fronts(s, first ? first : n->order[0]);
+	for (uint32_t i = 0; i < n->n_child && r == 0; i++)
+		r = start_fronts(s, n->child[i]);
+	return r;
+}
+
+/* May an entry of [lo, lo + n) match? */
+static bool
+may_match(const struct sweep *s, const struct node *n, uint32_t lo, uint32_t len)
+{
+	const struct eval_leaf *leaf = &s->eval->leaf[n->leaf];
+	bool any = false;
+
+	switch (n->term) {
+	case TERM_NONE:
+		return false;
+	case TERM_AND:
+		for (uint32_t i = 0; i < n->n_child; i++) {
+			if (!may_match(s, n->child[i], lo, len))
+				return false;
+		}
+		return true;
+	case TERM_OR:
+		for (uint32_t i = 0; i < n->n_child && !any; i++)
+			any = may_match(s, n->child[i], lo, len);
+		return any;
+	case TERM_EXT:
+		return leaf_may(leaf, lo, len);
+	case TERM_TEXT:
+		if (leaf->front > 0)
+			return front_touches(&s->front[leaf->front - 1], lo, len) ||
+			       leaf_may(leaf, lo, len);
+		/* Of other words in paths nothing is known: a directory above may hold them. */
+		return n->text.way == WAY_NAME || n->text.way == WAY_PARTED
+		               ? leaf_may(leaf, lo, len)
+		               : true;
+	default:
+		return true;
+	}
+}
+
+/* Entries of the chunk at an offset of the window. */
+static struct eval_at
+chunk_at(struct sweep *s, uint32_t offset, unsigned worker)
+{
+	const struct sweep_range *range = &s->range[s->at];
+	uint32_t lo = (s->w.first + offset) * EVAL_CHUNK;
+	uint32_t hi = MIN(range->hi, lo + EVAL_CHUNK);
+	struct eval_at at = {.e = s->eval, .worker = &s->eval->worker[worker]};
+
+	if (hi < lo) /* the last chunk of 2^32 entries */
+		hi = range->hi;
+	at.lo = MAX(lo, range->lo);
+	at.n = hi - at.lo;
+	return at;
+}
+
+/* Is there something in the chunk that must be looked for? What only marks say needs no scan. */
+static bool
+must_look(struct sweep *s, uint32_t offset)
+{
+	struct eval_at at = chunk_at(s, offset, 0);
+	bool any = may_match(s, s->eval->query->root, at.lo, at.n);
+
+	for (uint32_t i = 0; i < s->n_front && !any; i++)
+		any = front_may_hit(&s->front[i], at.lo, at.n);
+	return any;
+}
+
+static int
+reserve_bits(struct bits **bits, size_t *cap, size_t n)
+{
+	struct bits *grown;
+
+	if (n <= *cap)
+		return 0;
+	n = MAX(n, *cap * 2);
+	grown = realloc(*bits, n * sizeof(*grown));
+	if (!grown)
+		return -ENOMEM;
+	*bits = grown;
+	*cap = n;
+	return 0;
+}
+
+/* Gives the chunk a slot; what the fronts say of it is nothing so far. */
+static int
+list_chunk(struct sweep *s, uint32_t offset)
+{
+	struct window *w = &s->w;
+	uint32_t slot = w->n_listed;
+	int r = reserve_bits(&w->ready, &w->ready_cap, (size_t)(slot + 1) * s->n_front);
+
+	if (r == 0 && !s->sole)
+		r = reserve_bits(&w->answer, &w->answer_cap, slot + 1);
+	if (r < 0)
+		return r;
+	if (s->n_front > 0)
+		memset(&w->ready[(size_t)slot * s->n_front], 0, s->n_front * sizeof(*w->ready));
+	w->offset_of[slot] = offset;
+	w->slot_of[offset] = slot + 1;
+	w->n_listed++;
+	return 0;
+}
+
+/* The next window, with so many chunks in it that must be looked at. */
+static int
+list_window(struct sweep *s)
+{
+	const struct sweep_range *range = &s->range[s->at];
+	struct window *w = &s->w;
+	uint32_t max = MAX(1u, MIN(SWEEP_MAX_CHUNKS, MAX_BITS / (s->n_front + 1)));
+	int r = 0;
+
+	w->first = s->next / EVAL_CHUNK;
+	w->n = w->n_listed = w->at = w->pos = 0;
+	max = MIN(max, (range->hi - 1) / EVAL_CHUNK - w->first + 1);
+	for (; w->n < max && w->n_listed < s->window_chunks && r == 0; w->n++) {
+		w->slot_of[w->n] = 0;
+		if (must_look(s, w->n))
+			r = list_chunk(s, w->n);
+	}
+	s->window_chunks = MIN(s->window_chunks * 2, SWEEP_MAX_CHUNKS);
+	s->next = range->hi;
+	if (w->first + w->n <= (range->hi - 1) / EVAL_CHUNK)
+		s->next = (w->first + w->n) * EVAL_CHUNK;
+	return r;
+}
+
+/* Items: each front of each slot. */
+static int
+scan_fronts(size_t lo, size_t hi, unsigned worker, void *ctx)
 {
 	struct sweep *s = ctx;
 
-	for (size_t i = lo; i < hi; i++) {
-		uint32_t first = (uint32_t)i * EVAL_CHUNK;
+	for (; lo < hi; lo++) {
+		const struct front *f = &s->front[lo % s->n_front];
+		struct eval_at at = chunk_at(s, s->w.offset_of[lo / s->n_front], worker);
 		int r = query_poll(s->opts);
 
+		if (r == 0 && front_may_hit(f, at.lo, at.n))
+			r = front_scan(f, &at, &s->w.ready[lo]);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* Does a mark reach into the chunk? */
+static bool
+is_touched(struct sweep *s, uint32_t offset)
+{
+	struct eval_at at = chunk_at(s, offset, 0);
+	bool any = false;
+
+	for (uint32_t i = 0; i < s->n_front && !any; i++)
+		any = front_touches(&s->front[i], at.lo, at.n);
+	return any;
+}
+
+static int
+absorb_fronts(struct sweep *s)
+{
+	struct window *w = &s->w;
+	int r = 0;
+
+	for (uint32_t offset = 0; offset < w->n && r == 0; offset++) {
+		struct eval_at at = chunk_at(s, offset, 0);
+
+		if (w->slot_of[offset] == 0 && is_touched(s, offset))
+			r = list_chunk(s, offset);
+		if (w->slot_of[offset] == 0)
+			continue;
+		for (uint32_t i = 0; i < s->n_front && r == 0; i++)
+			r = front_absorb(&s->front[i], &at,
+				&w->ready[(w->slot_of[offset] - 1) * s->n_front + i]);
+	}
+	return r;
+}
+
+static int
+ask_slots(size_t lo, size_t hi, unsigned worker, void *ctx)
+{
+	struct sweep *s = ctx;
+
+	for (; lo < hi; lo++) {
+		struct eval_at at = chunk_at(s, s->w.offset_of[lo], worker);
+		int r = query_poll(s->opts);
+
+		at.ready = s->n_front > 0 ? &s->w.ready[lo * s->n_front] : NULL;
 		if (r == 0)
-			r = eval_chunk(s->eval, worker, s->lo + first,
-				MIN(EVAL_CHUNK, s->n - first), &s->window[i]);
+			r = eval_ahead(s->eval, &at, &s->w.answer[lo]);
 		if (r < 0)
 			return r;
 	}
@@ -120,16 +344,29 @@ chunks(size_t lo, size_t hi, unsigned worker, void *ctx)
 static int
 fill_window(struct sweep *s)
 {
-	const struct sweep_range *range = &s->range[s->at];
-	size_t n_chunks;
+	int r = list_window(s);
 
-	s->lo = s->next;
-	s->n = MIN(range->hi - s->lo, s->window_chunks * EVAL_CHUNK);
-	s->pos = 0;
-	s->next = s->lo + s->n;
-	s->window_chunks = MIN(s->window_chunks * 2, SWEEP_MAX_CHUNKS);
-	n_chunks = (s->n + EVAL_CHUNK - 1) / EVAL_CHUNK;
-	return par_for(s->opts->compute, TASK_QUERY, n_chunks, 1, chunks, s, s->opts->stop);
+	if (r == 0 && s->n_front > 0)
+		r = par_for(s->opts->compute, TASK_QUERY, (size_t)s->w.n_listed * s->n_front, 1,
+			scan_fronts, s, s->opts->stop);
+	if (r == 0 && s->n_front > 0)
+		r = absorb_fronts(s);
+	if (r == 0 && !s->sole)
+		r = par_for(s->opts->compute, TASK_QUERY, s->w.n_listed, 1, ask_slots, s,
+			s->opts->stop);
+	if (r < 0) /* nothing of it is given */
+		s->w.n = 0;
+	return r;
+}
+
+static const struct bits *
+answer_at(const struct sweep *s, uint32_t offset)
+{
+	uint32_t slot = s->w.slot_of[offset];
+
+	if (slot == 0)
+		return NULL;
+	return s->sole ? &s->w.ready[slot - 1] : &s->w.answer[slot - 1];
 }
 
 /* 1 the current range is bound and has entries left, 0 there is none any more, or an error. */
@@ -146,6 +383,10 @@ bind_range(struct sweep *s)
 				return r;
 			s->next = range->lo;
 			s->bound = true;
+			s->n_front = s->w.n = 0;
+			r = start_fronts(s, s->eval->query->root);
+			if (r < 0)
+				return r;
 		}
 		if (s->next < range->hi)
 			return 1;
@@ -158,21 +399,19 @@ bind_range(struct sweep *s)
 	return 0;
 }
 
-/* The first set bit of the window at or after pos; false: none. */
+/* The next set bit of the window is at w.pos of the chunk at offset w.at; false: none. */
 static bool
 window_next(struct sweep *s)
 {
-	const uint64_t *word = s->window[0].word;
+	struct window *w = &s->w;
 
-	while (s->pos < s->n) {
-		/* Chunks follow each other in memory, and each is full but the last. */
-		uint64_t left = word[s->pos / 64] >> (s->pos % 64);
+	for (; w->at < w->n; w->at++, w->pos = 0) {
+		const struct bits *answer = answer_at(s, w->at);
 
-		if (left) {
-			s->pos += (uint32_t)__builtin_ctzll(left);
+		if (answer)
+			w->pos = bits_next(answer, w->pos);
+		if (answer && w->pos < EVAL_CHUNK)
 			return true;
-		}
-		s->pos = (s->pos / 64 + 1) * 64;
 	}
 	return false;
 }
@@ -191,75 +430,46 @@ sweep_next(struct sweep *s, uint32_t *ret_root, uint32_t *ret_entry)
 			return r;
 	}
 	*ret_root = s->range[s->at].root;
-	*ret_entry = s->lo + s->pos++;
+	*ret_entry = chunk_at(s, s->w.at, 0).lo + s->w.pos++;
 	return 1;
 }
 
-static void
-count_init(void *acc, void *ctx)
+/* Those of the window that have not been given. */
+static uint64_t
+count_window(struct sweep *s)
 {
-	(void)ctx;
-	*(uint64_t *)acc = 0;
-}
+	struct window *w = &s->w;
+	uint64_t n = 0;
 
-/* Chunks of the current range, the first one at `next`. */
-static int
-count_fold(void *acc, size_t lo, size_t hi, unsigned worker, void *ctx)
-{
-	struct sweep *s = ctx;
-	uint32_t end = s->range[s->at].hi;
-	struct bits bits = {0};
+	for (; w->at < w->n; w->at++, w->pos = 0) {
+		const struct bits *answer = answer_at(s, w->at);
+		struct bits given = {0};
 
-	for (; lo < hi; lo++) {
-		uint32_t first = s->next + (uint32_t)lo * EVAL_CHUNK;
-		uint32_t n = MIN(EVAL_CHUNK, end - first);
-		int r = query_poll(s->opts);
-
-		if (r == 0)
-			r = eval_chunk(s->eval, worker, first, n, &bits);
-		if (r < 0)
-			return r;
-		for (uint32_t i = 0; i < n; i += 64)
-			*(uint64_t *)acc += (uint64_t)__builtin_popcountll(bits.word[i / 64]);
+		if (!answer)
+			continue;
+		n += bits_count(answer);
+		if (w->pos == 0)
+			continue;
+		bits_set_range(&given, 0, w->pos);
+		for (size_t i = 0; i < ARRAY_LEN(given.word); i++)
+			given.word[i] &= answer->word[i];
+		n -= bits_count(&given);
 	}
-	return 0;
-}
-
-static int
-count_merge(void *acc, void *later, void *ctx)
-{
-	(void)ctx;
-	*(uint64_t *)acc += *(uint64_t *)later;
-	return 0;
-}
-
-static int
-count_range(struct sweep *s, uint64_t *ret)
-{
-	static const struct par_reduction op = {
-		sizeof(uint64_t), count_init, count_fold, count_merge, NULL, 0};
-	uint32_t end = s->range[s->at].hi;
-	size_t n_chunks = (end - s->next - 1) / EVAL_CHUNK + 1;
-	int r = par_reduce(s->opts->compute, TASK_QUERY, n_chunks, 1, &op, s, s->opts->stop, ret);
-
-	s->next = end;
-	return r;
+	return n;
 }
 
 int
 sweep_count_rest(struct sweep *s, uint64_t *ret)
 {
-	const uint64_t *word = s->window[0].word;
-	uint64_t n = 0, n_range;
+	uint64_t n = count_window(s);
 	int r;
 
-	for (; s->pos < s->n; s->pos = (s->pos / 64 + 1) * 64)
-		n += (uint64_t)__builtin_popcountll(word[s->pos / 64] >> (s->pos % 64));
 	while ((r = bind_range(s)) == 1) {
-		r = count_range(s, &n_range);
+		s->window_chunks = SWEEP_MAX_CHUNKS;
+		r = fill_window(s);
 		if (r < 0)
 			return r;
-		n += n_range;
+		n += count_window(s);
 	}
 	*ret = n;
 	return r;

@@ -1,10 +1,17 @@
 /**
  * sweep: the entries of a snapshot that a question may match, in order, a window at a time.
  *
- * A window is a few chunks of eval.h evaluated together, in parallel on the compute pool when that
- * pays. The first one is small, so that the first answers come at once; each is twice the one
- * before, up to SWEEP_MAX_CHUNKS. `in:` and `root:` that hold for the whole question cut the ranges
- * of entries that are looked at.
+ * Chunks are those of the tree, so that what its grams leave out is left out whole. A window is a
+ * run of them, evaluated together, in parallel on the compute pool when that pays:
+ *
+ *   1. chunks that the words' grams and marks leave are listed
+ *   2. the fronts (front.h) scan their names, in parallel
+ *   3. the fronts absorb what was found, in order, which may list more chunks
+ *   4. the question is asked of each listed chunk, in parallel; when it is one front, that is it
+ *
+ * The first window has one chunk to look at, so that the first answers come at once; each has twice
+ * as many as the one before. `in:` and `root:` that hold for the whole question cut the ranges of
+ * entries that are looked at.
  *
  * Ownership: borrows everything given; sweep_open()/sweep_close().
  * Threads:   one at a time.
@@ -14,7 +21,7 @@
 
 #include "query/eval.h"
 
-#define SWEEP_MAX_CHUNKS 64u
+#define SWEEP_MAX_CHUNKS 256u /* of a window */
 
 struct sweep;
 

@@ -17,227 +17,6 @@ node_create(struct query *q, enum term term, uint32_t pos)
 	return n;
 }
 
-static bool
-folds(const struct term_env *e, struct span text)
-{
-	switch (e->cas) {
-	case QUERY_CASE_EXACT:
-		return false;
-	case QUERY_CASE_FOLD:
-		return true;
-	case QUERY_CASE_SMART:
-		break;
-	}
-	return !fold_has_upper(text);
-}
-
-/* A copy in the arena, folded when asked. data NULL: out of memory. */
-static struct span
-keep_text(struct term_env *e, struct span text, bool fold)
-{
-	AUTO(strbuf_fini) struct strbuf folded = {0};
-
-	if (fold) {
-		if (fold_append(&folded, text) < 0)
-			return (struct span){0};
-		text = strbuf_view(&folded);
-	}
-	return (struct span){arena_copy(&e->query->arena, text.data, text.len), text.len};
-}
-
-static int
-build_word(struct node *n, struct span text)
-{
-	n->text.form = TEXT_WORD;
-	n->text.slash = memchr(text.data, '/', text.len) != NULL;
-	n->cost = n->text.on_name ? 20 : n->text.slash ? 200 : 30;
-	n->text.has_needle = true;
-	return needle_init(&n->text.needle, text, n->text.fold);
-}
-
-/* The longest run of ordinary characters in a glob: every name that matches holds it. */
-static struct span
-glob_literal(struct span g, char *buf)
-{
-	size_t best_at = 0, best = 0, at = 0, n = 0;
-
-	for (size_t i = 0; i < g.len; i++) {
-		size_t close = i + 1;
-
-		if (g.data[i] != '*' && g.data[i] != '?' && g.data[i] != '[') {
-			if (g.data[i] == '\\' && i + 1 < g.len)
-				i++;
-			buf[at + n++] = g.data[i];
-		} else {
-			at += n;
-			n = 0;
-		}
-		if (n > best) {
-			best = n;
-			best_at = at;
-		}
-		if (g.data[i] != '[' || n > 0)
-			continue;
-		/* Over the set; ']' may come first in it. */
-		if (close < g.len && (g.data[close] == '!' || g.data[close] == '^'))
-			close++;
-		for (close++; close < g.len && g.data[close] != ']'; close++) {
-			if (g.data[close] == '\\')
-				close++;
-		}
-		i = close;
-	}
-	return (struct span){buf + best_at, best};
-}
-
-static int
-glob_needle(struct term_env *e, struct node *n, struct span pattern)
-{
-	char *buf = arena_alloc(&e->query->arena, pattern.len + 1);
-	struct span literal;
-	int r;
-
-	if (!buf)
-		return -ENOMEM;
-	literal = glob_literal(pattern, buf);
-	if (literal.len == 0)
-		return 0;
-	r = needle_init(&n->text.needle, literal, n->text.fold);
-	n->text.has_needle = r == 0;
-	return r;
-}
-
-/* Is it one star and then only characters that mean themselves? */
-static bool
-is_tail(struct span pattern)
-{
-	if (pattern.len < 2 || pattern.data[0] != '*')
-		return false;
-	for (size_t i = 1; i < pattern.len; i++) {
-		if (strchr("*?[\\", pattern.data[i]))
-			return false;
-	}
-	return true;
-}
-
-static int
-build_glob(struct term_env *e, struct node *n, const struct token *t)
-{
-	AUTO(strbuf_fini) struct strbuf anchored = {0};
-	struct span pattern = t->text;
-	size_t bad = 0;
-	int r = glob_init(&n->text.glob, t->text, 0, &bad);
-
-	if (r < 0) {
-		(void)query_fail(e->err, t->text_pos + (uint32_t)bad, "'%c' without its end",
-			t->text.data[bad]);
-		(void)err_hint(e->err, "close the set with ], or write \\[ for the character");
-		return -EINVAL;
-	}
-	n->text.form = TEXT_GLOB;
-	n->text.slash = memchr(pattern.data, '/', pattern.len) != NULL;
-	if (!n->text.slash)
-		n->text.on_name = true;
-	/* With a slash it is held against the path: from the root, or from any component on. */
-	if (n->text.slash && pattern.data[0] == '/') {
-		pattern = (struct span){pattern.data + 1, pattern.len - 1};
-	} else if (n->text.slash) {
-		if (strbuf_puts(&anchored, "**/") < 0 || strbuf_span(&anchored, pattern) < 0)
-			return -ENOMEM;
-		pattern = strbuf_view(&anchored);
-	}
-	pattern = keep_text(e, pattern, n->text.fold);
-	if (!pattern.data)
-		return -ENOMEM;
-	r = glob_init(&n->text.glob, pattern, n->text.fold ? GLOB_FOLD : 0, &bad);
-	if (r < 0)
-		return r;
-	n->cost = n->text.on_name ? 25 : 300;
-	if (!n->text.on_name)
-		return 0;
-	if (is_tail(pattern))
-		n->text.tail = (struct span){pattern.data + 1, pattern.len - 1};
-	return glob_needle(e, n, pattern);
-}
-
-/* A pattern of text/pattern.h; its errors count columns within the pattern. */
-static int
-build_pattern(struct term_env *e, struct node *n, const struct token *t, struct span text,
-	enum pattern_flags flags)
-{
-	struct err inner = {0};
-	int r;
-
-	r = pattern_create(text, flags, &n->text.pattern, &inner);
-	if (r == -ENOMEM)
-		return r;
-	if (r < 0) {
-		(void)query_fail(
-			e->err, t->text_pos + (inner.pos ? inner.pos - 1 : 0), "%s", inner.what);
-		(void)err_hint(e->err, "%s",
-			inner.hint[0] ? inner.hint : "quote the text to search for it as it is");
-		return -EINVAL;
-	}
-	return 0;
-}
-
-static int
-build_regex(struct term_env *e, struct node *n, const struct token *t, enum pattern_flags flags)
-{
-	n->text.form = TEXT_REGEX;
-	n->text.fold = e->cas != QUERY_CASE_EXACT;
-	if (e->cas != QUERY_CASE_EXACT)
-		flags |= e->cas == QUERY_CASE_FOLD ? PATTERN_FOLD : PATTERN_SMART;
-	n->cost = n->text.on_name ? 150 : 400;
-	return build_pattern(e, n, t, t->text, PATTERN_REGEX | flags);
-}
-
-static int
-build_text(struct term_env *e, const struct token *t, struct node *n)
-{
-	struct span text = t->text;
-
-	n->text.on_name = t->key == KEY_NAME;
-	n->text.source = text;
-	n->text.fold = folds(e, text);
-	if (t->form != FORM_REGEX && n->text.on_name && memchr(text.data, '/', text.len)) {
-		(void)query_fail(e->err, t->text_pos, "a name holds no slash");
-		(void)err_hint(e->err, "write path: instead of name:");
-		return -EINVAL;
-	}
-	if (t->form == FORM_REGEX)
-		return build_regex(e, n, t, PATTERN_PATH);
-	if (t->form == FORM_PLAIN && glob_is(text))
-		return build_glob(e, n, t);
-	if (t->form == FORM_PLAIN) {
-		text = lex_unescape(text, &e->query->arena);
-		if (!text.data)
-			return -ENOMEM;
-		n->text.source = text;
-	}
-	return build_word(n, text);
-}
-
-static int
-build_content(struct term_env *e, const struct token *t, struct node *n)
-{
-	struct span text = t->text;
-
-	n->content = true;
-	n->cost = 10000;
-	n->text.source = text;
-	if (t->form == FORM_REGEX)
-		return build_regex(e, n, t, 0);
-	if (t->form == FORM_PLAIN)
-		text = lex_unescape(text, &e->query->arena);
-	if (!text.data)
-		return -ENOMEM;
-	n->text.form = TEXT_WORD;
-	n->text.source = text;
-	n->text.fold = folds(e, text);
-	return build_pattern(e, n, t, text, n->text.fold ? PATTERN_FOLD : 0);
-}
-
 /* The next item of a comma separated list, from *at on. */
 static bool
 next_item(struct span list, size_t *at, struct span *ret)
@@ -293,7 +72,7 @@ build_list(struct term_env *e, const struct token *t, struct node *n)
 		n->list.item[n->list.n++] = item;
 	}
 	n->cost = n->term == TERM_EXT ? 15 : 100;
-	return 0;
+	return n->term == TERM_EXT ? term_build_ext(e, n) : 0;
 }
 
 static int
@@ -400,9 +179,9 @@ build_leaf(struct term_env *e, const struct token *t, struct node *n)
 	case KEY_NONE:
 	case KEY_NAME:
 	case KEY_PATH:
-		return build_text(e, t, n);
+		return term_build_text(e, t, n);
 	case KEY_CONTENT:
-		return build_content(e, t, n);
+		return term_build_content(e, t, n);
 	case KEY_EXT:
 	case KEY_LANG:
 		return build_list(e, t, n);

@@ -21,6 +21,14 @@ struct node *node_create(struct query *q, enum term term, uint32_t pos);
 /** The leaf of a TOKEN_TERM (not case:). */
 int term_build(struct term_env *e, const struct token *t, struct node **ret);
 
+/* Texts (term_text.c): leaves whose term and key are set. */
+int term_build_text(struct term_env *e, const struct token *t, struct node *n);
+int term_build_content(struct term_env *e, const struct token *t, struct node *n);
+/** The literals of a TERM_EXT whose list is complete. */
+int term_build_ext(struct term_env *e, struct node *n);
+/** What a leaf of the above owns. */
+void term_fini(struct node *n);
+
 /** One value of a range: the interval that it stands for, and whether it counts backwards (an age:
  *  ">7d" is earlier than "<7d"). */
 struct value {

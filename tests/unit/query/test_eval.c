@@ -34,7 +34,8 @@ word_holds(const struct plant *p, const char *word)
 	if (strstr(word, "\xc3\x89")) /* a capital, too */
 		fold = false;
 	(void)snprintf(path, sizeof(path), "/%s", p->path);
-	return folded_holds(path, word, fold);
+	/* The root's own path is empty. */
+	return p->path[0] && folded_holds(path, word, fold);
 }
 
 static bool
@@ -258,6 +259,19 @@ static const struct atom atoms[] = {
 	{"/a", word_holds, "/a"},
 	{"o/b", word_holds, "o/b"},
 	{"a/Foo", word_holds, "a/Foo"},
+	{"/", word_holds, "/"},
+	{"a//b", word_holds, "a//b"},
+	{"foo/", word_holds, "foo/"},
+	{"/foo.c", word_holds, "/foo.c"},
+	{"\"/ab/\"", word_holds, "/ab/"},
+	{"b/a/fo", word_holds, "b/a/fo"},
+	{"o/ab/k", word_holds, "o/ab/k"},
+	{"/k/x", word_holds, "/k/x"},
+	{"\"t\xc3\xa9/\"", word_holds, "t\xc3\xa9/"},
+	{"a/\xc3\xa9t", word_holds, "a/\xc3\xa9t"},
+	{"T\xc3\x89/f", word_holds, "T\xc3\x89/f"},
+	{"bad\xff.c", word_holds, "bad\xff.c"},
+	{"a/bad\xff", word_holds, "a/bad\xff"},
 	{"name:foo", name_holds, "foo"},
 	{"name:B", name_holds, "B"},
 	{"name:.", name_holds, "."},
@@ -267,15 +281,31 @@ static const struct atom atoms[] = {
 	{"a*", glob_name, "a*"},
 	{"*o*", glob_name, "*o*"},
 	{"[ab]", glob_name, "[ab]"},
+	{"f*c", glob_name, "f*c"},
+	{"*a*b*", glob_name, "*a*b*"},
+	{"*.*.?", glob_name, "*.*.?"},
+	{"foo*", glob_name, "foo*"},
+	{"*[.]c", glob_name, "*[.]c"},
+	{"\\*?", glob_name, "\\*?"},
+	{"x.t*gz", glob_name, "x.t*gz"},
 	{"name:?", one_character, ""},
 	{"a/*.c", glob_path, "a/*.c"},
 	{"*/b", glob_path, "*/b"},
 	{"/a/*", glob_top, "a/*"},
+	{"a/*/*.c", glob_path, "a/*/*.c"},
+	{"foo/f*", glob_path, "foo/f*"},
+	{"[ab]/[fo]*", glob_path, "[ab]/[fo]*"},
+	{"/*/b*/*", glob_top, "*/b*/*"},
 	{"/^a.*c$/", regex_path, "^a[^\xff]*c$"},
 	{"path:/o[/]b/", regex_path, "o/b"},
 	{"/b$/", regex_path, "b$"},
 	{"name:/^.{3}$/", regex_name, "^(\xc3.t\xc3.|[^\xc3\xe2].[^\xc3\xe2])$"},
 	{"name:/oo|^a/", regex_name, "oo|^a"},
+	{"name:/fo+\\./", regex_name, "fo+\\."},
+	{"/foo.*a/", regex_path, "foo[^\xff]*a"},
+	{"/(ab|o)b?\\/a.*[.]c$/", regex_path, "(ab|o)b?/a[^\xff]*[.]c$"},
+	{"/b\\/foo/", regex_path, "b/foo"},
+	{"/[fg]oo(\\/|[.])/", regex_path, "[fg]oo(/|[.])"},
 	{"ext:c", has_ext, "c"},
 	{"ext:tar.gz", has_ext, "tar.gz"},
 	{"type:f", is_kind, "f"},
@@ -418,6 +448,39 @@ TEST(eval, random_questions_on_random_trees_match_the_naive_answer)
 		forest_fell(&f);
 	}
 	strbuf_fini(&text);
+}
+
+/* The marks of a directory reach over many chunks, and windows begin anywhere among them. */
+TEST(eval, words_reach_over_many_chunks)
+{
+	unsigned long n = test_scale(500);
+
+	for (unsigned long i = 0; i < n; i++) {
+		struct cursor_opts opts = {.deadline = USEC_NEVER};
+		struct strbuf text = {0};
+		struct forest f;
+
+		forest_grow(&f, 1000 + i, 9500);
+		if (i % 2)
+			CHECK_INT(pool_create("t", 3, &opts.compute), 0);
+		for (size_t k = 0; k < ARRAY_LEN(atoms); k++) {
+			struct part part = {.op = 'x', .atom = &atoms[k]};
+
+			if (i == 0 || roll(3) == 0)
+				compare(&f, atoms[k].text, &part, opts.compute);
+		}
+		for (unsigned k = 0; k < 30; k++) {
+			struct part *part;
+
+			n_parts = 0;
+			strbuf_reset(&text);
+			part = make_part(1 + roll(3), &text);
+			compare(&f, text.data, part, opts.compute);
+		}
+		strbuf_fini(&text);
+		pool_destroy(opts.compute);
+		forest_fell(&f);
+	}
 }
 
 /* More entries than one window of the sweep, and enough for several threads. */

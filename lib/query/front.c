@@ -1,0 +1,237 @@
+#include "query/front.h"
+
+#include <errno.h>
+
+#include "query/leaf_text.h"
+
+bool
+front_suits(const struct node *n)
+{
+	return n->term == TERM_TEXT &&
+	       (n->text.way == WAY_WORD || n->text.way == WAY_PATH || n->text.way == WAY_SLASHED);
+}
+
+static bool
+is_slashed(const struct front *f)
+{
+	return f->leaf->text.way == WAY_SLASHED;
+}
+
+/* What the directories above the first entry say. */
+static int
+look_above(struct front *f, uint32_t lo, uint32_t hi)
+{
+	const struct tree_cols *c = f->eval->cols;
+	const struct eval_at at = {.e = f->eval, .worker = &f->eval->worker[0], .lo = lo, .n = 1};
+	uint32_t dir = tree_parent(c, lo); /* 0 for the root itself */
+	int r;
+
+	if (!is_slashed(f))
+		r = directory_holds(&at, f->leaf, dir);
+	else
+		r = word_in_directory(&at, f->leaf, dir);
+	if (r == 1)
+		f->below.cover = hi;
+	if (r == 2)
+		r = marks_add(&f->kids, c->dir_first[dir], c->dir_first[dir + 1]);
+	return MIN(r, 0);
+}
+
+int
+front_start(struct front *f, struct eval *e, const struct node *leaf, uint32_t lo, uint32_t hi)
+{
+	f->eval = e;
+	f->leaf = leaf;
+	f->any_kid = leaf->text.way == WAY_SLASHED && !leaf->text.has_head;
+	marks_reset(&f->below);
+	marks_reset(&f->kids);
+	return look_above(f, lo, hi);
+}
+
+void
+front_fini(struct front *f)
+{
+	marks_fini(&f->below);
+	marks_fini(&f->kids);
+}
+
+bool
+front_may_hit(const struct front *f, uint32_t lo, uint32_t n)
+{
+	if (f->below.cover >= lo + n)
+		return false; /* nothing is left to find out */
+	return leaf_may(&f->eval->leaf[f->leaf->leaf], lo, n);
+}
+
+bool
+front_touches(const struct front *f, uint32_t lo, uint32_t n)
+{
+	return marks_touch(&f->below, lo, lo + n) || marks_touch(&f->kids, lo, lo + n);
+}
+
+static bool
+any_wide(const struct front *f)
+{
+	return f->leaf->text.head.ask_wide || f->leaf->text.tail.ask_wide;
+}
+
+/* Directories that may end in the head; of "/x" names that begin with x. */
+static void
+scan_slashed(const struct front *f, const struct eval_at *at, struct bits *out)
+{
+	const struct text_term *t = &f->leaf->text;
+
+	if (t->has_head)
+		literal_bits(at, &t->head, out);
+	else if (t->has_tail)
+		literal_bits(at, &t->tail, out);
+	else
+		bits_set_range(out, 0, at->n);
+	if (any_wide(f))
+		wide_bits(at, out);
+}
+
+int
+front_scan(const struct front *f, const struct eval_at *at, struct bits *out)
+{
+	struct bits all = {0};
+
+	if (is_slashed(f)) {
+		scan_slashed(f, at, out);
+		return 0;
+	}
+	bits_set_range(&all, 0, at->n);
+	return name_bits(at, f->leaf, &all, out);
+}
+
+/* The first entered directory among the entries [lo, end) of the block of `dir`. */
+static uint32_t
+first_child_dir(const struct tree_cols *c, uint32_t dir, uint32_t lo, uint32_t end)
+{
+	if (c->dir_first[dir] >= lo)
+		return dir + 1 < c->dir_end[dir] ? dir + 1 : TREE_NO_DIR;
+	for (; lo < MIN(end, c->dir_first[dir + 1]); lo++) {
+		if (tree_dir(c, lo) != TREE_NO_DIR)
+			return tree_dir(c, lo);
+	}
+	return TREE_NO_DIR;
+}
+
+typedef int (*dir_fn)(struct front *f, const struct eval_at *at, uint32_t dir);
+
+/* Many hits: fewer directories. */
+static int
+each_dir_of_many(struct front *f, const struct eval_at *at, const struct bits *hits, dir_fn fn)
+{
+	const struct tree_cols *c = f->eval->cols;
+	uint32_t end = at->lo + at->n;
+
+	for (uint32_t p = tree_parent(c, at->lo); p < c->n_dirs && c->dir_first[p] < end; p++) {
+		uint32_t d = first_child_dir(c, p, at->lo, end);
+
+		/* Past d even when a disk error made zeros of dir_end. */
+		for (; d < c->dir_end[p] && c->dir_entry[d] < end; d = MAX(d + 1, c->dir_end[d])) {
+			uint32_t e = c->dir_entry[d];
+			int r = e >= at->lo && bits_get(hits, e - at->lo) ? fn(f, at, d) : 0;
+
+			if (r < 0)
+				return r;
+		}
+	}
+	return 0;
+}
+
+static int
+each_dir(struct front *f, const struct eval_at *at, const struct bits *hits, dir_fn fn)
+{
+	const struct tree_cols *c = f->eval->cols;
+
+	if (bits_count(hits) > TEXT_FEW)
+		return each_dir_of_many(f, at, hits, fn);
+	for (uint32_t i = bits_next(hits, 0); i < EVAL_CHUNK; i = bits_next(hits, i + 1)) {
+		uint32_t d = tree_dir(c, at->lo + i);
+		int r = d != TREE_NO_DIR && d > 0 ? fn(f, at, d) : 0;
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int
+mark_below(struct front *f, const struct eval_at *at, uint32_t dir)
+{
+	uint32_t lo, hi;
+
+	(void)at;
+	tree_subtree(f->eval->cols, dir, &lo, &hi);
+	return marks_add(&f->below, lo, hi);
+}
+
+static int
+mark_kids(struct front *f, const struct eval_at *at, uint32_t dir)
+{
+	const struct tree_cols *c = f->eval->cols;
+	int r = word_in_directory(at, f->leaf, dir);
+
+	if (r == 1)
+		return mark_below(f, at, dir);
+	return r == 2 ? marks_add(&f->kids, c->dir_first[dir], c->dir_first[dir + 1]) : r;
+}
+
+/* Of the children that may match, those whose names begin with the tail. */
+static int
+keep_tails(const struct front *f, const struct eval_at *at, struct bits *bits)
+{
+	const struct literal *tail = &f->leaf->text.tail;
+	struct bits scanned, wide = {0};
+
+	if (!f->any_kid) {
+		literal_bits(at, tail, &scanned);
+		if (tail->ask_wide)
+			wide_bits(at, &wide);
+		for (size_t k = 0; k < ARRAY_LEN(bits->word); k++)
+			bits->word[k] &= scanned.word[k] | wide.word[k];
+	} else if (tail->ask_wide) {
+		wide_bits(at, &wide);
+	}
+	for (uint32_t i = bits_next(&wide, 0); i < EVAL_CHUNK; i = bits_next(&wide, i + 1)) {
+		if (needle_find(&tail->needle, tree_name(at->e->cols, at->lo + i), 0, NULL) != 0)
+			bits->word[i / 64] &= ~(1ull << (i % 64));
+	}
+	return 0;
+}
+
+/* Hits on the head become the entries that match by themselves. */
+static int
+absorb_head(struct front *f, const struct eval_at *at, struct bits *bits)
+{
+	int r = f->any_kid ? 0 : each_dir(f, at, bits, mark_kids);
+
+	if (r < 0)
+		return r;
+	if (!f->any_kid) {
+		*bits = (struct bits){0};
+		marks_apply(&f->kids, at->lo, at->n, bits);
+	}
+	if (f->leaf->text.has_tail && bits_any(bits))
+		return keep_tails(f, at, bits);
+	return 0;
+}
+
+int
+front_absorb(struct front *f, const struct eval_at *at, struct bits *bits)
+{
+	int r = 0;
+
+	if (f->below.cover < at->lo + at->n) {
+		if (is_slashed(f))
+			r = absorb_head(f, at, bits);
+		if (r == 0)
+			r = each_dir(f, at, bits, mark_below);
+	}
+	marks_apply(&f->below, at->lo, at->n, bits);
+	if (at->lo == 0)
+		bits->word[0] &= ~1ull; /* the root's own name and path are empty */
+	return r;
+}

@@ -1,0 +1,175 @@
+#include "query/leaf_text.h"
+
+#include <errno.h>
+
+#include "index/tree_gram.h"
+#include "text/pattern.h"
+
+_Static_assert(TREE_CHUNK == EVAL_CHUNK, "what the grams leave out is a chunk");
+
+bool
+leaf_may(const struct eval_leaf *leaf, uint32_t lo, uint32_t n)
+{
+	if (!leaf->may)
+		return true;
+	for (uint32_t chunk = lo / TREE_CHUNK; chunk <= (lo + n - 1) / TREE_CHUNK; chunk++) {
+		if (leaf->may[chunk / 64] >> (chunk % 64) & 1)
+			return true;
+	}
+	return false;
+}
+
+void
+literal_bits(const struct eval_at *at, const struct literal *l, struct bits *out)
+{
+	const struct tree_cols *c = at->e->cols;
+	uint64_t start = tree_name_at(c, at->lo), end = tree_name_at(c, at->lo + at->n);
+	uint32_t n_words = (at->n + 63) / 64;
+
+	members_find(&l->scan, (struct span){c->names + start, end > start ? end - start : 0},
+		at->n, out->word);
+	memset(out->word + n_words, 0, sizeof(*out) - n_words * sizeof(uint64_t));
+}
+
+static bool
+is_ascii(struct span s)
+{
+	for (size_t i = 0; i < s.len; i++) {
+		if (s.data[i] & 0x80)
+			return false;
+	}
+	return true;
+}
+
+/* The pattern of a folded glob is folded; an ASCII text is folded by the matcher. */
+int
+glob_passes(const struct eval_at *at, const struct glob *glob, struct span text)
+{
+	struct strbuf *folded = &at->worker->folded;
+
+	if (!(glob->flags & GLOB_FOLD) || is_ascii(text))
+		return glob_match(glob, text);
+	strbuf_reset(folded);
+	if (fold_append(folded, text) < 0)
+		return -ENOMEM;
+	return glob_match(glob, strbuf_view(folded));
+}
+
+int
+name_passes(const struct eval_at *at, const struct node *n, struct span name)
+{
+	const struct literal *l = &n->text.name.literal[0];
+	struct matcher *m;
+	struct match match;
+	int r;
+
+	if (n->text.way == WAY_PATH)
+		return needle_find(&l->needle, name, 0, NULL) >= 0 ||
+		       (l->ask_wide && !is_ascii(name));
+	switch (n->text.form) {
+	case TEXT_WORD:
+		return needle_find(&l->needle, name, 0, NULL) >= 0;
+	case TEXT_GLOB:
+		return glob_passes(at, &n->text.name.glob, name);
+	case TEXT_REGEX:
+		break;
+	}
+	r = eval_matcher(at->worker, n, &m);
+	return r < 0 ? r : matcher_find(m, name, 0, &match);
+}
+
+/* Each of `ask` by itself: its bit in out is what its name says. */
+static int
+ask_names(const struct eval_at *at, const struct node *n, const struct bits *ask, struct bits *out)
+{
+	for (uint32_t i = bits_next(ask, 0); i < EVAL_CHUNK; i = bits_next(ask, i + 1)) {
+		int r = name_passes(at, n, tree_name(at->e->cols, at->lo + i));
+
+		if (r < 0)
+			return r;
+		if (r > 0)
+			bits_set(out, i);
+		else
+			out->word[i / 64] &= ~(1ull << (i % 64));
+	}
+	return 0;
+}
+
+/* The first of the sorted wide entries that is not below `entry`. */
+static uint32_t
+wide_from(const struct tree_cols *c, uint32_t entry)
+{
+	uint32_t lo = 0, hi = c->n_wide;
+
+	while (lo < hi) {
+		uint32_t mid = lo + (hi - lo) / 2;
+
+		if (c->wide[mid] < entry)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
+void
+wide_bits(const struct eval_at *at, struct bits *out)
+{
+	const struct tree_cols *c = at->e->cols;
+
+	for (uint32_t i = wide_from(c, at->lo); i < c->n_wide && c->wide[i] < at->lo + at->n; i++)
+		bits_set(out, c->wide[i] - at->lo);
+}
+
+/* Where the scans of all literals meet. */
+static void
+scan_literals(const struct eval_at *at, const struct name_test *t, struct bits *out)
+{
+	struct bits one;
+
+	*out = (struct bits){0};
+	bits_set_range(out, 0, at->n);
+	for (uint32_t i = 0; i < t->n_literals; i++) {
+		literal_bits(at, &t->literal[i], i == 0 ? out : &one);
+		for (size_t k = 0; i > 0 && k < ARRAY_LEN(out->word); k++)
+			out->word[k] &= one.word[k];
+	}
+}
+
+static void
+note_blocks(const struct eval_at *at, const struct node *n, bool read)
+{
+	struct leaf_cost *cost = at->worker->cost;
+	uint32_t n_blocks = (at->n + TREE_BLOCK - 1) / TREE_BLOCK;
+
+	if (cost && read)
+		cost[n->leaf].n_read += n_blocks;
+	else if (cost)
+		cost[n->leaf].n_skipped += n_blocks;
+}
+
+int
+name_bits(const struct eval_at *at, const struct node *n, const struct bits *want, struct bits *out)
+{
+	const struct name_test *t = &n->text.name;
+	struct bits ask = {0};
+	bool may = leaf_may(&at->e->leaf[n->leaf], at->lo, at->n), wide = false;
+
+	note_blocks(at, n, may);
+	*out = (struct bits){0};
+	if (!may)
+		return 0;
+	if (bits_count(want) <= TEXT_FEW)
+		return ask_names(at, n, want, out);
+	scan_literals(at, t, out);
+	for (uint32_t i = 0; i < t->n_literals; i++)
+		wide = wide || t->literal[i].ask_wide;
+	if (wide)
+		wide_bits(at, &ask);
+	for (size_t k = 0; k < ARRAY_LEN(ask.word); k++) {
+		if (!t->decides)
+			ask.word[k] |= out->word[k];
+		ask.word[k] &= want->word[k];
+	}
+	return ask_names(at, n, &ask, out);
+}
