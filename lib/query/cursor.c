@@ -55,6 +55,8 @@ cursor_open(struct query *q, struct snapshot *s, const struct cursor_opts *opts,
 	if (opts->io)
 		n_workers = MAX(n_workers, par_width(opts->io));
 	r = eval_create(q, s, n_workers, &c->eval);
+	if (r == 0 && opts->trace)
+		r = eval_trace(c->eval);
 	if (r == 0)
 		r = sweep_open(c->eval, &c->opts, &c->sweep);
 	if (r < 0) {
@@ -256,4 +258,24 @@ cursor_get_stats(const struct cursor *c, struct cursor_stats *ret)
 		ret->total = c->n_passed + c->stats.n;
 		ret->total_exact = false;
 	}
+}
+
+int
+cursor_get_cost(const struct cursor *c, struct cursor_cost *ret)
+{
+	struct leaf_cost *leaf = calloc(c->query->n_leaf + 1, sizeof(*leaf));
+
+	if (!leaf)
+		return -ENOMEM;
+	*ret = (struct cursor_cost){.leaf = leaf, .sorted = c->sorter != NULL};
+	ret->n_threads = eval_get_cost(c->eval, leaf);
+	if (c->sorter)
+		sorter_get_cost(c->sorter, &ret->sort);
+	return 0;
+}
+
+uint32_t
+cursor_ranges(const struct cursor *c, const struct sweep_range **ret)
+{
+	return sweep_ranges(c->sweep, ret);
 }

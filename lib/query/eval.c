@@ -134,6 +134,23 @@ eval_trace(struct eval *e)
 	return 0;
 }
 
+unsigned
+eval_get_cost(const struct eval *e, struct leaf_cost *ret)
+{
+	unsigned n_busy = 0;
+
+	for (unsigned i = 0; i < e->n_workers; i++) {
+		bool busy = false;
+
+		for (uint32_t k = 0; k < e->query->n_leaf; k++) {
+			leaf_cost_add(&ret[k], &e->worker[i].cost[k]);
+			busy = busy || e->worker[i].cost[k].n_calls > 0;
+		}
+		n_busy += busy;
+	}
+	return n_busy;
+}
+
 int
 eval_matcher(struct eval_worker *w, const struct node *leaf, struct matcher **ret)
 {
@@ -437,12 +454,19 @@ eval_node(const struct eval_at *at, const struct node *n, bool upper, const stru
 }
 
 int
-eval_some(struct eval *e, unsigned worker, uint32_t lo, uint32_t n, const struct bits *want,
-	struct bits *out)
+eval_part(struct eval *e, unsigned worker, const struct node *node, uint32_t lo, uint32_t n,
+	const struct bits *want, struct bits *out)
 {
 	struct eval_at at = {.e = e, .worker = &e->worker[worker], .lo = lo, .n = n};
 
-	return eval_node(&at, e->query->root, true, want, out);
+	return eval_node(&at, node, true, want, out);
+}
+
+int
+eval_some(struct eval *e, unsigned worker, uint32_t lo, uint32_t n, const struct bits *want,
+	struct bits *out)
+{
+	return eval_part(e, worker, e->query->root, lo, n, want, out);
 }
 
 int

@@ -95,6 +95,9 @@ int eval_create(
 void eval_destroy(struct eval *e); /* NULL is legal */
 /** Count what each leaf costs from now on: 0 or -ENOMEM. */
 int eval_trace(struct eval *e);
+/** What the leaves cost, of all workers together (after eval_trace(), while none works), and how
+ *  many workers did anything. */
+unsigned eval_get_cost(const struct eval *e, struct leaf_cost *ret);
 
 /** Look at root number `root` (it has a tree) from now on. */
 int eval_bind(struct eval *e, uint32_t root);
@@ -123,6 +126,9 @@ int eval_ahead(struct eval *e, const struct eval_at *at, struct bits *out);
 /** The same, of the entries in `want` only. */
 int eval_some(struct eval *e, unsigned worker, uint32_t lo, uint32_t n, const struct bits *want,
 	struct bits *out);
+/** The same, of one part of the question, which has no dupe: in it. */
+int eval_part(struct eval *e, unsigned worker, const struct node *node, uint32_t lo, uint32_t n,
+	const struct bits *want, struct bits *out);
 /** One entry against a subtree without content terms: 1, 0 or an error. */
 int eval_entry(struct eval *e, unsigned worker, const struct node *node, uint32_t entry);
 

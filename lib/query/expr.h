@@ -140,6 +140,9 @@ struct query {
 	bool has_dupe;
 };
 
+/** One node as query_print() prints it: 0 or -ENOMEM. */
+int node_print(const struct node *n, struct strbuf *out);
+
 /** The key called `word` (any case, aliases too): 0 or -EINVAL. */
 int key_find(struct span word, enum key *ret);
 const char *key_word(enum key k);

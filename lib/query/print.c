@@ -159,8 +159,14 @@ print_node(struct strbuf *out, const struct node *n)
 }
 
 int
+node_print(const struct node *n, struct strbuf *out)
+{
+	print_node(out, n);
+	return out->failed ? -ENOMEM : 0;
+}
+
+int
 query_print(const struct query *q, struct strbuf *out)
 {
-	print_node(out, q->root);
-	return out->failed ? -ENOMEM : 0;
+	return node_print(q->root, out);
 }

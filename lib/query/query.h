@@ -36,6 +36,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "query/field.h"
+#include "query/trace.h"
 #include "sync/pool.h"
 #include "text/pattern.h"
 
@@ -87,6 +88,7 @@ struct cursor_opts {
 	size_t max_kept_bytes;      /* of the lines of one file, at once; 0: 1 MiB */
 
 	usec_t deadline;   /* monotonic; USEC_NEVER for none */
+	bool trace;        /* count what each step costs, for cursor_get_cost() */
 	struct stop *stop; /* may be NULL */
 	struct pool *compute, *io;
 	struct hash_cache *hashes; /* of files that were compared before; may be NULL */
@@ -132,3 +134,15 @@ struct cursor_stats {
 	} skipped;
 };
 void cursor_get_stats(const struct cursor *c, struct cursor_stats *ret);
+
+struct cursor_cost {
+	struct leaf_cost *leaf; /* by number of the leaf; of malloc, the caller's */
+	unsigned n_threads;     /* that evaluated something */
+	bool sorted;
+	struct sort_cost sort;
+};
+/** With opts.trace, after the end: 0 or -ENOMEM. */
+int cursor_get_cost(const struct cursor *c, struct cursor_cost *ret);
+/** What of the roots is looked at (sweep.h); valid until the cursor is closed. */
+struct sweep_range;
+uint32_t cursor_ranges(const struct cursor *c, const struct sweep_range **ret);

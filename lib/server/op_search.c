@@ -67,7 +67,7 @@ read_fields(struct job *j, struct search *s)
 }
 
 static int
-read_sort(struct job *j, struct search *s)
+read_sort(struct job *j, struct cursor_opts *opts)
 {
 	struct span text = {0};
 	struct err err = {0};
@@ -75,25 +75,35 @@ read_sort(struct job *j, struct search *s)
 
 	if (r < 0 || !text.data)
 		return r;
-	r = query_sort_parse(text, s->opts.sort, &err);
+	r = query_sort_parse(text, opts->sort, &err);
 	if (r < 0)
 		return job_fail(j, CODE_BAD_REQUEST, &err);
-	s->opts.n_sort = (uint32_t)r;
+	opts->n_sort = (uint32_t)r;
 	return 0;
 }
 
 static int
-read_count(struct job *j, struct search *s)
+read_count(struct job *j, struct cursor_opts *opts)
 {
 	struct span word = SPAN_LIT("none");
 	int r = param_str(j, "count", &word);
 
 	if (r < 0)
 		return r;
-	s->opts.count_exact = span_eq(word, SPAN_LIT("exact"));
-	if (!s->opts.count_exact && !span_eq(word, SPAN_LIT("none")))
+	opts->count_exact = span_eq(word, SPAN_LIT("exact"));
+	if (!opts->count_exact && !span_eq(word, SPAN_LIT("none")))
 		return bad_request(j, "\"count\" must be exact or none");
 	return 0;
+}
+
+int
+param_order(struct job *j, struct cursor_opts *opts)
+{
+	int r = read_sort(j, opts);
+
+	if (r == 0)
+		r = read_count(j, opts);
+	return r < 0 ? r : param_u64(j, "limit", INT64_MAX, &opts->limit);
 }
 
 /* "p:<clock>:<offset>": an offset means something only in the snapshot it was made in. */
@@ -127,10 +137,8 @@ read_common(struct job *j, struct search *s)
 	int r;
 
 	s->opts.limit = j->rows_default;
-	(void)((r = read_sort(j, s)) < 0 || (r = read_count(j, s)) < 0 ||
-		(r = read_page(j, s)) < 0 ||
-		(r = param_u64(j, "limit", INT64_MAX, &s->opts.limit)) < 0);
-	return r;
+	r = param_order(j, &s->opts);
+	return r < 0 ? r : read_page(j, s);
 }
 
 static int

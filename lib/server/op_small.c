@@ -195,26 +195,3 @@ op_rescan(struct job *j, struct strbuf *out)
 {
 	return answer_small(j, out, fill_rescan);
 }
-
-static int
-fill_explain(struct job *j, struct json *out, struct err *err)
-{
-	AUTO(strbuf_fini) struct strbuf tree = {0};
-	struct query *q = NULL;
-	int r = param_query(j, &q);
-
-	(void)err;
-	if (r < 0)
-		return r;
-	r = query_print(q, &tree);
-	json_kv_str(out, "tree", strbuf_view(&tree));
-	json_kv_bool(out, "content", query_has_content(q));
-	query_unref(q);
-	return r;
-}
-
-int
-op_explain(struct job *j, struct strbuf *out)
-{
-	return answer_small(j, out, fill_explain);
-}

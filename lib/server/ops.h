@@ -17,6 +17,8 @@ int op_roots(struct job *j, struct strbuf *out);
 int op_why(struct job *j, struct strbuf *out);
 int op_stat(struct job *j, struct strbuf *out);
 int op_rescan(struct job *j, struct strbuf *out);
+
+/* op_explain.c */
 int op_explain(struct job *j, struct strbuf *out);
 
 /* op_total.c, op_stats.c, op_dupes.c */
@@ -40,6 +42,9 @@ int param_word(struct job *j, const char *key, const char *const *words, unsigne
 /** "case" and "q" of search, grep and explain as a parsed query. */
 struct query;
 int param_query(struct job *j, struct query **ret);
+/** "limit", "sort" and "count" of search, grep and explain. */
+struct cursor_opts;
+int param_order(struct job *j, struct cursor_opts *opts);
 /** Fail the job with a sentence about its request. */
 int bad_request(struct job *j, const char *what);
 
@@ -52,7 +57,6 @@ struct view {
 };
 int view_open(struct job *j, struct view *v);
 void view_fini(struct view *v);
-struct cursor_opts;
 struct cursor_stats;
 /** The pools, the token and the cache that the request may use. */
 void view_limits(struct job *j, struct cursor_opts *opts);

@@ -1,0 +1,228 @@
+#include "query/explain.h"
+
+#include <errno.h>
+
+#define N_PIECES 32u
+
+/* What is asked for estimates, piece by piece. */
+struct sample {
+	struct eval *eval;
+	const struct explain *x;
+};
+
+void
+explain_destroy(struct explain *x)
+{
+	if (!x)
+		return;
+	for (uint32_t i = 0; i < x->n_steps; i++)
+		free(x->step[i].text);
+	free(x->step);
+	free(x->range);
+	free(x->cost.leaf);
+	free(x);
+}
+
+static uint32_t
+count_nodes(const struct node *n)
+{
+	uint32_t sum = 1;
+
+	for (uint32_t i = 0; i < n->n_child; i++)
+		sum += count_nodes(n->child[i]);
+	return sum;
+}
+
+static bool
+is_leaf(const struct node *n)
+{
+	return n->term >= TERM_TEXT;
+}
+
+/* Entries [lo, lo + n) of the bound root that the leaf may take. */
+static int
+count_piece(const struct sample *s, const struct node *n, uint32_t lo, uint32_t len, uint64_t *sum)
+{
+	struct bits want = {0}, got;
+	int r;
+
+	bits_set_range(&want, 0, len);
+	r = eval_part(s->eval, 0, n, lo, len, &want, &got);
+	*sum += r < 0 ? 0 : bits_count(&got);
+	return r;
+}
+
+/* Of a range that is small, or that arithmetic decides: every entry. */
+static int
+count_range(const struct sample *s, const struct node *n, const struct sweep_range *range,
+	uint64_t *sum)
+{
+	int r = eval_bind(s->eval, range->root);
+
+	for (uint64_t lo = range->lo; lo < range->hi && r == 0; lo += EVAL_CHUNK)
+		r = count_piece(s, n, (uint32_t)lo, (uint32_t)MIN(EVAL_CHUNK, range->hi - lo), sum);
+	return r;
+}
+
+/* Blocks of which one in `every` is asked, over all ranges as if they were one. */
+static int
+count_sample(const struct sample *s, const struct node *n, uint64_t *sum, uint64_t *n_asked)
+{
+	uint64_t every = s->x->n_entries / N_PIECES, next = every / 2, before = 0;
+	int r = 0;
+
+	for (uint32_t i = 0; i < s->x->n_ranges && r == 0; i++) {
+		const struct sweep_range *range = &s->x->range[i];
+		uint64_t len = range->hi - range->lo;
+
+		if (next < before + len)
+			r = eval_bind(s->eval, range->root);
+		for (; next < before + len && r == 0; next += every) {
+			uint32_t lo = range->lo + (uint32_t)(next - before);
+			uint32_t piece = MIN(TREE_BLOCK, range->hi - lo);
+
+			r = count_piece(s, n, lo, piece, sum);
+			*n_asked += piece;
+		}
+		before += len;
+	}
+	return r;
+}
+
+static int
+estimate(const struct sample *s, const struct node *n, struct explain_step *step)
+{
+	bool by_arithmetic = n->term == TERM_IN || n->term == TERM_ROOT;
+	uint64_t sum = 0, n_asked = 0;
+	int r = 0;
+
+	step->exact = n->term != TERM_CONTENT;
+	step->estimated = n->term != TERM_DUPE;
+	if (!step->estimated)
+		return 0;
+	if (by_arithmetic || s->x->n_entries <= 2ull * N_PIECES * TREE_BLOCK) {
+		for (uint32_t i = 0; i < s->x->n_ranges && r == 0; i++)
+			r = count_range(s, n, &s->x->range[i], &sum);
+		step->estimate = sum;
+		return r;
+	}
+	r = count_sample(s, n, &sum, &n_asked);
+	step->exact = false;
+	if (r == 0 && n_asked > 0)
+		step->estimate =
+			(uint64_t)((double)sum / (double)n_asked * (double)s->x->n_entries + 0.5);
+	return r;
+}
+
+static const char *
+group_word(enum term t)
+{
+	return t == TERM_AND ? "and" : t == TERM_OR ? "or" : t == TERM_NOT ? "not" : NULL;
+}
+
+/* Recursion is bounded by QUERY_MAX_DEPTH. */
+static int
+add_steps(struct explain *x, const struct sample *s, const struct node *n, uint32_t depth)
+{
+	AUTO(strbuf_fini) struct strbuf text = {0};
+	struct explain_step *step = &x->step[x->n_steps];
+	int r = group_word(n->term) ? strbuf_puts(&text, group_word(n->term))
+	                            : node_print(n, &text);
+
+	if (r < 0)
+		return r;
+	*step = (struct explain_step){
+		.depth = depth, .leaf = is_leaf(n), .rank = n->cost, .text = strbuf_take(&text)};
+	if (!step->text)
+		return -ENOMEM;
+	x->n_steps++;
+	if (step->leaf && x->ran)
+		step->cost = x->cost.leaf[n->leaf];
+	if (step->leaf)
+		r = estimate(s, n, step);
+	for (uint32_t i = 0; i < n->n_child && r == 0; i++)
+		r = add_steps(x, s, n->order[i], depth + 1);
+	return r;
+}
+
+static int
+make_steps(struct explain *x, const struct query *q, const struct snapshot *s)
+{
+	struct sample sample = {.x = x};
+	int r;
+
+	x->step = calloc(count_nodes(q->root), sizeof(*x->step));
+	if (!x->step)
+		return -ENOMEM;
+	r = eval_create(q, s, 1, &sample.eval);
+	if (r < 0)
+		return r;
+	r = add_steps(x, &sample, q->root, 0);
+	eval_destroy(sample.eval);
+	return r;
+}
+
+static int
+copy_ranges(struct explain *x, const struct cursor *c)
+{
+	const struct snapshot *s = cursor_snapshot(c);
+	const struct sweep_range *range;
+
+	x->n_ranges = cursor_ranges(c, &range);
+	x->range = calloc(x->n_ranges + 1, sizeof(*x->range));
+	if (!x->range)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < x->n_ranges; i++) {
+		x->range[i] = range[i];
+		x->n_entries += range[i].hi - range[i].lo;
+	}
+	for (uint32_t i = 0; i < s->n_roots; i++) {
+		if (s->roots[i].tree)
+			x->n_all += tree_cols(s->roots[i].tree)->n_entries;
+	}
+	return 0;
+}
+
+static int
+run(struct explain *x, struct cursor *c)
+{
+	uint64_t began = clock_mono_ns();
+	struct hit hit;
+	int r;
+
+	while ((r = cursor_next(c, &hit)) > 0)
+		;
+	x->nsec = clock_mono_ns() - began;
+	cursor_get_stats(c, &x->stats);
+	if (r == 0)
+		r = cursor_get_cost(c, &x->cost);
+	x->ran = r == 0;
+	return r;
+}
+
+int
+explain_create(struct query *q, struct snapshot *s, const struct cursor_opts *opts, bool with_run,
+	struct explain **ret, struct err *err)
+{
+	struct cursor_opts traced = *opts;
+	struct explain *x = calloc(1, sizeof(*x));
+	struct cursor *c;
+	int r;
+
+	if (!x)
+		return err_set(err, -ENOMEM, "out of memory");
+	traced.trace = with_run;
+	x->content = query_has_content(q);
+	r = cursor_open(q, s, &traced, &c, err);
+	if (r == 0) {
+		(void)((r = copy_ranges(x, c)) < 0 || (with_run && (r = run(x, c)) < 0) ||
+			(r = make_steps(x, q, s)) < 0);
+		cursor_close(c);
+	}
+	if (r < 0) {
+		explain_destroy(x);
+		return r;
+	}
+	*ret = x;
+	return 0;
+}

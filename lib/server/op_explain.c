@@ -1,0 +1,184 @@
+#include <errno.h>
+
+#include "query/explain.h"
+#include "server/ops.h"
+
+/* What the answer is made from, gone with the step. */
+struct explanation {
+	struct view view;
+	struct query *query;
+	struct cursor_opts opts;
+	bool run;
+	struct explain *plan; /* NULL: there is no index to plan for */
+};
+
+static void
+explanation_fini(struct explanation *x)
+{
+	explain_destroy(x->plan);
+	query_unref(x->query);
+	view_fini(&x->view);
+}
+
+/* Microseconds with one digit after the point: many a step takes less than one. */
+static void
+put_usec(struct json *out, const char *key, uint64_t nsec)
+{
+	json_key(out, key);
+	json_raw(out, SPAN_LIT(""));
+	(void)strbuf_u64(out->out, nsec / 1000);
+	(void)strbuf_putc(out->out, '.');
+	(void)strbuf_putc(out->out, (char)('0' + nsec / 100 % 10));
+}
+
+static void
+put_step(const struct explain *x, const struct explain_step *step, struct json *out)
+{
+	json_open(out, '{');
+	json_kv_cstr(out, "term", step->text);
+	json_kv_u64(out, "depth", step->depth);
+	if (step->leaf) {
+		json_kv_u64(out, "rank", step->rank);
+		if (step->estimated) {
+			json_kv_u64(out, "estimate", step->estimate);
+			json_kv_bool(out, "exact", step->exact);
+		}
+	}
+	if (step->leaf && x->ran) {
+		json_kv_u64(out, "chunks", step->cost.n_calls);
+		json_kv_u64(out, "asked", step->cost.n_asked);
+		json_kv_u64(out, "hits", step->cost.n_hits);
+		json_kv_u64(out, "blocks_read", step->cost.n_read);
+		json_kv_u64(out, "blocks_skipped", step->cost.n_skipped);
+		put_usec(out, "us", step->cost.nsec);
+	}
+	json_close(out, '}');
+}
+
+static void
+put_range(const struct snapshot *s, const struct sweep_range *r, struct json *out)
+{
+	json_open(out, '{');
+	json_kv_cstr(out, "root", s->roots[r->root].name);
+	json_kv_cstr(out, "path", s->roots[r->root].path);
+	json_kv_u64(out, "first", r->lo);
+	json_kv_u64(out, "entries", r->hi - r->lo);
+	json_kv_u64(out, "of", tree_cols(s->roots[r->root].tree)->n_entries);
+	json_close(out, '}');
+}
+
+static void
+put_sort(const struct explanation *x, struct json *out)
+{
+	const struct sort_cost *cost = &x->plan->cost.sort;
+
+	json_key(out, "sort");
+	json_open(out, '{');
+	json_key(out, "keys");
+	json_open(out, '[');
+	for (uint32_t i = 0; i < x->opts.n_sort; i++) {
+		json_open(out, '{');
+		json_kv_cstr(out, "field", field_word(x->opts.sort[i].field));
+		json_kv_bool(out, "descending", x->opts.sort[i].descending);
+		json_close(out, '}');
+	}
+	json_close(out, ']');
+	if (x->plan->ran) {
+		json_kv_u64(out, "kept", cost->n_kept);
+		json_kv_u64(out, "blocks_skipped", cost->n_skipped);
+		put_usec(out, "us", cost->nsec);
+	}
+	json_close(out, '}');
+}
+
+static void
+put_run(const struct explain *x, struct json *out)
+{
+	json_key(out, "run");
+	json_open(out, '{');
+	json_kv_u64(out, "n", x->stats.n);
+	json_kv_bool(out, "more", x->stats.more);
+	json_kv_u64(out, "total", x->stats.total);
+	json_kv_bool(out, "exact", x->stats.total_exact);
+	json_kv_u64(out, "threads", x->cost.n_threads);
+	json_kv_u64(out, "files_read", x->stats.n_verified);
+	json_kv_u64(out, "bytes_read", x->stats.n_bytes_read);
+	put_usec(out, "us", x->nsec);
+	json_close(out, '}');
+}
+
+static void
+put_plan(const struct explanation *x, struct json *out)
+{
+	const struct explain *plan = x->plan;
+
+	json_kv_u64(out, "entries", plan->n_entries);
+	json_kv_u64(out, "of", plan->n_all);
+	json_key(out, "ranges");
+	json_open(out, '[');
+	for (uint32_t i = 0; i < plan->n_ranges; i++)
+		put_range(x->view.snapshot, &plan->range[i], out);
+	json_close(out, ']');
+	json_key(out, "steps");
+	json_open(out, '[');
+	for (uint32_t i = 0; i < plan->n_steps; i++)
+		put_step(plan, &plan->step[i], out);
+	json_close(out, ']');
+	if (x->opts.n_sort > 0)
+		put_sort(x, out);
+	if (plan->ran)
+		put_run(plan, out);
+}
+
+static int
+make_plan(struct job *j, struct explanation *x)
+{
+	struct err err = {0};
+	int r;
+
+	/* How a query is understood can be told without an index. */
+	if (!j->server->ops.snapshot)
+		return x->run ? bad_request(j, "this server has no index to run the query on") : 0;
+	r = view_open(j, &x->view);
+	if (r < 0)
+		return r;
+	view_limits(j, &x->opts);
+	r = explain_create(x->query, x->view.snapshot, &x->opts, x->run, &x->plan, &err);
+	err.code = r;
+	return r < 0 ? job_fail(j, answer_code_of(r), &err) : 0;
+}
+
+static int
+explain(struct job *j, struct explanation *x, struct strbuf *out)
+{
+	AUTO(strbuf_fini) struct strbuf tree = {0};
+	struct json json;
+	int r;
+
+	x->opts.limit = j->rows_default;
+	(void)((r = param_bool(j, "run", &x->run)) < 0 || (r = param_order(j, &x->opts)) < 0 ||
+		(r = param_query(j, &x->query)) < 0 || (r = make_plan(j, x)) < 0);
+	if (r < 0)
+		return r;
+	r = query_print(x->query, &tree);
+	if (r < 0)
+		return job_fail_code(j, r);
+	json = answer_open(out, strbuf_view(&j->id), "end");
+	json_kv_str(&json, "tree", strbuf_view(&tree));
+	json_kv_bool(&json, "content", query_has_content(x->query));
+	if (x->plan)
+		put_plan(x, &json);
+	json_kv_u64(&json, "took_us", clock_mono() - j->arrived_usec);
+	answer_close(&json);
+	return 0;
+}
+
+int
+op_explain(struct job *j, struct strbuf *out)
+{
+	struct explanation x = {0};
+	int r = explain(j, &x, out);
+
+	explanation_fini(&x);
+	return r;
+}
