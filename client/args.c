@@ -270,15 +270,17 @@ common_fini(struct common *c)
 	VEC_FINI(&c->operands);
 }
 
+/* A letter that the command has taken for itself is not that of an option of every command. */
 static void
-help_options(const struct opt *o)
+help_options(const struct command *cmd, const struct opt *o)
 {
 	for (; o && o->word; o++) {
+		bool letter = o->letter && opt_by_letter(cmd, o->letter) == o;
 		char left[64];
 
-		(void)snprintf(left, sizeof(left), "%c%c%s --%s%s%s", o->letter ? '-' : ' ',
-			o->letter ? o->letter : ' ', o->letter ? "," : " ", o->word,
-			o->value ? "=" : "", o->value ? o->value : "");
+		(void)snprintf(left, sizeof(left), "%c%c%s --%s%s%s", letter ? '-' : ' ',
+			letter ? o->letter : ' ', letter ? "," : " ", o->word, o->value ? "=" : "",
+			o->value ? o->value : "");
 		printf("  %-26s %s\n", left, o->help);
 	}
 }
@@ -287,8 +289,8 @@ void
 args_help(const struct command *cmd)
 {
 	printf("usage: trawl %s %s\n\n%s\n\noptions:\n", cmd->name, cmd->operands, cmd->summary);
-	help_options(cmd->opts);
-	help_options(common_opts);
+	help_options(cmd, cmd->opts);
+	help_options(cmd, common_opts);
 	if (cmd->details)
 		printf("\n%s", cmd->details);
 }

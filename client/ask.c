@@ -12,6 +12,10 @@
 /* Beyond its own time limit the daemon gets this long to say that it was reached. */
 #define GRACE_USEC (5 * USEC_PER_SEC)
 
+/* A person ends a question with ^C; until then the daemon may take all the time that it gives to
+ * anybody (it cuts this to its own limit). */
+#define PATIENCE_MSEC (24ull * 3600 * 1000)
+
 static const struct {
 	const char *code;
 	enum exit_code exit;
@@ -43,6 +47,13 @@ question_begin(struct question *q, const char *op, const struct common *c)
 	json_kv_cstr(&q->json, "op", op);
 	if (c->timeout_usec)
 		json_kv_u64(&q->json, "timeout_ms", MAX(c->timeout_usec / USEC_PER_MSEC, 1ull));
+}
+
+void
+question_patient(struct question *q, const struct common *c)
+{
+	if (!c->timeout_usec)
+		json_kv_u64(&q->json, "timeout_ms", PATIENCE_MSEC);
 }
 
 void
@@ -213,6 +224,14 @@ resolve_parent(const char *path, const char *slash, struct strbuf *out)
 	(void)strbuf_puts(out, strcmp(real, "/") == 0 ? "" : real);
 	(void)strbuf_putc(out, '/');
 	return strbuf_puts(out, slash ? slash + 1 : path);
+}
+
+int
+directory_path(const char *path, struct strbuf *out)
+{
+	AUTO(freep) char *real = realpath(path, NULL);
+
+	return real ? strbuf_puts(out, real) : absolute_path(path, out);
 }
 
 int

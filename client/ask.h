@@ -23,6 +23,8 @@ typedef int (*rows_fn)(void *ctx, const struct msg_val *rows);
 
 /** Open a request for `op`, with the time limit of the options. */
 void question_begin(struct question *q, const char *op, const struct common *c);
+/** Without a time limit of the options: as long as the daemon gives anybody. */
+void question_patient(struct question *q, const struct common *c);
 void question_fini(struct question *q);
 
 /** wire_open() that says what went wrong: an exit code. */
@@ -72,6 +74,13 @@ void selection_fini(struct selection *s);
 /** After the end of the answer: says what is not complete, and --stats. The exit code. */
 int selection_report(const struct selection *s, const struct msg_val *end, usec_t began_usec);
 
+/** Says which roots may differ from the disk, if any. */
+bool report_stale(const struct msg_val *end);
+/** Says how many directories are not counted, if any (du, top). */
+bool report_unread(const struct msg_val *end);
+
 /** `path` made absolute against the current directory, without "." and "..", appended. Symbolic
  *  links in the directory part are resolved, since the index holds none on the way to an entry. */
 int absolute_path(const char *path, struct strbuf *out);
+/** The same of a directory to look into: a symbolic link is where it leads. */
+int directory_path(const char *path, struct strbuf *out);

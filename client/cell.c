@@ -23,6 +23,24 @@ cell_number(const struct msg_val *v, int64_t *ret)
 	return *end == '\0';
 }
 
+int64_t
+row_number(const struct msg_val *row, size_t i)
+{
+	int64_t n = 0;
+
+	return cell_number(msg_at(row, i), &n) > 0 ? n : 0;
+}
+
+struct span
+row_text(const struct msg_val *row, size_t i, struct strbuf *scratch)
+{
+	struct span s = {"", 0};
+
+	strbuf_reset(scratch);
+	(void)msg_text(msg_at(row, i), scratch, &s);
+	return s;
+}
+
 const char *
 time_text(int64_t ns, bool exact, char buf[64])
 {
@@ -122,4 +140,21 @@ out_json(struct out *o, const struct msg_val *v)
 	}
 	json_close(&j, '}');
 	out_putc(o, '\n');
+}
+
+void
+out_json_row(struct out *o, const struct msg_val *row, const char *const *keys, size_t n)
+{
+	AUTO(strbuf_fini) struct strbuf scratch = {0};
+	struct json j = json_to(&o->buf);
+
+	json_open(&j, '{');
+	for (size_t i = 0; i < n; i++) {
+		strbuf_reset(&scratch);
+		if (!msg_at(row, i) || msg_print(msg_at(row, i), &scratch) < 0)
+			continue;
+		json_key(&j, keys[i]);
+		json_raw(&j, strbuf_view(&scratch));
+	}
+	json_close(&j, '}');
 }

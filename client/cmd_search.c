@@ -61,25 +61,6 @@ print_path(struct search *s, struct span path, char type, unsigned mode)
 	out_plain(&s->out);
 }
 
-/* The value of column i as a number, 0 when it is none. */
-static int64_t
-number_at(const struct msg_val *row, size_t i)
-{
-	int64_t n = 0;
-
-	return cell_number(msg_at(row, i), &n) > 0 ? n : 0;
-}
-
-static struct span
-text_at(const struct msg_val *row, size_t i, struct strbuf *scratch)
-{
-	struct span s = {"", 0};
-
-	strbuf_reset(scratch);
-	(void)msg_text(msg_at(row, i), scratch, &s);
-	return s;
-}
-
 static void
 print_path_at(struct search *s, const struct msg_val *row, size_t column, size_t type_column)
 {
@@ -87,41 +68,25 @@ print_path_at(struct search *s, const struct msg_val *row, size_t column, size_t
 	unsigned mode = 0;
 
 	if (s->out.color) {
-		struct span type = text_at(row, type_column, &s->scratch);
+		struct span type = row_text(row, type_column, &s->scratch);
 
 		letter = type.len ? type.data[0] : 'f';
-		mode = (unsigned)number_at(row, type_column + 1);
+		mode = (unsigned)row_number(row, type_column + 1);
 	}
-	print_path(s, text_at(row, column, &s->scratch), letter, mode);
+	print_path(s, row_text(row, column, &s->scratch), letter, mode);
 }
 
 /* Columns: type mode size mtime path. */
 static void
 print_long(struct search *s, const struct msg_val *row)
 {
-	struct span type = text_at(row, 0, &s->scratch);
+	struct span type = row_text(row, 0, &s->scratch);
 	char mode[11], when[64];
 
 	(void)strbuf_printf(&s->out.buf, "%s %14lld %s ",
-		mode_text(type.len ? type.data[0] : '?', (unsigned)number_at(row, 1), mode),
-		(long long)number_at(row, 2), time_text(number_at(row, 3), false, when));
+		mode_text(type.len ? type.data[0] : '?', (unsigned)row_number(row, 1), mode),
+		(long long)row_number(row, 2), time_text(row_number(row, 3), false, when));
 	print_path_at(s, row, 4, 0);
-}
-
-static void
-print_json(struct search *s, const struct msg_val *row)
-{
-	struct json j = json_to(&s->out.buf);
-
-	json_open(&j, '{');
-	for (size_t i = 0; i < s->n_shown; i++) {
-		strbuf_reset(&s->scratch);
-		if (!msg_at(row, i) || msg_print(msg_at(row, i), &s->scratch) < 0)
-			continue;
-		json_key(&j, s->columns.data[i]);
-		json_raw(&j, strbuf_view(&s->scratch));
-	}
-	json_close(&j, '}');
 }
 
 static void
@@ -146,7 +111,7 @@ print_rows(void *ctx, const struct msg_val *rows)
 		const struct msg_val *row = msg_at(rows, i);
 
 		if (s->sel.common.json)
-			print_json(s, row);
+			out_json_row(&s->out, row, s->columns.data, s->n_shown);
 		else if (s->long_listing)
 			print_long(s, row);
 		else

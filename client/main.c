@@ -7,6 +7,10 @@
 const struct command *const commands[] = {
 	&cmd_search,
 	&cmd_grep,
+	&cmd_du,
+	&cmd_top,
+	&cmd_stats,
+	&cmd_dupes,
 	&cmd_stat,
 	&cmd_why,
 	&cmd_roots,

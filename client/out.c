@@ -198,3 +198,30 @@ bytes_text(uint64_t n, char buf[32])
 	(void)snprintf(buf, 32, "%.*f %s", i ? 1 : 0, v, units[i]);
 	return buf;
 }
+
+const char *
+size_text(uint64_t n, char buf[32])
+{
+	static const char units[] = "KMGTPE";
+	unsigned shift = 0;
+	uint64_t rest, tenths;
+
+	if (n < 1024) {
+		(void)snprintf(buf, 32, "%llu", (unsigned long long)n);
+		return buf;
+	}
+	/* The unit of which there are, rounded up, fewer than 1,024. */
+	do
+		shift += 10;
+	while (shift < 60 && n > 1023ull << shift);
+	rest = n & ((1ull << shift) - 1);
+	n >>= shift;
+	tenths = n * 10 + (rest * 10 >> shift) + ((rest * 10 & ((1ull << shift) - 1)) != 0);
+	if (tenths <= 99)
+		(void)snprintf(buf, 32, "%llu.%llu%c", (unsigned long long)(tenths / 10),
+			(unsigned long long)(tenths % 10), units[shift / 10 - 1]);
+	else
+		(void)snprintf(buf, 32, "%llu%c", (unsigned long long)(n + (rest != 0)),
+			units[shift / 10 - 1]);
+	return buf;
+}

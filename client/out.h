@@ -45,3 +45,5 @@ const char *count_text(uint64_t n, char buf[32]);
 const char *duration_text(usec_t usec, char buf[32]);
 /** "12.3 MiB" */
 const char *bytes_text(uint64_t n, char buf[32]);
+/** As du -h and ls -h: "512", "1.2K", "34M", rounded up, powers of 1024. */
+const char *size_text(uint64_t n, char buf[32]);

@@ -8,17 +8,12 @@
 const char *const case_words[] = {"smart", "yes", "no", NULL};
 static const char *const case_in_protocol[] = {"smart", "exact", "fold"};
 
-/* A person ends a question with ^C; until then the daemon may take all the time that it gives to
- * anybody (it cuts this to its own limit). */
-#define PATIENCE_MSEC (24ull * 3600 * 1000)
-
 /* in:"DIR", with what would end the quotes escaped. */
 static int
 add_in(const char *dir, struct strbuf *query)
 {
 	AUTO(strbuf_fini) struct strbuf path = {0};
-	AUTO(freep) char *real = realpath(dir, NULL);
-	int r = real ? strbuf_puts(&path, real) : absolute_path(dir, &path);
+	int r = directory_path(dir, &path);
 
 	(void)strbuf_puts(query, "in:\"");
 	for (size_t i = 0; i < path.len; i++) {
@@ -69,8 +64,7 @@ selection_begin(struct selection *s, struct question *q, const char *op, const s
 	json_kv_u64(&q->json, "limit", s->limit);
 	if (s->letter_case)
 		json_kv_cstr(&q->json, "case", case_in_protocol[s->letter_case]);
-	if (!s->common.timeout_usec)
-		json_kv_u64(&q->json, "timeout_ms", PATIENCE_MSEC);
+	question_patient(q, &s->common);
 	return EXIT_FOUND;
 }
 
@@ -159,8 +153,8 @@ cut_short(const struct selection *s, const struct msg_val *end)
 	return true;
 }
 
-static bool
-is_stale(const struct msg_val *end)
+bool
+report_stale(const struct msg_val *end)
 {
 	AUTO(strbuf_fini) struct strbuf names = {0};
 	const struct msg_val *stale = msg_get(end, "stale");
@@ -173,12 +167,26 @@ is_stale(const struct msg_val *end)
 	return true;
 }
 
+bool
+report_unread(const struct msg_val *end)
+{
+	uint64_t n = 0;
+	char text[32];
+
+	(void)msg_u64(end, "unread", &n);
+	if (n > 0)
+		complain("not counted: what is in %s director%s that could not be read or %s left "
+			 "out (`trawl roots` says why)",
+			count_text(n, text), n == 1 ? "y" : "ies", n == 1 ? "is" : "are");
+	return n > 0;
+}
+
 int
 selection_report(const struct selection *s, const struct msg_val *end, usec_t began_usec)
 {
 	AUTO(strbuf_fini) struct strbuf skipped = {0};
 	uint64_t n = 0, n_skipped = print_counts(msg_get(end, "skipped"), &skipped);
-	bool cut = cut_short(s, end), stale = is_stale(end);
+	bool cut = cut_short(s, end), stale = report_stale(end);
 
 	if (s->stats)
 		print_stats(end, &skipped, began_usec);

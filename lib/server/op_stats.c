@@ -35,14 +35,17 @@ read_depth(struct job *j, struct stats *s)
 {
 	AUTO(strbuf_fini) struct strbuf scratch = {0};
 	const struct snapshot *snap = s->view.snapshot;
-	uint64_t depth = UINT64_MAX;
 	struct err err = {0};
 	struct place at;
 	struct span path;
-	int r = param_u64(j, "depth", INT64_MAX, &depth);
+	int r;
 
-	s->what.depth = depth;
-	if (r < 0 || depth == UINT64_MAX || !msg_get(msg_root(j->msg), "path"))
+	s->what.depth = UINT64_MAX;
+	if (!msg_get(msg_root(j->msg), "depth"))
+		return 0;
+	s->what.depth = 0;
+	r = param_u64(j, "depth", INT64_MAX, &s->what.depth);
+	if (r < 0 || !msg_get(msg_root(j->msg), "path"))
 		return r;
 	r = param_bytes(j, "path", &scratch, &path);
 	if (r < 0)
