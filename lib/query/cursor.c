@@ -93,8 +93,6 @@ static int
 sort_all(struct cursor *c)
 {
 	/* Candidates may fail the verification: then no bound is known. */
-	const struct sweep_range *range;
-	uint32_t n_ranges = sweep_ranges(c->sweep, &range);
 	uint64_t keep = 0;
 	int r;
 
@@ -104,7 +102,7 @@ sort_all(struct cursor *c)
 		keep = 0;
 	r = sorter_create(c->snapshot, &c->opts, keep, &c->sorter);
 	if (r == 0)
-		r = sorter_gather(c->sorter, c->eval, range, n_ranges);
+		r = sorter_gather(c->sorter, c->eval, c->sweep);
 	return r < 0 ? r : sorter_finish(c->sorter);
 }
 

@@ -120,6 +120,21 @@ group_word(enum term t)
 	return t == TERM_AND ? "and" : t == TERM_OR ? "or" : t == TERM_NOT ? "not" : NULL;
 }
 
+/* The child that eval asks i-th: one may be so rare in this root that it goes first. */
+static const struct node *
+child_at(const struct sample *s, const struct node *n, uint32_t i)
+{
+	bool chosen = n->term == TERM_AND && s->eval->first;
+	const struct node *first = chosen ? s->eval->first[n->leaf] : NULL;
+	uint32_t at = 0;
+
+	if (!first)
+		return n->order[i];
+	while (n->order[at] != first)
+		at++;
+	return i == 0 ? first : n->order[i <= at ? i - 1 : i];
+}
+
 /* Recursion is bounded by QUERY_MAX_DEPTH. */
 static int
 add_steps(struct explain *x, const struct sample *s, const struct node *n, uint32_t depth)
@@ -141,7 +156,7 @@ add_steps(struct explain *x, const struct sample *s, const struct node *n, uint3
 	if (step->leaf)
 		r = estimate(s, n, step);
 	for (uint32_t i = 0; i < n->n_child && r == 0; i++)
-		r = add_steps(x, s, n->order[i], depth + 1);
+		r = add_steps(x, s, child_at(s, n, i), depth + 1);
 	return r;
 }
 
@@ -157,7 +172,10 @@ make_steps(struct explain *x, const struct query *q, const struct snapshot *s)
 	r = eval_create(q, s, 1, &sample.eval);
 	if (r < 0)
 		return r;
-	r = add_steps(x, &sample, q->root, 0);
+	if (x->n_ranges > 0)
+		r = eval_bind(sample.eval, x->range[0].root);
+	if (r == 0)
+		r = add_steps(x, &sample, q->root, 0);
 	eval_destroy(sample.eval);
 	return r;
 }

@@ -14,6 +14,7 @@ struct gather {
 	/* Fixed while threads work. */
 	struct sorter *sorter;
 	struct eval *eval;
+	struct sweep *sweep;
 	const struct tree_cols *cols;
 	uint32_t root, lo, hi; /* entries that are looked at */
 	const uint32_t *order; /* chunks, what promises most first; NULL: as they stand */
@@ -103,6 +104,20 @@ take_block(struct gather *g, struct gatherer *w, uint32_t lo, uint32_t n, const 
 }
 
 static int
+take_chunk(struct gather *g, struct gatherer *w, uint32_t lo, uint32_t hi, const struct bits *got)
+{
+	int r = 0;
+
+	w->n_added += bits_count(got);
+	for (uint32_t e = lo, end; e < hi && r == 0; e = end) {
+		end = (uint32_t)MIN(hi, (e / TREE_BLOCK + 1ull) * TREE_BLOCK);
+		if (bits_any_of(got, e - lo, end - lo))
+			r = take_block(g, w, e, end - e, got, e - lo);
+	}
+	return r;
+}
+
+static int
 gather_chunk(struct gather *g, unsigned worker, uint32_t lo, uint32_t hi)
 {
 	struct gatherer *w = &g->worker[worker];
@@ -110,9 +125,11 @@ gather_chunk(struct gather *g, unsigned worker, uint32_t lo, uint32_t hi)
 	uint64_t bar = load_rlx(&g->bar);
 	int r = 0;
 
+	if (!sweep_may_match(g->sweep, lo, hi - lo))
+		return 0;
 	w->n_chunks++;
 	for (uint32_t e = lo, end; e < hi; e = end) {
-		end = MIN(hi, (e / TREE_BLOCK + 1) * TREE_BLOCK);
+		end = (uint32_t)MIN(hi, (e / TREE_BLOCK + 1ull) * TREE_BLOCK);
 		if (g->may_skip && best_key(g, e, end - e) > bar)
 			w->n_skipped++;
 		else
@@ -121,15 +138,7 @@ gather_chunk(struct gather *g, unsigned worker, uint32_t lo, uint32_t hi)
 	if (!bits_any(&want))
 		return 0;
 	r = eval_some(g->eval, worker, lo, hi - lo, &want, &got);
-	if (r < 0)
-		return r;
-	w->n_added += bits_count(&got);
-	for (uint32_t e = lo, end; e < hi && r == 0; e = end) {
-		end = MIN(hi, (e / TREE_BLOCK + 1) * TREE_BLOCK);
-		if (bits_any_of(&got, e - lo, end - lo))
-			r = take_block(g, w, e, end - e, &got, e - lo);
-	}
-	return r;
+	return r < 0 ? r : take_chunk(g, w, lo, hi, &got);
 }
 
 /* Chunks are those of the tree, cut at the ends of the range. */
@@ -209,6 +218,26 @@ gather_range(struct gather *g, const struct sweep_range *range)
 	return r < 0 ? r : tree_faulted(tree) ? -EIO : 0;
 }
 
+/* Words in paths are decided in entry order, which the sweep does best. */
+static int
+gather_sweep(struct gather *g)
+{
+	const struct bits *got;
+	uint32_t lo;
+	int r;
+
+	g->may_skip = false;
+	while ((r = sweep_next_chunk(g->sweep, &g->root, &lo, &got)) == 1) {
+		g->cols = tree_cols(g->sorter->snapshot->roots[g->root].tree);
+		g->worker[0].n_chunks++;
+		r = take_chunk(g, &g->worker[0], lo,
+			(uint32_t)MIN(g->cols->n_entries, lo + (uint64_t)EVAL_CHUNK), got);
+		if (r < 0)
+			break;
+	}
+	return r;
+}
+
 /* What the threads hold, as one; with `keep` the sorter cuts it after sorting. */
 static int
 join_heaps(struct gather *g)
@@ -238,9 +267,11 @@ join_heaps(struct gather *g)
 }
 
 int
-sorter_gather(struct sorter *s, struct eval *e, const struct sweep_range *range, uint32_t n_ranges)
+sorter_gather(struct sorter *s, struct eval *e, struct sweep *sweep)
 {
-	struct gather g = {.sorter = s, .eval = e, .bar = UINT64_MAX};
+	struct gather g = {.sorter = s, .eval = e, .sweep = sweep, .bar = UINT64_MAX};
+	const struct sweep_range *range;
+	uint32_t n_ranges = sweep_ranges(sweep, &range);
 	uint64_t began = clock_mono_ns();
 	int r = 0;
 
@@ -250,7 +281,9 @@ sorter_gather(struct sorter *s, struct eval *e, const struct sweep_range *range,
 	memset(g.worker, 0, e->n_workers * sizeof(*g.worker));
 	g.by_column = column_of(s->opts->sort[0].field, &g.column);
 	g.may_skip = g.by_column && s->keep > 0 && !s->opts->count_exact;
-	for (uint32_t i = 0; i < n_ranges && r == 0; i++)
+	if (sweep_has_words(sweep))
+		r = gather_sweep(&g);
+	for (uint32_t i = 0; !sweep_has_words(sweep) && i < n_ranges && r == 0; i++)
 		r = gather_range(&g, &range[i]);
 	if (r == 0)
 		r = join_heaps(&g);

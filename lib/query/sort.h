@@ -25,9 +25,8 @@ int sorter_create(const struct snapshot *s, const struct cursor_opts *opts, uint
 	struct sorter **ret);
 void sorter_destroy(struct sorter *s); /* NULL is legal */
 int sorter_add(struct sorter *s, uint32_t root, uint32_t entry);
-/** Every entry of the ranges that the question takes. */
-int sorter_gather(
-	struct sorter *s, struct eval *e, const struct sweep_range *range, uint32_t n_ranges);
+/** Every entry that the question takes; the sweep is new. */
+int sorter_gather(struct sorter *s, struct eval *e, struct sweep *sweep);
 /** After the last add: put what was kept in order. */
 int sorter_finish(struct sorter *s);
 /** How many were added; of sorter_gather() all that match when sorter_saw_all(), else at least

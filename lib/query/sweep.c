@@ -271,6 +271,59 @@ list_window(struct sweep *s)
 	return r;
 }
 
+static const struct bits *
+answer_at(const struct sweep *s, uint32_t offset)
+{
+	uint32_t slot = s->w.slot_of[offset];
+
+	if (slot == 0)
+		return NULL;
+	return s->sole ? &s->w.ready[slot - 1] : &s->w.answer[slot - 1];
+}
+
+static uint32_t
+n_blocks(const struct eval_at *at)
+{
+	return (at->n - 1) / TREE_BLOCK + 1;
+}
+
+/* front_scan(), and what it costs when somebody asks. A leaf that is the whole question is not
+ * asked again, so its answers are counted here: in trace_sole(). */
+static int
+scan_front(const struct front *f, const struct eval_at *at, struct bits *out)
+{
+	struct leaf_cost *cost = at->worker->cost;
+	uint64_t began;
+	int r;
+
+	if (!cost)
+		return front_scan(f, at, out);
+	began = clock_mono_ns();
+	r = front_scan(f, at, out);
+	cost += f->leaf->leaf;
+	cost->nsec += clock_mono_ns() - began;
+	cost->n_read += n_blocks(at);
+	return r;
+}
+
+/* Of a chunk of the window; `answer` NULL: it was left out. */
+static void
+trace_sole(const struct sweep *s, const struct eval_at *at, const struct bits *answer)
+{
+	struct leaf_cost *cost = at->worker->cost;
+
+	if (!cost || !s->sole)
+		return;
+	cost += s->eval->query->root->leaf;
+	if (!answer) {
+		cost->n_skipped += n_blocks(at);
+		return;
+	}
+	cost->n_calls++;
+	cost->n_asked += at->n;
+	cost->n_hits += bits_count(answer);
+}
+
 /* Items: each front of each slot. */
 static int
 scan_fronts(size_t lo, size_t hi, unsigned worker, void *ctx)
@@ -283,7 +336,7 @@ scan_fronts(size_t lo, size_t hi, unsigned worker, void *ctx)
 		int r = query_poll(s->opts);
 
 		if (r == 0 && front_may_hit(f, at.lo, at.n))
-			r = front_scan(f, &at, &s->w.ready[lo]);
+			r = scan_front(f, &at, &s->w.ready[lo]);
 		if (r < 0)
 			return r;
 	}
@@ -313,11 +366,10 @@ absorb_fronts(struct sweep *s)
 
 		if (w->slot_of[offset] == 0 && is_touched(s, offset))
 			r = list_chunk(s, offset);
-		if (w->slot_of[offset] == 0)
-			continue;
-		for (uint32_t i = 0; i < s->n_front && r == 0; i++)
+		for (uint32_t i = 0; w->slot_of[offset] > 0 && i < s->n_front && r == 0; i++)
 			r = front_absorb(&s->front[i], &at,
 				&w->ready[(w->slot_of[offset] - 1) * s->n_front + i]);
+		trace_sole(s, &at, answer_at(s, offset));
 	}
 	return r;
 }
@@ -357,16 +409,6 @@ fill_window(struct sweep *s)
 	if (r < 0) /* nothing of it is given */
 		s->w.n = 0;
 	return r;
-}
-
-static const struct bits *
-answer_at(const struct sweep *s, uint32_t offset)
-{
-	uint32_t slot = s->w.slot_of[offset];
-
-	if (slot == 0)
-		return NULL;
-	return s->sole ? &s->w.ready[slot - 1] : &s->w.answer[slot - 1];
 }
 
 /* 1 the current range is bound and has entries left, 0 there is none any more, or an error. */
@@ -432,6 +474,40 @@ sweep_next(struct sweep *s, uint32_t *ret_root, uint32_t *ret_entry)
 	*ret_root = s->range[s->at].root;
 	*ret_entry = chunk_at(s, s->w.at, 0).lo + s->w.pos++;
 	return 1;
+}
+
+int
+sweep_next_chunk(struct sweep *s, uint32_t *ret_root, uint32_t *ret_lo, const struct bits **ret)
+{
+	assert(s->w.pos == 0);
+	while (!window_next(s)) {
+		int r = bind_range(s);
+
+		if (r == 1)
+			r = fill_window(s);
+		else if (r == 0)
+			return 0;
+		if (r < 0)
+			return r;
+	}
+	*ret_root = s->range[s->at].root;
+	*ret_lo = chunk_at(s, s->w.at, 0).lo;
+	*ret = answer_at(s, s->w.at);
+	s->w.at++;
+	s->w.pos = 0;
+	return 1;
+}
+
+bool
+sweep_has_words(const struct sweep *s)
+{
+	return s->n_wanted > 0;
+}
+
+bool
+sweep_may_match(const struct sweep *s, uint32_t lo, uint32_t n)
+{
+	return may_match(s, s->eval->query->root, lo, n);
 }
 
 /* Those of the window that have not been given. */

@@ -37,5 +37,13 @@ void sweep_close(struct sweep *s); /* NULL is legal */
 uint32_t sweep_ranges(const struct sweep *s, const struct sweep_range **ret);
 /** The next entry that may match: 1, 0 the end, or an error. eval is bound to its root. */
 int sweep_next(struct sweep *s, uint32_t *ret_root, uint32_t *ret_entry);
+/** The same, all answers of a chunk at once: bit i is entry lo + i. Valid until the next call. Not
+ *  after sweep_next() of the same sweep. */
+int sweep_next_chunk(
+	struct sweep *s, uint32_t *ret_root, uint32_t *ret_lo, const struct bits **ret);
+/** Is it worth to be asked for all entries in order: has the question words in paths? Who evaluates
+ *  chunks without the sweep asks sweep_may_match() which ones, eval bound to their root. */
+bool sweep_has_words(const struct sweep *s);
+bool sweep_may_match(const struct sweep *s, uint32_t lo, uint32_t n);
 /** How many are left; the sweep is then at its end. */
 int sweep_count_rest(struct sweep *s, uint64_t *ret);

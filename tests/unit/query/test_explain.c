@@ -108,6 +108,11 @@ TEST(explain, a_run_counts_what_each_term_was_asked_and_took)
 	CHECK_INT(x->stats.n, count("size:>100000 name:7"));
 	CHECK(x->stats.total_exact && x->cost.n_threads >= 1 && x->nsec > 0);
 	explain_destroy(x);
+	/* Words are looked for ahead of the question; one that is all of it counts the same. */
+	x = explain("d00001", &opts, true);
+	CHECK_INT(x->step[0].cost.n_hits, count("d00001"));
+	CHECK_INT(x->step[0].cost.n_read + x->step[0].cost.n_skipped > 0, true);
+	explain_destroy(x);
 	x = explain("size:>100000 ext:x", &opts, true);
 	CHECK_INT(x->stats.n, n_both);
 	explain_destroy(x);

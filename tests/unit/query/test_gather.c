@@ -82,7 +82,8 @@ TEST(gather, the_first_by_any_column_are_those_of_a_plain_sort)
 	static const enum field fields[] = {FIELD_SIZE, FIELD_BLOCKS, FIELD_MTIME, FIELD_CTIME,
 		FIELD_INODE, FIELD_LINKS, FIELD_MODE, FIELD_UID, FIELD_DEPTH};
 	static const char *const texts[] = {"", "size:>100000", "user:1", "in:/r/d00001 type:f",
-		"-user:2 mtime:<3000d", "size:0", "links:>2 | depth:1", "name:zzz"};
+		"-user:2 mtime:<3000d", "size:0", "links:>2 | depth:1", "name:zzz", "d00001",
+		"f0 size:>10", "d00002/f | d00003"};
 	unsigned long n = test_scale(30000);
 	struct pool *pool;
 
@@ -110,20 +111,22 @@ skipped(bool count_exact)
 		.sort = {{FIELD_SIZE, true}},
 		.n_sort = 1,
 		.count_exact = count_exact};
-	const struct sweep_range all = {0, 0, tree.cols->n_entries};
 	struct query *q = ask("type:f");
 	struct sort_cost cost;
+	struct sweep *sweep;
 	struct sorter *s;
 	struct eval *e;
 
 	CHECK_INT(eval_create(q, tree.snapshot, 1, &e), 0);
 	CHECK_INT(sorter_create(tree.snapshot, &opts, 10, &s), 0);
-	CHECK_INT(sorter_gather(s, e, &all, 1), 0);
+	CHECK_INT(sweep_open(e, &opts, &sweep), 0);
+	CHECK_INT(sorter_gather(s, e, sweep), 0);
 	CHECK_INT(sorter_finish(s), 0);
 	sorter_get_cost(s, &cost);
 	CHECK_INT(cost.n_kept, 10);
 	CHECK(sorter_saw_all(s) == (cost.n_skipped == 0));
 	sorter_destroy(s);
+	sweep_close(sweep);
 	eval_destroy(e);
 	query_unref(q);
 	return cost.n_skipped;
