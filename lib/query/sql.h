@@ -71,7 +71,7 @@ const char *sql_column_name(const struct sql *q, uint32_t column);
 
 /** 1 a row, 0 the end, or an error (which every later call repeats, without the sentence). */
 int sql_next(struct sql *q, struct err *err);
-void sql_get(const struct sql *q, uint32_t column, struct sql_value *ret);
+void sql_get(struct sql *q, uint32_t column, struct sql_value *ret);
 
 struct sql_stats {
 	uint64_t n_rows;     /* given by sql_next() */

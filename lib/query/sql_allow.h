@@ -14,6 +14,7 @@ struct sql_allow {
 	struct err err;           /* why not; code 0: nothing was refused */
 	int (*halted)(void *ctx); /* != 0: give up compiling */
 	void *ctx;
+	const bool *declaring; /* SQLite reads what the columns of our own tables are */
 };
 
 /** The connection asks `a`, which outlives it, from now on. 0 or -ENOMEM. */

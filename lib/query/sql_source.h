@@ -96,3 +96,10 @@ struct sql_source {
 };
 
 extern const struct sql_source sql_files, sql_dirs;
+
+/** The second that holds the nanosecond, also before 1970. */
+static inline int64_t
+sql_seconds(int64_t ns)
+{
+	return ns / NSEC_PER_SEC - (ns % NSEC_PER_SEC < 0);
+}

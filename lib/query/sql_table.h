@@ -10,7 +10,8 @@ struct sqlite3;
 /** What the tables of one connection share; outlives it. */
 struct sql_tables {
 	struct sql_env env;
-	int failed; /* -errno of the first source that failed */
+	bool declaring; /* within sqlite3_declare_vtab() */
+	int failed;     /* -errno of the first source that failed */
 	uint64_t n_scanned, n_scans;
 };
 

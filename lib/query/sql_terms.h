@@ -24,6 +24,7 @@
 #define SQL_MAX_PIECES 16u
 
 struct sql_terms {
+	struct strbuf scope;  /* in:, which holds for roots too */
 	struct strbuf text;   /* joined by blanks */
 	struct strbuf pieces; /* bytes of the pieces of paths, one after the other */
 	uint32_t n_pieces;
@@ -36,10 +37,18 @@ struct sql_terms {
 
 void sql_terms_fini(struct sql_terms *t);
 
-/** field op one of the values. Times are in nanoseconds. */
-int sql_terms_add(struct sql_terms *t, const struct snapshot *s, enum field field, enum sql_op op,
-	bool folds, const struct sql_arg *arg);
-/** in:"WHERE" */
+/** What a column of SQL is to the language. Times are in nanoseconds, or whole seconds. */
+struct sql_subject {
+	enum field field;
+	bool seconds;
+};
+
+/** column op one of the values. */
+int sql_terms_add(struct sql_terms *t, const struct snapshot *s, struct sql_subject column,
+	enum sql_op op, bool folds, const struct sql_arg *arg);
+/** in:"WHERE", a whole table's argument. */
 int sql_terms_below(struct sql_terms *t, struct span where);
-/** Append what the pieces of paths mean below the root at `path`. */
-int sql_terms_of_root(const struct sql_terms *t, struct span path, struct strbuf *out);
+/** Append what the pieces of paths mean below a root to `out`, and which root that is to `scope`.
+ */
+int sql_terms_of_root(const struct sql_terms *t, const struct snap_root *root, struct strbuf *out,
+	struct strbuf *scope);

@@ -95,26 +95,30 @@ build_range(
 	return 0;
 }
 
-/* Without doubled and closing slashes. */
+size_t
+path_squeeze(struct span path, char *ret)
+{
+	size_t len = 0;
+
+	for (size_t i = 0; i < path.len; i++) {
+		if (path.data[i] == '/' && len > 0 && ret[len - 1] == '/')
+			continue;
+		ret[len++] = path.data[i];
+	}
+	return len > 1 && ret[len - 1] == '/' ? len - 1 : len;
+}
+
 static int
 build_where(struct term_env *e, const struct token *t, struct node *n)
 {
 	struct span text = t->text;
 	char *out = arena_alloc(&e->query->arena, text.len + 1);
-	size_t len = 0;
 
 	if (t->form == FORM_PLAIN && out)
 		text = lex_unescape(text, &e->query->arena);
 	if (!out || !text.data)
 		return -ENOMEM;
-	for (size_t i = 0; i < text.len; i++) {
-		if (text.data[i] == '/' && len > 0 && out[len - 1] == '/')
-			continue;
-		out[len++] = text.data[i];
-	}
-	if (len > 1 && out[len - 1] == '/')
-		len--;
-	n->where = (struct span){out, len};
+	n->where = (struct span){out, path_squeeze(text, out)};
 	n->cost = 1;
 	return 0;
 }

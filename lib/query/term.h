@@ -56,6 +56,8 @@ int value_perm(struct span text, uint32_t pos, const struct term_env *e, enum pe
 	uint32_t *ret_bits);
 /** Letters of file types, or their words, into a mask of 1 << DT_*. */
 int value_types(struct span text, uint32_t pos, const struct term_env *e, uint32_t *ret);
+/** A copy without doubled and closing slashes at `ret`, which has room for path.len: its length. */
+size_t path_squeeze(struct span path, char *ret);
 /** The number of a user or group given by name or number. */
 int value_owner(
 	struct span text, uint32_t pos, const struct term_env *e, bool group, uint32_t *ret);

@@ -1,0 +1,49 @@
+/**
+ * sql_scan: the entries that a row of SQL may be made of, one after the other.
+ *
+ * First the ranges that were added, entry by entry, then what questions of the query language find.
+ * Usually that is one question; where pieces of paths are asked for, whose meaning depends on the
+ * root, there is one a root, each asked when the one before has ended.
+ *
+ * No word of the language matches a root itself, which has no name there but has one in SQL: the
+ * roots are given as ranges, or, where that would break an order, the questions admit them.
+ *
+ * Ownership: the struct is the caller's; sql_scan_fini(). Borrows env.
+ * Threads:   one at a time.
+ * Errors:    those of cursor_next(), -ENOMEM.
+ */
+#pragma once
+
+#include "base/vec.h"
+#include "query/sql_terms.h"
+
+struct sql_range {
+	uint32_t root, lo, hi;
+};
+
+struct sql_scan {
+	const struct sql_env *env;
+	struct sql_terms terms;
+	VEC(struct sql_range) ranges;
+	size_t at;        /* the range that is given, */
+	uint32_t n_given; /* and how many entries of it were */
+
+	struct cursor_opts opts; /* with the order asked for */
+	uint32_t part, n_parts;
+	struct cursor *cursor; /* of part - 1 */
+	bool skip_roots;       /* they are among the ranges */
+	struct hit hit;
+
+	uint32_t root, entry; /* the row */
+};
+
+void sql_scan_init(struct sql_scan *s, const struct sql_env *env);
+void sql_scan_fini(struct sql_scan *s);
+/** Empty, for another pass. */
+void sql_scan_reset(struct sql_scan *s);
+/** Entries [lo, hi) of a root. */
+int sql_scan_add(struct sql_scan *s, uint32_t root, uint32_t lo, uint32_t hi);
+/** And all that s->terms admit, in this order (then no pieces of paths were added). */
+int sql_scan_ask(struct sql_scan *s, const struct query_sort *sort, uint32_t n_sort);
+/** 1 the next in root and entry, 0 the end. */
+int sql_scan_next(struct sql_scan *s);
