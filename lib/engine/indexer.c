@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "engine/known_tree.h"
 #include "index/tree_build.h"
 #include "sync/scope.h"
 
@@ -20,7 +21,13 @@ struct walker {
 	struct root *root;
 	struct chan *chan; /* of struct walk_batch; bounded in items and in bytes */
 	struct walk_stats stats;
-	usec_t began_mono;
+	usec_t began, began_mono;
+
+	/* Of a rescan, else NULL: the tree whose names are trusted where they can be. */
+	struct tree *tree;
+	struct walk_known known;
+	/* Batches, in order, that are only needed when something has changed. */
+	struct walk_batch *held, **held_end;
 };
 
 static void
@@ -77,6 +84,58 @@ root_input(const char *path, struct tree_input *ret, struct err *err)
 	return 0;
 }
 
+static void
+drop_held(struct walker *w)
+{
+	while (w->held) {
+		struct walk_batch *batch = w->held;
+
+		w->held = batch->next;
+		walk_batch_destroy(batch);
+	}
+	w->held_end = &w->held;
+}
+
+static int
+build_held(struct walker *w, struct tree_builder *b)
+{
+	int r = 0;
+
+	while (w->held && r == 0) {
+		struct walk_batch *batch = w->held;
+
+		w->held = batch->next;
+		r = tree_builder_take(b, batch);
+	}
+	w->held_end = &w->held;
+	return r;
+}
+
+/* A rescan that has found everything as it was, so far. */
+static bool
+is_unchanged(const struct walker *w)
+{
+	return w->tree && counter_get(&w->stats.n_changed) == 0;
+}
+
+static int
+take_batch(struct walker *w, struct tree_builder *b, struct walk_batch *batch)
+{
+	int r;
+
+	if (is_unchanged(w)) {
+		batch->next = NULL;
+		*w->held_end = batch;
+		w->held_end = &batch->next;
+		return 0;
+	}
+	r = build_held(w, b);
+	if (r == 0)
+		return tree_builder_take(b, batch);
+	walk_batch_destroy(batch);
+	return r;
+}
+
 /* Receive until the walk is over, or building fails. */
 static int
 build_all(struct walker *w, struct tree_builder *b)
@@ -85,8 +144,15 @@ build_all(struct walker *w, struct tree_builder *b)
 	void *item;
 
 	while (r == 0 && chan_recv(w->chan, &item, NULL) == 0)
-		r = tree_builder_take(b, item);
+		r = take_batch(w, b, item);
 	return r;
+}
+
+static int
+cannot_collect(const struct walker *w, int r, struct err *err)
+{
+	return err_set(err, r, "could not collect the entries of \"%s\": %s", w->root->path,
+		err_reason(r));
 }
 
 /* A walk that fails closes the channel, so building ends. When building fails, leaving the scope
@@ -101,9 +167,12 @@ walk_and_build(struct walker *w, struct tree_builder *b, struct err *err)
 		return scope_join(&s, err);
 	r = build_all(w, b);
 	if (r < 0)
-		return err_set(err, r, "could not collect the entries of \"%s\": %s", w->root->path,
-			err_reason(r));
-	return scope_join(&s, err);
+		return cannot_collect(w, r, err);
+	r = scope_join(&s, err);
+	if (r < 0 || is_unchanged(w))
+		return r;
+	r = build_held(w, b); /* the last difference may have come after the last batch */
+	return r < 0 ? cannot_collect(w, r, err) : 0;
 }
 
 static void
@@ -133,26 +202,35 @@ replaced_fini(struct replaced *old)
 	free(old->segment);
 }
 
-/* The new tree takes the root's place. */
 static void
-install(struct root *r, struct tree *tree, char *segment, const struct walker *w, usec_t began,
+note_walk_locked(struct root *r, const struct walker *w)
+{
+	r->walked_usec = w->began;
+	r->walk_took_usec = clock_mono() - w->began_mono;
+	r->walked = true;
+	r->same_settings = true;
+	r->state = ROOT_READY;
+	for (unsigned i = 0; i < N_WALK_SKIPS; i++)
+		r->skipped[i] = counter_get(&w->stats.n_skipped[i]);
+}
+
+/* The new tree takes the root's place; with NULL what is there stays. */
+static void
+install(struct root *r, struct tree *tree, char *segment, const struct walker *w,
 	struct replaced *ret_old)
 {
 	struct engine *e = r->engine;
 
 	ret_old->snapshot = engine_snapshot(e);
 	LOCK_SECTION(&e->lock, section);
-	ret_old->tree = r->tree;
-	ret_old->segment = r->segment;
-	r->tree = tree;
-	r->segment = segment;
-	r->n_entries = tree_cols(tree)->n_entries;
-	r->walked_usec = began;
-	r->walk_took_usec = clock_mono() - w->began_mono;
-	r->walked = true;
-	r->state = ROOT_READY;
-	for (unsigned i = 0; i < N_WALK_SKIPS; i++)
-		r->skipped[i] = counter_get(&w->stats.n_skipped[i]);
+	if (tree) {
+		ret_old->tree = r->tree;
+		ret_old->segment = r->segment;
+		r->tree = tree;
+		r->segment = segment;
+		r->n_entries = tree_cols(tree)->n_entries;
+	}
+	note_walk_locked(r, w);
 	if (engine_publish_locked(e) == 0)
 		lock_section_done(&section);
 }
@@ -164,31 +242,38 @@ next_tick(struct engine *e)
 	return e->tick + 1;
 }
 
-/* Check the file by opening it as the next start would, then let the catalog name it. */
+/* Let the catalog name the file, which may be the one that it names already. */
 static int
-seal(struct root *r, const char *name, const struct walker *w, usec_t began, struct tree **ret,
+record(struct root *r, const char *name, const struct tree *tree, const struct walker *w,
 	struct err *err)
 {
-	struct engine *e = r->engine;
 	AUTO(strbuf_fini) struct strbuf skipped = {0};
-	struct tree *tree;
-	int code = tree_open(e->segment_fd, name, &tree, err);
 
-	if (code < 0)
-		return code;
 	skipped_text(&w->stats, &skipped);
-	code = catalog_commit_segment(e->catalog,
+	return catalog_commit_segment(r->engine->catalog,
 		&(struct catalog_root){
 			.id = r->id,
 			.path = r->path,
 			.segment = (char *)(uintptr_t)name,
 			.settings = r->settings,
 			.n_entries = tree_cols(tree)->n_entries,
-			.walked_usec = began,
-			.tick = next_tick(e),
+			.walked_usec = w->began,
+			.tick = next_tick(r->engine),
 			.skipped = skipped.data ? skipped.data : (char[]){""},
 		},
 		NULL, err);
+}
+
+/* Check the file by opening it as the next start would, then let the catalog name it. */
+static int
+seal(struct root *r, const char *name, const struct walker *w, struct tree **ret, struct err *err)
+{
+	struct tree *tree;
+	int code = tree_open(r->engine->segment_fd, name, &tree, err);
+
+	if (code < 0)
+		return code;
+	code = record(r, name, tree, w, err);
 	if (code < 0) {
 		tree_unref(tree);
 		return code;
@@ -199,8 +284,7 @@ seal(struct root *r, const char *name, const struct walker *w, usec_t began, str
 
 /* note: commit order, in root.h. */
 static int
-commit(struct root *r, struct tree_builder *b, const struct walker *w, usec_t began,
-	struct err *err)
+commit(struct root *r, struct tree_builder *b, const struct walker *w, struct err *err)
 {
 	struct engine *e = r->engine;
 	AUTO(freep) char *name = NULL;
@@ -217,9 +301,9 @@ commit(struct root *r, struct tree_builder *b, const struct walker *w, usec_t be
 		return code;
 	code = root_begin_commit(r);
 	if (code == 0) {
-		code = seal(r, name, w, began, &tree, err);
+		code = seal(r, name, w, &tree, err);
 		if (code == 0)
-			install(r, tree, TAKE_PTR(name), w, began, &old);
+			install(r, tree, TAKE_PTR(name), w, &old);
 		root_end_commit(r);
 	}
 	if (code < 0) { /* then `name` is still ours */
@@ -230,6 +314,23 @@ commit(struct root *r, struct tree_builder *b, const struct walker *w, usec_t be
 	if (old.segment)
 		(void)unlinkat(e->segment_fd, old.segment, 0);
 	return 0;
+}
+
+/* Nothing has changed: the segment stays, and is known to be right as of now. */
+static int
+renew(struct root *r, const struct walker *w, struct err *err)
+{
+	AUTO(replaced_fini) struct replaced old = {0};
+	int code = root_begin_commit(r);
+
+	if (code < 0)
+		return code;
+	/* Only this thread changes `segment`. */
+	code = record(r, r->segment, w->tree, w, err);
+	if (code == 0)
+		install(r, NULL, NULL, w, &old);
+	root_end_commit(r);
+	return code;
 }
 
 static void
@@ -245,13 +346,22 @@ tree_builder_destroyp(struct tree_builder **b)
 	tree_builder_destroy(*b);
 }
 
+/* When it began, by the clock as it is now: what has been stamped since a step back must not look
+ * older than the walk. */
+static usec_t
+began_by_now(const struct walker *w)
+{
+	usec_t took = clock_mono() - w->began_mono;
+
+	return MIN(w->began, clock_real() - took);
+}
+
 static int
 run(struct walker *w, struct err *err)
 {
 	struct root *r = w->root;
 	AUTO(tree_builder_destroyp) struct tree_builder *b = NULL;
 	struct tree_input root;
-	usec_t began = clock_real();
 	int code = root_input(r->path, &root, err);
 
 	if (code < 0)
@@ -260,9 +370,29 @@ run(struct walker *w, struct err *err)
 	if (code < 0)
 		return err_set(err, code, "could not walk \"%s\": %s", r->path, err_reason(code));
 	code = walk_and_build(w, b, err);
+	if (w->tree && tree_faulted(w->tree))
+		return err_set(err, -EBADMSG, "could not read the index of \"%s\"", r->path);
 	if (code < 0)
 		return code;
-	return commit(r, b, w, began, err);
+	w->began = began_by_now(w);
+	return is_unchanged(w) ? renew(r, w, err) : commit(r, b, w, err);
+}
+
+/* Trust what an earlier walk under the same settings has found. */
+static void
+know_tree(struct walker *w)
+{
+	struct root *r = w->root;
+
+	LOCK_SCOPE(&r->engine->lock);
+	if (!r->tree || !r->same_settings)
+		return;
+	/* What rules left out is not in the tree, and is counted at each walk. */
+	if (r->cfg.gitignore || !rules_empty(r->rules))
+		return;
+	w->tree = tree_ref(r->tree);
+	known_tree(w->tree, r->walked_usec, &w->known);
+	w->opts.known = &w->known;
 }
 
 static int
@@ -291,8 +421,9 @@ count_waits(struct engine *e, const struct chan *c)
 	counter_max(&e->most_batch_bytes, s.most_bytes);
 }
 
-int
-indexer_run(struct root *r, struct err *err)
+/* One walk from its beginning, with a channel of its own. */
+static int
+attempt(struct root *r, bool rescan, struct err *err)
 {
 	AUTO(freep) struct walker *w = calloc(1, sizeof(*w));
 	int code = -ENOMEM;
@@ -300,13 +431,28 @@ indexer_run(struct root *r, struct err *err)
 	if (!w || make_chan(w) < 0)
 		return err_set(err, code, "could not walk \"%s\": out of memory", r->path);
 	w->root = r;
+	w->held_end = &w->held;
+	w->began = clock_real();
 	w->began_mono = clock_mono();
 	w->opts = root_walk_opts(r);
+	if (rescan)
+		know_tree(w);
 	counter_add(&r->engine->n_walks, 1);
 	show_stats(r, &w->stats);
 	code = run(w, err);
 	show_stats(r, NULL);
 	count_waits(r->engine, w->chan);
 	chan_destroy(w->chan);
+	drop_held(w);
+	tree_unref(w->tree);
 	return code;
+}
+
+int
+indexer_run(struct root *r, struct err *err)
+{
+	int code = attempt(r, true, err);
+
+	/* The segment could not be read: it is made again from the file system alone. */
+	return code == -EBADMSG ? attempt(r, false, err) : code;
 }

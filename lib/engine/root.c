@@ -244,7 +244,8 @@ root_adopt(struct root *r, const struct catalog_root *known)
 	r->tree = tree;
 	r->n_entries = tree_cols(tree)->n_entries;
 	r->walked_usec = known->walked_usec;
-	if (known->settings != r->settings)
+	r->same_settings = known->settings == r->settings;
+	if (!r->same_settings)
 		engine_event(e, false,
 			"root \"%s\": its rules have changed since it was walked; stale until the "
 			"walk is done",

@@ -39,7 +39,8 @@ struct root {
 	bool committing; /* the catalog may name the new segment before `segment` does */
 	bool walked;     /* by this process, successfully, under these settings */
 	struct tree *tree;
-	char *segment; /* file name of `tree` */
+	bool same_settings; /* `tree` was walked under the settings that are */
+	char *segment;      /* file name of `tree` */
 	uint64_t n_entries, walked_usec, walk_took_usec;
 	uint64_t skipped[N_WALK_SKIPS];
 	char error[256];

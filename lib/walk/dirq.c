@@ -18,6 +18,7 @@ dir_create(struct dir *parent, struct span name, uint32_t number)
 	*d = (struct dir){
 		.parent = parent,
 		.number = number,
+		.was.dir = WALK_NO_DIR,
 		.fd = -1,
 		.name_len = (uint16_t)name.len,
 	};
@@ -108,20 +109,22 @@ settle_locked(struct dirq *q, struct dir *d)
 		list_remove(&d->kept);
 		q->n_kept--;
 	}
+	q->n_open--;
 	return TAKE_FD(d->fd);
 }
 
-/* Without the lock. */
+/* Without the lock. Who waits for it looks again soon in any case, so it is no matter that he may
+ * begin to wait just before it is closed. */
 static void
 close_fd(struct dirq *q, int fd)
 {
 	if (fd < 0)
 		return;
 	(void)close(fd);
-	counter_add(&q->stats->n_fds, UINT64_MAX); /* minus one */
+	if (load_rlx(&q->n_starved) == 0)
+		return;
 	LOCK_SCOPE(&q->lock);
-	if (q->n_starved > 0)
-		cond_broadcast(&q->freed);
+	cond_broadcast(&q->freed);
 }
 
 /* One brood, which is on no list, is used up or dropped: its parent reference is the caller's. */
@@ -151,7 +154,8 @@ dirq_fini(struct dirq *q)
 		close_fd(q, fd);
 		dir_unref(parent);
 	}
-	assert(q->n_kept == 0 && q->n_running == 0);
+	assert(q->n_kept == 0 && q->n_running == 0 && q->n_open == 0);
+	counter_max(&q->stats->max_fds_seen, q->most_open);
 	dir_unref(q->root);
 	cond_fini(&q->ended);
 	cond_fini(&q->freed);
@@ -244,6 +248,7 @@ take_locked(struct brood **list, struct dir **ret)
 	d = dir_create(b->parent, (struct span){b->at + sizeof(head), head.len}, b->number);
 	if (!d)
 		return -ENOMEM;
+	d->was = head.was;
 	d->on_mount = head.on_mount;
 	d->holds_parent = b->parent->fd >= 0;
 	b->parent->n_users += d->holds_parent;
@@ -313,36 +318,37 @@ dirq_publish(struct dirq *q, struct brood **mine)
 }
 
 int
-dirq_parent_fd(struct dirq *q, struct dir *d)
+dirq_parent_fd(const struct dir *d)
 {
-	LOCK_SCOPE(&q->lock);
-
+	/* Without the lock: nobody closes it while we are a user. */
 	return d->holds_parent ? d->parent->fd : -1;
 }
 
-void
-dirq_release_parent(struct dirq *q, struct dir *d)
+static int
+leave_parent_locked(struct dirq *q, struct dir *d)
 {
-	int fd;
-
 	if (!d->holds_parent)
-		return;
+		return -1;
 	d->holds_parent = false;
-	lock_take(&q->lock);
 	d->parent->n_users--;
-	fd = settle_locked(q, d->parent);
-	lock_give(&q->lock);
-	close_fd(q, fd);
+	return settle_locked(q, d->parent);
 }
 
 void
-dirq_set_fd(struct dirq *q, struct dir *d, int fd)
+dirq_opened(struct dirq *q, struct dir *d, int fd)
 {
-	counter_add(&q->stats->n_fds, 1);
-	counter_max(&q->stats->max_fds_seen, counter_get(&q->stats->n_fds));
-	LOCK_SCOPE(&q->lock);
-	d->fd = fd;
-	d->n_users++;
+	int old;
+
+	lock_take(&q->lock);
+	old = leave_parent_locked(q, d);
+	if (fd >= 0) {
+		d->fd = fd;
+		d->n_users++;
+		q->n_open++;
+		q->most_open = MAX(q->most_open, q->n_open);
+	}
+	lock_give(&q->lock);
+	close_fd(q, old);
 }
 
 void
@@ -370,6 +376,7 @@ strip_locked(struct dirq *q, int *fds, size_t max)
 			continue;
 		list_remove(&d->kept);
 		q->n_kept--;
+		q->n_open--;
 		fds[n++] = TAKE_FD(d->fd);
 	}
 	return n;
@@ -385,9 +392,9 @@ dirq_shed(struct dirq *q)
 	q->max_kept = q->n_kept / 2;
 	n = strip_locked(q, fds, ARRAY_LEN(fds));
 	if (n == 0 && q->result == 0) {
-		q->n_starved++;
+		(void)add_rlx(&q->n_starved, 1);
 		(void)cond_wait_until(&q->freed, &q->lock, clock_deadline(STARVED_WAIT_USEC));
-		q->n_starved--;
+		(void)sub_rlx(&q->n_starved, 1);
 	}
 	lock_give(&q->lock);
 	for (size_t i = 0; i < n; i++)

@@ -28,6 +28,16 @@
 #include "sync/pool.h"
 #include "walk/walk.h"
 
+/** What a rescan knows of a directory. */
+struct dir_was {
+	uint32_t dir;    /* its number then, WALK_NO_DIR when it was not entered */
+	bool trusted;    /* its names are what they were, if it is the one that was looked at: */
+	bool broken_off; /* it was not read to the end */
+	bool left_out;   /* rules left out entries of it */
+	uint64_t ino;
+	int64_t ctime_ns;
+};
+
 struct dir {
 	/* A waiting brood, a child and who reads the directory each hold one. Release on the way
 	 * down pairs with acquire by the last, which frees what the others read. */
@@ -37,9 +47,13 @@ struct dir {
 	struct dir *parent; /* counted; NULL: the root */
 	uint32_t number;
 	uint64_t dev, ino, mnt;
+	int64_t ctime_ns;
 	struct gitignore *ignore; /* counted; its own or that of a directory above; may be NULL */
-	bool on_mount;            /* it was judged as a mount point and may be entered */
-	bool holds_parent;        /* a user of the parent's descriptor */
+	struct dir_was was;
+	bool on_mount;     /* it was judged as a mount point and may be entered */
+	bool tells;        /* of changes: known_fs() */
+	bool same_rules;   /* the .gitignore files of it and above are what they were */
+	bool holds_parent; /* a user of the parent's descriptor */
 
 	/* Guarded by dirq.lock. */
 	int fd;            /* -1: not open (any more) */
@@ -69,6 +83,7 @@ struct brood {
 };
 
 struct brood_name {
+	struct dir_was was;
 	uint16_t len;
 	bool on_mount;
 };
@@ -93,14 +108,16 @@ struct dirq {
 	struct brood *stack;
 	struct list kept; /* struct dir.kept, n_kept of them */
 	unsigned n_kept, max_kept;
-	struct list idle;   /* struct dirq_worker.idle; he who was busy last is in front */
-	unsigned n_running; /* workers who are not idle */
-	unsigned n_starved;
+	unsigned n_open, most_open; /* descriptors of directories */
+	struct list idle;           /* struct dirq_worker.idle; he who was busy last is in front */
+	unsigned n_running;         /* workers who are not idle */
 	int result; /* below 0: of the first that failed; nobody gets any more work */
 
 	/* How many are on `idle`. Written under lock; read without it as a hint whether to publish
 	 * early: relaxed, a stale value costs a little waiting. */
 	_Atomic unsigned n_idle;
+	/* How many wait for a descriptor. The same, for who has closed one. */
+	_Atomic unsigned n_starved;
 };
 
 void dirq_init(struct dirq *q, struct pool *io, struct pool_share *share, unsigned max_kept,
@@ -135,11 +152,11 @@ int dirq_add(struct dirq *q, struct brood **mine, struct dir *parent, uint32_t n
  *  could not be submitted because the pool is closed. */
 int dirq_publish(struct dirq *q, struct brood **mine);
 
-/** The parent's descriptor if it is open, with the caller as a user; else -1. */
-int dirq_parent_fd(struct dirq *q, struct dir *d);
-void dirq_release_parent(struct dirq *q, struct dir *d);
-/** Hand over d's descriptor, with the caller as a user until dirq_release(). */
-void dirq_set_fd(struct dirq *q, struct dir *d, int fd);
+/** The parent's descriptor if it is open: the caller, who took d, is a user of it. Else -1. */
+int dirq_parent_fd(const struct dir *d);
+/** The caller needs the parent's descriptor no more, and hands over d's own (negative: none) with
+ *  himself as a user until dirq_release(). */
+void dirq_opened(struct dirq *q, struct dir *d, int fd);
 void dirq_release(struct dirq *q, struct dir *d);
 /** The kernel refused a descriptor: keep fewer, and wait a moment for one unless that freed some.
  */

@@ -175,13 +175,13 @@ judge_dir(struct judge *j, const struct dir *in, struct span path, const struct 
 }
 
 int
-dir_open(const struct dir *d, int parent_fd, int root_fd, struct span path)
+dir_open(const struct dir *d, int parent_fd, int root_fd, struct span path, int how)
 {
-	int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
+	int flags = how | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
 	int fd;
 
 	if (parent_fd < 0)
-		return fd_open_beneath(root_fd, path, O_RDONLY | O_DIRECTORY);
+		return fd_open_beneath(root_fd, path, how | O_DIRECTORY);
 	fd = openat(parent_fd, d->name, flags | O_NOATIME);
 	if (fd < 0 && errno == EPERM) /* only the owner may ask for O_NOATIME */
 		fd = openat(parent_fd, d->name, flags);
@@ -294,6 +294,7 @@ judge_inside(struct judge *j, struct dir *d, int fd, struct span path, enum walk
 		return 0;
 	d->dev = statx_dev(&st);
 	d->ino = st.stx_ino;
+	d->ctime_ns = clock_ns(st.stx_ctime.tv_sec, st.stx_ctime.tv_nsec);
 	d->mnt = statx_mnt(&st);
 	return judge_tags(j, d, fd, path, ret_skip);
 }

@@ -51,8 +51,9 @@ struct judgement judge_name(
 struct judgement judge_dir(
 	struct judge *j, const struct dir *in, struct span path, const struct statx *st);
 
-/** Open d by name in parent_fd, or by `path` below root_fd when parent_fd is negative. */
-int dir_open(const struct dir *d, int parent_fd, int root_fd, struct span path);
+/** Open d by name in parent_fd, or by `path` below root_fd when parent_fd is negative. `how` is
+ *  O_RDONLY, or O_PATH to look only at what is in it. */
+int dir_open(const struct dir *d, int parent_fd, int root_fd, struct span path, int how);
 
 /** Look at the opened directory itself and load its .gitignore. 0 with *ret_skip (SKIP_NONE: list
  *  it); -EMFILE, -ENFILE or -ENOMEM when its rules could not be read for want of that: try again,

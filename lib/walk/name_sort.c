@@ -137,7 +137,7 @@ sort_from(struct listed *v, struct listed *spare, size_t n, size_t at)
 		for (hi = lo + 1; hi < n && v[hi].key == v[lo].key; hi++)
 			;
 		/* A name that ends within its key is the same as all that have this key. */
-		if (hi - lo > 1 && v[lo].len > at)
+		if (hi - lo > 1 && (v[lo].key & 255) != 0)
 			sort_from(v + lo, spare, hi - lo, at);
 	}
 }

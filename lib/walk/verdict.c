@@ -78,7 +78,7 @@ enter(struct descent *s, const char *name, struct span path, bool on_mount,
 	dir_unref(s->dir); /* d keeps it */
 	s->dir = d;
 	d->on_mount = on_mount;
-	fd = dir_open(d, s->fd, s->root_fd, path);
+	fd = dir_open(d, s->fd, s->root_fd, path, O_RDONLY);
 	closep(&s->fd);
 	s->fd = fd;
 	if (fd >= 0)

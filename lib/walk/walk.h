@@ -81,6 +81,8 @@ struct walk_entry {
 };
 _Static_assert(sizeof(struct walk_entry) == 64, "an entry is a cache line");
 
+struct walk_known;
+
 struct walk_opts {
 	const char *root;          /* absolute, canonical: no component of it may be a symbolic
 	                              link, or have been replaced by one since */
@@ -99,8 +101,10 @@ struct walk_opts {
 	                                walk */
 	unsigned max_fds;            /* open descriptors at most; 0: 512; never more than half of
 	                                the process's limit */
-	size_t batch_bytes;          /* memory of a batch; 0: 128 KiB. The piece of a large
-	                                directory may need more */
+	const struct walk_known *known; /* what an earlier walk under the same options found: it is
+	                                   a rescan (known.h). May be NULL; outlives the walk */
+	size_t batch_bytes;             /* memory of a batch; 0: 128 KiB. The piece of a large
+	                                   directory may need more */
 };
 
 struct walk_list {
@@ -108,8 +112,9 @@ struct walk_list {
 	uint32_t n_entries;
 	uint32_t names_bytes; /* of their names, with a NUL each */
 	bool last;
-	uint8_t skip; /* enum walk_skip: of the directory itself, when it could not be read (to the
-	                 end) */
+	bool left_out; /* rules left out names of this piece */
+	uint8_t skip;  /* enum walk_skip: of the directory itself, when it could not be read (to the
+	                  end) */
 	/* In order of names, and the names lie in memory in this order, without gaps. */
 	struct walk_entry *entries;
 };
@@ -128,13 +133,16 @@ struct walk_batch {
 
 void walk_batch_destroy(struct walk_batch *b);
 
-/** Any thread reads while the walk runs. Entries are those sent, without the root; directories
- * those listed, with it; bytes the sizes of regular files; descriptors those of directories. One
- * entry or directory left out counts once, whatever is below it. */
+/** Any thread reads while the walk runs; workers add with each batch that they send. Entries are
+ * those sent, without the root; directories those listed, with it; bytes the sizes of regular
+ * files; descriptors those of directories. One entry or directory left out counts once, whatever is
+ * below it. Of a rescan: directories that were not listed, and differences from what was known, at
+ * least one when there is any. */
 struct walk_stats {
 	struct counter n_entries, n_dirs, n_bytes;
+	struct counter n_trusted, n_changed;
 	struct counter n_skipped[N_WALK_SKIPS];
-	struct counter n_fds, max_fds_seen;
+	struct counter max_fds_seen; /* at the end */
 };
 
 /** The root itself. */

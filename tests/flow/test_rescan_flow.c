@@ -2,15 +2,14 @@
  * Queries while the index changes below them: each answer is of one walk or of the other, whole,
  * and a cursor goes on over the snapshot it began with, whatever is published meanwhile.
  */
-#include "test.h"
+#include "tests/unit/walk/hostile.h"
 
 #include "base/clock.h"
 #include "engine/engine.h"
 #include "query/query.h"
 #include "sync/thread.h"
 #include "text/mapfile.h"
-#include <stdio.h>
-#include <unistd.h>
+#include <sched.h>
 
 #define N_READERS 3u
 #define N_FILES 120u
@@ -278,5 +277,244 @@ TEST(rescan_flow, a_restart_answers_before_it_walks)
 	c = ask(&f, "type:f round");
 	CHECK_INT(drain(c, &round), N_FILES);
 	cursor_close(c);
+	teardown(&f);
+}
+
+/* Until whatever has been stamped so far lies back further than any clock's tick. */
+static void
+let_times_settle(void)
+{
+	usec_t until = clock_real() + 25 * USEC_PER_MSEC;
+
+	while (clock_real() < until)
+		(void)sched_yield();
+}
+
+/* The published tree as rows of a walk, to hold it against find(1). */
+static void
+check_like_find(struct flow *f)
+{
+	AUTO(strbuf_fini) struct strbuf path = {0};
+	struct snapshot *s = engine_snapshot(f->engine);
+	const struct tree_cols *c = tree_cols(s->roots[0].tree);
+	struct walked w = {0};
+	struct found found = {0};
+
+	for (uint32_t e = 1; e < c->n_entries; e++) {
+		const struct tree_class *cls = &c->classes[tree_cls(c, e)];
+		struct walked_row row = {
+			.e = {.type = tree_type(c, e),
+				.nlink = tree_nlink(c, e),
+				.size = tree_size(c, e),
+				.blocks = tree_blocks(c, e),
+				.ino = tree_ino(c, e),
+				.mtime_ns = tree_mtime(c, e),
+				.ctime_ns = tree_ctime(c, e)},
+			.cls = {.mode = cls->mode, .uid = cls->uid, .gid = cls->gid},
+		};
+
+		strbuf_reset(&path);
+		CHECK_INT(tree_path(c, e, &path), 0);
+		row.path = strdup(path.data);
+		cr_assert(row.path && VEC_PUSH(&w.rows, row) == 0);
+	}
+	qsort(w.rows.data, w.rows.len, sizeof(w.rows.data[0]), walked_row_cmp);
+	found_run(&found, f->tree, "");
+	check_same(&w, &found);
+	found_fini(&found);
+	walked_fini(&w);
+	snapshot_unref(s);
+}
+
+static struct engine_root_status
+status_of_root(struct flow *f, uint64_t *ret_n_commits)
+{
+	struct engine_status s = {0};
+	struct engine_root_status root;
+
+	CHECK_INT(engine_status(f->engine, &s), 0);
+	root = s.roots[0]; /* its strings are not used */
+	if (ret_n_commits)
+		*ret_n_commits = s.n_commits;
+	engine_status_fini(&s);
+	return root;
+}
+
+/* Rescan; returns how many segments that made. */
+static uint64_t
+rescan(struct flow *f)
+{
+	uint64_t before, after;
+	unsigned n = f->n_walks;
+
+	(void)status_of_root(f, &before);
+	CHECK_INT(engine_rescan(f->engine, NULL, NULL), 0);
+	wait_walks(f, n + 1);
+	(void)status_of_root(f, &after);
+	return after - before;
+}
+
+TEST(rescan_flow, an_unchanged_tree_keeps_its_segment_and_is_known_to_be_of_now)
+{
+	struct flow f;
+	struct snapshot *before, *after;
+	usec_t walked, restarted;
+
+	setup(&f);
+	for (unsigned i = 0; i < 2; i++) { /* unsettled, then settled */
+		before = engine_snapshot(f.engine);
+		walked = status_of_root(&f, NULL).walked_usec;
+		CHECK_INT(rescan(&f), 0);
+		after = engine_snapshot(f.engine);
+		CHECK(after->roots[0].tree == before->roots[0].tree);
+		CHECK(after->tick > before->tick);
+		CHECK(status_of_root(&f, NULL).walked_usec > walked);
+		snapshot_unref(before);
+		snapshot_unref(after);
+		let_times_settle();
+	}
+	walked = status_of_root(&f, NULL).walked_usec;
+	engine_destroy(f.engine);
+	{
+		struct err err = {0};
+
+		cr_assert(engine_create(&f.cfg, &f.engine, &err) == 0, "%s", err.what);
+	}
+	restarted = status_of_root(&f, NULL).walked_usec;
+	CHECK(restarted == walked); /* the catalog knows too */
+	f.n_walks = 0;
+	CHECK_INT(engine_start(f.engine, NULL), 0);
+	wait_walks(&f, 1);
+	after = engine_snapshot(f.engine);
+	CHECK(!after->roots[0].stale);
+	snapshot_unref(after);
+	check_like_find(&f);
+	teardown(&f);
+}
+
+static void
+run_in(const struct flow *f, const char *command)
+{
+	char line[2048];
+
+	CHECK((size_t)snprintf(line, sizeof(line), "cd '%s' && { %s; }", f->tree, command) <
+		sizeof(line));
+	cr_assert(system(line) == 0, "%s", command);
+}
+
+/* What changes, and whether it shows in a directory's own times. Each leaves the tree fit for all
+ * that follow. */
+static const char *const changes[] = {
+	"echo new > d1/new",
+	"mv d1/new d1/renamed",
+	"echo more >> d1/renamed",
+	"printf XXXX | dd of=d1/renamed conv=notrunc status=none",
+	"chmod 600 d1/renamed",
+	"ln d1/renamed d2/link",
+	"rm d1/renamed",
+	"truncate -s 1G d2/link",
+	"touch -d 2001-01-01 d2/link",
+	"touch -d 2001-01-01 d2",
+	"mkdir d3/sub && echo x > d3/sub/file",
+	"echo y > d3/sub/other && touch -d 2001-01-01 d3/sub",
+	"mv d3/sub d4/sub",
+	"mv d4 d4.tmp && mv d5 d4 && mv d4.tmp d5",
+	"rm d5/sub/file && mkdir d5/sub/file",
+	"rmdir d5/sub/file && ln -s nowhere d5/sub/file",
+	"ln -sfn elsewhere d5/sub/file",
+	"chmod 700 d5/sub",
+	"cp -a d6 d6.copy && rm -r d6 && mv d6.copy d6",
+	"echo x > 'd6/new\nline' && echo x > $(printf 'd6/\\377\\001')",
+	"rm -r d5/sub",
+	"rm d2/link",
+	"mkfifo d2/fifo",
+	"rm d2/fifo && mkdir d2/fifo",
+	"rmdir d2/fifo",
+};
+
+/* Right after one another, so that much happens within one tick of the clock, and then with every
+ * directory settled. */
+TEST(rescan_flow, every_kind_of_change_is_noticed)
+{
+	struct flow f;
+
+	setup(&f);
+	for (int settled = 0; settled < 2; settled++) {
+		for (size_t i = 0; i < ARRAY_LEN(changes); i++) {
+			if (settled) {
+				let_times_settle();
+				(void)rescan(&f);
+			}
+			run_in(&f, changes[i]);
+			cr_assert(rescan(&f) == 1, "%s", changes[i]);
+			check_like_find(&f);
+		}
+		run_in(&f, "rm -f d6/*line d6/*");
+		(void)rescan(&f);
+	}
+	teardown(&f);
+}
+
+/* The second change may come in the tick of the walk that saw the first. */
+TEST(rescan_flow, what_changes_within_the_tick_of_a_walk_is_noticed_by_the_next)
+{
+	struct flow f;
+	unsigned long n = 20 + test_scale(5000);
+	char name[64];
+
+	setup(&f);
+	for (unsigned long i = 0; i < n; i++) {
+		(void)snprintf(name, sizeof(name), "tree/d1/a%lu", i);
+		test_write(f.dir, name, "");
+		CHECK_INT(rescan(&f), 1);
+		(void)snprintf(name, sizeof(name), "tree/d1/b%lu", i);
+		test_write(f.dir, name, "");
+		CHECK_INT(rescan(&f), 1);
+	}
+	check_like_find(&f);
+	teardown(&f);
+}
+
+TEST(rescan_flow, a_hostile_tree_is_unchanged_until_it_changes)
+{
+	struct flow f;
+
+	setup(&f);
+	make_hostile(f.tree, DEEP);
+	CHECK_INT(rescan(&f), 1);
+	CHECK_INT(rescan(&f), 0);
+	let_times_settle();
+	CHECK_INT(rescan(&f), 0);
+	CHECK_INT(rescan(&f), 0);
+	check_like_find(&f);
+	run_in(&f, "echo x >> names/-rf || echo x >> ./names/-rf");
+	CHECK_INT(rescan(&f), 1);
+	check_like_find(&f);
+	run_in(&f, "chmod -R u+rwx .");
+	(void)rescan(&f);
+	check_like_find(&f);
+	teardown(&f);
+}
+
+TEST(rescan_flow, other_settings_end_all_trust)
+{
+	static char word[] = "*.c";
+	char *exclude[] = {word, NULL};
+	struct flow f;
+	struct snapshot *s;
+
+	setup(&f);
+	let_times_settle();
+	CHECK_INT(rescan(&f), 0);
+	f.root.exclude = exclude;
+	CHECK_INT(engine_reload(f.engine, &f.cfg, NULL), 0);
+	wait_walks(&f, 3);
+	s = engine_snapshot(f.engine);
+	CHECK_INT(s->roots[0].tree ? tree_cols(s->roots[0].tree)->n_entries : 0, 8);
+	snapshot_unref(s);
+	f.root.exclude = NULL;
+	CHECK_INT(engine_reload(f.engine, &f.cfg, NULL), 0);
+	wait_walks(&f, 4);
+	check_like_find(&f);
 	teardown(&f);
 }

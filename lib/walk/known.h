@@ -1,0 +1,54 @@
+/**
+ * known: what an earlier walk found, for a rescan that lists only what may have changed.
+ *
+ * A directory whose times are what they were, and lay back far enough when it was read, has the
+ * names that it had: it is trusted, that is, not listed. Its entries are looked at all the same,
+ * for a file changes without its directory. Far enough is: more than the granularity of the file
+ * system's clock before the earlier walk began; what is changed twice within one tick shows one
+ * time. Trusted are only file systems of this machine whose directories are known to say so when
+ * an entry comes or goes (ext2 to 4, xfs, btrfs, tmpfs, f2fs).
+ *
+ * Where .gitignore files are obeyed, a change of one, also above, ends the trust in all that it
+ * may hide or show. A directory of which entries were left out is always listed, to count them.
+ *
+ * Ownership: the caller's, as long as the walk. Entries' names are valid as long as ctx.
+ * Threads:   the functions are called from all workers at once.
+ */
+#pragma once
+
+#include "walk/walk.h"
+
+/* Entries read at once, at most. */
+#define KNOWN_STEP 128u
+
+struct known_entry {
+	struct walk_entry entry; /* without cls; dir: the earlier number, WALK_NO_DIR for what was
+	                            not entered */
+	struct walk_class cls;
+	bool broken_off; /* a directory that was not read to the end */
+	bool left_out;   /* rules left out entries of it */
+};
+
+/** The earlier walk's entries, numbered; the children of a directory follow each other in order of
+ *  names. Entry 0 is the root, directory 0 too. */
+struct walk_known {
+	const void *ctx;
+	int64_t began_ns; /* the walk that read all of it; by the clock of the file systems */
+	void (*children)(const void *ctx, uint32_t dir, uint32_t *ret_lo, uint32_t *ret_hi);
+	struct span (*name)(const void *ctx, uint32_t entry);
+	/* n <= KNOWN_STEP */
+	void (*read)(const void *ctx, uint32_t lo, uint32_t n, struct known_entry *ret);
+};
+
+/** The entry called `name` in [lo, hi), beginning the search at *at: true, and *at is its place. */
+bool known_find(
+	const struct walk_known *w, uint32_t lo, uint32_t hi, struct span name, uint32_t *at);
+/** Is everything as it was, but for what is in a directory? */
+bool known_same(
+	const struct known_entry *was, const struct walk_entry *e, const struct walk_class *cls);
+/** It has not changed since the earlier walk unless its times say so. */
+bool known_settled(const struct walk_known *w, const struct walk_entry *was);
+/** A directory that is the same, and so are its names. */
+bool known_trusted(const struct walk_known *w, const struct known_entry *was);
+/** Do directories of this file system say when an entry comes or goes? */
+bool known_fs(int fd);

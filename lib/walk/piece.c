@@ -1,0 +1,384 @@
+#include "walk/piece.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <sys/stat.h>
+
+int
+piece_init(struct piece_maker *p, size_t batch_bytes)
+{
+	filler_init(&p->filler, batch_bytes);
+	if (p->known) {
+		p->was = malloc(KNOWN_STEP * sizeof(*p->was));
+		if (!p->was)
+			return -ENOMEM;
+	}
+	return listing_init(&p->listing);
+}
+
+void
+piece_fini(struct piece_maker *p)
+{
+	listing_fini(&p->listing);
+	filler_fini(&p->filler);
+	strbuf_fini(&p->path);
+	strbuf_fini(&p->kids);
+	free(p->was);
+}
+
+void
+piece_begin(struct piece_maker *p, struct dir *d)
+{
+	p->dir = d;
+	p->dir_len = p->path.len;
+	p->n_listed = 0;
+	p->left_out = false;
+	p->was_lo = p->was_hi = 0;
+	if (p->known && d->was.dir != WALK_NO_DIR)
+		p->known->children(p->known->ctx, d->was.dir, &p->was_lo, &p->was_hi);
+	p->was_at = p->was_lo;
+}
+
+/* The names of a trusted directory: they stay where they are. */
+static int
+read_known(struct piece_maker *p)
+{
+	struct listing *l = &p->listing;
+	uint32_t n = MIN(p->was_hi - p->was_at, KNOWN_STEP);
+
+	l->n = n;
+	l->names_bytes = 0;
+	if (n == 0)
+		return 0;
+	p->known->read(p->known->ctx, p->was_at, n, p->was);
+	p->was_at += n;
+	for (uint32_t i = 0; i < n; i++) {
+		const struct walk_entry *e = &p->was[i].entry;
+
+		if (e->name[0] == '\0') /* a page of the mapped file could not be read */
+			return -EBADMSG;
+		l->listed[i] = (struct listed){
+			.name = e->name,
+			.len = e->name_len,
+			.type = e->type,
+			.ino = e->ino,
+		};
+		l->names_bytes += e->name_len + 1u;
+	}
+	return 1;
+}
+
+int
+piece_read(struct piece_maker *p)
+{
+	return p->dir->was.trusted ? read_known(p) : listing_read(&p->listing, p->dir->fd);
+}
+
+static void
+count_skip(struct piece_maker *p, enum walk_skip skip)
+{
+	if (skip != SKIP_NONE)
+		p->tally.n_skipped[skip]++;
+}
+
+static int
+leave_out(struct piece_maker *p, enum walk_skip skip)
+{
+	count_skip(p, skip);
+	p->left_out |= skip != SKIP_GONE;
+	return 0;
+}
+
+static int64_t
+stamp_ns(struct statx_timestamp t)
+{
+	return clock_ns(t.tv_sec, t.tv_nsec);
+}
+
+struct walk_class
+class_of_stat(const struct statx *st)
+{
+	return (struct walk_class){
+		.dev = statx_dev(st),
+		.mode = st->stx_mode,
+		.uid = st->stx_uid,
+		.gid = st->stx_gid,
+	};
+}
+
+/* All but name, class and dir. */
+void
+entry_of_stat(struct walk_entry *e, const struct statx *st)
+{
+	e->type = (uint8_t)IFTODT(st->stx_mode);
+	e->nlink = st->stx_nlink;
+	e->ino = st->stx_ino;
+	e->size = st->stx_size;
+	e->blocks = st->stx_blocks;
+	e->mtime_ns = stamp_ns(st->stx_mtime);
+	e->ctime_ns = stamp_ns(st->stx_ctime);
+}
+
+/* What was known of the i-th name of the piece, or NULL. */
+static const struct known_entry *
+find_was(struct piece_maker *p, size_t i)
+{
+	const struct listed *name = &p->listing.listed[i];
+
+	if (p->dir->was.trusted)
+		return &p->was[i];
+	if (!known_find(p->known, p->was_lo, p->was_hi, (struct span){name->name, name->len},
+		    &p->was_at))
+		return NULL;
+	p->known->read(p->known->ctx, p->was_at++, 1, p->was);
+	return p->was;
+}
+
+struct dir_was
+dir_was_of(const struct walk_known *known, const struct known_entry *was, bool same)
+{
+	if (!was)
+		return (struct dir_was){.dir = WALK_NO_DIR};
+	return (struct dir_was){
+		.dir = was->entry.dir,
+		.trusted = same && known_trusted(known, was),
+		.broken_off = was->broken_off,
+		.left_out = was->left_out,
+		.ino = was->entry.ino,
+		.ctime_ns = was->entry.ctime_ns,
+	};
+}
+
+/* Hold the entry against what was known. Whether a directory is entered shows when it is opened. */
+static struct dir_was
+compare(struct piece_maker *p, size_t i, const struct walk_entry *e)
+{
+	const struct known_entry *was = p->known ? find_was(p, i) : NULL;
+	bool same = was && known_same(was, e, &p->filler.classes.data[e->cls]);
+
+	p->tally.n_changed += p->known && !same;
+	return dir_was_of(p->known, was, same);
+}
+
+/* Note a sub-directory to enter; its number within the piece goes to the entry for now. */
+static int
+add_kid(struct piece_maker *p, struct walk_entry *e, const struct listed *name, bool on_mount,
+	struct dir_was was)
+{
+	struct brood_name head = {.was = was, .len = name->len, .on_mount = on_mount};
+
+	/* A mount may be of another file system. */
+	head.was.trusted &= p->dir->tells && !on_mount;
+	e->dir = p->n_kids++;
+	(void)strbuf_add(&p->kids, &head, sizeof(head));
+	return strbuf_add(&p->kids, name->name, name->len + 1u) < 0 ? -ENOMEM : 1;
+}
+
+/* The path of an entry: the directory's, and name. */
+static struct span
+entry_path(struct piece_maker *p, const struct listed *name)
+{
+	strbuf_truncate(&p->path, p->dir_len);
+	if (p->dir_len > 0)
+		(void)strbuf_putc(&p->path, '/');
+	(void)strbuf_add(&p->path, name->name, name->len);
+	return strbuf_view(&p->path);
+}
+
+/* Only name and type are known: a directory that may be listed but not searched. */
+static void
+fill_from_listing(struct piece_maker *p, struct walk_entry *e, const struct listed *name,
+	enum walk_skip skip, struct walk_class *ret)
+{
+	*ret = (struct walk_class){.dev = p->dir->dev, .mode = DTTOIF(name->type)};
+	e->type = name->type;
+	e->ino = name->ino;
+	e->skip = (uint8_t)skip;
+	count_skip(p, skip);
+}
+
+/* A directory that has been looked at. */
+static int
+fill_dir(struct piece_maker *p, struct walk_entry *e, const struct listed *name, struct span path,
+	enum walk_skip skip, const struct statx *st, struct dir_was was)
+{
+	struct judgement v = {.skip = skip};
+
+	if (skip == SKIP_NONE)
+		v = judge_dir(p->judge, p->dir, path, st);
+	if (v.skip == SKIP_NONE)
+		return add_kid(p, e, name, v.on_mount, was);
+	e->skip = (uint8_t)v.skip;
+	count_skip(p, v.skip);
+	p->tally.n_changed += was.dir != WALK_NO_DIR;
+	return 1;
+}
+
+/* Names that are kept were judged by the walk that kept them; whether a directory is entered is
+ * asked again. */
+static struct judgement
+judge(struct piece_maker *p, const struct listed *name, bool is_dir, struct span *ret_path)
+{
+	*ret_path = (struct span){0};
+	if (!p->judge->needs_path || (p->dir->was.trusted && !is_dir))
+		return (struct judgement){0};
+	*ret_path = entry_path(p, name);
+	return judge_name(p->judge, p->dir, *ret_path, is_dir);
+}
+
+/* Judge one name and fill its entry: 1, 0 when it is left out, -ENOMEM. */
+static int
+make_entry(struct piece_maker *p, size_t i, struct walk_entry *e)
+{
+	const struct listed *name = &p->listing.listed[i];
+	bool is_dir = name->type == DT_DIR;
+	bool looked = p->dir->was.trusted || name->type == DT_UNKNOWN;
+	struct walk_class cls;
+	struct dir_was was;
+	struct judgement v;
+	struct span path;
+	struct statx st;
+	int r = 0;
+
+	if (name->len > WALK_NAME_MAX_BYTES)
+		return leave_out(p, SKIP_NAME_TOO_LONG);
+	if (looked) {
+		r = entry_stat(p->dir->fd, name->name, &st);
+		is_dir = r == 0 && S_ISDIR(st.stx_mode);
+	}
+	v = judge(p, name, is_dir, &path);
+	if (p->path.failed)
+		return -ENOMEM;
+	if (v.leave_out)
+		return leave_out(p, v.skip);
+	if (!looked)
+		r = entry_stat(p->dir->fd, name->name, &st);
+	if (r < 0 && skip_of_error(r) == SKIP_GONE)
+		return leave_out(p, SKIP_GONE);
+	*e = (struct walk_entry){.name_len = name->len, .dir = WALK_NO_DIR};
+	if (r < 0) {
+		fill_from_listing(p, e, name, skip_of_error(r), &cls);
+	} else {
+		cls = class_of_stat(&st);
+		entry_of_stat(e, &st);
+	}
+	if (filler_class(&p->filler, &cls, &e->cls) < 0)
+		return -ENOMEM;
+	was = compare(p, i, e);
+	if (r == 0 && S_ISDIR(st.stx_mode))
+		return fill_dir(p, e, name, path, v.skip, &st, was);
+	p->tally.n_changed += was.dir != WALK_NO_DIR;
+	p->tally.n_bytes += r == 0 && S_ISREG(st.stx_mode) ? st.stx_size : 0;
+	return 1;
+}
+
+/* Number the piece's sub-directories. */
+static int
+number_kids(struct piece_maker *p, struct walk_entry *entries, uint32_t n)
+{
+	uint64_t first;
+
+	if (p->n_kids == 0)
+		return 0;
+	first = add_rlx(p->next_number, p->n_kids);
+	if (first + p->n_kids > WALK_NO_DIR)
+		return -EFBIG;
+	p->first_kid = (uint32_t)first;
+	for (uint32_t i = 0; i < n; i++)
+		if (entries[i].dir != WALK_NO_DIR)
+			entries[i].dir += p->first_kid;
+	return 0;
+}
+
+int
+piece_emit(struct piece_maker *p)
+{
+	struct listing *l = &p->listing;
+	struct walk_entry *entries;
+	char *names, *at;
+	uint32_t n = 0;
+	int r = filler_room(&p->filler, l->n, l->names_bytes, &entries, &names);
+
+	p->n_kids = 0;
+	strbuf_reset(&p->kids);
+	at = names;
+	for (size_t i = 0; i < l->n && r >= 0; i++) {
+		const struct listed *name = &l->listed[i];
+
+		/* Each time: it can take a disk's seek, or thousands of patterns. */
+		if (stop_requested(p->stop))
+			return -ECANCELED;
+		r = make_entry(p, i, &entries[n]);
+		if (r != 1)
+			continue;
+		entries[n++].name = memcpy(at, name->name, name->len + 1u);
+		at += name->len + 1u;
+	}
+	if (r >= 0)
+		r = number_kids(p, entries, n);
+	if (r < 0)
+		return r;
+	p->n_listed += n;
+	p->tally.n_entries += n;
+	return filler_add(&p->filler, (struct walk_list){
+					      .dir = p->dir->number,
+					      .n_entries = n,
+					      .names_bytes = (uint32_t)(at - names),
+					      .left_out = p->left_out,
+					      .entries = entries,
+				      });
+}
+
+/* Was the directory entered, and all of it read, as it is now? */
+static bool
+same_listing(const struct piece_maker *p, const struct dir *d, enum walk_skip skip)
+{
+	uint64_t n = p->dir == d ? p->n_listed : 0;
+	bool left_out = p->dir == d && p->left_out;
+
+	if (skip != SKIP_NONE && n == 0)
+		return d->was.dir == WALK_NO_DIR;
+	return d->was.dir != WALK_NO_DIR && n == p->was_hi - p->was_lo &&
+	       d->was.broken_off == (skip != SKIP_NONE) && d->was.left_out == left_out;
+}
+
+int
+piece_end(struct piece_maker *p, const struct dir *d, enum walk_skip skip)
+{
+	struct walk_list *l = filler_last(&p->filler, d->number);
+
+	count_skip(p, skip);
+	p->tally.n_changed += p->known && !same_listing(p, d, skip);
+	p->dir = NULL;
+	if (!l)
+		return filler_add(&p->filler,
+			(struct walk_list){.dir = d->number, .last = true, .skip = skip});
+	l->last = true;
+	l->skip = skip;
+	return 0;
+}
+
+bool
+piece_same_ignore(const struct piece_maker *p, const struct dir *d)
+{
+	const struct walk_known *known = p->known;
+	struct walk_entry now = {0};
+	struct known_entry was;
+	struct walk_class cls;
+	struct statx st;
+	uint32_t lo, hi, at;
+	bool there = entry_stat(d->fd, ".gitignore", &st) == 0;
+
+	if (d->was.dir == WALK_NO_DIR)
+		return true; /* nothing that is known lies below it */
+	known->children(known->ctx, d->was.dir, &lo, &hi);
+	at = hi;
+	if (!known_find(known, lo, hi, SPAN_LIT(".gitignore"), &at))
+		return !there && !d->was.left_out;
+	if (!there)
+		return false;
+	known->read(known->ctx, at, 1, &was);
+	cls = class_of_stat(&st);
+	entry_of_stat(&now, &st);
+	return known_same(&was, &now, &cls) && known_settled(known, &was.entry);
+}

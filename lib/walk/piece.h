@@ -1,0 +1,70 @@
+/**
+ * piece: the names of a piece of a directory become entries of a batch. Internal to the walk.
+ *
+ * Names come from a listing, or from what an earlier walk knew of a directory that is trusted; from
+ * there on both go the same way: judged, looked at, compared with what was known.
+ *
+ * Threads: each worker has its own.
+ */
+#pragma once
+
+#include "walk/batch.h"
+#include "walk/judge.h"
+#include "walk/known.h"
+#include "walk/listing.h"
+
+/* What a worker counts between two batches. */
+struct tally {
+	uint64_t n_entries, n_dirs, n_bytes, n_trusted, n_changed;
+	uint64_t n_skipped[N_WALK_SKIPS];
+};
+
+struct piece_maker {
+	/* Fixed; shared with the other workers. */
+	struct judge *judge;
+	const struct walk_known *known;
+	struct stop *stop;
+	_Atomic uint64_t *next_number; /* of directories; relaxed: only uniqueness counts */
+
+	struct listing listing; /* the names of the piece */
+	struct filler filler;
+	struct tally tally;
+
+	/* Of the directory being read. */
+	struct dir *dir;
+	struct strbuf path; /* relative to the root, and of its entries; only when rules want it */
+	size_t dir_len;     /* of path */
+	uint32_t was_lo, was_hi, was_at; /* its known children; next one in order of names */
+	uint64_t n_listed;
+	bool left_out;
+
+	/* Of the piece. */
+	struct known_entry *was; /* KNOWN_STEP: of a trusted directory its entries, else one */
+	struct strbuf kids;      /* sub-directories, as dirq_add() takes them */
+	uint32_t first_kid, n_kids;
+};
+
+/** 0 or -ENOMEM; piece_fini() in both cases. `p` is zeroed but for the fixed fields. */
+int piece_init(struct piece_maker *p, size_t batch_bytes);
+void piece_fini(struct piece_maker *p);
+
+/** Begin with a directory that is open; p->path is its path where that is wanted. */
+void piece_begin(struct piece_maker *p, struct dir *d);
+/** The next names: 1 (there may be none), 0 at the end, -errno of the directory, -EBADMSG: what was
+ *  known is damaged. */
+int piece_read(struct piece_maker *p);
+/** Their list into the filler, which they fit, and their sub-directories into p->kids: 0, -ENOMEM,
+ * -EFBIG, -ECANCELED. */
+int piece_emit(struct piece_maker *p);
+/** The directory has no more names, or could not be read: says so in its last list. `d` need not
+ *  be the one begun with when it could not be opened. 0 or -ENOMEM. */
+int piece_end(struct piece_maker *p, const struct dir *d, enum walk_skip skip);
+
+struct walk_class class_of_stat(const struct statx *st);
+/** All but name, class and directory. */
+void entry_of_stat(struct walk_entry *e, const struct statx *st);
+
+/** What a rescan knows of a directory; `was` may be NULL, `same` is known_same(). */
+struct dir_was dir_was_of(const struct walk_known *known, const struct known_entry *was, bool same);
+/** Is the .gitignore file of an opened directory what it was? */
+bool piece_same_ignore(const struct piece_maker *p, const struct dir *d);
