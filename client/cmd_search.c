@@ -6,10 +6,11 @@
 #include "ask.h"
 #include "cell.h"
 #include "lscolors.h"
+#include "plan.h"
 
 struct search {
 	struct selection sel;
-	bool long_listing, count, null;
+	bool long_listing, count, null, explain;
 	const char *sort, *fields;
 
 	/* From here on: while rows come. */
@@ -34,6 +35,8 @@ static const struct opt opts[] = {
 		"sort by fields: size, mtime:desc, ext,name; without it, in index order"},
 	{0, OPT_TEXT, "fields", "LIST", offsetof(struct search, fields), 0, NULL,
 		"print these fields, tab separated (`trawl help query` lists them)"},
+	{0, OPT_SET, "explain", NULL, offsetof(struct search, explain), 1, NULL,
+		"how the query is answered and what each step costs, in place of answers"},
 	SELECTION_OPTS,
 	{0},
 };
@@ -178,6 +181,55 @@ print_count(struct search *s, const struct msg_val *end)
 	return n ? EXIT_FOUND : EXIT_NOTHING;
 }
 
+/* As it came from the daemon, but for what belongs to the protocol. */
+static void
+print_plan_json(struct search *s, const struct msg_val *end)
+{
+	struct json j = json_to(&s->out.buf);
+	const struct msg_val *v;
+	const char *key = NULL;
+
+	json_open(&j, '{');
+	for (size_t i = 0; (v = msg_member(end, i, &key)); i++) {
+		strbuf_reset(&s->scratch);
+		if (strcmp(key, "id") == 0 || strcmp(key, "ev") == 0 ||
+			msg_print(v, &s->scratch) < 0)
+			continue;
+		json_key(&j, key);
+		json_raw(&j, strbuf_view(&s->scratch));
+	}
+	json_close(&j, '}');
+	out_putc(&s->out, '\n');
+}
+
+static int
+explain(struct search *s, struct question *q)
+{
+	AUTO(msg_freep) struct msg *end = NULL;
+	uint64_t n = 0;
+	int exit_code;
+
+	if (s->count)
+		s->sel.limit = 1;
+	exit_code = selection_begin(&s->sel, q, "explain", &s->sel.common.operands, 0);
+	if (exit_code)
+		return exit_code;
+	json_kv_bool(&q->json, "run", true);
+	if (s->sort)
+		json_kv_cstr(&q->json, "sort", s->sort);
+	if (s->count)
+		json_kv_cstr(&q->json, "count", "exact");
+	exit_code = ask_once(q, &s->sel.common, NULL, NULL, &end);
+	if (exit_code)
+		return exit_code;
+	if (s->sel.common.json)
+		print_plan_json(s, msg_root(end));
+	else
+		plan_print(msg_root(end), &s->out);
+	(void)msg_u64(msg_get(msg_root(end), "run"), "n", &n);
+	return n ? EXIT_FOUND : EXIT_NOTHING;
+}
+
 static int
 search(struct search *s, struct question *q)
 {
@@ -222,7 +274,7 @@ run(char **argv)
 		else if (choose_columns(&s) < 0)
 			exit_code = usage_error(&cmd_search, "out of memory");
 		else
-			exit_code = search(&s, &q);
+			exit_code = s.explain ? explain(&s, &q) : search(&s, &q);
 		exit_code = out_close(&s.out, exit_code);
 	}
 	VEC_FINI(&s.columns);

@@ -20,17 +20,6 @@ explanation_fini(struct explanation *x)
 	view_fini(&x->view);
 }
 
-/* Microseconds with one digit after the point: many a step takes less than one. */
-static void
-put_usec(struct json *out, const char *key, uint64_t nsec)
-{
-	json_key(out, key);
-	json_raw(out, SPAN_LIT(""));
-	(void)strbuf_u64(out->out, nsec / 1000);
-	(void)strbuf_putc(out->out, '.');
-	(void)strbuf_putc(out->out, (char)('0' + nsec / 100 % 10));
-}
-
 static void
 put_step(const struct explain *x, const struct explain_step *step, struct json *out)
 {
@@ -50,7 +39,7 @@ put_step(const struct explain *x, const struct explain_step *step, struct json *
 		json_kv_u64(out, "hits", step->cost.n_hits);
 		json_kv_u64(out, "blocks_read", step->cost.n_read);
 		json_kv_u64(out, "blocks_skipped", step->cost.n_skipped);
-		put_usec(out, "us", step->cost.nsec);
+		json_kv_u64(out, "ns", step->cost.nsec);
 	}
 	json_close(out, '}');
 }
@@ -86,7 +75,7 @@ put_sort(const struct explanation *x, struct json *out)
 	if (x->plan->ran) {
 		json_kv_u64(out, "kept", cost->n_kept);
 		json_kv_u64(out, "blocks_skipped", cost->n_skipped);
-		put_usec(out, "us", cost->nsec);
+		json_kv_u64(out, "ns", cost->nsec);
 	}
 	json_close(out, '}');
 }
@@ -103,7 +92,7 @@ put_run(const struct explain *x, struct json *out)
 	json_kv_u64(out, "threads", x->cost.n_threads);
 	json_kv_u64(out, "files_read", x->stats.n_verified);
 	json_kv_u64(out, "bytes_read", x->stats.n_bytes_read);
-	put_usec(out, "us", x->nsec);
+	json_kv_u64(out, "ns", x->nsec);
 	json_close(out, '}');
 }
 
