@@ -1,6 +1,9 @@
 /*
  * bench_floor DIR: the least that any walk with metadata must do: getdents64 every directory and
  * statx every entry, on two threads, keeping nothing. Prints how many entries it saw.
+ *
+ * bench_floor -w FILE BYTES: the least that keeping BYTES durably must do: write them to a new file
+ * and sync it. Prints the microseconds.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -12,6 +15,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #define N_THREADS 2u
@@ -123,6 +127,43 @@ walk(void *arg)
 	return NULL;
 }
 
+static double
+now_usec(void)
+{
+	struct timespec t;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec * 1e6 + (double)t.tv_nsec / 1e3;
+}
+
+/* The bytes are in memory before the clock starts; they are no zeros, and no two blocks alike. */
+static int
+keep(const char *file, size_t bytes)
+{
+	uint64_t *data = malloc(bytes + sizeof(*data));
+	double start;
+	int fd;
+
+	if (!data)
+		return 1;
+	for (size_t i = 0; i * sizeof(*data) < bytes; i++)
+		data[i] = i * 0x9E3779B97F4A7C15u;
+	start = now_usec();
+	fd = open(file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	for (size_t at = 0; fd >= 0 && at < bytes;) {
+		ssize_t n = write(fd, (const char *)data + at, bytes - at);
+
+		if (n <= 0)
+			return 1;
+		at += (size_t)n;
+	}
+	if (fd < 0 || fsync(fd) < 0)
+		return 1;
+	(void)printf("%.0f\n", now_usec() - start);
+	free(data);
+	return close(fd) != 0;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -133,8 +174,10 @@ main(int argc, char **argv)
 	};
 	pthread_t thread[N_THREADS];
 
+	if (argc == 4 && strcmp(argv[1], "-w") == 0)
+		return keep(argv[2], strtoull(argv[3], NULL, 10));
 	if (argc != 2) {
-		(void)fputs("usage: bench_floor DIR\n", stderr);
+		(void)fputs("usage: bench_floor DIR, or bench_floor -w FILE BYTES\n", stderr);
 		return 2;
 	}
 	push(&w, strdup(argv[1]));
