@@ -161,12 +161,15 @@ close_flavor(struct chan *c)
 	return false;
 }
 
+/* Whoever comes second returns to a closed channel, too: the first may still be on its way. */
 void
 chan_close(struct chan *c)
 {
-	if (!close_flavor(c))
-		return;
+	bool first = close_flavor(c);
+
 	store_sc(&c->closed, 1);
+	if (!first)
+		return;
 	side_wake_all(c, &c->senders);
 	side_wake_all(c, &c->receivers);
 	chan_signal_event(c);

@@ -39,7 +39,7 @@ struct chan {
 	void (*drop)(void *item);
 	size_t alarm_items;
 
-	/* Written once, by close, after the ring was closed; seq_cst, see note: last item. */
+	/* Set by each close, after the ring was closed; seq_cst, see note: last item. */
 	_Atomic uint32_t closed;
 	/* Is the event fd to be written? seq_cst: the waiter count of the bridge in note: wakeup.
 	 */

@@ -21,7 +21,7 @@
  * Two ways to pin, chosen once for the process. EPOCH_FENCED: the pin is a read-modify-write of the
  * thread's own word. EPOCH_MEMBARRIER, where the kernel has the private expedited membarrier: a
  * plain store, and the side that advances interrupts the other CPUs instead. Builds for
- * ThreadSanitizer, the explorer and random delays know only the first.
+ * ThreadSanitizer and random delays know only the first.
  *
  * Ownership: struct epoch_item lies in the object, the epoch's from epoch_defer() to the call of
  *            its function, which may free it. No allocation but one record a thread.

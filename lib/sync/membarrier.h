@@ -7,8 +7,9 @@
  * all that the rare side did before the call; or after it, and then the rare side sees the store.
  *
  * This is the one place of the project where a compiler's barrier is enough, and nothing that reads
- * the language's own memory model understands it: builds for ThreadSanitizer, the explorer and
- * random delays are never offered it. Users have a seq_cst read-modify-write in its place there.
+ * the language's own memory model understands it: builds for ThreadSanitizer and random delays are
+ * never offered it, and users have a seq_cst read-modify-write in its place there. The explorer
+ * knows it as a fence in every thread, where a model asks for it.
  *
  * Threads:   any. membarrier_offered() before the first use of the others.
  */

@@ -54,12 +54,13 @@ ring_spsc_fini(struct ring_spsc *r)
 bool
 ring_spsc_close(struct ring_spsc *r)
 {
-	uint64_t open = RING_SPSC_OPEN;
+	uint64_t end = RING_SPSC_OPEN;
+	bool first = cas_sc(&r->end, &end, RING_SPSC_CLOSING); /* C1 */
 
-	if (!cas_sc(&r->end, &open, RING_SPSC_CLOSING)) /* C1 */
-		return false;
-	(void)settle_anyhow(r);
-	return true;
+	/* Not the first, but perhaps before the first is through: behind us no send succeeds. */
+	if (first || end == RING_SPSC_CLOSING)
+		(void)settle_anyhow(r);
+	return first;
 }
 
 /* The barrier cannot fail once the process is registered for it. */

@@ -244,6 +244,7 @@ run_once(void)
 	choices.at = 0;
 	shadow_reset();
 	sched_reset();
+	memory_begin_run();
 	restore_statics();
 	verdict = _setjmp(back);
 	if (verdict == RAN) {

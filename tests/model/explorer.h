@@ -15,6 +15,8 @@
 
 struct clocks {
 	uint32_t at[MODEL_THREADS];
+	/* note: fences (explorer_memory.c): what fences make known, and seq_cst stores up to. */
+	uint32_t fenced[MODEL_THREADS], fenced_sc;
 };
 
 static inline void
@@ -22,6 +24,9 @@ clocks_join(struct clocks *into, const struct clocks *from)
 {
 	for (unsigned i = 0; i < MODEL_THREADS; i++)
 		into->at[i] = MAX(into->at[i], from->at[i]);
+	for (unsigned i = 0; i < MODEL_THREADS; i++)
+		into->fenced[i] = MAX(into->fenced[i], from->fenced[i]);
+	into->fenced_sc = MAX(into->fenced_sc, from->fenced_sc);
 }
 
 /* The run under way. */
@@ -45,7 +50,8 @@ _Noreturn void run_prune(void);                        /* the rest was seen in a
 /* explorer_sched.c. `self` is the index of the running thread, -1 between runs. */
 extern int self;
 void sched_reset(void);
-void sched_run(void (*body)(void)); /* returns when all threads have ended */
+void sched_run(void (*body)(void));          /* returns when all threads have ended */
+#define ANYTHING ((const volatile void *)-1) /* of a step that may depend on every other */
 /** Before a step on `addr` (NULL: touches nothing). */
 void sched_point(const volatile void *addr, bool writes);
 unsigned sched_add(const char *name, int (*fn)(void *arg), void *arg);
@@ -55,8 +61,11 @@ int sched_join(unsigned thread, uint64_t deadline, int *ret_result);
 void **sched_own(void);
 const char *sched_name(int thread);
 struct clocks *sched_clocks(void); /* of the running thread */
-bool sched_take_stale(bool take);  /* may the running thread read something old (and does)? */
-void sched_tell_ends(void);        /* where the threads are */
+/** Of another one, which may have ended. */
+struct clocks *sched_clocks_of(unsigned thread);
+unsigned sched_threads(void);
+bool sched_take_stale(bool take); /* may the running thread read something old (and does)? */
+void sched_tell_ends(void);       /* where the threads are */
 /** Nobody else runs, and what others did happened before: nothing to be checked. */
 bool sched_is_alone(void);
 bool sched_is_private(const volatile void *addr); /* thread-local storage */
@@ -71,6 +80,7 @@ const char *order_name(int order);
  * says that the search has to begin again. */
 bool memory_is_point(const volatile void *addr, bool writes);
 void memory_begin_search(void);
+void memory_begin_run(void);
 void memory_forget(void); /* another model */
 
 /* explorer_shadow.c */

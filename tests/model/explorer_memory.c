@@ -10,7 +10,7 @@ struct kept {
 	uint64_t value;
 	struct clocks released;       /* what an acquire load of it learns */
 	uint32_t seen[MODEL_THREADS]; /* when each thread first read or wrote it; 0: never */
-	bool is_sc;
+	uint32_t sc;                  /* its number among the run's seq_cst stores; 0: it is none */
 };
 
 struct location {
@@ -33,6 +33,15 @@ static struct {
 	bool is_point;            /* since the search last began */
 } uses[N_LOCATIONS];
 
+/* note: fences. A seq_cst fence is known by two words: `met` joins what every thread had met at its
+ * fences up to now, n_sc counts the seq_cst stores. Behind its fence a thread no longer misses what
+ * is in either; a seq_cst load never misses what is in `met`. That is coherence and no more: what
+ * is reached so is not said to have happened before, so the race detector learns nothing of it. */
+static struct {
+	struct clocks met;
+	uint32_t n_sc;
+} fences;
+
 static const char *const order_names[] = {
 	[memory_order_relaxed] = "relaxed",
 	[memory_order_consume] = "consume",
@@ -46,6 +55,12 @@ void
 memory_forget(void)
 {
 	memset(uses, 0, sizeof(uses));
+}
+
+void
+memory_begin_run(void)
+{
+	memset(&fences, 0, sizeof(fences));
 }
 
 static bool
@@ -183,30 +198,39 @@ releases(int order)
 	       order == memory_order_seq_cst;
 }
 
-/* Has the running thread, or something that happens before this moment, met this store? */
+/* Has something that is at most as late as `at` met this store? */
 static bool
-is_known(const struct kept *s, const struct clocks *mine)
+is_met(const struct kept *s, const uint32_t at[MODEL_THREADS])
 {
 	for (unsigned t = 0; t < MODEL_THREADS; t++) {
-		if (s->seen[t] != 0 && s->seen[t] <= mine->at[t])
+		if (s->seen[t] != 0 && s->seen[t] <= at[t])
 			return true;
 	}
 	return false;
+}
+
+/* May a load of the running thread not return anything older? */
+static bool
+is_known(const struct kept *s, int order)
+{
+	const struct clocks *mine = sched_clocks();
+	bool is_sc = order == memory_order_seq_cst;
+
+	if (is_met(s, mine->at) || is_met(s, mine->fenced))
+		return true;
+	if (s->sc != 0 && (is_sc || s->sc <= mine->fenced_sc))
+		return true;
+	return is_sc && is_met(s, fences.met.at);
 }
 
 /* How many of the latest stores a load with this order may return. */
 static unsigned
 n_visible(const struct location *l, int order)
 {
-	const struct clocks *mine = sched_clocks();
-	unsigned n_kept = MIN(l->n, N_KEPT), n;
+	unsigned n_kept = MIN(l->n, N_KEPT), n = 1;
 
-	for (n = 1; n < n_kept; n++) {
-		const struct kept *s = &l->stores[(l->n - n) % N_KEPT];
-
-		if (is_known(s, mine) || (order == memory_order_seq_cst && s->is_sc))
-			break;
-	}
+	while (n < n_kept && !is_known(&l->stores[(l->n - n) % N_KEPT], order))
+		n++;
 	return n;
 }
 
@@ -227,7 +251,10 @@ put(struct location *l, uint64_t value, int order, bool sequel)
 {
 	struct clocks *mine = sched_clocks();
 	struct kept *before = latest(l);
-	struct kept s = {.value = value, .is_sc = order == memory_order_seq_cst};
+	struct kept s = {.value = value};
+
+	if (order == memory_order_seq_cst)
+		s.sc = ++fences.n_sc;
 
 	if (sequel)
 		s.released = before->released;
@@ -388,6 +415,47 @@ model_cas(volatile void *p, unsigned size, uint64_t *expected, uint64_t value, i
 	if (run.telling)
 		tell("cas", site, order, before, value, "");
 	return true;
+}
+
+static void
+pass_fence(struct clocks *c, unsigned thread)
+{
+	clocks_join(&fences.met, c);
+	for (unsigned t = 0; t < MODEL_THREADS; t++)
+		c->fenced[t] = MAX(c->fenced[t], fences.met.at[t]);
+	c->fenced_sc = fences.n_sc;
+	c->at[thread]++; /* what it does from here on is not behind it */
+}
+
+/* membarrier(2): a fence here, one in each other thread at a moment of its own, and one here. A
+ * thread that does not run, or has ended, passed one when it was switched away. */
+void
+model_fence_all(struct model_site *site)
+{
+	if (self < 0)
+		return;
+	sched_point(ANYTHING, true);
+	if (order_of(site, memory_order_seq_cst) != memory_order_seq_cst) {
+		run_tell("fence is left out");
+		return;
+	}
+	pass_fence(sched_clocks(), (unsigned)self);
+	for (unsigned t = 0; t < sched_threads(); t++) {
+		if ((int)t == self)
+			continue;
+		sched_point(ANYTHING, true);
+		run_tell("fence of %s", sched_name((int)t));
+		pass_fence(sched_clocks_of(t), t);
+	}
+	sched_point(ANYTHING, true);
+	pass_fence(sched_clocks(), (unsigned)self);
+	run_tell("fence of all is done");
+}
+
+bool
+model_has_fence_all(void)
+{
+	return run.model->membarrier;
 }
 
 /* What the kernel reads for a futex: its own locks order it behind every store before. */

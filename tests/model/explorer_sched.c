@@ -13,7 +13,6 @@
 #define STACK_BYTES (256u * 1024u)
 #define TLS_MAX 4096u
 #define ROW_MAX 300u
-#define ANYTHING ((const volatile void *)-1) /* of a step that may depend on every other */
 
 enum state { UNUSED, READY, PARKED, JOINING, ENDED };
 
@@ -119,6 +118,18 @@ struct clocks *
 sched_clocks(void)
 {
 	return &strands[self].clocks;
+}
+
+struct clocks *
+sched_clocks_of(unsigned thread)
+{
+	return &strands[thread].clocks;
+}
+
+unsigned
+sched_threads(void)
+{
+	return n_strands;
 }
 
 bool

@@ -46,6 +46,7 @@ struct model {
 	unsigned n_spurious;            /* wake-ups for no reason in a run */
 	unsigned n_cpus;                /* what thread_cpus() says; 0: 1 */
 	bool keeps;                     /* memory that is never freed */
+	bool membarrier;                /* there is membarrier(2) */
 	const char *fails;              /* a twin: a part of what must be found */
 	struct model_weaken weaken[3];
 };

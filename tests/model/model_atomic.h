@@ -31,6 +31,9 @@ uint64_t model_rmw(volatile void *p, unsigned size, enum model_rmw kind, uint64_
 	struct model_site *site);
 bool model_cas(volatile void *p, unsigned size, uint64_t *expected, uint64_t value, int order,
 	int failed, struct model_site *site);
+/** membarrier(2), where the model says that there is one; weakened to anything it does nothing. */
+bool model_has_fence_all(void);
+void model_fence_all(struct model_site *site);
 /** Let others run: not counted as a preemption. */
 void model_pause(void);
 

@@ -265,6 +265,188 @@ bridge_unheeded(void)
 	bridge_with(false);
 }
 
+/* The ring of one sender and one receiver, whose fast side has plain stores where there is
+ * membarrier (note: asymmetric): everybody who sleeps, looks or decides behind its back. */
+static struct chan *
+create_spsc(size_t cap)
+{
+	struct chan *c;
+
+	CHECK_MODEL(chan_create_with(&(struct chan_opts){.cap = cap, .kind = CHAN_SPSC}, &c) == 0);
+	return c;
+}
+
+static void
+spsc_both_sleep(void)
+{
+	struct chan *c = create_spsc(1);
+	struct side r = {.n = 2}, s = {.n = 2};
+
+	start(&r, "receiver", c, receive_some);
+	start(&s, "sender", c, send_all);
+	(void)thread_join(&s.thread);
+	(void)thread_join(&r.thread);
+	check_got(&r, 1, 0, 2);
+	chan_destroy(c);
+}
+
+/* Is what was sent what was received, wherever the close falls? */
+static void
+spsc_end_with(int (*receive)(void *), unsigned n)
+{
+	struct chan *c = create_spsc(2);
+	struct side r = {.n = 0}, s = {.n = n};
+
+	start(&r, "receiver", c, receive);
+	start(&s, "sender", c, send_all);
+	chan_close(c);
+	(void)thread_join(&s.thread);
+	(void)thread_join(&r.thread);
+	CHECK_MODEL(r.result == -EPIPE && (s.result == 0 || s.result == -EPIPE));
+	check_got(&r, 1, 0, s.n_got);
+	CHECK_MODEL(r.n_got == s.n_got);
+	chan_destroy(c);
+}
+
+static void
+spsc_end(void)
+{
+	spsc_end_with(receive_some, 2);
+}
+
+/* It never sleeps: the fence of the close is the only one. */
+static int
+receive_awake(void *arg)
+{
+	struct side *s = arg;
+	void *item;
+
+	while ((s->result = chan_try_recv(s->chan, &item)) != -EPIPE) {
+		if (s->result == 0)
+			s->got[s->n_got++] = (uint32_t)(uintptr_t)item;
+		else
+			cpu_pause();
+	}
+	return 0;
+}
+
+static void
+spsc_end_awake(void)
+{
+	spsc_end_with(receive_awake, 1);
+}
+
+static int
+close_chan(void *arg)
+{
+	chan_close(((struct side *)arg)->chan);
+	return 0;
+}
+
+/* Two close: behind either nothing goes in. */
+static void
+spsc_two_close(void)
+{
+	struct chan *c = create_spsc(2);
+	struct side other = {.n = 0};
+	void *item;
+	int r;
+
+	start(&other, "closer", c, close_chan);
+	r = chan_try_send(c, (void *)1);
+	CHECK_MODEL(r == 0 || r == -EPIPE);
+	chan_close(c);
+	CHECK_MODEL(chan_try_send(c, (void *)2) == -EPIPE);
+	CHECK_MODEL(chan_try_recv(c, &item) == (r == 0 ? 0 : -EPIPE));
+	CHECK_MODEL(chan_try_recv(c, &item) == -EPIPE);
+	(void)thread_join(&other.thread);
+	chan_destroy(c);
+}
+
+static void
+spsc_token(void)
+{
+	struct chan *c = create_spsc(2);
+	struct stop stop;
+	struct side r = {.n = 0, .stop = &stop}, s = {.n = 1};
+
+	stop_init(&stop, NULL);
+	start(&r, "receiver", c, receive_some);
+	start(&s, "sender", c, send_all);
+	stop_request(&stop);
+	(void)thread_join(&s.thread);
+	(void)thread_join(&r.thread);
+	CHECK_MODEL(r.result == -ECANCELED && r.n_got + chan_len(c) == 1);
+	stop_fini(&stop);
+	chan_destroy(c);
+}
+
+/* Nothing but the items writes to the event fd. */
+static void
+spsc_bridge(void)
+{
+	struct chan *c = create_spsc(2);
+	struct side s = {.n = 2};
+	int fd = model_eventfd();
+	void *item;
+
+	chan_set_event_fd(c, fd);
+	start(&s, "sender", c, send_all);
+	for (uintptr_t i = 1; i <= 2;) {
+		uint64_t count;
+
+		if (chan_try_recv(c, &item) == 0)
+			CHECK_MODEL(item == (void *)i++);
+		else if (!chan_arm(c))
+			CHECK_MODEL(read(fd, &count, sizeof(count)) == sizeof(count));
+	}
+	(void)thread_join(&s.thread);
+	chan_destroy(c);
+}
+
+static size_t
+weigh_one(const void *item)
+{
+	(void)item;
+	return 1;
+}
+
+/* The same where it is the bytes that are full. */
+static void
+two_close_full(void)
+{
+	static const struct chan_opts opts = {.cap = 2, .max_bytes = 1, .weigh = weigh_one};
+	struct chan *c;
+	struct side other = {.n = 0};
+
+	CHECK_MODEL(chan_create_with(&opts, &c) == 0);
+	CHECK_MODEL(chan_try_send(c, (void *)1) == 0);
+	start(&other, "closer", c, close_chan);
+	chan_close(c);
+	CHECK_MODEL(chan_try_send(c, (void *)2) == -EPIPE);
+	(void)thread_join(&other.thread);
+	chan_destroy(c);
+}
+
+#define SPSC(name_, preempt_, long_)                                                 \
+	{.name = #name_, .body = name_, .preempt = preempt_, .preempt_long = long_}, \
+	{                                                                            \
+		.name = #name_ ", membarrier", .body = name_, .preempt = preempt_,   \
+		.preempt_long = long_, .membarrier = true                            \
+	}
+#define NO_FENCE(name_, fails_)                                                               \
+	{                                                                                     \
+		.name = #name_ ", no fence", .body = name_, .preempt = 2, .membarrier = true, \
+		.weaken = {{"membarrier_all", "every_thread", memory_order_relaxed}},         \
+		.fails = fails_                                                               \
+	}
+/* The fast side's store without even the release of its slots. */
+#define NO_RELEASE(name_, fails_)                                                               \
+	{                                                                                       \
+		.name = #name_ ", no release", .body = name_, .preempt = 2, .membarrier = true, \
+		.weaken = {{"membarrier_store", "word", memory_order_relaxed}}, .fails = fails_ \
+	}
+
 static const struct model models[] = {
 	{.name = "one_to_one", .body = one_to_one, .preempt = 3, .preempt_long = 4},
 	{.name = "one_to_one, spinning", .body = one_to_one, .preempt = 2, .n_cpus = 2},
@@ -276,6 +458,17 @@ static const struct model models[] = {
 	{.name = "a_token_wakes", .body = a_token_wakes, .preempt = 3, .preempt_long = 4},
 	{.name = "bridge", .body = bridge, .preempt = 3, .preempt_long = 4},
 	{.name = "bridge_unheeded", .body = bridge_unheeded, .preempt = 2, .fails = "asleep"},
+	{.name = "two_close_full", .body = two_close_full, .preempt = 3, .preempt_long = 4},
+	SPSC(spsc_both_sleep, 3, 4),
+	NO_FENCE(spsc_both_sleep, "asleep"),
+	NO_RELEASE(spsc_both_sleep, "data race"),
+	SPSC(spsc_end, 3, 4),
+	SPSC(spsc_end_awake, 3, 4),
+	NO_FENCE(spsc_end_awake, "times == 1"),
+	SPSC(spsc_two_close, 3, 4),
+	SPSC(spsc_token, 2, 3),
+	SPSC(spsc_bridge, 3, 4),
+	NO_FENCE(spsc_bridge, "asleep"),
 };
 
 MODEL_MAIN(models)

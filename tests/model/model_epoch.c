@@ -55,11 +55,11 @@ replace(uint32_t value)
 }
 
 static void
-run_readers(int (*fn)(void *), unsigned n)
+run_readers(enum epoch_mode mode, int (*fn)(void *), unsigned n)
 {
 	struct thread t[2];
 
-	CHECK_MODEL(epoch_set_mode(EPOCH_FENCED) == 0);
+	CHECK_MODEL(epoch_set_mode(mode) == 0);
 	store_sc(&current, create(1));
 	for (unsigned i = 0; i < n; i++)
 		CHECK_MODEL(thread_start(&t[i], i ? "reader 2" : "reader 1", fn, NULL) == 0);
@@ -78,13 +78,25 @@ run_readers(int (*fn)(void *), unsigned n)
 static void
 one_reader(void)
 {
-	run_readers(read_twice, 1);
+	run_readers(EPOCH_FENCED, read_twice, 1);
+}
+
+static void
+one_light_reader(void)
+{
+	run_readers(EPOCH_MEMBARRIER, read_twice, 1);
+}
+
+static void
+two_light_readers(void)
+{
+	run_readers(EPOCH_MEMBARRIER, read_current, 2);
 }
 
 static void
 two_readers(void)
 {
-	run_readers(read_current, 2);
+	run_readers(EPOCH_FENCED, read_current, 2);
 }
 
 #define WEAKENED(func_, expr_, order_, fails_)                                          \
@@ -101,6 +113,26 @@ static const struct model models[] = {
 		.preempt = 2,
 		.preempt_long = 3,
 		.keeps = true},
+	{.name = "one_light_reader",
+		.body = one_light_reader,
+		.preempt = 3,
+		.preempt_long = 5,
+		.keeps = true,
+		.membarrier = true},
+	{.name = "two_light_readers",
+		.body = two_light_readers,
+		.preempt = 2,
+		.preempt_long = 3,
+		.keeps = true,
+		.membarrier = true},
+	{.name = "one_light_reader, no barrier",
+		.body = one_light_reader,
+		.preempt = 2,
+		.stale = 4,
+		.keeps = true,
+		.membarrier = true,
+		.weaken = {{"membarrier_all", "every_thread", memory_order_relaxed}},
+		.fails = "data race"},
 	WEAKENED("announce", "word", relaxed, "data race"),
 	WEAKENED("epoch_unpin", "word", relaxed, "race"),
 };

@@ -42,14 +42,14 @@ close_second(void *arg)
 }
 
 static void
-select_with(size_t cap, int (*other)(void *))
+select_kind(size_t cap, enum chan_kind kind, int (*other)(void *))
 {
 	struct thread t[2];
 	uintptr_t got = 0;
 	unsigned n_closed = 0;
 
-	chans[0] = create(cap, CHAN_MPMC);
-	chans[1] = create(cap, CHAN_MPMC);
+	chans[0] = create(cap, kind);
+	chans[1] = create(cap, kind);
 	(void)thread_start(&t[0], "first", send_first, NULL);
 	(void)thread_start(&t[1], "second", other, NULL);
 	struct select_arm arms[] = {select_recv(chans[0]), select_recv(chans[1])};
@@ -69,6 +69,24 @@ select_with(size_t cap, int (*other)(void *))
 	CHECK_MODEL(other == close_second ? got == 1 && n_closed == 1 : got == 3);
 	chan_destroy(chans[0]);
 	chan_destroy(chans[1]);
+}
+
+static void
+select_with(size_t cap, int (*other)(void *))
+{
+	select_kind(cap, CHAN_MPMC, other);
+}
+
+static void
+select_spsc(void)
+{
+	select_kind(1, CHAN_SPSC, send_second);
+}
+
+static void
+select_spsc_and_close(void)
+{
+	select_kind(1, CHAN_SPSC, close_second);
 }
 
 static void
@@ -157,6 +175,27 @@ static const struct model models[] = {
 	{.name = "rendezvous", .body = rendezvous, .preempt = 3, .preempt_long = 5},
 	{.name = "rendezvous_in_time", .body = rendezvous_in_time, .preempt = 3, .preempt_long = 5},
 	{.name = "one_slot", .body = one_slot, .preempt = 3, .preempt_long = 5},
+	{.name = "one_slot, membarrier",
+		.body = one_slot,
+		.preempt = 3,
+		.preempt_long = 5,
+		.membarrier = true},
+	{.name = "select_spsc",
+		.body = select_spsc,
+		.preempt = 2,
+		.preempt_long = 3,
+		.membarrier = true},
+	{.name = "select_spsc, no fence",
+		.body = select_spsc,
+		.preempt = 2,
+		.membarrier = true,
+		.weaken = {{"membarrier_all", "every_thread", memory_order_relaxed}},
+		.fails = "asleep"},
+	{.name = "select_spsc_and_close",
+		.body = select_spsc_and_close,
+		.preempt = 2,
+		.preempt_long = 3,
+		.membarrier = true},
 	{.name = "unbounded", .body = unbounded, .preempt = 3, .preempt_long = 5},
 };
 
