@@ -63,7 +63,8 @@ ring_spsc_close(struct ring_spsc *r)
 	return first;
 }
 
-/* The barrier cannot fail once the process is registered for it. */
+/* The barrier cannot fail once the process is registered for it, unless somebody takes the call
+ * away from the process after that; who sleeps without it may sleep for ever. */
 void
 ring_spsc_fence(const struct ring_spsc *r)
 {

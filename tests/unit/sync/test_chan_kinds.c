@@ -1,10 +1,16 @@
 #include "test.h"
 
 #include <errno.h>
+#include <linux/filter.h>
+#include <linux/membarrier.h>
+#include <linux/seccomp.h>
 #include <sched.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <sys/eventfd.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "sync/chan.h"
@@ -499,4 +505,40 @@ TEST(chan_kinds, an_event_loop_misses_nothing_of_any_kind)
 		chan_destroy(t.chan);
 		(void)close(fd);
 	}
+}
+
+/* What the kernel says to the barrier when it has no memory for it. */
+static bool
+refuse_barriers(void)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_membarrier, 0, 3),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOMEM),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog program = {.len = ARRAY_LEN(code), .filter = code};
+
+	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+	       prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
+}
+
+TEST(chan_kinds, an_spsc_channel_sleeps_without_memory_for_a_barrier)
+{
+	struct traffic t = {.chan = create(&(struct chan_opts){.cap = 16, .kind = CHAN_SPSC}),
+		.n_each = 50,
+		.batch = 3};
+	int fd = eventfd(0, EFD_CLOEXEC);
+	struct thread sender;
+
+	if (refuse_barriers()) {
+		chan_set_event_fd(t.chan, fd);
+		CHECK_INT(thread_start(&sender, "send", send_and_close, &t), 0);
+		CHECK_INT(loop_until_closed(t.chan, fd), t.n_each);
+		CHECK_INT(thread_join(&sender), 0);
+	}
+	chan_destroy(t.chan);
+	(void)close(fd);
 }
