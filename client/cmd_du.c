@@ -276,7 +276,7 @@ const struct command cmd_du = {
 	.details =
 		"Without a path: the current directory. Every line says what is at and below its "
 		"path:\nblocks on the disk, in KiB, unless told otherwise; a file with several "
-                "hard "
+		"hard "
 		"links there\ncounts once in each line.\n\n"
 		"  trawl du -sh ~                    trawl du -hd1 /var | sort -h\n",
 	.opts = opts,

@@ -29,11 +29,18 @@ struct twin {
 	bool opened;
 };
 
+/* The names of one inode, in twins. */
+struct run {
+	uint64_t order; /* 0 a small file, else the size */
+	uint64_t place; /* of the first name */
+	size_t first, n;
+};
+
 struct search {
 	struct snapshot *snapshot;
 	const struct cursor_opts *opts;
 	VEC(struct twin) twins;
-	VEC(size_t) runs;              /* where in twins the names of each inode begin */
+	VEC(struct run) runs;
 	struct content_reader *reader; /* [n_workers] */
 	unsigned n_workers;
 };
@@ -44,18 +51,30 @@ compare_u64(uint64_t a, uint64_t b)
 	return a < b ? -1 : a > b;
 }
 
-/* The largest first, so that the last files to be read are small, which lets all threads end
- * together; the names of an inode together. The sort is stable: these stay in the index's order. */
+/* Sizes together; of one size the names of an inode. The sort is stable: these stay in the order of
+ * the index. */
 static int
 compare_sized(const void *va, const void *vb, void *ctx)
 {
 	const struct sized *a = va, *b = vb;
-	int r = compare_u64(b->size, a->size);
+	int r = compare_u64(a->size, b->size);
 
 	(void)ctx;
 	if (r == 0)
 		r = compare_u64(a->dev, b->dev);
 	return r ? r : compare_u64(a->ino, b->ino);
+}
+
+/* Large files first, the largest of them at the very first, so that all threads end together; then
+ * small ones as they stand in the index, directory by directory. */
+static int
+compare_runs(const void *va, const void *vb, void *ctx)
+{
+	const struct run *a = va, *b = vb;
+	int r = compare_u64(b->order, a->order);
+
+	(void)ctx;
+	return r ? r : compare_u64(a->place, b->place);
 }
 
 /* By what makes twins, and then by the file. */
@@ -168,6 +187,16 @@ same_inode(const struct sized *a, const struct sized *b)
 	return a->dev == b->dev && a->ino == b->ino;
 }
 
+static int
+add_run(struct search *s, const struct sized *f)
+{
+	struct run run = {.order = f->size > CONTENT_READ_MAX_BYTES ? f->size : 0,
+		.place = (uint64_t)f->root << 32 | f->entry,
+		.first = s->twins.len};
+
+	return VEC_PUSH(&s->runs, run);
+}
+
 /* The files of one size, of which there are several: their names, inode by inode. */
 static int
 pick_size(struct search *s, const struct sized *f, size_t n)
@@ -177,9 +206,9 @@ pick_size(struct search *s, const struct sized *f, size_t n)
 	if (VEC_RESERVE(&s->twins, n) < 0)
 		return -ENOMEM;
 	for (size_t i = 0; i < n; i++) {
-		if ((i == 0 || !same_inode(&f[i - 1], &f[i])) &&
-			VEC_PUSH(&s->runs, s->twins.len) < 0)
+		if ((i == 0 || !same_inode(&f[i - 1], &f[i])) && add_run(s, &f[i]) < 0)
 			return -ENOMEM;
+		s->runs.data[s->runs.len - 1].n++;
 		s->twins.data[s->twins.len++] =
 			(struct twin){.size = f[i].size, .root = f[i].root, .entry = f[i].entry};
 	}
@@ -230,12 +259,12 @@ hash_runs(size_t lo, size_t hi, unsigned worker, void *ctx)
 	struct search *s = ctx;
 
 	for (; lo < hi; lo++) {
-		size_t end = lo + 1 < s->runs.len ? s->runs.data[lo + 1] : s->twins.len;
+		const struct run *run = &s->runs.data[lo];
 		struct content_digest digest[2]; /* of this name and of the last that was read */
 		bool known = false;
 
-		for (size_t i = s->runs.data[lo]; i < end; i++) {
-			struct twin *t = &s->twins.data[i];
+		for (size_t i = 0; i < run->n; i++) {
+			struct twin *t = &s->twins.data[run->first + i];
 			int r = hash_name(s, t, worker, known ? &digest[1] : NULL, &digest[0]);
 
 			if (r < 0)
@@ -253,7 +282,11 @@ static int
 hash_all(struct search *s)
 {
 	unsigned n_workers = s->opts->io ? par_width(s->opts->io) : 1;
+	int r = query_sort_array(
+		s->opts, s->runs.data, s->runs.len, sizeof(struct run), compare_runs, NULL);
 
+	if (r < 0)
+		return r;
 	s->reader = calloc(n_workers, sizeof(*s->reader));
 	if (!s->reader)
 		return -ENOMEM;
