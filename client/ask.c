@@ -163,6 +163,9 @@ ask(struct wire *w, struct question *q, const struct common *c, rows_fn fn, void
 			*ret = TAKE_PTR(m);
 			return EXIT_FOUND;
 		}
+		if (q->on_columns && event_is(m, "columns") &&
+			q->on_columns(ctx, msg_get(msg_root(m), "columns")) < 0)
+			return EXIT_USAGE;
 		if (fn && event_is(m, "rows") && fn(ctx, msg_get(msg_root(m), "rows")) < 0)
 			return EXIT_USAGE;
 	}

@@ -12,14 +12,15 @@
 #include "proto/json.h"
 #include "wire.h"
 
+/** Rows of one event. 0, or -errno to give up. */
+typedef int (*rows_fn)(void *ctx, const struct msg_val *rows);
+
 struct question {
 	struct strbuf line;
 	struct json json;            /* the open request object: add members to it */
 	const char *query, *pattern; /* borrowed: to show where an error is; may be NULL */
+	rows_fn on_columns;          /* the names of the columns, before the rows; may be NULL */
 };
-
-/** Rows of one event. 0, or -errno to give up. */
-typedef int (*rows_fn)(void *ctx, const struct msg_val *rows);
 
 /** Open a request for `op`, with the time limit of the options. */
 void question_begin(struct question *q, const char *op, const struct common *c);

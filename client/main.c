@@ -11,6 +11,7 @@ const struct command *const commands[] = {
 	&cmd_top,
 	&cmd_stats,
 	&cmd_dupes,
+	&cmd_sql,
 	&cmd_stat,
 	&cmd_why,
 	&cmd_roots,

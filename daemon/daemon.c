@@ -12,6 +12,7 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "query/sql.h"
 #include "service.h"
 #include "sync/registry.h"
 #include "text/mapfile.h"
@@ -353,6 +354,8 @@ daemon_run(const char *config_file)
 	log_open();
 	if (r < 0)
 		log_error("could not take signals as events: %s", err_reason(r));
+	if (sql_setup() < 0)
+		log_error("could not limit the memory of SQL: no statement is answered");
 	service_open();
 	r = r < 0 ? r : serve(&d);
 	stop_fini(&d.loop_ended);

@@ -1,6 +1,7 @@
 #include "proto/json.h"
 
 #include <errno.h>
+#include <stdio.h>
 
 struct json
 json_to(struct strbuf *out)
@@ -171,6 +172,25 @@ json_i64(struct json *j, int64_t v)
 {
 	begin_value(j);
 	(void)strbuf_i64(j->out, v);
+}
+
+void
+json_double(struct json *j, double v)
+{
+	char text[40];
+
+	for (int digits = 15; digits <= 17; digits++) {
+		(void)snprintf(text, sizeof(text), "%.*g", digits, v);
+		if (strtod(text, NULL) == v)
+			break;
+	}
+	if (v - v != 0) { /* infinite, or not a number */
+		json_cstr(j, v != v ? "nan" : v < 0 ? "-inf" : "inf");
+		return;
+	}
+	if (!strpbrk(text, ".e"))
+		(void)strcat(text, ".0");
+	put_value(j, text, strlen(text));
 }
 
 void

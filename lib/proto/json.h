@@ -23,6 +23,9 @@ void json_str(struct json *j, struct span s);
 void json_cstr(struct json *j, const char *s);
 void json_u64(struct json *j, uint64_t v);
 void json_i64(struct json *j, int64_t v);
+/** With the fewest digits that give the same number back, and with a point or an exponent; what is
+ *  no finite number is the string "inf", "-inf" or "nan". */
+void json_double(struct json *j, double v);
 void json_bool(struct json *j, bool v);
 /** Not called json_null: jansson exports that symbol, and ours would take its place inside it. */
 void json_put_null(struct json *j);

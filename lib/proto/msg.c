@@ -266,6 +266,17 @@ msg_number(const struct msg_val *v, int64_t *ret)
 	return 1;
 }
 
+int
+msg_real(const struct msg_val *v, double *ret)
+{
+	if (msg_kind(v) == MSG_NULL)
+		return 0;
+	if (!json_is_number(json_of(v)))
+		return -EINVAL;
+	*ret = json_number_value(json_of(v));
+	return 1;
+}
+
 static int
 append_text(const char *text, size_t len, void *out)
 {

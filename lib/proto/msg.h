@@ -42,5 +42,6 @@ int msg_bool(const struct msg_val *object, const char *key, bool *ret);
  */
 int msg_text(const struct msg_val *v, struct strbuf *scratch, struct span *ret);
 int msg_number(const struct msg_val *v, int64_t *ret);
+int msg_real(const struct msg_val *v, double *ret); /* whole numbers too */
 /** The value written back as JSON, one line, appended. */
 int msg_print(const struct msg_val *v, struct strbuf *out);

@@ -65,6 +65,8 @@ static const struct op ops[] = {
 		COMPUTE, op_stats_fini},
 	{"dupes", "files with equal contents", RIGHT_ASK, NULL, op_dupes, NEEDS(snapshot), COMPUTE,
 		op_dupes_fini},
+	{"sql", "rows of a SELECT over names and metadata", RIGHT_ASK, NULL, op_sql,
+		NEEDS(snapshot), COMPUTE, op_sql_fini},
 	{"rescan", "walk roots again", RIGHT_ADMIN, NULL, op_rescan, NEEDS(rescan), COMPUTE, NULL},
 	{"reload", "read the configuration again", RIGHT_ADMIN, answer_reload, NULL,
 		NEEDS(reload), AT_ONCE, NULL},

@@ -31,6 +31,10 @@ void op_stats_fini(void *state);
 int op_dupes(struct job *j, struct strbuf *out);
 void op_dupes_fini(void *state);
 
+/* op_sql.c */
+int op_sql(struct job *j, struct strbuf *out);
+void op_sql_fini(void *state);
+
 /** Members of a request, read on a worker: 0 (absent: *ret is left as it is), or the failure. */
 int param_u64(struct job *j, const char *key, uint64_t max, uint64_t *ret);
 int param_bool(struct job *j, const char *key, bool *ret);

@@ -125,3 +125,41 @@ TEST(json, base64_refuses_what_it_would_not_write)
 	CHECK(span_eq(strbuf_view(&out), SPAN_LIT("\0\xff")));
 	strbuf_fini(&out);
 }
+
+TEST(json, a_real_number_has_few_digits_and_comes_back_the_same)
+{
+	static const struct {
+		double v;
+		const char *text;
+	} rows[] = {
+		{0, "0.0"},
+		{3, "3.0"},
+		{-1.5, "-1.5"},
+		{0.1, "0.1"},
+		{0.1 + 0.2, "0.30000000000000004"},
+		{1e300, "1e+300"},
+		{1e300 * 1e300, "\"inf\""},
+		{-1e300 * 1e300, "\"-inf\""},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct strbuf out = {0};
+		struct json j = json_to(&out);
+		struct msg *m = NULL;
+		double back;
+
+		json_open(&j, '{');
+		json_key(&j, "k");
+		json_double(&j, rows[i].v);
+		json_close(&j, '}');
+		CHECK(strstr(out.data, rows[i].text) == out.data + 5);
+		CHECK_INT(out.len, strlen(rows[i].text) + 6);
+		CHECK_INT(msg_parse(strbuf_view(&out), &m, NULL), 0);
+		if (rows[i].text[0] != '"') {
+			CHECK_INT(msg_real(msg_get(msg_root(m), "k"), &back), 1);
+			CHECK(back == rows[i].v);
+		}
+		msg_free(m);
+		strbuf_fini(&out);
+	}
+}

@@ -46,7 +46,7 @@ TEST(dispatch, hello_tells_what_the_server_can_do_and_whom_it_sees)
 	CHECK_INT(msg_str(msg_root(m), "clock", &s), 1);
 	CHECK(span_eq(s, SPAN_LIT("c:7f:1:5")));
 	CHECK_INT(
-		msg_len(msg_get(msg_root(m), "caps")), 16); /* all but reload, which nobody gave */
+		msg_len(msg_get(msg_root(m), "caps")), 17); /* all but reload, which nobody gave */
 	msg_free(m);
 	hears(&p, "{\"id\":0,\"ev\":\"end\"");
 	asks(&p, "{\"id\":1,\"op\":\"hello\",\"v\":2}", "\"code\":\"bad-request\"");
