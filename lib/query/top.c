@@ -18,6 +18,7 @@ struct ranking {
 	const struct snapshot *snapshot;
 	const struct totals *totals;
 	const struct top_opts *opts;
+	struct place top;
 	VEC(struct ranked_dir) dirs;
 	VEC(uint32_t) ends; /* of the directories around the one looked at */
 };
@@ -124,8 +125,10 @@ rank_entry(const struct ranking *k, struct best *b, struct place at)
 
 	if ((k->opts->kind == TOP_DIRS && !is_dir) || (k->opts->kind == TOP_OTHERS && is_dir))
 		return 0;
-	b->n_ranked++;
 	(void)totals_inner(k->totals, at, &row.at);
+	if (totals_apart(k->totals, k->top, row.at))
+		return 0;
+	b->n_ranked++;
 	r = totals_of(k->totals, row.at, &row.total);
 	return r < 0 ? r : offer(b, &row, k->opts);
 }
@@ -209,6 +212,7 @@ top_rank(const struct snapshot *s, const struct totals *t, struct place at,
 	int r;
 
 	(void)totals_inner(t, at, &at);
+	k.top = at;
 	r = collect(&k, at, opts->max_depth ? opts->max_depth : UINT64_MAX);
 	if (r == 0)
 		r = par_reduce(opts->halt->compute, TASK_QUERY, k.dirs.len, RANK_GRAIN, &op, &k,

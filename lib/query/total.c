@@ -220,6 +220,20 @@ totals_inner(const struct totals *t, struct place at, struct place *ret)
 	return false;
 }
 
+static uint64_t
+device_of(const struct totals *t, struct place at)
+{
+	const struct tree_cols *c = cols_of(t, at.root);
+
+	return c->classes[tree_cls(c, at.entry)].dev;
+}
+
+bool
+totals_apart(const struct totals *t, struct place top, struct place at)
+{
+	return t->opts.one_device && device_of(t, top) != device_of(t, at);
+}
+
 /* Entries [lo, hi) without the holes. */
 static int
 add_range(const struct totals *t, struct pieces *p, struct piece range)
@@ -269,7 +283,7 @@ add_place(const struct totals *t, struct pieces *p, struct place at)
 	c = cols_of(t, at.root);
 	own = (struct piece){.root = at.root, .lo = at.entry, .hi = at.entry + 1};
 	if (t->opts.one_device)
-		own.dev = c->classes[tree_cls(c, at.entry)].dev;
+		own.dev = device_of(t, at);
 	below = own;
 	below.lo = below.hi = 0;
 	if (tree_dir(c, at.entry) != TREE_NO_DIR)

@@ -48,6 +48,9 @@ int totals_union(const struct totals *t, const struct place *at, size_t n, struc
  *  the flags: some us a million entries. */
 int totals_unread(const struct totals *t, const struct place *at, size_t n, uint64_t *ret);
 
+/** With one_device: is `at` on another file system than `top`, so that it does not count there? */
+bool totals_apart(const struct totals *t, struct place top, struct place at);
+
 /** The root that begins where this entry of another root stands: true, and its own entry 0. */
 bool totals_inner(const struct totals *t, struct place at, struct place *ret);
 /** The i-th such place and root; false: there are no more. */

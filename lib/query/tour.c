@@ -35,6 +35,10 @@ arrive(struct tour *t, struct place at, struct place *ret)
 	c = tree_cols(t->snapshot->roots[at.root].tree);
 	dir = tree_dir(c, at.entry);
 	*ret = at;
+	if (t->fresh)
+		t->first = at;
+	else if (totals_apart(t->totals, t->first, at))
+		return 0;
 	if (dir == TREE_NO_DIR || t->levels.len >= t->max_depth)
 		return t->fresh || t->files || tree_type(c, at.entry) == DT_DIR;
 	level.next = c->dir_first[dir];

@@ -2,8 +2,8 @@
  * tour: what is below a path, one after the other as du(1) lists it: children before their
  * directory.
  *
- * Directories, or all entries, down to a depth; a root inside another is entered where it stands.
- * Resumable: it holds one place for each level.
+ * Directories, or all entries, down to a depth; a root inside another is entered where it stands,
+ * and what totals_apart() is passed over. Resumable: it holds one place for each level.
  *
  * Ownership: borrows snapshot and totals; tour_init()/tour_fini().
  * Threads:   one at a time.
@@ -24,7 +24,7 @@ struct tour {
 	const struct totals *totals;
 	uint64_t max_depth; /* below the path; 0: only itself */
 	bool files;         /* entries that are no directories too */
-	struct place first; /* not yet entered, while `fresh` */
+	struct place first; /* while `fresh` it was not come to */
 	bool fresh;
 	VEC(struct tour_level) levels;
 };
