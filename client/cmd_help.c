@@ -23,7 +23,7 @@ static const char query_help[] =
 	"  size:>10k  size:1M..2M  size:0      in bytes, with k m g t\n"
 	"  mtime:<7d        changed less than 7 days ago (s m h d w mo y); also ctime:\n"
 	"  mtime:2026-01-01..2026-06-30  mtime:2026-11  mtime:today\n"
-	"  user:NAME  group:NAME  links:>1  inode:N  empty:yes\n"
+	"  user:NAME  group:NAME  links:>1  inode:N  empty:yes  dupe:yes\n"
 	"  perm:644         exactly these      perm:-022 all of them, perm:/111 any of them\n"
 	"\n"
 	"  content:word     content:\"a phrase\"  content:/regex/\n"

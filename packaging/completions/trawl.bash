@@ -8,7 +8,7 @@ _trawl_roots() {
 
 _trawl_query_words() {
 	COMPREPLY=($(compgen -W 'name: path: ext: type: in: depth: size: mtime: ctime: user: group:
-		perm: links: empty: lang: content: case:' -- "$1"))
+		perm: links: empty: dupe: lang: content: case:' -- "$1"))
 	[[ ${#COMPREPLY[@]} -gt 0 ]] && compopt -o nospace
 }
 
@@ -22,7 +22,7 @@ _trawl_list() {
 
 _trawl() {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} command=search word
-	local commands='search grep stat why roots status wait rescan reload help'
+	local commands='search grep du top stats dupes stat why roots status wait rescan reload help'
 	local common='--color= --address= --timeout= --json --help'
 	local selection='--in= --case= --ignore-case --case-sensitive --stats --strict --limit='
 	COMPREPLY=()
@@ -35,9 +35,25 @@ _trawl() {
 	case $prev in
 	--color) COMPREPLY=($(compgen -W 'auto always never' -- "$cur")); return ;;
 	--case) COMPREPLY=($(compgen -W 'smart yes no' -- "$cur")); return ;;
+	--by | -g)
+		case $command in
+		top) COMPREPLY=($(compgen -W 'size disk count' -- "$cur")) ;;
+		stats) COMPREPLY=($(compgen -W 'none ext type user group age size root dir' -- "$cur")) ;;
+		esac
+		return
+		;;
+	--type | -t) [[ $command == top ]] && COMPREPLY=($(compgen -W 'any dirs files' -- "$cur")); return ;;
 	--in) compopt -o filenames; COMPREPLY=($(compgen -d -- "$cur")); return ;;
-	--fields | --sort) _trawl_list "$cur"; return ;;
-	--address | --timeout | --limit | -n | -m | -A | -B | -C | -e) return ;;
+	--sort)
+		if [[ $command == stats ]]; then
+			COMPREPLY=($(compgen -W 'size disk count key' -- "$cur"))
+		else
+			_trawl_list "$cur"
+		fi
+		return
+		;;
+	--fields) _trawl_list "$cur"; return ;;
+	--address | --timeout | --limit | --depth | --max-depth | -d | -n | -m | -A | -B | -C | -e) return ;;
 	esac
 
 	if [[ $cur == -* ]]; then
@@ -46,6 +62,11 @@ _trawl() {
 		grep) word="--regexp= --fixed-strings --word-regexp --line-regexp --files-with-matches
 			--count --max-count= --after-context= --before-context= --context= --line-number
 			--no-line-number --column --heading --no-heading --null $selection" ;;
+		du) word='--all --apparent-size --bytes --total --max-depth= --human-readable --kib --count-links
+			--mib --summarize --one-file-system --null --strict' ;;
+		top) word='--by= --limit= --depth= --type= --bytes --count-links --one-file-system --null' ;;
+		stats) word="--by= --sort= --depth= --bytes --null $selection" ;;
+		dupes) word="--omit-first --hard-links --size --count --bytes --null $selection" ;;
 		wait) word=--quiet ;;
 		rescan) word='--wait --quiet' ;;
 		*) word= ;;
@@ -56,10 +77,11 @@ _trawl() {
 		return
 	fi
 	case $command in
-	stat | why) compopt -o filenames; COMPREPLY=($(compgen -f -- "$cur")) ;;
+	top) compopt -o filenames; COMPREPLY=($(compgen -d -- "$cur")) ;;
+	stat | why | du) compopt -o filenames; COMPREPLY=($(compgen -f -- "$cur")) ;;
 	wait | rescan) COMPREPLY=($(compgen -W "$(_trawl_roots)" -- "$cur")) ;;
 	help) COMPREPLY=($(compgen -W "$commands query" -- "$cur")) ;;
-	search | grep)
+	search | grep | stats | dupes)
 		_trawl_query_words "$cur"
 		if [[ $COMP_CWORD -eq 1 && -n $cur ]]; then
 			COMPREPLY+=($(compgen -W "$commands" -- "$cur"))
