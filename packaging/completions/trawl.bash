@@ -22,7 +22,7 @@ _trawl_list() {
 
 _trawl() {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} command=search word
-	local commands='search grep du top stats dupes stat why roots status wait rescan reload help'
+	local commands='search grep du top stats dupes sql stat why roots status wait rescan reload help'
 	local common='--color= --address= --timeout= --json --help'
 	local selection='--in= --case= --ignore-case --case-sensitive --stats --strict --limit='
 	COMPREPLY=()
@@ -66,6 +66,7 @@ _trawl() {
 			--mib --summarize --one-file-system --null --strict' ;;
 		top) word='--by= --limit= --depth= --type= --bytes --count-links --one-file-system --null' ;;
 		stats) word="--by= --sort= --depth= --bytes --null $selection" ;;
+		sql) word='--limit= --format= --header --null --stats' ;;
 		dupes) word="--omit-first --hard-links --size --count --bytes --null $selection" ;;
 		wait) word=--quiet ;;
 		rescan) word='--wait --quiet' ;;

@@ -1,6 +1,6 @@
 # fish completion for trawl(1). Roots come from the running daemon, everything else from here.
 
-set -l commands search grep du top stats dupes stat why roots status wait rescan reload help
+set -l commands search grep du top stats dupes sql stat why roots status wait rescan reload help
 
 function __trawl_roots
     trawl roots --json --timeout=1 2>/dev/null | string match -rg '"name":"([^"\\\\]*)"'
@@ -9,7 +9,7 @@ end
 function __trawl_is_search
     set -l words (commandline -opc)
     test (count $words) -lt 2; and return 0
-    contains -- $words[2] grep du top stats dupes stat why roots status wait rescan reload help; and return 1
+    contains -- $words[2] grep du top stats dupes sql stat why roots status wait rescan reload help; and return 1
     return 0
 end
 
@@ -29,6 +29,7 @@ complete -c trawl -n "test (count (commandline -opc)) -eq 1" -a du -d 'how much 
 complete -c trawl -n "test (count (commandline -opc)) -eq 1" -a top -d 'the largest entries below a directory'
 complete -c trawl -n "test (count (commandline -opc)) -eq 1" -a stats -d 'what a query selects, in groups'
 complete -c trawl -n "test (count (commandline -opc)) -eq 1" -a dupes -d 'files with equal contents'
+complete -c trawl -n "test (count (commandline -opc)) -eq 1" -a sql -d 'a SELECT over files and dirs'
 complete -c trawl -n "test (count (commandline -opc)) -eq 1" -a stat -d 'what the index knows of a path'
 complete -c trawl -n "test (count (commandline -opc)) -eq 1" -a why -d 'why a path is, or is not, in the index'
 complete -c trawl -n "test (count (commandline -opc)) -eq 1" -a roots -d 'the trees that are indexed'
@@ -106,3 +107,8 @@ complete -c trawl -n '__trawl_is wait rescan' -a '(__trawl_roots)'
 complete -c trawl -n '__trawl_is wait rescan' -s q -l quiet -d 'no progress'
 complete -c trawl -n '__trawl_is rescan' -s w -l wait -d 'wait until it is done'
 complete -c trawl -n '__trawl_is help' -a "$commands query"
+complete -c trawl -n '__trawl_is sql' -s n -l limit -x -d 'only the first N rows'
+complete -c trawl -n '__trawl_is sql' -l format -x -a 'table tsv csv json' -d 'how rows are written'
+complete -c trawl -n '__trawl_is sql' -s H -l header -d 'names of the columns first'
+complete -c trawl -n '__trawl_is sql' -s 0 -l null -d 'end each row with NUL'
+complete -c trawl -n '__trawl_is sql' -l stats -d 'say how long it took'
