@@ -143,11 +143,32 @@ bytes_return(struct chan *c, size_t n)
 		side_wake_all(c, &c->senders);
 }
 
+static bool
+has_slot(struct chan *c)
+{
+	switch (c->flavor) {
+	case FLAVOR_MPMC:
+		return ring_mpmc_can_send(&c->mpmc);
+	case FLAVOR_SPSC:
+		return ring_spsc_can_send(&c->spsc);
+	case FLAVOR_LIST:
+		return true;
+	case FLAVOR_ZERO:
+		return zero_can(c, &c->receivers);
+	}
+	return true;
+}
+
+/* Bytes that are reserved while there is no slot for them would wake every sender when they are
+ * returned, and first of all the one that is about to sleep: it would never come to it. */
 static ssize_t
 put_weighed(struct chan *c, void *const *items, size_t n)
 {
-	ssize_t k = bytes_reserve(c, items, n), r;
+	ssize_t k, r;
 
+	if (!has_slot(c))
+		return -EAGAIN;
+	k = bytes_reserve(c, items, n);
 	if (k < 0)
 		return load_sc(&c->closed) ? -EPIPE : k;
 	r = put_any(c, items, (size_t)k);
@@ -243,17 +264,7 @@ chan_can_put(struct chan *c, const void *item)
 {
 	if (c->weigh && !bytes_fit(c, load_sc(&c->bytes), c->weigh(item)) && !load_sc(&c->closed))
 		return false;
-	switch (c->flavor) {
-	case FLAVOR_MPMC:
-		return ring_mpmc_can_send(&c->mpmc);
-	case FLAVOR_SPSC:
-		return ring_spsc_can_send(&c->spsc);
-	case FLAVOR_LIST:
-		return true;
-	case FLAVOR_ZERO:
-		return zero_can(c, &c->receivers);
-	}
-	return true;
+	return has_slot(c);
 }
 
 bool

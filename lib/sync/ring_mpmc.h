@@ -141,13 +141,21 @@ ring_mpmc_recv(struct ring_mpmc *r, void **ret, size_t n)
 	return (ssize_t)k;
 }
 
-/** Would a call at this moment end otherwise than with -EAGAIN? Cheaper than calling. */
+/** Would a call at this moment end otherwise than with -EAGAIN? Cheaper than calling. A slot that
+ * is taken says so of its position only: the next one may be free when the tail has moved. */
 static inline bool
 ring_mpmc_can_send(struct ring_mpmc *r)
 {
-	uint64_t tail = load_sc(&r->tail);
+	uint64_t tail = load_sc(&r->tail), seen;
 
-	return (tail & RING_MPMC_CLOSED) || load_sc(&ring_mpmc_slot_at(r, tail)->seq) == 2 * tail;
+	do {
+		seen = tail;
+		if ((tail & RING_MPMC_CLOSED) ||
+			load_sc(&ring_mpmc_slot_at(r, tail)->seq) == 2 * tail)
+			return true;
+		tail = load_sc(&r->tail);
+	} while (UNLIKELY(tail != seen));
+	return false;
 }
 
 static inline bool

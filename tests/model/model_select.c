@@ -133,6 +133,44 @@ receive_two(size_t cap, enum chan_kind kind)
 	chan_destroy(chans[0]);
 }
 
+static size_t
+weigh_one(const void *item)
+{
+	(void)item;
+	return 1;
+}
+
+static int
+select_to_send(void *arg)
+{
+	struct select_arm arm = select_send(chans[0], (void *)3);
+
+	(void)arg;
+	CHECK_MODEL(select_until(&arm, 1, SELECT_BIASED, NULL, USEC_NEVER) == 0);
+	return arm.result;
+}
+
+/* Both go in, and nobody receives any more: no sender may take the other's slot for a full ring. */
+static void
+two_weighed_senders(void)
+{
+	static const struct chan_opts opts = {.cap = 2, .max_bytes = 10, .weigh = weigh_one};
+	struct thread t[2];
+	void *item;
+
+	CHECK_MODEL(chan_create_with(&opts, &chans[0]) == 0);
+	for (uintptr_t i = 1; i <= 2; i++)
+		CHECK_MODEL(chan_try_send(chans[0], (void *)i) == 0);
+	(void)thread_start(&t[0], "first", send_first, NULL);
+	(void)thread_start(&t[1], "selects", select_to_send, NULL);
+	for (uintptr_t i = 1; i <= 2; i++)
+		CHECK_MODEL(chan_try_recv(chans[0], &item) == 0);
+	(void)thread_join(&t[0]);
+	(void)thread_join(&t[1]);
+	CHECK_MODEL(chan_len(chans[0]) == 2);
+	chan_destroy(chans[0]);
+}
+
 static void
 rendezvous(void)
 {
@@ -171,6 +209,10 @@ rendezvous_in_time(void)
 static const struct model models[] = {
 	{.name = "select_two", .body = select_two, .preempt = 2, .preempt_long = 3},
 	{.name = "select_and_close", .body = select_and_close, .preempt = 2, .preempt_long = 3},
+	{.name = "two_weighed_senders",
+		.body = two_weighed_senders,
+		.preempt = 2,
+		.preempt_long = 3},
 	{.name = "select_rendezvous", .body = select_rendezvous, .preempt = 2, .preempt_long = 3},
 	{.name = "rendezvous", .body = rendezvous, .preempt = 3, .preempt_long = 5},
 	{.name = "rendezvous_in_time", .body = rendezvous_in_time, .preempt = 3, .preempt_long = 5},

@@ -542,3 +542,24 @@ TEST(chan_kinds, an_spsc_channel_sleeps_without_memory_for_a_barrier)
 	chan_destroy(t.chan);
 	(void)close(fd);
 }
+
+TEST(chan_kinds, a_sender_sleeps_where_bytes_fit_and_slots_do_not)
+{
+	static const struct chan_opts opts[] = {
+		{.cap = 2, .weigh = weigh_number, .max_bytes = 100},
+		{.cap = 2, .weigh = weigh_number, .max_bytes = 100, .kind = CHAN_SPSC},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(opts); i++) {
+		struct chan *c = create(&opts[i]);
+		struct chan_stats stats;
+
+		CHECK_INT(chan_try_send(c, number(1)), 0);
+		CHECK_INT(chan_try_send(c, number(1)), 0);
+		CHECK_INT(chan_send_until(c, number(1), NULL, clock_mono() + 50000), -ETIMEDOUT);
+		chan_get_stats(c, &stats);
+		CHECK_INT(stats.n_send_waits, 1);
+		CHECK_INT(stats.bytes, 2 * weigh_number(number(1)));
+		chan_destroy(c);
+	}
+}
