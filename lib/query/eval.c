@@ -236,6 +236,8 @@ class_ok(const struct node *n, const struct tree_class *k)
 		return k->gid == n->id;
 	case TERM_PERM:
 		return perm_ok(n, k->mode);
+	case TERM_EXT: /* beside the name */
+		return !S_ISDIR(k->mode);
 	default:
 		return false;
 	}
@@ -269,14 +271,15 @@ bind_leaf(struct eval *e, const struct node *n, struct eval_leaf *leaf)
 		eval_where(e->snapshot, e->root, n->where, &leaf->lo, &leaf->hi);
 	if (n->term == TERM_ROOT)
 		leaf->on = span_eq(n->where, span_of(e->snapshot->roots[e->root].name));
+	if (n->term == TERM_EXT && bind_class(e, n, leaf) < 0)
+		return -ENOMEM;
 	if (n->term == TERM_TEXT || n->term == TERM_EXT)
 		return leaf_bind_text(e, n, leaf);
 	return 0;
 }
 
-/* The chunks that a leaf of names leaves; all where nothing is known. */
-static size_t
-n_may(const struct eval *e, const struct node *n)
+size_t
+eval_n_may(const struct eval *e, const struct node *n)
 {
 	uint32_t n_chunks = tree_n_chunks(e->cols);
 
@@ -298,7 +301,7 @@ choose_first(const struct eval *e, const struct node *n)
 		choose_first(e, n->child[i]);
 		if (n->term != TERM_AND)
 			continue;
-		k = n_may(e, n->child[i]);
+		k = eval_n_may(e, n->child[i]);
 		if (k < least) {
 			least = k;
 			e->first[n->leaf] = n->child[i];

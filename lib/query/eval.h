@@ -102,6 +102,9 @@ unsigned eval_get_cost(const struct eval *e, struct leaf_cost *ret);
 /** Look at root number `root` (it has a tree) from now on. */
 int eval_bind(struct eval *e, uint32_t root);
 
+/** Chunks of the bound root in which a leaf of names may find something, as far as grams tell. */
+size_t eval_n_may(const struct eval *e, const struct node *leaf);
+
 /** Where an evaluation is: entries [lo, lo + n) with one worker's scratch. */
 struct eval_at {
 	const struct eval *e;

@@ -66,10 +66,14 @@ enum text_form { TEXT_WORD, TEXT_GLOB, TEXT_REGEX };
 /** A word, glob or regular expression over names or paths; contents have only `pattern`.
  *  The text of a path is the path below the root; for words a slash stands before it, so that "/a"
  *  means a component that begins with a. */
+#define TEXT_MAX_NEEDS 3u
+
+struct node;
+
 enum text_way {
 	WAY_NAME,      /* the name alone: the test, then the expression */
 	WAY_WORD,      /* the test of the own name or of one above */
-	WAY_PATH,      /* the same only says which paths may match */
+	WAY_PATH,      /* paths that fulfil `need`, each */
 	WAY_SLASHED,   /* a word with slashes, through directories */
 	WAY_PARTED,    /* a glob: the test of the name, and `dir` of its directory */
 	WAY_EACH_PATH, /* every path */
@@ -82,10 +86,15 @@ struct text_term {
 	bool fold;
 	struct span source; /* as written, for print */
 	enum text_way way;
-	struct name_test name;     /* not WAY_SLASHED */
+	struct name_test name;     /* WAY_NAME, WAY_WORD, WAY_PARTED */
 	struct needle needle;      /* a word with slashes, as a whole */
 	struct literal head, tail; /* before its last slash, the end of a directory; behind it */
 	bool has_needle, has_head, has_tail;
+	/* WAY_PATH: leaves that every match fulfils, WAY_WORD or WAY_NAME; the longest word of all
+	 * but the name's end first. */
+	struct node *need[TEXT_MAX_NEEDS];
+	uint32_t n_need;
+	bool need_only;          /* this one is such a leaf: too many hits do no harm */
 	struct glob glob;        /* of a path; its pattern is in the arena, folded when `fold` */
 	struct glob dir;         /* WAY_PARTED: of the directory, with its slash */
 	struct pattern *pattern; /* regular expressions and contents; owned */

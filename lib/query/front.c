@@ -7,8 +7,7 @@
 bool
 front_suits(const struct node *n)
 {
-	return n->term == TERM_TEXT &&
-	       (n->text.way == WAY_WORD || n->text.way == WAY_PATH || n->text.way == WAY_SLASHED);
+	return n->term == TERM_TEXT && (n->text.way == WAY_WORD || n->text.way == WAY_SLASHED);
 }
 
 static bool
@@ -17,19 +16,39 @@ is_slashed(const struct front *f)
 	return f->leaf->text.way == WAY_SLASHED;
 }
 
-/* What the directories above the first entry say. */
 static int
-look_above(struct front *f, uint32_t lo, uint32_t hi)
+mark_below(struct front *f, const struct eval_at *at, uint32_t dir)
+{
+	uint32_t lo, hi;
+
+	(void)at;
+	tree_subtree(f->eval->cols, dir, &lo, &hi);
+	return marks_add(&f->below, lo, hi);
+}
+
+static int
+mark_kids(struct front *f, const struct eval_at *at, uint32_t dir)
 {
 	const struct tree_cols *c = f->eval->cols;
-	const struct eval_at at = {.e = f->eval, .worker = &f->eval->worker[0], .lo = lo, .n = 1};
-	uint32_t dir = tree_parent(c, lo); /* 0 for the root itself */
+	int r = word_in_directory(at, f->leaf, dir);
+
+	if (r == 1)
+		return mark_below(f, at, dir);
+	return r == 2 ? marks_add(&f->kids, c->dir_first[dir], c->dir_first[dir + 1]) : r;
+}
+
+/* What the directories above the first entry say. */
+static int
+look_above(struct front *f, const struct eval_at *at, uint32_t hi)
+{
+	const struct tree_cols *c = f->eval->cols;
+	uint32_t dir = tree_parent(c, at->lo); /* 0 for the root itself */
 	int r;
 
 	if (!is_slashed(f))
-		r = directory_holds(&at, f->leaf, dir);
+		r = directory_holds(at, f->leaf, dir);
 	else
-		r = word_in_directory(&at, f->leaf, dir);
+		r = word_in_directory(at, f->leaf, dir);
 	if (r == 1)
 		f->below.cover = hi;
 	if (r == 2)
@@ -37,15 +56,57 @@ look_above(struct front *f, uint32_t lo, uint32_t hi)
 	return MIN(r, 0);
 }
 
+/* Asking a directory costs what scanning this many names does. */
+#define NAMES_A_DIRECTORY 32u
+
+/* Could the directory end in the word's head? Names that ASCII cannot tell of could. */
+static bool
+may_end_head(const struct literal *head, struct span name)
+{
+	size_t len = head->needle.len;
+
+	if (head->ask_wide && !span_is_ascii(name))
+		return true;
+	if (name.len < len || ((head->scan.place & MEMBER_START) && name.len > len))
+		return false;
+	return needle_find_ascii(&head->needle, name, name.len - len) >= 0;
+}
+
+/* All directories of a range that is a whole subtree, when that is cheaper than scanning. */
+static int
+ask_directories(struct front *f, const struct eval_at *at)
+{
+	const struct tree_cols *c = f->eval->cols;
+	uint32_t top = tree_parent(c, at->lo);
+	size_t n_names = eval_n_may(f->eval, f->leaf) * EVAL_CHUNK;
+	int r = 0;
+
+	if ((size_t)(c->dir_end[top] - top) * NAMES_A_DIRECTORY > n_names)
+		return 0;
+	f->all_known = true;
+	for (uint32_t d = top + 1; d < c->dir_end[top] && r == 0; d++) {
+		if (may_end_head(&f->leaf->text.head, tree_name(c, c->dir_entry[d])))
+			r = mark_kids(f, at, d);
+	}
+	return r;
+}
+
 int
 front_start(struct front *f, struct eval *e, const struct node *leaf, uint32_t lo, uint32_t hi)
 {
+	const struct eval_at at = {.e = e, .worker = &e->worker[0], .lo = lo, .n = 1};
+	int r;
+
 	f->eval = e;
 	f->leaf = leaf;
 	f->any_kid = leaf->text.way == WAY_SLASHED && !leaf->text.has_head;
+	f->all_known = false;
 	marks_reset(&f->below);
 	marks_reset(&f->kids);
-	return look_above(f, lo, hi);
+	r = look_above(f, &at, hi);
+	if (r == 0 && leaf->text.has_head && f->below.cover < hi)
+		r = ask_directories(f, &at);
+	return r;
 }
 
 void
@@ -58,7 +119,7 @@ front_fini(struct front *f)
 bool
 front_may_hit(const struct front *f, uint32_t lo, uint32_t n)
 {
-	if (f->below.cover >= lo + n)
+	if (f->all_known || f->below.cover >= lo + n)
 		return false; /* nothing is left to find out */
 	return leaf_may(&f->eval->leaf[f->leaf->leaf], lo, n);
 }
@@ -158,27 +219,6 @@ each_dir(struct front *f, const struct eval_at *at, const struct bits *hits, dir
 	return 0;
 }
 
-static int
-mark_below(struct front *f, const struct eval_at *at, uint32_t dir)
-{
-	uint32_t lo, hi;
-
-	(void)at;
-	tree_subtree(f->eval->cols, dir, &lo, &hi);
-	return marks_add(&f->below, lo, hi);
-}
-
-static int
-mark_kids(struct front *f, const struct eval_at *at, uint32_t dir)
-{
-	const struct tree_cols *c = f->eval->cols;
-	int r = word_in_directory(at, f->leaf, dir);
-
-	if (r == 1)
-		return mark_below(f, at, dir);
-	return r == 2 ? marks_add(&f->kids, c->dir_first[dir], c->dir_first[dir + 1]) : r;
-}
-
 /* Of the children that may match, those whose names begin with the tail. */
 static int
 keep_tails(const struct front *f, const struct eval_at *at, struct bits *bits)
@@ -206,7 +246,7 @@ keep_tails(const struct front *f, const struct eval_at *at, struct bits *bits)
 static int
 absorb_head(struct front *f, const struct eval_at *at, struct bits *bits)
 {
-	int r = f->any_kid ? 0 : each_dir(f, at, bits, mark_kids);
+	int r = f->any_kid || f->all_known ? 0 : each_dir(f, at, bits, mark_kids);
 
 	if (r < 0)
 		return r;

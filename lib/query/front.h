@@ -10,9 +10,8 @@
  *                      the chunk's answer is its hits and what is marked
  *
  * A word with slashes, "a/b/c": hits on "b" that are directories in a path that ends "a/b" mark
- * their children (`kids`); those of them that begin with "c" are what matches.
- *
- * For WAY_PATH the answer is what may match.
+ * their children (`kids`); those of them that begin with "c" are what matches. Where directories
+ * are few beside the names that would be scanned, each is asked at the start instead.
  *
  * Ownership: zeroed, then front_start() for each root after eval_bind(); front_fini(). Borrows eval
  *            and node.
@@ -27,7 +26,8 @@ struct front {
 	struct eval *eval;
 	const struct node *leaf;
 	struct marks below, kids;
-	bool any_kid; /* the word begins with its only slash: every directory will do */
+	bool any_kid;   /* the word begins with its only slash: every directory will do */
+	bool all_known; /* all directories have been asked: there is nothing to scan for */
 };
 
 /** Does the leaf gain by a front? */

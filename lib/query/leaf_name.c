@@ -31,23 +31,13 @@ literal_bits(const struct eval_at *at, const struct literal *l, struct bits *out
 	memset(out->word + n_words, 0, sizeof(*out) - n_words * sizeof(uint64_t));
 }
 
-static bool
-is_ascii(struct span s)
-{
-	for (size_t i = 0; i < s.len; i++) {
-		if (s.data[i] & 0x80)
-			return false;
-	}
-	return true;
-}
-
 /* The pattern of a folded glob is folded; an ASCII text is folded by the matcher. */
 int
 glob_passes(const struct eval_at *at, const struct glob *glob, struct span text)
 {
 	struct strbuf *folded = &at->worker->folded;
 
-	if (!(glob->flags & GLOB_FOLD) || is_ascii(text))
+	if (!(glob->flags & GLOB_FOLD) || span_is_ascii(text))
 		return glob_match(glob, text);
 	strbuf_reset(folded);
 	if (fold_append(folded, text) < 0)
@@ -63,12 +53,11 @@ name_passes(const struct eval_at *at, const struct node *n, struct span name)
 	struct match match;
 	int r;
 
-	if (n->text.way == WAY_PATH)
-		return needle_find(&l->needle, name, 0, NULL) >= 0 ||
-		       (l->ask_wide && !is_ascii(name));
 	switch (n->text.form) {
 	case TEXT_WORD:
-		return needle_find(&l->needle, name, 0, NULL) >= 0;
+		/* What is not UTF-8 is folded in ASCII alone, but not in a glob. */
+		return needle_find(&l->needle, name, 0, NULL) >= 0 ||
+		       (l->ask_wide && n->text.need_only && !span_is_ascii(name));
 	case TEXT_GLOB:
 		return glob_passes(at, &n->text.name.glob, name);
 	case TEXT_REGEX:

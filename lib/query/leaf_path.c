@@ -205,21 +205,39 @@ path_each(const struct eval_at *at, const struct node *n, const struct bits *wan
 	return r;
 }
 
-/* Those whose path may hold the literal, then each of them. */
+/* Leaves out those that do not fulfil one need. */
+static int
+narrow(const struct eval_at *at, const struct node *need, struct bits *may)
+{
+	const struct bits *ready = eval_ready(at, need);
+	struct bits one = {0};
+	int r = 0;
+
+	if (!ready && need->text.way == WAY_NAME)
+		r = name_bits(at, need, may, &one);
+	else if (!ready)
+		r = path_word(at, need, may, &one);
+	for (size_t k = 0; k < ARRAY_LEN(may->word); k++)
+		may->word[k] &= ready ? ready->word[k] : one.word[k];
+	return r;
+}
+
+/* Paths that fulfil all needs, what is known already first; then each of them. */
 static int
 path_candidates(
 	const struct eval_at *at, const struct node *n, const struct bits *want, struct bits *out)
 {
-	struct bits may = {0};
-	int r = 0;
+	struct bits may = *want;
 
-	if (eval_ready(at, n))
-		may = *eval_ready(at, n);
-	else
-		r = path_word(at, n, want, &may);
-	for (size_t k = 0; k < ARRAY_LEN(may.word); k++)
-		may.word[k] &= want->word[k];
-	return r < 0 ? r : path_each(at, n, &may, out);
+	for (uint32_t i = 0; i < 2 * n->text.n_need && bits_any(&may); i++) {
+		const struct node *need = n->text.need[i % n->text.n_need];
+		bool first = eval_ready(at, need) != NULL;
+		int r = first == (i < n->text.n_need) ? narrow(at, need, &may) : 0;
+
+		if (r < 0)
+			return r;
+	}
+	return path_each(at, n, &may, out);
 }
 
 /* The glob of directories, once for each. */

@@ -45,7 +45,7 @@ bind_ext(struct eval *e, const struct node *n, struct eval_leaf *leaf)
 static bool
 asks_directories(const struct node *n)
 {
-	return n->text.way == WAY_WORD || n->text.way == WAY_PATH || n->text.way == WAY_PARTED;
+	return n->text.way == WAY_WORD || n->text.way == WAY_PARTED;
 }
 
 int
@@ -79,7 +79,40 @@ leaf_text(const struct eval_at *at, const struct node *n, const struct bits *wan
 	return n->text.way == WAY_NAME ? name_bits(at, n, want, out) : leaf_path(at, n, want, out);
 }
 
-/* The scan goes through all names, so it decides; what it does not see is not folded here. */
+/* Without the directories among 64 entries from `lo` on: one by one, or the classes of all. */
+static uint64_t
+without_directories(const struct eval_at *at, const struct node *n, uint32_t lo, uint64_t hits)
+{
+	const bool *ok = at->e->leaf[n->leaf].class_ok;
+	uint64_t cls[64];
+	bool all = members_count(&hits, 1) > 8;
+
+	if (all)
+		tree_read(at->e->cols, TREE_CLS, lo, MIN(64u, at->lo + at->n - lo), cls);
+	for (uint64_t left = hits; left; left &= left - 1) {
+		uint32_t i = (uint32_t)__builtin_ctzll(left);
+
+		if (!ok[all ? cls[i] : tree_cls(at->e->cols, lo + i)])
+			hits &= ~(1ull << i);
+	}
+	return hits;
+}
+
+/* A dot and the extension, and something before them. What the scan does not see is not folded
+ * here. */
+static bool
+has_ext(const struct node *n, struct span name)
+{
+	for (uint32_t k = 0; k < n->list.n_ext; k++) {
+		const struct needle *ext = &n->list.ext[k].needle;
+		size_t at = name.len - MIN(name.len, ext->len);
+
+		if (at > 0 && needle_find_ascii(ext, name, at) >= 0)
+			return true;
+	}
+	return false;
+}
+
 void
 leaf_ext(const struct eval_at *at, const struct node *n, const struct bits *want, struct bits *out)
 {
@@ -88,14 +121,22 @@ leaf_ext(const struct eval_at *at, const struct node *n, const struct bits *want
 
 	if (!leaf_may(&at->e->leaf[n->leaf], at->lo, at->n))
 		return;
-	for (uint32_t k = 0; k < n->list.n_ext; k++) {
-		literal_bits(at, &n->list.ext[k], &one);
-		for (size_t i = 0; i < ARRAY_LEN(out->word); i++)
-			out->word[i] |= one.word[i] & want->word[i];
+	if (bits_count(want) <= TEXT_FEW) {
+		for (uint32_t i = bits_next(want, 0); i < EVAL_CHUNK; i = bits_next(want, i + 1)) {
+			if (has_ext(n, tree_name(c, at->lo + i)))
+				bits_set(out, i);
+		}
+	} else {
+		for (uint32_t k = 0; k < n->list.n_ext; k++) {
+			literal_bits(at, &n->list.ext[k], &one);
+			for (size_t i = 0; i < ARRAY_LEN(out->word); i++)
+				out->word[i] |= one.word[i] & want->word[i];
+		}
 	}
-	for (uint32_t i = bits_next(out, 0); i < EVAL_CHUNK; i = bits_next(out, i + 1)) {
-		if (tree_type(c, at->lo + i) == DT_DIR)
-			out->word[i / 64] &= ~(1ull << (i % 64));
+	for (uint32_t i = 0; i < at->n; i += 64) {
+		if (out->word[i / 64])
+			out->word[i / 64] =
+				without_directories(at, n, at->lo + i, out->word[i / 64]);
 	}
 }
 

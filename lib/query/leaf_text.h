@@ -23,7 +23,7 @@ bool leaf_may(const struct eval_leaf *leaf, uint32_t lo, uint32_t n);
 void literal_bits(const struct eval_at *at, const struct literal *l, struct bits *out);
 /** Set the names of the chunk with bytes >= 0x80. */
 void wide_bits(const struct eval_at *at, struct bits *out);
-/** Does the name pass the leaf's test of names? Of a WAY_PATH: may a path with it match? */
+/** Does the name pass the leaf's test of names? */
 int name_passes(const struct eval_at *at, const struct node *n, struct span name);
 /** The names of the chunk that do; only what is in `want` need be right. */
 int name_bits(
@@ -32,8 +32,8 @@ int name_bits(
 /** Does the text match a glob, its pattern folded when the glob folds? */
 int glob_passes(const struct eval_at *at, const struct glob *glob, struct span text);
 
-/** Does the path of directory `dir`, its own name included, hold the word of a WAY_WORD or
- *  WAY_PATH? 1, 0 or an error. */
+/** Does the path of directory `dir`, its own name included, hold the word of a
+ *  WAY_WORD? 1, 0 or an error. */
 int directory_holds(const struct eval_at *at, const struct node *n, uint32_t dir);
 /** A word with slashes, against the path of a directory, which ends in a slash: 1 it is in it, so
  *  everything below matches; 0 nothing does; 2 it may go on into the names of its children. */

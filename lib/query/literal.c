@@ -4,8 +4,8 @@
 
 #include "index/tree_gram.h"
 
-static bool
-is_ascii(struct span s)
+bool
+span_is_ascii(struct span s)
 {
 	for (size_t i = 0; i < s.len; i++) {
 		if ((unsigned char)s.data[i] >= 0x80)
@@ -25,7 +25,7 @@ literal_init(struct literal *l, struct span text, bool fold, enum member_place p
 	members_init(&l->scan, &l->needle, place);
 	/* A needle that is not UTF-8 is folded in ASCII alone; names and globs are folded where
 	 * they can be. */
-	l->ask_wide = !l->needle.exact_ascii || (fold && !is_ascii(text));
+	l->ask_wide = !l->needle.exact_ascii || (fold && !span_is_ascii(text));
 	if (place & MEMBER_END)
 		flags |= place & MEMBER_START ? TREE_GRAM_NAME : TREE_GRAM_TAIL;
 	l->n_grams = tree_grams(text, (enum tree_gram_flags)flags, l->gram, LITERAL_MAX_GRAMS);
@@ -38,8 +38,8 @@ literal_fini(struct literal *l)
 	needle_fini(&l->needle);
 }
 
-static int
-add_literal(struct name_test *t, struct span text, bool fold, enum member_place place)
+int
+name_test_add(struct name_test *t, struct span text, bool fold, enum member_place place)
 {
 	int r = text.len == 0 ? 0 : literal_init(&t->literal[t->n_literals], text, fold, place);
 
@@ -52,7 +52,7 @@ int
 name_test_word(struct name_test *t, struct span text, bool fold)
 {
 	t->decides = true;
-	return add_literal(t, text, fold, MEMBER_ANYWHERE);
+	return name_test_add(t, text, fold, MEMBER_ANYWHERE);
 }
 
 /* The literals of a glob, unescaped one after the other into a buffer. */
@@ -127,26 +127,23 @@ name_test_glob(struct name_test *t, struct span pattern, bool fold)
 		return r;
 	split_glob(pattern, &p);
 	if (!p.any_wild) { /* everything was escaped */
-		r = add_literal(t, p.last, fold, MEMBER_START | MEMBER_END);
+		r = name_test_add(t, p.last, fold, MEMBER_START | MEMBER_END);
 		return r;
 	}
-	(void)((r = add_literal(t, p.first, fold, MEMBER_START)) < 0 ||
-		(r = add_literal(t, p.last, fold, MEMBER_END)) < 0 ||
-		(r = add_literal(t, p.best, fold, MEMBER_ANYWHERE)) < 0);
+	(void)((r = name_test_add(t, p.first, fold, MEMBER_START)) < 0 ||
+		(r = name_test_add(t, p.last, fold, MEMBER_END)) < 0 ||
+		(r = name_test_add(t, p.best, fold, MEMBER_ANYWHERE)) < 0);
 	/* One piece and stars. A piece that is not UTF-8 could begin within a character. */
 	t->decides = p.only_stars && t->n_literals <= 1 && utf8_valid(pattern.data, pattern.len);
 	return r;
 }
 
-int
-name_test_piece(struct name_test *t, struct span glob, bool fold)
+struct span
+glob_piece(struct span glob, char *buf)
 {
-	AUTO(freep) char *buf = malloc(glob.len + 1);
 	struct span best = {0};
 	size_t len = 0, start = 0;
 
-	if (!buf)
-		return -ENOMEM;
 	for (size_t at = 0; at < glob.len;) {
 		char c = glob.data[at];
 
@@ -156,11 +153,13 @@ name_test_piece(struct name_test *t, struct span glob, bool fold)
 			continue;
 		}
 		at += c == '\\' && at + 1 < glob.len;
+		if (glob.data[at] == '/') /* escaped, a slash all the same */
+			start = len + 1;
 		buf[len++] = glob.data[at++];
-		if (len - start > best.len)
+		if (len - MIN(start, len) > best.len)
 			best = (struct span){buf + start, len - start};
 	}
-	return add_literal(t, best, fold, MEMBER_ANYWHERE);
+	return best;
 }
 
 void

@@ -34,6 +34,9 @@ struct name_test {
 	struct glob glob; /* pattern.len 0: a word or less, its literal anywhere */
 };
 
+/** No byte >= 0x80 in it. */
+bool span_is_ascii(struct span s);
+
 int literal_init(struct literal *l, struct span text, bool fold, enum member_place place);
 void literal_fini(struct literal *l);
 
@@ -41,9 +44,12 @@ void literal_fini(struct literal *l);
 int name_test_word(struct name_test *t, struct span text, bool fold);
 /** A glob without a slash, its pattern folded when `fold`. */
 int name_test_glob(struct name_test *t, struct span pattern, bool fold);
-/** Of a glob with slashes, the longest literal within one component: it decides nothing. */
-int name_test_piece(struct name_test *t, struct span glob, bool fold);
+/** One more literal, of NAME_MAX_LITERALS at most; an empty one changes nothing. */
+int name_test_add(struct name_test *t, struct span text, bool fold, enum member_place place);
 void name_test_fini(struct name_test *t);
 
+/** The longest literal of a glob within one component, unescaped into `buf`, which has room for
+ *  glob.len. */
+struct span glob_piece(struct span glob, char *buf);
 /** Where the set that begins at `at` ends, in a glob that is right. */
 size_t glob_set_end(struct span glob, size_t at);

@@ -95,7 +95,7 @@ sweep_open(struct eval *e, const struct cursor_opts *opts, struct sweep **ret)
 	s->window_chunks = 1;
 	for (uint32_t i = 0; i < e->query->n_leaf; i++)
 		s->n_wanted += front_suits(e->query->leaf[i]);
-	s->sole = front_suits(e->query->root) && e->query->root->text.way != WAY_PATH;
+	s->sole = front_suits(e->query->root);
 	s->front = calloc(s->n_wanted + 1, sizeof(*s->front));
 	r = s->front ? make_ranges(s) : -ENOMEM;
 	if (r < 0) {
@@ -127,6 +127,20 @@ sweep_ranges(const struct sweep *s, const struct sweep_range **ret)
 	return s->n_ranges;
 }
 
+static const struct node *
+rarest_need(const struct sweep *s, const struct node *n)
+{
+	const struct node *best = n->text.need[0];
+
+	for (uint32_t i = 1; i < n->text.n_need; i++) {
+		/* An end of names gives no marks to be first with. */
+		if (best->text.way == WAY_NAME ||
+			eval_n_may(s->eval, n->text.need[i]) < eval_n_may(s->eval, best))
+			best = n->text.need[i];
+	}
+	return best;
+}
+
 /* The words that are asked about all entries: the first of each AND. The others are asked about
  * what is left, which is cheaper entry by entry. */
 static int
@@ -143,6 +157,8 @@ start_fronts(struct sweep *s, const struct node *n)
 	}
 	if (n->term == TERM_AND)
 		return start_fronts(s, first ? first : n->order[0]);
+	if (n->term == TERM_TEXT && n->text.way == WAY_PATH)
+		return start_fronts(s, rarest_need(s, n));
 	for (uint32_t i = 0; i < n->n_child && r == 0; i++)
 		r = start_fronts(s, n->child[i]);
 	return r;
@@ -171,13 +187,16 @@ may_match(const struct sweep *s, const struct node *n, uint32_t lo, uint32_t len
 	case TERM_EXT:
 		return leaf_may(leaf, lo, len);
 	case TERM_TEXT:
+		for (uint32_t i = 0; i < n->text.n_need; i++) {
+			if (!may_match(s, n->text.need[i], lo, len))
+				return false;
+		}
 		if (leaf->front > 0)
 			return front_touches(&s->front[leaf->front - 1], lo, len) ||
-			       leaf_may(leaf, lo, len);
+			       front_may_hit(&s->front[leaf->front - 1], lo, len);
 		/* Of other words in paths nothing is known: a directory above may hold them. */
-		return n->text.way == WAY_NAME || n->text.way == WAY_PARTED
-		               ? leaf_may(leaf, lo, len)
-		               : true;
+		return (n->text.way != WAY_NAME && n->text.way != WAY_PARTED) ||
+		       leaf_may(leaf, lo, len);
 	default:
 		return true;
 	}
@@ -302,7 +321,8 @@ scan_front(const struct front *f, const struct eval_at *at, struct bits *out)
 	r = front_scan(f, at, out);
 	cost += f->leaf->leaf;
 	cost->nsec += clock_mono_ns() - began;
-	cost->n_read += n_blocks(at);
+	if (f->leaf->text.way == WAY_SLASHED) /* name_bits() counts its own */
+		cost->n_read += n_blocks(at);
 	return r;
 }
 

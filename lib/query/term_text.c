@@ -68,10 +68,10 @@ build_word(struct node *n, struct span text)
 {
 	n->text.form = TEXT_WORD;
 	if (memchr(text.data, '/', text.len)) {
-		n->cost = 40;
+		n->cost = 13;
 		return build_slashed(n, text);
 	}
-	n->cost = n->text.on_name ? 20 : 30;
+	n->cost = n->text.on_name ? 11 : 12;
 	n->text.way = n->text.on_name ? WAY_NAME : WAY_WORD;
 	return name_test_word(&n->text.name, text, n->text.fold);
 }
@@ -94,67 +94,6 @@ glob_last_slash(struct span g)
 			return NULL;
 	}
 	return slash;
-}
-
-/* A glob with a slash whose last component is a glob on names, behind one on directories that is
- * asked once a directory; what cannot be parted so is asked of each path that holds its literal. */
-static int
-glob_path(struct node *n, struct span pattern)
-{
-	const char *slash = glob_last_slash(pattern);
-	size_t bad, n_dir;
-	int r = glob_init(&n->text.glob, pattern, n->text.fold ? GLOB_FOLD : 0, &bad);
-
-	if (r == 0 && slash) {
-		n_dir = (size_t)(slash - pattern.data) + 1;
-		n->text.way = WAY_PARTED;
-		r = glob_init(&n->text.dir, (struct span){pattern.data, n_dir},
-			n->text.fold ? GLOB_FOLD : 0, &bad);
-		return r < 0 ? r
-		             : name_test_glob(&n->text.name,
-				       (struct span){slash + 1, pattern.len - n_dir}, n->text.fold);
-	}
-	if (r == 0)
-		r = name_test_piece(&n->text.name, pattern, n->text.fold);
-	n->text.name.decides = true; /* who may match, that is */
-	n->text.way = n->text.name.n_literals > 0 ? WAY_PATH : WAY_EACH_PATH;
-	return r;
-}
-
-static int
-build_glob(struct term_env *e, struct node *n, const struct token *t)
-{
-	AUTO(strbuf_fini) struct strbuf anchored = {0};
-	struct span pattern = t->text;
-	bool slash = memchr(pattern.data, '/', pattern.len) != NULL;
-	size_t bad = 0;
-	int r = glob_init(&n->text.glob, t->text, 0, &bad);
-
-	if (r < 0) {
-		(void)query_fail(e->err, t->text_pos + (uint32_t)bad, "'%c' without its end",
-			t->text.data[bad]);
-		(void)err_hint(e->err, "close the set with ], or write \\[ for the character");
-		return -EINVAL;
-	}
-	n->text.form = TEXT_GLOB;
-	if (!slash)
-		n->text.on_name = true;
-	/* With a slash it is held against the path: from the root, or from any component on. */
-	if (slash && pattern.data[0] == '/') {
-		pattern = (struct span){pattern.data + 1, pattern.len - 1};
-	} else if (slash) {
-		if (strbuf_puts(&anchored, "**/") < 0 || strbuf_span(&anchored, pattern) < 0)
-			return -ENOMEM;
-		pattern = strbuf_view(&anchored);
-	}
-	pattern = keep_text(e, pattern, n->text.fold);
-	if (!pattern.data)
-		return -ENOMEM;
-	n->cost = n->text.on_name ? 25 : 100;
-	if (!n->text.on_name)
-		return glob_path(n, pattern);
-	n->text.way = WAY_NAME;
-	return name_test_glob(&n->text.name, pattern, n->text.fold);
 }
 
 /* A pattern of text/pattern.h; its errors count columns within the pattern. */
@@ -189,22 +128,160 @@ build_regex(struct term_env *e, struct node *n, const struct token *t, enum patt
 	return build_pattern(e, n, t, t->text, PATTERN_REGEX | flags);
 }
 
-/* Only names that hold the literal can match, or paths one component of which does. */
+/* The longest of the pieces that is not used yet, and that does what `where` says; NULL: none. */
+static const struct pattern_piece *
+take_piece(const struct pattern_piece *piece, uint32_t n, uint32_t *used, enum member_place where)
+{
+	const struct pattern_piece *best = NULL;
+
+	for (uint32_t i = 0; i < n; i++) {
+		if (*used >> i & 1 || (where == MEMBER_START && !piece[i].starts) ||
+			(where == MEMBER_END && !piece[i].ends))
+			continue;
+		if (!best || piece[i].text.len > best->text.len)
+			best = &piece[i];
+	}
+	if (best)
+		*used |= 1u << (best - piece);
+	return best;
+}
+
+/* Only names that hold these can match. */
+static int
+need_in_name(struct node *n, const struct pattern_piece *piece, uint32_t n_pieces, bool fold)
+{
+	static const enum member_place places[] = {MEMBER_START, MEMBER_END, MEMBER_ANYWHERE};
+	uint32_t used = 0;
+	int r = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(places) && r == 0; i++) {
+		const struct pattern_piece *p = take_piece(piece, n_pieces, &used, places[i]);
+
+		if (p)
+			r = name_test_add(&n->text.name, p->text, fold, places[i]);
+	}
+	return r;
+}
+
+/* A word that each match of the expression holds, as a leaf that nobody wrote. */
+static int
+add_need(struct term_env *e, struct node *n, const struct pattern_piece *p, bool fold)
+{
+	struct query *q = e->query;
+	struct node *need = node_create(q, TERM_TEXT, n->pos);
+
+	if (!need)
+		return -ENOMEM;
+	need->leaf = q->n_leaf;
+	q->leaf[q->n_leaf++] = need;
+	need->text.way = p->ends ? WAY_NAME : WAY_WORD;
+	need->text.on_name = p->ends;
+	need->text.need_only = true;
+	need->text.fold = fold;
+	need->text.source = p->text;
+	need->text.name.decides = true;
+	n->text.need[n->text.n_need++] = need;
+	return name_test_add(
+		&need->text.name, p->text, fold, p->ends ? MEMBER_END : MEMBER_ANYWHERE);
+}
+
+/* Only paths that hold these can match: the end of the name, and words in any component. */
+static int
+need_in_path(struct term_env *e, struct node *n, const struct pattern_piece *piece,
+	uint32_t n_pieces, bool fold)
+{
+	uint32_t used = 0;
+	int r = 0;
+
+	for (uint32_t i = 0; i < TEXT_MAX_NEEDS && r == 0 && e->query->n_leaf < QUERY_MAX_TERMS;
+		i++) {
+		const struct pattern_piece *p =
+			take_piece(piece, n_pieces, &used, i == 0 ? MEMBER_END : MEMBER_ANYWHERE);
+
+		if (p)
+			r = add_need(e, n, p, fold);
+	}
+	n->text.way = n->text.n_need > 0 ? WAY_PATH : WAY_EACH_PATH;
+	return r;
+}
+
+/* A glob with a slash whose last component is a glob on names, behind one on directories that is
+ * asked once a directory; what cannot be parted so is asked of each path that holds its literal. */
+static int
+glob_path(struct term_env *e, struct node *n, struct span pattern)
+{
+	const char *slash = glob_last_slash(pattern);
+	struct pattern_piece piece = {0};
+	enum glob_flags flags = n->text.fold ? GLOB_FOLD : 0;
+	size_t bad, n_dir = slash ? (size_t)(slash - pattern.data) + 1 : 0;
+	int r = glob_init(&n->text.glob, pattern, flags, &bad);
+	char *buf;
+
+	if (r == 0 && slash) {
+		n->text.way = WAY_PARTED;
+		r = glob_init(&n->text.dir, (struct span){pattern.data, n_dir}, flags, &bad);
+		return r < 0 ? r
+		             : name_test_glob(&n->text.name,
+				       (struct span){slash + 1, pattern.len - n_dir}, n->text.fold);
+	}
+	buf = arena_alloc(&e->query->arena, pattern.len + 1);
+	if (!buf)
+		return -ENOMEM;
+	piece.text = glob_piece(pattern, buf);
+	return r < 0 ? r : need_in_path(e, n, &piece, piece.text.len > 0, n->text.fold);
+}
+
+static int
+build_glob(struct term_env *e, struct node *n, const struct token *t)
+{
+	AUTO(strbuf_fini) struct strbuf anchored = {0};
+	struct span pattern = t->text;
+	bool slash = memchr(pattern.data, '/', pattern.len) != NULL;
+	size_t bad = 0;
+	int r = glob_init(&n->text.glob, t->text, 0, &bad);
+
+	if (r < 0) {
+		(void)query_fail(e->err, t->text_pos + (uint32_t)bad, "'%c' without its end",
+			t->text.data[bad]);
+		(void)err_hint(e->err, "close the set with ], or write \\[ for the character");
+		return -EINVAL;
+	}
+	n->text.form = TEXT_GLOB;
+	if (!slash)
+		n->text.on_name = true;
+	/* With a slash it is held against the path: from the root, or from any component on. */
+	if (slash && pattern.data[0] == '/') {
+		pattern = (struct span){pattern.data + 1, pattern.len - 1};
+	} else if (slash) {
+		if (strbuf_puts(&anchored, "**/") < 0 || strbuf_span(&anchored, pattern) < 0)
+			return -ENOMEM;
+		pattern = strbuf_view(&anchored);
+	}
+	pattern = keep_text(e, pattern, n->text.fold);
+	if (!pattern.data)
+		return -ENOMEM;
+	n->cost = n->text.on_name ? 20 : 100;
+	if (!n->text.on_name)
+		return glob_path(e, n, pattern);
+	n->text.way = WAY_NAME;
+	return name_test_glob(&n->text.name, pattern, n->text.fold);
+}
+
 static int
 build_name_regex(struct term_env *e, const struct token *t, struct node *n)
 {
 	int r = build_regex(e, n, t, PATTERN_PATH);
-	struct span piece;
+	const struct pattern_piece *piece;
+	uint32_t n_pieces;
 	bool fold;
 
 	if (r < 0)
 		return r;
-	piece = pattern_piece(n->text.pattern, &fold);
-	n->text.way = n->text.on_name ? WAY_NAME : piece.len > 0 ? WAY_PATH : WAY_EACH_PATH;
-	if (piece.len > 0)
-		r = name_test_word(&n->text.name, piece, fold);
-	n->text.name.decides = n->text.way == WAY_PATH; /* who may match, that is */
-	return r;
+	n_pieces = pattern_pieces(n->text.pattern, &piece, &fold);
+	n->text.way = WAY_NAME;
+	if (n->text.on_name)
+		return need_in_name(n, piece, n_pieces, fold);
+	return need_in_path(e, n, piece, n_pieces, fold);
 }
 
 int
@@ -253,16 +330,6 @@ term_build_content(struct term_env *e, const struct token *t, struct node *n)
 	return build_pattern(e, n, t, text, n->text.fold ? PATTERN_FOLD : 0);
 }
 
-static bool
-has_wide(struct span s)
-{
-	for (size_t i = 0; i < s.len; i++) {
-		if (s.data[i] & 0x80)
-			return true;
-	}
-	return false;
-}
-
 /* Of ASCII only: the letters of others are not folded. */
 int
 term_build_ext(struct term_env *e, struct node *n)
@@ -278,8 +345,8 @@ term_build_ext(struct term_env *e, struct node *n)
 		(void)strbuf_putc(&dotted, '.');
 		if (strbuf_span(&dotted, item) < 0)
 			return -ENOMEM;
-		r = literal_init(&n->list.ext[n->list.n_ext], strbuf_view(&dotted), !has_wide(item),
-			MEMBER_INSIDE | MEMBER_END);
+		r = literal_init(&n->list.ext[n->list.n_ext], strbuf_view(&dotted),
+			span_is_ascii(item), MEMBER_INSIDE | MEMBER_END);
 		if (r < 0)
 			return r;
 	}

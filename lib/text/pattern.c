@@ -30,8 +30,11 @@ struct pattern {
 	enum strategy strategy;
 	bool utf, fold, jit;
 	struct needle needle; /* len 0: none */
-	struct strbuf piece;  /* of a path: within one component of every match */
-	pcre2_code *code;     /* NULL when BY_NEEDLE */
+	/* PATTERN_PATH: of every match (regex.h). */
+	struct pattern_piece piece[REGEX_MAX_PIECES];
+	uint32_t n_pieces;
+	struct strbuf piece_text;
+	pcre2_code *code; /* NULL when BY_NEEDLE */
 	/*
 	 * The same without the conclusion from a leading ".*" that a match starts a line, NULL when
 	 * there was none. It does not hold in a line that is not UTF-8: '.' does not match such
@@ -251,8 +254,10 @@ pattern_make(struct pattern *p, struct span text, enum pattern_flags flags, stru
 	p->utf = utf8_valid(text.data, text.len);
 	p->fold = pattern_folds(text, flags, &facts);
 	if (flags & PATTERN_PATH) {
-		p->piece = facts.piece;
-		facts.piece = (struct strbuf){0};
+		p->piece_text = facts.piece_text;
+		facts.piece_text = (struct strbuf){0};
+		p->n_pieces = facts.n_pieces;
+		memcpy(p->piece, facts.piece, sizeof(p->piece));
 	}
 	if (is_literal && literal.len > 0 && !(flags & (PATTERN_WORD | PATTERN_LINE)))
 		return needle_init(&p->needle, literal, p->fold); /* BY_NEEDLE */
@@ -297,15 +302,16 @@ pattern_destroy(struct pattern *p)
 	pcre2_code_free(p->code);
 	pcre2_code_free(p->loose);
 	needle_fini(&p->needle);
-	strbuf_fini(&p->piece);
+	strbuf_fini(&p->piece_text);
 	free(p);
 }
 
-struct span
-pattern_piece(const struct pattern *p, bool *ret_fold)
+uint32_t
+pattern_pieces(const struct pattern *p, const struct pattern_piece **ret, bool *ret_fold)
 {
+	*ret = p->piece;
 	*ret_fold = p->fold;
-	return strbuf_view(&p->piece);
+	return p->n_pieces;
 }
 
 bool

@@ -44,9 +44,14 @@ int pattern_create(
 	struct span text, enum pattern_flags flags, struct pattern **ret, struct err *err);
 void pattern_destroy(struct pattern *p);
 bool pattern_is_jit(const struct pattern *p);
-/** Of a regular expression with PATTERN_PATH: text without a slash that every path it matches
- *  holds, in any case when *ret_fold; empty when none is known. Valid as long as the pattern. */
-struct span pattern_piece(const struct pattern *p, bool *ret_fold);
+/** Text without a slash that stands in every path, or name, that a regular expression matches. */
+struct pattern_piece {
+	struct span text;
+	bool starts, ends; /* the path begins, or ends, with it */
+};
+/** The pieces of an expression with PATTERN_PATH, as written, in any case when *ret_fold: their
+ *  number. Valid as long as the pattern. */
+uint32_t pattern_pieces(const struct pattern *p, const struct pattern_piece **ret, bool *ret_fold);
 
 int matcher_create(const struct pattern *p, struct matcher **ret);
 void matcher_destroy(struct matcher *m);

@@ -14,6 +14,7 @@ struct reader {
 	bool unknown;    /* met what it does not know */
 	struct strbuf run;
 	size_t last_bytes; /* of the run's last character: what a quantifier takes away */
+	bool starts;       /* the run stands right behind a '^' that the pattern begins with */
 	struct regex_facts *facts;
 };
 
@@ -36,25 +37,34 @@ is_one_of(char c, const char *set)
 }
 
 static void
-keep_longer(struct strbuf *best, struct span s)
+keep_piece(struct reader *r, struct span text, bool starts, bool ends)
 {
-	if (s.len <= best->len)
+	struct strbuf *all = &r->facts->piece_text;
+
+	if (text.len == 0 || r->facts->n_pieces == REGEX_MAX_PIECES)
 		return;
-	strbuf_reset(best);
-	(void)strbuf_span(best, s);
+	r->facts->piece[r->facts->n_pieces++] = (struct pattern_piece){
+		.text = {all->data + all->len, text.len}, .starts = starts, .ends = ends};
+	(void)strbuf_span(all, text);
 }
 
+/* `ends`: so does the text. */
 static void
-keep_run(struct reader *r)
+keep_run(struct reader *r, bool ends)
 {
 	struct span run = strbuf_view(&r->run);
 
-	keep_longer(&r->facts->literal, run);
+	if (run.len > r->facts->literal.len) {
+		strbuf_reset(&r->facts->literal);
+		(void)strbuf_span(&r->facts->literal, run);
+	}
 	for (size_t start = 0, end; start < run.len; start = end + 1) {
 		for (end = start; end < run.len && run.data[end] != '/';)
 			end++;
-		keep_longer(&r->facts->piece, (struct span){run.data + start, end - start});
+		keep_piece(r, (struct span){run.data + start, end - start}, r->starts && start == 0,
+			ends && end == run.len);
 	}
+	r->starts = false;
 	strbuf_reset(&r->run);
 	r->last_bytes = 0;
 }
@@ -64,7 +74,7 @@ static void
 end_run(struct reader *r)
 {
 	r->facts->is_literal = false;
-	keep_run(r);
+	keep_run(r, false);
 }
 
 /* A character that stands for itself; `bytes` of it from r->at. */
@@ -298,8 +308,13 @@ take_token(struct reader *r)
 		take_quantifier(r, 1, c == '+');
 	} else if (c == '{' && counted_bytes(r) > 0) {
 		take_quantifier(r, counted_bytes(r), false);
+	} else if (c == '$' && r->depth == 0 && r->at + 1 == r->text.len) {
+		r->facts->is_literal = false;
+		keep_run(r, true);
+		r->at++;
 	} else if (is_one_of(c, "^$.|)")) {
 		end_run(r);
+		r->starts = c == '^' && r->at == 0;
 		r->top_choice = r->top_choice || (c == '|' && r->depth == 0);
 		r->depth -= c == ')' && r->depth > 0;
 		r->at++;
@@ -318,16 +333,17 @@ regex_inspect(struct span pattern, struct regex_facts *ret)
 	/* In a pattern that is not UTF-8 a quantifier takes one byte, not what we call a character.
 	 */
 	r.unknown = !utf8_valid(pattern.data, pattern.len);
+	(void)strbuf_reserve(&ret->piece_text, pattern.len);
 	while (!at_end(&r))
 		take_token(&r);
-	keep_run(&r);
-	failed = r.run.failed || ret->literal.failed || ret->piece.failed;
+	keep_run(&r, false);
+	failed = r.run.failed || ret->literal.failed || ret->piece_text.failed;
 	strbuf_fini(&r.run);
 	if (r.unknown)
 		ret->line_safe = ret->is_literal = false;
 	if (r.unknown || r.top_choice) {
 		strbuf_reset(&ret->literal);
-		strbuf_reset(&ret->piece);
+		ret->n_pieces = 0;
 	}
 	return failed ? -ENOMEM : 0;
 }
@@ -336,5 +352,5 @@ void
 regex_facts_fini(struct regex_facts *f)
 {
 	strbuf_fini(&f->literal);
-	strbuf_fini(&f->piece);
+	strbuf_fini(&f->piece_text);
 }

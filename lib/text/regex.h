@@ -7,7 +7,9 @@
  */
 #pragma once
 
-#include "base/str.h"
+#include "text/pattern.h"
+
+#define REGEX_MAX_PIECES 8u
 
 struct regex_facts {
 	/* For smart case: is a character meant as itself, and is one of those upper case? Names of
@@ -19,8 +21,11 @@ struct regex_facts {
 	bool is_literal; /* `literal` is all that it matches */
 	/* Bytes that every match holds, in one piece; empty when none are known. Owned. */
 	struct strbuf literal;
-	/* The same, but the longest without a slash: within one component of a path. Owned. */
-	struct strbuf piece;
+	/* The first such runs, parted at slashes: each is within one component of a path that
+	 * matches. `text` points into piece_text. */
+	struct pattern_piece piece[REGEX_MAX_PIECES];
+	uint32_t n_pieces;
+	struct strbuf piece_text; /* owned; room for all, so it stays where it is */
 };
 
 /** 0 or -ENOMEM. The caller calls regex_facts_fini(), after a failure too. */

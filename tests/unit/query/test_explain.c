@@ -65,7 +65,7 @@ TEST(explain, steps_stand_in_the_order_of_evaluation_the_cheapest_first)
 	check_steps("size:>1k", "(size 1025..)\n");
 	check_steps("*", "(name-glob *)\n");
 	check_steps("/x[yz]/ foo ext:c type:f in:/r/d00001",
-		"and\n (in /r/d00001)\n (type f)\n (ext c)\n (word foo)\n (regex x[yz])\n");
+		"and\n (in /r/d00001)\n (type f)\n (word foo)\n (ext c)\n (regex x[yz])\n");
 	check_steps("foo -(size:0 | user:1)",
 		"and\n not\n  or\n   (user 1)\n   (size ..0)\n (word foo)\n");
 }
