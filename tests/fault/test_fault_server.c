@@ -72,6 +72,7 @@ build_tree(int dirfd)
 		in[i] = (struct tree_input){.mode = S_IFREG | 0644,
 			.nlink = 1,
 			.ino = i + 10,
+			.size = i < 9 ? 5 : 0, /* files that are not there */
 			.dir = TREE_BUILD_NO_DIR};
 		in[i].name.data = names[i];
 		in[i].name.len = (size_t)snprintf(names[i], sizeof(names[i]), "f%06u", i);
@@ -165,12 +166,17 @@ ask(void)
 		"{\"id\":3,\"op\":\"search\",\"q\":\"name:f*1 sort:name\",\"limit\":500}\n"
 		"{\"id\":4,\"op\":\"nothing\"}\n"
 		"{\"id\":5,\"op\":\"search\",\"q\":\"(\"}\n"
-		"{not json\n";
+		"{not json\n"
+		"{\"id\":6,\"op\":\"du\",\"paths\":[\"/t\",\"/no\"],\"files\":true,\"depth\":1,"
+		"\"total\":true,\"limit\":600}\n"
+		"{\"id\":7,\"op\":\"top\",\"path\":\"/t\"}\n"
+		"{\"id\":8,\"op\":\"stats\",\"q\":\"name:f*\",\"by\":\"dir\"}\n"
+		"{\"id\":9,\"op\":\"dupes\"}\n";
 	int fd = dial();
 	ssize_t sent = send(fd, requests, sizeof(requests) - 1, MSG_NOSIGNAL);
 
 	FAULT_CHECK(sent == sizeof(requests) - 1 || fault_hit());
-	FAULT_CHECK(!hear(fd, 6) || fault_hit());
+	FAULT_CHECK(!hear(fd, 10) || fault_hit());
 	(void)close(fd);
 }
 
