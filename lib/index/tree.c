@@ -1,4 +1,4 @@
-#include "index/tree.h"
+#include "index/tree_format.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -11,13 +11,17 @@ tree_type(const struct tree_cols *c, uint32_t entry)
 	return (uint8_t)IFTODT(c->classes[tree_cls(c, entry)].mode);
 }
 
-struct span
-tree_name(const struct tree_cols *c, uint32_t entry)
+/* A disk error makes zeros of bits or counts: the rank is then smaller, never greater. */
+uint32_t
+tree_dir(const struct tree_cols *c, uint32_t entry)
 {
-	uint64_t start = tree_name_at(c, entry), next = tree_name_at(c, entry + 1);
+	uint64_t bits = c->dir_bits[entry / 64];
+	uint32_t rank = c->dir_rank[entry / 64];
 
-	/* Zero pages after a disk error: no name has a length below its NUL. */
-	return (struct span){c->names + start, next > start ? next - start - 1 : 0};
+	if (!(bits >> entry % 64 & 1))
+		return TREE_NO_DIR;
+	rank += (uint32_t)__builtin_popcountll(bits & tree_packed_mask(entry % 64));
+	return c->dir_order[rank];
 }
 
 static uint32_t
@@ -133,31 +137,4 @@ tree_subtree(const struct tree_cols *c, uint32_t dir, uint32_t *ret_lo, uint32_t
 {
 	*ret_lo = c->dir_first[dir];
 	*ret_hi = c->dir_first[c->dir_end[dir]];
-}
-
-uint32_t
-tree_entry_at(const struct tree_cols *c, uint64_t at)
-{
-	uint32_t lo = 0, hi = c->n_entries;
-
-	/* The last entry that starts at or before `at`. */
-	while (hi - lo > 1) {
-		uint32_t mid = lo + (hi - lo) / 2;
-
-		if (tree_name_at(c, mid) <= at)
-			lo = mid;
-		else
-			hi = mid;
-	}
-	return lo;
-}
-
-uint64_t
-tree_name_starts(const struct tree_cols *c, uint32_t lo, uint32_t n, uint32_t *ret)
-{
-	uint64_t base = tree_name_at(c, lo);
-
-	for (uint32_t i = 0; i <= n; i++)
-		ret[i] = (uint32_t)(tree_name_at(c, lo + i) - base);
-	return base;
 }

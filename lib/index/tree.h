@@ -15,16 +15,16 @@
  *
  * Ownership: tree_open() gives one reference (struct arc inside); tree_ref()/tree_unref(). Columns
  * and spans are valid while a reference is held. Threads:   any number of readers. Errors: -EBADMSG
- * damaged, -EOPNOTSUPP of a newer version, -errno of open and map. err says which.
+ * damaged, -EOPNOTSUPP of another version, -errno of open and map. err says which.
  */
 #pragma once
 
 #include "base/err.h"
 #include "base/str.h"
+#include "index/tree_column.h"
 #include "sync/arc.h"
 #include "text/mapfile.h"
 
-#define TREE_NAME_BLOCK 64u /* entries that share one name_base (FORMAT.md 3.1) */
 #define TREE_NAME_MAX_BYTES 1023u
 #define TREE_NO_DIR UINT32_MAX
 
@@ -36,26 +36,23 @@ struct tree_class {
 	uint32_t reserved;
 };
 
-/** The mapped columns; all of n_entries elements unless said. Little endian, naturally aligned. */
+/** Two entries that are links to one inode (FORMAT.md 3.7). */
+struct tree_link {
+	uint32_t entry, before;
+};
+struct tree_link_sum {
+	uint32_t dir, reserved;
+	struct tree_sum sum;
+};
+
+/** The mapped file; all of n_entries elements unless said. Little endian, naturally aligned. Of
+ *  these only the counts, names, classes, wide and the directories' tables are for others than
+ *  lib/index. */
 struct tree_cols {
 	uint32_t n_entries, n_dirs, n_classes, n_wide;
 	uint64_t names_bytes;
 
-	const uint64_t
-		*name_base; /* [n_entries / TREE_NAME_BLOCK + 1] offset of the block's first name */
-	const uint16_t *name_rel; /* offset from the block's base */
-	const char *names;        /* each name followed by one NUL; in entry order */
-	const uint32_t
-		*parent;     /* directory number of the directory the entry is in; 0 for entry 0 */
-	const uint32_t *cls; /* index into classes */
-	const uint32_t
-		*dir; /* directory number of a directory that was entered, else TREE_NO_DIR */
-	const uint64_t *size;
-	const uint64_t *blocks; /* of 512 bytes */
-	const int64_t *mtime_ns, *ctime_ns;
-	const uint64_t *ino;
-	const uint32_t *nlink;
-	const uint8_t *flags; /* enum tree_flags */
+	const char *names;    /* each name followed by one NUL; in entry order; 64 zeros behind */
 	const uint32_t *wide; /* [n_wide] entries whose name has a byte >= 0x80, ascending */
 	const struct tree_class *classes; /* [n_classes] */
 
@@ -63,20 +60,48 @@ struct tree_cols {
 		*dir_first; /* [n_dirs + 1] first child's entry; the last element is n_entries */
 	const uint32_t *dir_end;   /* [n_dirs] one past the last directory of the subtree */
 	const uint32_t *dir_entry; /* [n_dirs] the directory's own entry */
+
+	struct tree_packed columns[N_TREE_COLUMNS];
+	const uint64_t *name_base; /* FORMAT.md 3.1 */
+	const uint16_t *name_rel;
+	const uint64_t *dir_bits; /* 3.5 */
+	const uint32_t *dir_rank;
+	const uint32_t *dir_order;
+	const struct tree_sum *sums; /* 3.6 */
+	uint32_t n_links, n_link_sums;
+	const struct tree_link *links; /* 3.7 */
+	const struct tree_link_sum *link_sums;
+	uint64_t gram_bytes;        /* of gram_lists */
+	const uint32_t *gram_index; /* 3.8; NULL where the tree has no filter */
+	const uint8_t *gram_lists;
 };
 
 enum tree_flags {
 	TREE_NOT_ENTERED = 1u << 0, /* a directory whose contents were left out or could not be
 	                               read; with a directory number: not read to the end */
 	TREE_EMPTY_DIR = 1u << 1,   /* a directory that was read and had no entry at all */
+	TREE_LEFT_OUT = 1u << 2,    /* a directory with entries that rules left out of the tree
+	                               (walk_list.left_out) */
 };
 
 struct tree;
 
+enum tree_open_flags {
+	TREE_OPEN_WRITTEN = 1u << 0, /* by this process just now: its sums are enough */
+	TREE_OPEN_DEEP = 1u << 1,    /* also what decides no access, only an answer: L2, L3, G3 */
+};
+
+struct tree_open_opts {
+	enum tree_open_flags flags;
+	struct pool *pool; /* checks on its threads too; may be NULL */
+};
+
 int tree_open(int dirfd, const char *name, struct tree **ret, struct err *err);
-/** The same from an open file, which the caller closes; `name` is for sentences. For tests and
- *  fuzzers. */
-int tree_open_fd(int fd, const char *name, struct tree **ret, struct err *err);
+int tree_open_with(int dirfd, const char *name, const struct tree_open_opts *opts,
+	struct tree **ret, struct err *err);
+/** The same from an open file, which the caller closes; `name` is for sentences. */
+int tree_open_fd(int fd, const char *name, const struct tree_open_opts *opts, struct tree **ret,
+	struct err *err);
 struct tree *tree_ref(struct tree *t);
 void tree_unref(struct tree *t); /* NULL is legal */
 const struct tree_cols *tree_cols(const struct tree *t);
@@ -84,123 +109,77 @@ bool tree_faulted(const struct tree *t);
 /** Length of the file. */
 uint64_t tree_file_bytes(const struct tree *t);
 
-/* One value of an entry. Ask these, not the columns: how a column is kept is the format's business.
- */
+/* One value of an entry: some ns. What reads many of one column asks tree_read(). */
 static inline uint32_t
 tree_parent(const struct tree_cols *c, uint32_t entry)
 {
-	return c->parent[entry]; /* a directory number; 0 for entry 0 */
-}
-
-/** Number of a directory that was entered, else TREE_NO_DIR. */
-static inline uint32_t
-tree_dir(const struct tree_cols *c, uint32_t entry)
-{
-	return c->dir[entry];
+	return (uint32_t)tree_packed_get(&c->columns[TREE_PARENT], entry); /* 0 for entry 0 */
 }
 
 /** Index into classes. */
 static inline uint32_t
 tree_cls(const struct tree_cols *c, uint32_t entry)
 {
-	return c->cls[entry];
+	return (uint32_t)tree_packed_get(&c->columns[TREE_CLS], entry);
 }
 
 static inline uint64_t
 tree_size(const struct tree_cols *c, uint32_t entry)
 {
-	return c->size[entry];
+	return tree_packed_get(&c->columns[TREE_SIZE], entry);
 }
 
 /** Of 512 bytes. */
 static inline uint64_t
 tree_blocks(const struct tree_cols *c, uint32_t entry)
 {
-	return c->blocks[entry];
+	return tree_packed_get(&c->columns[TREE_BLOCKS], entry);
 }
 
 static inline int64_t
 tree_mtime(const struct tree_cols *c, uint32_t entry)
 {
-	return c->mtime_ns[entry];
+	return (int64_t)tree_packed_get(&c->columns[TREE_MTIME], entry);
 }
 
 static inline int64_t
 tree_ctime(const struct tree_cols *c, uint32_t entry)
 {
-	return c->ctime_ns[entry];
+	return (int64_t)tree_packed_get(&c->columns[TREE_CTIME], entry);
 }
 
 static inline uint64_t
 tree_ino(const struct tree_cols *c, uint32_t entry)
 {
-	return c->ino[entry];
+	return tree_packed_get(&c->columns[TREE_INO], entry);
 }
 
 static inline uint32_t
 tree_nlink(const struct tree_cols *c, uint32_t entry)
 {
-	return c->nlink[entry];
+	return (uint32_t)tree_packed_get(&c->columns[TREE_NLINK], entry);
 }
 
 /** enum tree_flags. */
 static inline uint8_t
 tree_flags(const struct tree_cols *c, uint32_t entry)
 {
-	return c->flags[entry];
+	return (uint8_t)tree_packed_get(&c->columns[TREE_FLAGS], entry);
 }
 
-/** Columns by number, for what reads many values of one. */
-enum tree_column {
-	TREE_SIZE,
-	TREE_BLOCKS,
-	TREE_MTIME,
-	TREE_CTIME,
-	TREE_INO,
-	TREE_NLINK,
-	TREE_CLS,
-	TREE_PARENT,
-	TREE_FLAGS,
-	N_TREE_COLUMNS
-};
-
-/** Entries that share bounds: what skips by tree_bounds() asks in multiples of this. */
-#define TREE_BLOCK 128u
-
-/** The values of entries [lo, lo + n); times as the bit patterns of int64_t. Some ns for the call
- *  and under 1 ns a value: a few hundred values at a time, into a buffer that stays in the cache.
- */
-void tree_read(
-	const struct tree_cols *c, enum tree_column col, uint32_t lo, uint32_t n, uint64_t *ret);
-/** Bounds of the values of entries [lo, lo + n), n > 0: no value is outside, but the bounds
- *  themselves may not occur, and are those of whole blocks. Times: bit patterns, and bounds in
- *  signed order. Costs some ns a block. False: not known, nothing is returned. */
-bool tree_bounds(const struct tree_cols *c, enum tree_column col, uint32_t lo, uint32_t n,
-	uint64_t *ret_min, uint64_t *ret_max);
-
-/** Sums modulo 2^64. */
-struct tree_sum {
-	uint64_t size, blocks; /* bytes; 512 bytes */
-};
-/** Every entry of [lo, hi), a directory's own size too. Constant time. */
-void tree_sum(const struct tree_cols *c, uint32_t lo, uint32_t hi, struct tree_sum *ret);
-/** The same, but of the entries that are links to one inode (not directories; device and inode
- *  number equal) only the first in the range counts, as du does. Time grows with the number of such
- *  links in the range. */
-void tree_sum_once(const struct tree_cols *c, uint32_t lo, uint32_t hi, struct tree_sum *ret);
-/** tree_sum_once() of the subtree of directory `dir` (its own entry is not in it), without
- *  that growth: a binary search. */
-void tree_sum_dir(const struct tree_cols *c, uint32_t dir, struct tree_sum *ret);
-
-/** Where the name starts in the names blob; of n_entries: the blob's length. */
-static inline uint64_t
-tree_name_at(const struct tree_cols *c, uint32_t entry)
+/** Was the entry entered: is it a directory with a number? */
+static inline bool
+tree_entered(const struct tree_cols *c, uint32_t entry)
 {
-	if (entry == c->n_entries)
-		return c->names_bytes;
-	return c->name_base[entry / TREE_NAME_BLOCK] + c->name_rel[entry];
+	return c->dir_bits[entry / 64] >> entry % 64 & 1;
 }
 
+/** Number of a directory that was entered, else TREE_NO_DIR. */
+uint32_t tree_dir(const struct tree_cols *c, uint32_t entry);
+
+/** Where the name starts in the names blob; of n_entries: the blob's length. Counts NULs from the
+ *  nearest start that is written down (FORMAT.md 3.1): 5-20 ns. */
+uint64_t tree_name_at(const struct tree_cols *c, uint32_t entry);
 struct span tree_name(const struct tree_cols *c, uint32_t entry);
 /** Starts of the names of entries [lo, lo + n] (n + 1 values, the last is one past the NUL of the
  *  last), counted from the first, whose start in the blob is returned. n <= TREE_STARTS_MAX. The

@@ -3,13 +3,14 @@
  *
  * Listings arrive in any order (parents' lists name their sub-directories before those list
  * themselves). The builder keeps them in compact chunks; tree_builder_write() numbers the
- * directories depth first and writes the columns in one pass, without sorting the whole.
+ * directories depth first, packs the columns in parts, each by itself, and writes them, without
+ * sorting the whole.
  *
  * Durability: written to "<name>.tmp", synced, renamed, directory synced; a failed fsync discards
  * the file and nothing is retried. Until the catalog names it, a segment does not count.
  *
  * Ownership: the builder copies what it is given.
- * Threads:   one thread.
+ * Threads:   one thread, which holds no ranked lock.
  * Errors:    -ENOMEM, -EFBIG more than 2^32-2 entries, -ENOSPC and others of write; err says what
  *            to do. -EINVAL what no walk gives: a listing of a directory that no other named, a
  *            directory named twice, a name that is empty or has '/' or NUL; -ENAMETOOLONG. After an
@@ -19,7 +20,7 @@
 
 #include "base/err.h"
 #include "base/str.h"
-#include "sync/stop.h"
+#include "sync/pool.h"
 
 #define TREE_BUILD_NO_DIR UINT64_MAX
 
@@ -51,6 +52,13 @@ int tree_builder_add(
  *  builder, also when this fails: entries, names and classes may stay where the walk has put them,
  *  so nothing of this is work per entry. */
 int tree_builder_take(struct tree_builder *b, struct walk_batch *batch);
+
+/** Let tree_builder_write() work on the threads of `pool` too, in TASK_INDEX. */
+void tree_builder_use_pool(struct tree_builder *b, struct pool *pool);
+
+/** From how many entries on the segment has a filter over its names (tree_gram.h): 262,144 unless
+ *  said. */
+void tree_builder_grams_from(struct tree_builder *b, uint32_t n_entries);
 
 /** Write the segment; b is spent afterwards (only destroy is legal). */
 int tree_builder_write(struct tree_builder *b, int dirfd, const char *name, struct stop *stop,

@@ -1,94 +1,88 @@
-#include "index/tree.h"
+#include "index/tree_format.h"
 
-#include <dirent.h>
+#define M ((uint64_t)1000000)
 
-static uint64_t
-value_of(const struct tree_cols *c, enum tree_column col, uint32_t e)
+const uint64_t tree_units[TREE_N_UNITS + 1] = {1, 8, 512, 4096, 1000, M, 1000 * M, 0};
+
+enum tree_section
+tree_column_section(enum tree_column col)
 {
-	switch (col) {
-	case TREE_SIZE:
-		return tree_size(c, e);
-	case TREE_BLOCKS:
-		return tree_blocks(c, e);
-	case TREE_MTIME:
-		return (uint64_t)tree_mtime(c, e);
-	case TREE_CTIME:
-		return (uint64_t)tree_ctime(c, e);
-	case TREE_INO:
-		return tree_ino(c, e);
-	case TREE_NLINK:
-		return tree_nlink(c, e);
-	case TREE_CLS:
-		return tree_cls(c, e);
-	case TREE_PARENT:
-		return tree_parent(c, e);
-	case TREE_FLAGS:
-		return tree_flags(c, e);
-	case N_TREE_COLUMNS:
-		break;
+	static const uint8_t sections[] = {
+		[TREE_SIZE] = SECTION_SIZE,
+		[TREE_BLOCKS] = SECTION_BLOCKS,
+		[TREE_MTIME] = SECTION_MTIME,
+		[TREE_CTIME] = SECTION_CTIME,
+		[TREE_INO] = SECTION_INO,
+		[TREE_NLINK] = SECTION_NLINK,
+		[TREE_CLS] = SECTION_CLS,
+		[TREE_PARENT] = SECTION_PARENT,
+		[TREE_FLAGS] = SECTION_FLAGS,
+	};
+
+	return (enum tree_section)sections[col];
+}
+
+uint64_t
+tree_column_max(enum tree_column col)
+{
+	if (col == TREE_NLINK || col == TREE_CLS || col == TREE_PARENT)
+		return UINT32_MAX;
+	return col == TREE_FLAGS ? UINT8_MAX : UINT64_MAX;
+}
+
+/* Part of one block. The factor and the mask are the same for all, so the loop is a load, a shift
+ * and a multiplication. */
+static void
+read_block(const struct tree_packed *p, uint32_t block, uint32_t from, uint32_t n, uint64_t *ret)
+{
+	const struct tree_block *b = &p->blocks[block];
+	const char *words = p->words + 8 * (uint64_t)b->at;
+	uint64_t base = b->base, unit = tree_units[b->unit], mask = tree_packed_mask(b->width);
+	uint32_t width = b->width, bit = from * width;
+
+	if (width == 0) {
+		for (uint32_t i = 0; i < n; i++)
+			ret[i] = base;
+		return;
 	}
-	return 0;
+	for (uint32_t i = 0; i < n; i++, bit += width) {
+		uint64_t v;
+
+		memcpy(&v, words + bit / 8, sizeof(v));
+		ret[i] = base + unit * (v >> bit % 8 & mask);
+	}
 }
 
 void
 tree_read(const struct tree_cols *c, enum tree_column col, uint32_t lo, uint32_t n, uint64_t *ret)
 {
-	for (uint32_t i = 0; i < n; i++)
-		ret[i] = value_of(c, col, lo + i);
+	while (n > 0) {
+		uint32_t from = lo % TREE_BLOCK, k = MIN(n, TREE_BLOCK - from);
+
+		read_block(&c->columns[col], lo / TREE_BLOCK, from, k, ret);
+		lo += k;
+		n -= k;
+		ret += k;
+	}
 }
 
 bool
 tree_bounds(const struct tree_cols *c, enum tree_column col, uint32_t lo, uint32_t n,
 	uint64_t *ret_min, uint64_t *ret_max)
 {
-	(void)c, (void)col, (void)lo, (void)n, (void)ret_min, (void)ret_max;
-	return false;
-}
+	const struct tree_block *blocks = c->columns[col].blocks;
+	uint32_t last = (lo + n - 1) / TREE_BLOCK;
+	uint64_t bias = tree_column_bias(col), min = UINT64_MAX, max = 0;
 
-void
-tree_sum(const struct tree_cols *c, uint32_t lo, uint32_t hi, struct tree_sum *ret)
-{
-	*ret = (struct tree_sum){0};
-	for (uint32_t e = lo; e < hi; e++) {
-		ret->size += tree_size(c, e);
-		ret->blocks += tree_blocks(c, e);
+	for (uint32_t i = lo / TREE_BLOCK; i <= last; i++) {
+		uint64_t base = blocks[i].base ^ bias;
+		uint64_t top =
+			base + tree_units[blocks[i].unit] * tree_packed_mask(blocks[i].width);
+
+		min = MIN(min, base);
+		max = MAX(max, top);
 	}
-}
-
-static bool
-is_link(const struct tree_cols *c, uint32_t e)
-{
-	return tree_nlink(c, e) > 1 && tree_type(c, e) != DT_DIR;
-}
-
-static bool
-has_twin_before(const struct tree_cols *c, uint32_t lo, uint32_t e)
-{
-	for (uint32_t i = lo; i < e; i++) {
-		if (tree_ino(c, i) == tree_ino(c, e) && is_link(c, i) &&
-			c->classes[tree_cls(c, i)].dev == c->classes[tree_cls(c, e)].dev)
-			return true;
-	}
-	return false;
-}
-
-void
-tree_sum_once(const struct tree_cols *c, uint32_t lo, uint32_t hi, struct tree_sum *ret)
-{
-	tree_sum(c, lo, hi, ret);
-	for (uint32_t e = lo; e < hi; e++) {
-		if (is_link(c, e) && has_twin_before(c, lo, e)) {
-			ret->size -= tree_size(c, e);
-			ret->blocks -= tree_blocks(c, e);
-		}
-	}
-}
-
-void
-tree_sum_dir(const struct tree_cols *c, uint32_t dir, struct tree_sum *ret)
-{
-	uint32_t lo, hi;
-
-	tree_subtree(c, dir, &lo, &hi);
-	tree_sum_once(c, lo, hi, ret);
+	*ret_min = min ^ bias;
+	*ret_max = max ^ bias;
+	return true;
 }

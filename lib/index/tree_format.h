@@ -4,10 +4,11 @@
 #pragma once
 
 #include "index/tree.h"
+#include "index/tree_name.h"
 
 #define TREE_MAGIC "TRAWLT\n" /* with its NUL: 8 bytes (FORMAT.md 2) */
 #define TREE_MAGIC_BYTES 8u
-#define TREE_VERSION 1u
+#define TREE_VERSION 2u
 #define TREE_HEADER_BYTES 64u
 #define TREE_ROW_BYTES 32u
 #define TREE_ALIGN 64u
@@ -27,7 +28,7 @@ enum tree_section {
 	SECTION_NAMES,
 	SECTION_PARENT,
 	SECTION_CLS,
-	SECTION_DIR,
+	SECTION_DIR_BITS,
 	SECTION_SIZE,
 	SECTION_BLOCKS,
 	SECTION_MTIME,
@@ -39,18 +40,53 @@ enum tree_section {
 	SECTION_DIR_FIRST,
 	SECTION_DIR_END,
 	SECTION_DIR_ENTRY,
-	SECTION_LAST = SECTION_DIR_ENTRY,
+	SECTION_DIR_RANK,
+	SECTION_DIR_ORDER,
+	SECTION_SUMS,
+	SECTION_LINKS,
+	SECTION_LINK_SUMS,
+	SECTION_NEEDED = SECTION_LINK_SUMS, /* all up to here must be there */
+	SECTION_GRAM_INDEX = 33,
+	SECTION_GRAM_LISTS,
+	SECTION_LAST = SECTION_GRAM_LISTS,
 };
 
-_Static_assert(SECTION_LAST == 18, "FORMAT.md 3: ids are part of the format");
-_Static_assert(sizeof(struct tree_class) == 24, "FORMAT.md 3.3");
-_Static_assert((TREE_NAME_BLOCK - 1) * (TREE_NAME_MAX_BYTES + 1) <= UINT16_MAX,
-	"FORMAT.md 3.1: a block's last start fits name_rel");
+#define TREE_GRAM_ENTRIES (1u << 18) /* trees from this size on have a filter */
+#define TREE_N_GRAMS (1u << 18)      /* of three symbols of 6 bits */
+#define TREE_GRAM_GROUP 64u          /* grams of an element of gram_index */
 
-/** Bytes that a section must have, given the counts (H7). */
+_Static_assert(
+	SECTION_NEEDED == 23 && SECTION_LAST == 34, "FORMAT.md 3: ids are part of the format");
+_Static_assert(sizeof(struct tree_class) == 24, "FORMAT.md 3.4");
+_Static_assert(sizeof(struct tree_block) == 16, "FORMAT.md 3.2");
+_Static_assert(
+	sizeof(struct tree_link) == 8 && sizeof(struct tree_link_sum) == 24, "FORMAT.md 3.7");
+_Static_assert((TREE_NAME_GROUP - TREE_NAME_STEP) * (TREE_NAME_MAX_BYTES + 1) <= UINT16_MAX,
+	"FORMAT.md 3.1: a group's last start fits name_rel");
+
+/** As in the table of FORMAT.md 3; NULL for what has no row there. */
+const char *tree_section_name(unsigned id);
+/** The section of a packed column. */
+enum tree_section tree_column_section(enum tree_column col);
+/** Bytes that a section must have, given the counts (H7). Of a packed column: of its heads and the
+ *  last word; of sections with a count of their own: of one element. */
 uint64_t tree_section_bytes(const struct tree_cols *c, enum tree_section id);
-/** As in the table of FORMAT.md 3. */
-const char *tree_section_name(enum tree_section id);
+
+/** The greatest value of a column (C3), in unsigned order: that of times is taken with the sign bit
+ *  inverted. */
+uint64_t tree_column_max(enum tree_column col);
+static inline uint64_t
+tree_column_bias(enum tree_column col)
+{
+	return col == TREE_MTIME || col == TREE_CTIME ? (uint64_t)1 << 63 : 0;
+}
+
+/** The number of blocks of a packed column. */
+static inline uint32_t
+tree_n_blocks(const struct tree_cols *c)
+{
+	return (c->n_entries - 1) / TREE_BLOCK + 1;
+}
 
 /** What tree_check() found wrong. */
 struct tree_flaw {
@@ -58,5 +94,6 @@ struct tree_flaw {
 	const char *rule; /* "N5: names out of order": static text */
 };
 
-/** Every invariant of FORMAT.md 3 over columns whose lengths are right: 0 or -EBADMSG. */
-int tree_check(const struct tree_cols *c, struct tree_flaw *ret);
+/** The invariants of FORMAT.md 3 over sections whose lengths are right, on `pool` too (may be
+ * NULL): 0 or -EBADMSG. `deep`: L2, L3 and G3 too, which may fail with -ENOMEM. */
+int tree_check(const struct tree_cols *c, bool deep, struct pool *pool, struct tree_flaw *ret);

@@ -1,172 +1,9 @@
 #include "index/tree_gram.h"
 
-#include "text/codepoint.h"
+#include "index/tree_format.h"
+#include "index/tree_gram_code.h"
 
-/* Symbols, 6 bits each (FORMAT.md 3.8). */
-#define SYMBOL_END 0u
-#define SYMBOL_WIDE 52u /* and above: what is not ASCII, by a hash of its folding */
-#define N_SYMBOLS 64u
-#define SYMBOL_NONE N_SYMBOLS /* says nothing: a byte of a text that is not UTF-8 */
-
-/* a-z with A-Z 1.., digits 27.., _ - . space + @ , ~ : = () % # [] 37.., others 51. */
-static const uint8_t ascii_symbols[128] = {
-	0,
-	51,
-	51,
-	51,
-	51,
-	51,
-	51,
-	51,
-	51,
-	51,
-	51,
-	51,
-	51,
-	51,
-	51,
-	51,
-	51,
-	51,
-	51,
-	51,
-	51,
-	51,
-	51,
-	51,
-	51,
-	51,
-	51,
-	51,
-	51,
-	51,
-	51,
-	51,
-	40,
-	51,
-	51,
-	49,
-	51,
-	48,
-	51,
-	51,
-	47,
-	47,
-	51,
-	41,
-	43,
-	38,
-	39,
-	51,
-	27,
-	28,
-	29,
-	30,
-	31,
-	32,
-	33,
-	34,
-	35,
-	36,
-	45,
-	51,
-	51,
-	46,
-	51,
-	51,
-	42,
-	1,
-	2,
-	3,
-	4,
-	5,
-	6,
-	7,
-	8,
-	9,
-	10,
-	11,
-	12,
-	13,
-	14,
-	15,
-	16,
-	17,
-	18,
-	19,
-	20,
-	21,
-	22,
-	23,
-	24,
-	25,
-	26,
-	50,
-	51,
-	50,
-	51,
-	37,
-	51,
-	1,
-	2,
-	3,
-	4,
-	5,
-	6,
-	7,
-	8,
-	9,
-	10,
-	11,
-	12,
-	13,
-	14,
-	15,
-	16,
-	17,
-	18,
-	19,
-	20,
-	21,
-	22,
-	23,
-	24,
-	25,
-	26,
-	51,
-	51,
-	51,
-	44,
-	51,
-};
-
-/* Kelvin sign and long s fold to ASCII and are k and s here. */
-static uint8_t
-wide_symbol(uint32_t cp)
-{
-	uint32_t folded = fold_codepoint(cp);
-
-	if (folded < 0x80)
-		return ascii_symbols[folded];
-	return (uint8_t)(SYMBOL_WIDE + (folded * 0x9e3779b1u >> 16) % (N_SYMBOLS - SYMBOL_WIDE));
-}
-
-/* A text that is not UTF-8 is searched byte by byte: what it holds beyond ASCII may be a part of a
- * character of the name. A text that is UTF-8 is decoded alike in every name that holds it, because
- * none of its bytes can belong to a character that begins before it. */
-static uint8_t
-text_symbol(struct span text, size_t *at, bool utf8)
-{
-	uint32_t cp;
-	uint8_t c = (uint8_t)text.data[*at];
-
-	if (c < 0x80 || !utf8) {
-		*at += 1;
-		return c < 0x80 ? ascii_symbols[c] : SYMBOL_NONE;
-	}
-	*at += codepoint_decode(text.data + *at, text.len - *at, &cp);
-	return wide_symbol(cp);
-}
+#define SYMBOL_NONE 64u /* says nothing: a byte of a text that is not UTF-8 */
 
 struct gram_set {
 	uint32_t *grams;
@@ -189,28 +26,71 @@ push_symbol(struct gram_set *s, uint8_t symbol)
 		s->grams[s->n++] = gram;
 }
 
+/* A text that is not UTF-8 is searched byte by byte: what it holds beyond ASCII may be a part of a
+ * character of the name. A text that is UTF-8 is decoded alike in every name that holds it, because
+ * none of its bytes can belong to a character that begins before it. */
+static uint8_t
+text_symbol(struct span text, size_t *at, bool decode)
+{
+	if ((uint8_t)text.data[*at] >= 0x80 && !decode) {
+		*at += 1;
+		return SYMBOL_NONE;
+	}
+	return gram_name_symbol(text, at);
+}
+
 unsigned
 tree_grams(struct span text, enum tree_gram_flags flags, uint32_t *ret_grams, unsigned max)
 {
 	struct gram_set s = {.grams = ret_grams, .max = max, .before = {SYMBOL_NONE, SYMBOL_NONE}};
-	bool utf8 = flags & TREE_GRAM_NAME || utf8_valid(text.data, text.len);
+	bool decode = flags & TREE_GRAM_NAME || utf8_valid(text.data, text.len);
 
 	for (size_t at = 0; at < text.len;)
-		push_symbol(&s, text_symbol(text, &at, utf8));
+		push_symbol(&s, text_symbol(text, &at, decode));
 	if (flags & (TREE_GRAM_TAIL | TREE_GRAM_NAME))
-		push_symbol(&s, SYMBOL_END);
+		push_symbol(&s, GRAM_SYMBOL_END);
 	return s.n;
 }
 
 bool
 tree_has_grams(const struct tree_cols *c)
 {
-	(void)c;
-	return false;
+	return c->gram_index != NULL;
+}
+
+/* False: no name has the gram. */
+static bool
+find_list(const struct tree_cols *c, uint32_t gram, struct gram_list *ret)
+{
+	uint32_t group = gram / TREE_GRAM_GROUP, which = gram % TREE_GRAM_GROUP;
+	const uint8_t *at = c->gram_lists + c->gram_index[group];
+	const uint8_t *end = c->gram_lists + c->gram_index[group + 1];
+	uint64_t present;
+
+	if (at >= end || (size_t)(end - at) < sizeof(present))
+		return false;
+	memcpy(&present, at, sizeof(present));
+	at += sizeof(present);
+	if (!(present >> which & 1))
+		return false;
+	for (present &= tree_packed_mask(which); present; present &= present - 1) {
+		if (!gram_list_open(&at, end, ret))
+			return false;
+	}
+	return gram_list_open(&at, end, ret);
 }
 
 void
 tree_gram_filter(const struct tree_cols *c, const uint32_t *grams, unsigned n, uint64_t *chunks)
 {
-	(void)c, (void)grams, (void)n, (void)chunks;
+	uint32_t n_chunks = tree_n_chunks(c);
+
+	if (!tree_has_grams(c))
+		return;
+	for (unsigned i = 0; i < n; i++) {
+		struct gram_list list = {0};
+
+		(void)find_list(c, grams[i], &list);
+		gram_list_filter(&list, n_chunks, chunks);
+	}
 }

@@ -2,6 +2,7 @@
 #include "base/fd.h"
 #include "base/hash.h"
 #include "index/tree_format.h"
+#include "index/tree_par.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -31,13 +32,14 @@ struct opening {
 	const char *name;
 	struct tree *tree;
 	struct header head;
-	uint64_t end;                     /* of the sections seen so far */
-	const char *at[SECTION_LAST + 1]; /* by id; NULL until its row was seen */
+	uint64_t end; /* of the sections seen so far */
+	const struct tree_open_opts *opts;
+	struct section_row rows[SECTION_LAST + 1]; /* by id; id 0 until its row was seen */
 	struct err *err;
 };
 
 const char *
-tree_section_name(enum tree_section id)
+tree_section_name(unsigned id)
 {
 	static const char *const names[] = {
 		[SECTION_CLASSES] = "classes",
@@ -46,7 +48,7 @@ tree_section_name(enum tree_section id)
 		[SECTION_NAMES] = "names",
 		[SECTION_PARENT] = "parent",
 		[SECTION_CLS] = "cls",
-		[SECTION_DIR] = "dir",
+		[SECTION_DIR_BITS] = "dir_bits",
 		[SECTION_SIZE] = "size",
 		[SECTION_BLOCKS] = "blocks",
 		[SECTION_MTIME] = "mtime",
@@ -58,9 +60,16 @@ tree_section_name(enum tree_section id)
 		[SECTION_DIR_FIRST] = "dir_first",
 		[SECTION_DIR_END] = "dir_end",
 		[SECTION_DIR_ENTRY] = "dir_entry",
+		[SECTION_DIR_RANK] = "dir_rank",
+		[SECTION_DIR_ORDER] = "dir_order",
+		[SECTION_SUMS] = "sums",
+		[SECTION_LINKS] = "links",
+		[SECTION_LINK_SUMS] = "link_sums",
+		[SECTION_GRAM_INDEX] = "gram_index",
+		[SECTION_GRAM_LISTS] = "gram_lists",
 	};
 
-	return names[id];
+	return id < ARRAY_LEN(names) ? names[id] : NULL;
 }
 
 uint64_t
@@ -72,33 +81,61 @@ tree_section_bytes(const struct tree_cols *c, enum tree_section id)
 	case SECTION_CLASSES:
 		return sizeof(struct tree_class) * (uint64_t)c->n_classes;
 	case SECTION_NAME_BASE:
-		return 8 * (n / TREE_NAME_BLOCK + 1);
-	case SECTION_NAMES:
-		return c->names_bytes;
+		return 8 * (n / TREE_NAME_GROUP + 1);
 	case SECTION_NAME_REL:
-		return 2 * n;
-	case SECTION_FLAGS:
-		return n;
+		return 2 * ((n - 1) / TREE_NAME_STEP + 1);
+	case SECTION_NAMES:
+		return c->names_bytes < UINT64_MAX / 2 ? c->names_bytes + TREE_NAMES_PAD
+		                                       : UINT64_MAX;
 	case SECTION_PARENT:
 	case SECTION_CLS:
-	case SECTION_DIR:
-	case SECTION_NLINK:
-		return 4 * n;
 	case SECTION_SIZE:
 	case SECTION_BLOCKS:
 	case SECTION_MTIME:
 	case SECTION_CTIME:
 	case SECTION_INO:
-		return 8 * n;
+	case SECTION_NLINK:
+	case SECTION_FLAGS:
+		return sizeof(struct tree_block) * (uint64_t)tree_n_blocks(c) + sizeof(uint64_t);
+	case SECTION_DIR_BITS:
+		return 8 * ((n - 1) / 64 + 1);
+	case SECTION_DIR_RANK:
+		return 4 * ((n - 1) / 64 + 1);
 	case SECTION_WIDE:
 		return 4 * (uint64_t)c->n_wide;
 	case SECTION_DIR_FIRST:
 		return 4 * ((uint64_t)c->n_dirs + 1);
 	case SECTION_DIR_END:
 	case SECTION_DIR_ENTRY:
+	case SECTION_DIR_ORDER:
 		return 4 * (uint64_t)c->n_dirs;
+	case SECTION_SUMS:
+		return sizeof(struct tree_sum) * (n / TREE_BLOCK + 1);
+	case SECTION_LINKS:
+		return sizeof(struct tree_link);
+	case SECTION_LINK_SUMS:
+		return sizeof(struct tree_link_sum);
+	case SECTION_GRAM_INDEX:
+		return 4 * (TREE_N_GRAMS / TREE_GRAM_GROUP + 1);
+	case SECTION_GRAM_LISTS:
+		return 1;
 	}
 	return 0;
+}
+
+/* H7 */
+static bool
+length_fits(const struct tree_cols *c, enum tree_section id, uint64_t length)
+{
+	uint64_t bytes = tree_section_bytes(c, id);
+
+	for (unsigned col = 0; col < N_TREE_COLUMNS; col++) {
+		if (tree_column_section((enum tree_column)col) == id)
+			return length >= bytes && length % 8 == 0;
+	}
+	if (id == SECTION_LINKS || id == SECTION_LINK_SUMS)
+		return length % bytes == 0 && length / bytes <= c->n_entries;
+	return id == SECTION_GRAM_LISTS ? length <= UINT32_MAX : length == bytes;
 }
 
 static int
@@ -111,16 +148,25 @@ damaged(struct opening *o, const char *where, const char *rule)
 }
 
 static int
-too_new(struct opening *o, uint32_t version, uint32_t section)
+wrong_version(struct opening *o)
 {
-	if (section)
-		(void)err_set(o->err, -EOPNOTSUPP,
-			"tree segment \"%s\" was written by a newer trawld (section %" PRIu32 ")",
-			o->name, section);
-	else
-		(void)err_set(o->err, -EOPNOTSUPP,
-			"tree segment \"%s\" was written by a newer trawld (format %" PRIu32 ")",
-			o->name, version);
+	uint32_t version = o->head.version;
+
+	(void)err_set(o->err, -EOPNOTSUPP,
+		"tree segment \"%s\" was written by %s trawld (format %" PRIu32 ")", o->name,
+		version > TREE_VERSION ? "a newer" : "an older", version);
+	(void)err_hint(o->err, version > TREE_VERSION
+				       ? "use the newer trawld, or let this one walk the root again"
+				       : "the segment is made again by walking its root");
+	return -EOPNOTSUPP;
+}
+
+static int
+too_new(struct opening *o, uint32_t section)
+{
+	(void)err_set(o->err, -EOPNOTSUPP,
+		"tree segment \"%s\" was written by a newer trawld (section %" PRIu32 ")", o->name,
+		section);
 	(void)err_hint(o->err, "use the newer trawld, or let this one walk the root again");
 	return -EOPNOTSUPP;
 }
@@ -170,10 +216,12 @@ open_header(struct opening *o)
 		h->header_bytes != TREE_HEADER_BYTES + h->n_sections * TREE_ROW_BYTES ||
 		header_sum(data, h->header_bytes) != h->sum)
 		return damaged(o, "header", "H2: wrong checksum");
-	if (h->version > TREE_VERSION)
-		return too_new(o, h->version, 0);
-	if (h->version != TREE_VERSION || h->reserved != 0)
+	if (h->version == 0)
 		return damaged(o, "header", "H3: no such version");
+	if (h->version != TREE_VERSION)
+		return wrong_version(o);
+	if (h->reserved != 0)
+		return damaged(o, "header", "H3: reserved field in use");
 	if (h->file_bytes != len)
 		return damaged(o, "header", "H4: the file has another length");
 	if (c->n_entries == 0 || c->n_entries > TREE_MAX_ENTRIES || c->n_dirs == 0 ||
@@ -208,32 +256,30 @@ parse_row(const char *data, uint32_t i)
 	return row;
 }
 
-/* H5 and, for sections of this version, H7 and H8. */
+/* H5 and, for sections of this version, H7. */
 static int
 open_section(struct opening *o, const struct section_row *row)
 {
 	const struct mapfile *m = &o->tree->map;
-	bool known = row->id >= 1 && row->id <= SECTION_LAST;
-	const char *name = known ? tree_section_name(row->id) : "unknown section";
+	const char *name = tree_section_name(row->id);
 
 	if (row->offset != ALIGN_UP(o->end, TREE_ALIGN) || row->offset > m->len ||
 		row->length > m->len - row->offset)
-		return damaged(o, name, "H5: not where it belongs");
+		return damaged(o, name ? name : "unknown section", "H5: not where it belongs");
 	if (!is_zero(m->data + o->end, row->offset - o->end))
-		return damaged(o, name, "H5: padding before it is not zero");
+		return damaged(
+			o, name ? name : "unknown section", "H5: padding before it is not zero");
 	o->end = row->offset + row->length;
-	if (!known)
-		return row->flags & TREE_SECTION_OPTIONAL ? 0 : too_new(o, 0, row->id);
-	if (row->length != tree_section_bytes(&o->tree->cols, row->id))
+	if (!name)
+		return row->flags & TREE_SECTION_OPTIONAL ? 0 : too_new(o, row->id);
+	if (!length_fits(&o->tree->cols, row->id, row->length))
 		return damaged(o, name, "H7: wrong length");
-	if (hash64(m->data + row->offset, row->length, row->id) != row->sum)
-		return damaged(o, name, "H8: wrong checksum");
-	o->at[row->id] = m->data + row->offset;
+	o->rows[row->id] = *row;
 	return 0;
 }
 
 static int
-open_sections(struct opening *o)
+open_table(struct opening *o)
 {
 	const struct mapfile *m = &o->tree->map;
 	uint32_t last = 0;
@@ -249,39 +295,94 @@ open_sections(struct opening *o)
 	}
 	if (o->end != m->len)
 		return damaged(o, "header", "H5: bytes after the last section");
-	for (unsigned id = 1; id <= SECTION_LAST; id++) {
-		if (!o->at[id])
+	for (unsigned id = 1; id <= SECTION_NEEDED; id++) {
+		if (o->rows[id].id == 0)
 			return damaged(o, tree_section_name(id), "H6: not there");
+	}
+	if ((o->rows[SECTION_GRAM_INDEX].id == 0) != (o->rows[SECTION_GRAM_LISTS].id == 0))
+		return damaged(o, "gram_index", "H6: not there with gram_lists");
+	return 0;
+}
+
+/* H8, a piece of work: the id of the wrong section, or 0. Names are half of the file; the order of
+ * the others does not matter. */
+static int
+sum_sections(size_t lo, size_t hi, unsigned worker, void *ctx)
+{
+	const struct opening *o = ctx;
+
+	(void)worker;
+	for (; lo < hi; lo++) {
+		unsigned id = lo == 0              ? SECTION_NAMES
+		              : lo < SECTION_NAMES ? (unsigned)lo
+		                                   : (unsigned)lo + 1;
+		const struct section_row *row = &o->rows[id];
+
+		if (row->id == id &&
+			hash64(o->tree->map.data + row->offset, row->length, id) != row->sum)
+			return (int)id;
 	}
 	return 0;
 }
 
+static int
+open_sums(struct opening *o)
+{
+	int id = tree_par(o->opts->pool, TASK_QUERY, SECTION_LAST, sum_sections, o, NULL);
+
+	return id > 0 ? damaged(o, tree_section_name((unsigned)id), "H8: wrong checksum") : 0;
+}
+
 /* Offsets are multiples of 64 and the map begins a page: the casts keep alignment. */
+static const void *
+section_at(const struct opening *o, enum tree_section id)
+{
+	return o->tree->map.data + o->rows[id].offset;
+}
+
+static void
+set_packed(struct opening *o)
+{
+	struct tree_cols *c = &o->tree->cols;
+
+	for (unsigned col = 0; col < N_TREE_COLUMNS; col++) {
+		enum tree_section id = tree_column_section((enum tree_column)col);
+		const struct tree_block *blocks = section_at(o, id);
+
+		c->columns[col].blocks = blocks;
+		c->columns[col].words = (const char *)(blocks + tree_n_blocks(c));
+		c->columns[col].n_words =
+			(o->rows[id].length - tree_section_bytes(c, id)) / sizeof(uint64_t);
+	}
+}
+
 static void
 set_columns(struct opening *o)
 {
 	struct tree_cols *c = &o->tree->cols;
 
-#define COLUMN(id) ((const void *)o->at[id])
-	c->classes = COLUMN(SECTION_CLASSES);
-	c->name_base = COLUMN(SECTION_NAME_BASE);
-	c->name_rel = COLUMN(SECTION_NAME_REL);
-	c->names = COLUMN(SECTION_NAMES);
-	c->parent = COLUMN(SECTION_PARENT);
-	c->cls = COLUMN(SECTION_CLS);
-	c->dir = COLUMN(SECTION_DIR);
-	c->size = COLUMN(SECTION_SIZE);
-	c->blocks = COLUMN(SECTION_BLOCKS);
-	c->mtime_ns = COLUMN(SECTION_MTIME);
-	c->ctime_ns = COLUMN(SECTION_CTIME);
-	c->ino = COLUMN(SECTION_INO);
-	c->nlink = COLUMN(SECTION_NLINK);
-	c->flags = COLUMN(SECTION_FLAGS);
-	c->wide = COLUMN(SECTION_WIDE);
-	c->dir_first = COLUMN(SECTION_DIR_FIRST);
-	c->dir_end = COLUMN(SECTION_DIR_END);
-	c->dir_entry = COLUMN(SECTION_DIR_ENTRY);
-#undef COLUMN
+	c->classes = section_at(o, SECTION_CLASSES);
+	c->name_base = section_at(o, SECTION_NAME_BASE);
+	c->name_rel = section_at(o, SECTION_NAME_REL);
+	c->names = section_at(o, SECTION_NAMES);
+	c->wide = section_at(o, SECTION_WIDE);
+	c->dir_first = section_at(o, SECTION_DIR_FIRST);
+	c->dir_end = section_at(o, SECTION_DIR_END);
+	c->dir_entry = section_at(o, SECTION_DIR_ENTRY);
+	c->dir_bits = section_at(o, SECTION_DIR_BITS);
+	c->dir_rank = section_at(o, SECTION_DIR_RANK);
+	c->dir_order = section_at(o, SECTION_DIR_ORDER);
+	c->sums = section_at(o, SECTION_SUMS);
+	c->links = section_at(o, SECTION_LINKS);
+	c->n_links = (uint32_t)(o->rows[SECTION_LINKS].length / sizeof(*c->links));
+	c->link_sums = section_at(o, SECTION_LINK_SUMS);
+	c->n_link_sums = (uint32_t)(o->rows[SECTION_LINK_SUMS].length / sizeof(*c->link_sums));
+	set_packed(o);
+	if (o->rows[SECTION_GRAM_INDEX].id == 0)
+		return;
+	c->gram_index = section_at(o, SECTION_GRAM_INDEX);
+	c->gram_lists = section_at(o, SECTION_GRAM_LISTS);
+	c->gram_bytes = o->rows[SECTION_GRAM_LISTS].length;
 }
 
 /* Everything is about to be read: one call instead of a fault every 16 pages. Kernels before 5.14
@@ -298,21 +399,37 @@ populate(const struct mapfile *m)
 }
 
 static int
+open_checked(struct opening *o)
+{
+	struct tree_flaw flaw;
+	int r;
+
+	set_columns(o);
+	if (o->opts->flags & TREE_OPEN_WRITTEN)
+		return 0;
+	r = tree_check(&o->tree->cols, o->opts->flags & TREE_OPEN_DEEP, o->opts->pool, &flaw);
+	if (r == -EBADMSG)
+		return damaged(o, tree_section_name(flaw.section), flaw.rule);
+	if (r < 0)
+		(void)err_set(o->err, r, "could not check tree segment \"%s\": %s", o->name,
+			err_reason(r));
+	return r;
+}
+
+static int
 open_mapped(struct opening *o)
 {
 	struct mapfile *m = &o->tree->map;
-	struct tree_flaw flaw;
 	int r;
 
 	populate(m);
 	r = open_header(o);
 	if (r == 0)
-		r = open_sections(o);
-	if (r == 0) {
-		set_columns(o);
-		if (tree_check(&o->tree->cols, &flaw) < 0)
-			r = damaged(o, tree_section_name(flaw.section), flaw.rule);
-	}
+		r = open_table(o);
+	if (r == 0)
+		r = open_sums(o);
+	if (r == 0)
+		r = open_checked(o);
 	/* Zeros in place of bytes that the disk could not give look like damage; say what it was.
 	 */
 	if (mapfile_faulted(m))
@@ -331,9 +448,10 @@ tree_destroy(struct arc *a)
 }
 
 int
-tree_open_fd(int fd, const char *name, struct tree **ret, struct err *err)
+tree_open_fd(int fd, const char *name, const struct tree_open_opts *opts, struct tree **ret,
+	struct err *err)
 {
-	struct opening o = {.name = name, .err = err};
+	struct opening o = {.name = name, .opts = opts, .err = err};
 	int r;
 
 	o.tree = calloc(1, sizeof(*o.tree));
@@ -354,7 +472,8 @@ tree_open_fd(int fd, const char *name, struct tree **ret, struct err *err)
 }
 
 int
-tree_open(int dirfd, const char *name, struct tree **ret, struct err *err)
+tree_open_with(int dirfd, const char *name, const struct tree_open_opts *opts, struct tree **ret,
+	struct err *err)
 {
 	AUTO(closep)
 	int fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
@@ -365,7 +484,13 @@ tree_open(int dirfd, const char *name, struct tree **ret, struct err *err)
 		return err_set(
 			err, r, "could not open tree segment \"%s\": %s", name, err_reason(r));
 	}
-	return tree_open_fd(fd, name, ret, err);
+	return tree_open_fd(fd, name, opts, ret, err);
+}
+
+int
+tree_open(int dirfd, const char *name, struct tree **ret, struct err *err)
+{
+	return tree_open_with(dirfd, name, &(struct tree_open_opts){0}, ret, err);
 }
 
 struct tree *

@@ -1,51 +1,48 @@
 /**
- * tree_rows: what a tree builder remembers, between tree_build, tree_sort and tree_write.
+ * tree_rows: what a tree builder remembers, between tree_build, tree_take, tree_sort, tree_number,
+ * tree_part and tree_write.
  *
- *     build_dir -> piece -> piece        in the order they came; rows of fixed size, names behind
+ *     build_dir -> piece -> piece        in the order they came
+ *                    |-> rows            as the walk made them, names behind each other
  *               -> order                 only where that order is not the order of names
  *
- * A row is 64 bytes, one cache line. With its name, and its share of pieces and directories, an
- * entry of a usual tree takes under 90 bytes.
+ * A row is the walk's own entry, a cache line: nothing is copied. Its class counts in the batch it
+ * came with; the piece says which of the builder's that is. With its name, and its share of pieces
+ * and directories, an entry of a usual tree takes under 90 bytes.
  *
- * Ownership: pieces and names live in the builder's arena.
- * Threads:   one.
+ * Ownership: pieces live in the builder's arena; rows and names in batches, or there too.
+ * Threads:   one, until the directories are numbered; then any number of readers.
  */
 #pragma once
+
+#include <sys/stat.h>
 
 #include "base/arena.h"
 #include "base/vec.h"
 #include "index/tree_format.h"
-#include "sync/stop.h"
+#include "sync/par.h"
+#include "walk/walk.h"
 
-#define ROW_NO_DIR UINT32_MAX
+#define ROW_NO_DIR WALK_NO_DIR
 
-struct row {
-	uint64_t size, blocks, ino;
-	int64_t mtime_ns, ctime_ns;
-	const char *name; /* followed by a NUL */
-	uint32_t nlink, cls;
-	uint32_t sub; /* index into build_dirs, ROW_NO_DIR for what was not announced as entered */
-	uint16_t name_len;
-	uint8_t flags; /* enum tree_flags; final once the directories are numbered */
-	bool wide;     /* the name has a byte >= 0x80 */
-};
-_Static_assert(sizeof(struct row) == 64, "a row is a cache line");
-
+/* `dir` is the index into build_dirs, ROW_NO_DIR for what was not announced as entered. */
 struct piece {
 	struct piece *next;
-	uint32_t n;
-	struct row rows[];
+	struct walk_entry *rows;
+	const uint32_t *classes; /* of the builder, by those of the rows; NULL: they are the same */
+	uint32_t n, n_subs;
+	uint32_t subs[]; /* the `dir` of the rows that have one, in order */
 };
 
 struct build_dir {
 	struct piece *first, *last;
-	struct row **order;   /* of malloc, n rows; NULL: the pieces' order is right */
-	uint64_t names_bytes; /* with a NUL for each name */
-	uint32_t n, n_wide;   /* entries in all pieces; after dir_sort() without doubles */
-	uint32_t number;      /* in the segment, or before: ROW_NO_DIR */
-	bool announced;       /* a parent's listing named it */
-	bool listed;          /* its own listing came, if only an empty one */
-	bool failed;          /* its listing broke off */
+	struct walk_entry **order; /* of malloc, n rows; NULL: the pieces' order is right */
+	uint64_t names_bytes;      /* with a NUL for each name */
+	uint32_t n;                /* entries in all pieces; after dir_sort() without doubles */
+	uint32_t number;           /* in the segment, or before: ROW_NO_DIR */
+	bool announced;            /* a parent's listing named it */
+	bool listed;               /* its own listing came, if only an empty one */
+	bool failed;               /* its listing broke off */
 	bool unsorted;
 };
 
@@ -63,52 +60,93 @@ struct build_dirs {
 
 /** The rows of a directory in order. */
 struct row_cursor {
-	struct row **order;
-	struct piece *piece;
+	struct walk_entry **order;
+	const struct piece *piece;
 	uint32_t at, n;
 };
 
+/** From the row with the index `from` on. */
 static inline struct row_cursor
-dir_rows(const struct build_dir *d)
+dir_rows(const struct build_dir *d, uint32_t from)
 {
-	return (struct row_cursor){.order = d->order, .piece = d->first, .n = d->n};
+	struct row_cursor c = {.order = d->order, .piece = d->first, .at = from, .n = d->n};
+
+	while (!c.order && c.piece && c.at >= c.piece->n) {
+		c.at -= c.piece->n;
+		c.piece = c.piece->next;
+	}
+	return c;
 }
 
-/** NULL at the end. */
-static inline struct row *
-row_next(struct row_cursor *c)
+/** NULL at the end. *ret_cls: the builder's class of it. */
+static inline struct walk_entry *
+row_next(struct row_cursor *c, uint32_t *ret_cls)
 {
-	if (c->order)
-		return c->at < c->n ? c->order[c->at++] : NULL;
+	struct walk_entry *row = NULL;
+
+	if (c->order) {
+		if (c->at < c->n)
+			row = c->order[c->at++];
+		*ret_cls = row ? row->cls : 0;
+		return row;
+	}
 	while (c->piece && c->at == c->piece->n) {
 		c->piece = c->piece->next;
 		c->at = 0;
 	}
-	return c->piece ? &c->piece->rows[c->at++] : NULL;
+	if (!c->piece)
+		return NULL;
+	row = &c->piece->rows[c->at++];
+	*ret_cls = c->piece->classes ? c->piece->classes[row->cls] : row->cls;
+	return row;
 }
 
 /** Byte order, a prefix first. */
 static inline int
-row_cmp(const struct row *a, const struct row *b)
+row_cmp(const struct walk_entry *a, const struct walk_entry *b)
 {
 	return span_cmp((struct span){a->name, a->name_len}, (struct span){b->name, b->name_len});
 }
 
-/** Bring an unsorted directory's rows into the order of names and drop doubles: of two rows with
- * one name (the directory changed while it was read) the later stays, unless only the earlier is a
- *  directory that was listed. 0 or -ENOMEM. */
+/** Bring an unsorted directory's rows into the order of names, give them the builder's classes, and
+ * drop doubles: of two rows with one name (the directory changed while it was read) the later
+ * stays, unless only the earlier is a directory that was listed. 0 or -ENOMEM. */
 int dir_sort(struct build_dir *d, const struct build_dirs *all);
+
+/** What stands in the column `flags`; `mode` is that of the row's class. */
+static inline uint8_t
+row_flags(const struct walk_entry *row, uint32_t mode, const struct build_dirs *dirs)
+{
+	const struct build_dir *d = row->dir == ROW_NO_DIR ? NULL : &dirs->data[row->dir];
+
+	if (!d)
+		return S_ISDIR(mode) ? TREE_NOT_ENTERED : 0;
+	if (!dir_entered(d) || d->failed)
+		return TREE_NOT_ENTERED;
+	return d->n == 0 ? TREE_EMPTY_DIR : 0;
+}
 
 /** Everything that goes into the file, numbered. */
 struct tree_plan {
-	const struct row *root;
+	const struct walk_entry *root;
 	const struct build_dirs *dirs;
-	const uint32_t *sequence; /* [n_dirs] index into dirs, by number */
 	const struct tree_class *classes;
-	uint32_t *dir_first, *dir_end; /* complete */
-	uint32_t *dir_entry;           /* filled while entries are written */
-	struct tree_cols counts;       /* n_* and names_bytes only */
+	uint32_t *sequence;  /* [n_dirs] index into dirs, by number; the tables below start here */
+	uint32_t *parent;    /* [n_dirs] number */
+	uint32_t *dir_first; /* [n_dirs + 1] */
+	uint32_t *dir_end, *dir_entry; /* [n_dirs]; dir_entry is filled by tree_part_make() */
+	bool with_grams;               /* a filter over the names */
+	struct tree_cols counts;       /* n_entries, n_dirs, n_classes, names_bytes */
 };
 
+/** Number the directories of `dirs`, whose first is the root: 0, -ENOMEM, -ECANCELED, -EFBIG. The
+ *  caller sets root, with_grams, classes and n_classes, and frees with tree_plan_fini() whatever is
+ * returned.
+ */
+int tree_number(
+	struct build_dirs *dirs, struct pool *pool, struct stop *stop, struct tree_plan *ret);
+void tree_plan_fini(struct tree_plan *plan);
+
 /** Write the file's bytes, all but the sync: 0, -ECANCELED, -errno of write, -ENOMEM. */
-int tree_write(int fd, const struct tree_plan *plan, struct stop *stop, uint64_t *ret_bytes);
+int tree_write(int fd, const struct tree_plan *plan, struct pool *pool, struct stop *stop,
+	uint64_t *ret_bytes);

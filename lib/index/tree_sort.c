@@ -8,13 +8,13 @@
 struct key {
 	uint64_t head; /* first 8 bytes of the name, the first the most significant, 0 after the end
 	                */
-	struct row *row;
+	struct walk_entry *row;
 };
 
 typedef VEC(uint32_t) run_vec;
 
 static uint64_t
-name_head(const struct row *r)
+name_head(const struct walk_entry *r)
 {
 	uint64_t head = 0;
 
@@ -79,16 +79,15 @@ merge_all(struct key *k, struct key *spare, run_vec *runs)
 }
 
 static bool
-row_listed(const struct row *r, const struct build_dirs *all)
+row_listed(const struct walk_entry *r, const struct build_dirs *all)
 {
-	return r->sub != ROW_NO_DIR && dir_entered(&all->data[r->sub]);
+	return r->dir != ROW_NO_DIR && dir_entered(&all->data[r->dir]);
 }
 
 static void
-forget_row(struct build_dir *d, const struct row *r)
+forget_row(struct build_dir *d, const struct walk_entry *r)
 {
 	d->n--;
-	d->n_wide -= r->wide;
 	d->names_bytes -= r->name_len + 1u;
 }
 
@@ -98,7 +97,7 @@ keep_unique(struct build_dir *d, const struct key *k, uint32_t n, const struct b
 	uint32_t kept = 0;
 
 	for (uint32_t i = 0; i < n; i++) {
-		struct row *before = kept > 0 ? d->order[kept - 1] : NULL;
+		struct walk_entry *before = kept > 0 ? d->order[kept - 1] : NULL;
 
 		if (!before || row_cmp(before, k[i].row) != 0) {
 			d->order[kept++] = k[i].row;
@@ -114,19 +113,21 @@ int
 dir_sort(struct build_dir *d, const struct build_dirs *all)
 {
 	AUTO(freep) struct key *keys = malloc(2 * sizeof(*keys) * d->n);
-	struct row_cursor rows = dir_rows(d);
-	struct row *row;
+	struct row_cursor rows = dir_rows(d, 0);
+	struct walk_entry *row;
 	run_vec runs = {0};
-	uint32_t n = 0;
+	uint32_t n = 0, cls;
 	int r;
 
 	d->order = NULL;
 	if (!keys)
 		return -ENOMEM;
-	while ((row = row_next(&rows)))
+	while ((row = row_next(&rows, &cls))) {
+		row->cls = cls;
 		keys[n++] = (struct key){name_head(row), row};
+	}
 	r = find_runs(keys, n, &runs);
-	d->order = r == 0 ? malloc(sizeof(struct row *) * n) : NULL;
+	d->order = r == 0 ? malloc(sizeof(struct walk_entry *) * n) : NULL;
 	if (d->order)
 		keep_unique(d, merge_all(keys, keys + n, &runs), n, all);
 	VEC_FINI(&runs);

@@ -1,245 +1,434 @@
 #include "base/hash.h"
-#include "index/tree_rows.h"
+#include "index/tree_par.h"
+#include "index/tree_part.h"
 
 #include <errno.h>
-#include <stdio.h>
+#include <limits.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
-/* All columns grow at the same time, so the rows are walked once: each has a buffer of its own and
- * its own place in the file, which the counts decide beforehand. A buffer is summed while it is
- * still in the cache, just before it is written. The header comes last: until then it is zeros. */
+/* Parts are packed by many threads, then joined: a section is a list of pieces of memory, most of
+ * them in the parts, some made here because they count from the start of the tree. Each section is
+ * summed and written by one thread, the sections side by side. The header comes last: until then
+ * it is zeros. */
 
-#define COLUMN_BYTES ((size_t)64 << 10)
-#define BATCH_ROWS 1024u
-
-struct column {
-	/* Fixed at open. */
-	uint64_t offset, length;
-	struct hash_stream *sum;
-	char *buf; /* COLUMN_BYTES */
-
-	uint64_t written;
-	size_t fill;
+struct out_section {
+	uint32_t id, flags;
+	uint64_t offset, length, sum;
+	struct iovec *pieces;
+	size_t n_pieces, cap;
+	void *own; /* memory that pieces point to; may be NULL */
 };
 
 struct writer {
+	/* Fixed before sections are written. */
 	int fd;
-	int error; /* the first one; nothing is written after it */
+	const struct tree_plan *plan;
+	struct pool *pool;
+	struct stop *stop;
+	struct tree_part *parts;
+	uint32_t n_parts;
+	struct part_scratch **scratch; /* by worker */
+	unsigned n_scratch;
+	struct tree_links links;
+	struct gram_index grams;
 	uint64_t file_bytes;
-	char *bufs;
-	struct column columns[SECTION_LAST + 1]; /* by section id; 0 is unused */
+	uint32_t n_wide;
+
+	struct out_section sections[SECTION_LAST];
+	uint32_t n_sections;
 };
 
-/* Rows on their way into the columns. */
-struct batch {
-	const struct row *rows[BATCH_ROWS];
-	uint32_t parent[BATCH_ROWS]; /* number of the directory */
-	uint32_t n;
-	uint32_t first; /* entry of rows[0] */
-	uint64_t names_at;
-};
+static const char zeros[TREE_NAMES_PAD];
 
 static int
-pwrite_full(int fd, const char *buf, size_t len, uint64_t offset)
+make_parts(size_t lo, size_t hi, unsigned worker, void *ctx)
 {
-	while (len > 0) {
-		ssize_t n = pwrite(fd, buf, len, (off_t)offset);
+	struct writer *w = ctx;
+	int r = 0;
 
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		buf += n;
-		len -= (size_t)n;
-		offset += (size_t)n;
+	if (!w->scratch[worker])
+		w->scratch[worker] = part_scratch_create();
+	if (!w->scratch[worker])
+		return -ENOMEM;
+	for (; lo < hi && r == 0; lo++)
+		r = tree_part_make(
+			w->plan, (uint32_t)lo * TREE_CHUNK, w->scratch[worker], &w->parts[lo]);
+	return r;
+}
+
+static int
+pack_parts(struct writer *w)
+{
+	w->n_parts = (w->plan->counts.n_entries - 1) / TREE_CHUNK + 1;
+	w->n_scratch = tree_par_width(w->pool);
+	w->parts = calloc(w->n_parts, sizeof(*w->parts));
+	w->scratch = calloc(w->n_scratch, sizeof(struct part_scratch *));
+	if (!w->parts || !w->scratch)
+		return -ENOMEM;
+	return tree_par(w->pool, TASK_INDEX, w->n_parts, make_parts, w, w->stop);
+}
+
+static int
+find_links(struct writer *w)
+{
+	VEC(struct link_seed) seeds = {0};
+	struct link_dirs dirs = {.end = w->plan->dir_end, .parent = w->plan->parent};
+	size_t n = 0;
+	int r;
+
+	for (uint32_t i = 0; i < w->n_parts; i++) {
+		n += w->parts[i].n_links;
+		w->n_wide += w->parts[i].n_wide;
+	}
+	if (n == 0)
+		return 0;
+	if (VEC_RESERVE(&seeds, n) < 0)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < w->n_parts; i++) {
+		const struct tree_part *p = &w->parts[i];
+
+		if (p->n_links > 0)
+			memcpy(seeds.data + seeds.len, p->links, p->n_links * sizeof(*p->links));
+		seeds.len += p->n_links;
+	}
+	r = tree_links_make(seeds.data, n, &dirs, w->pool, w->stop, &w->links);
+	VEC_FINI(&seeds);
+	return r;
+}
+
+static int
+find_grams(struct writer *w)
+{
+	AUTO(freep) struct gram_chunk *chunks = NULL;
+
+	if (!w->plan->with_grams)
+		return 0;
+	chunks = calloc(w->n_parts, sizeof(*chunks));
+	if (!chunks)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < w->n_parts; i++)
+		chunks[i] = (struct gram_chunk){w->parts[i].grams, w->parts[i].n_grams};
+	return gram_index_make(chunks, w->n_parts, w->pool, w->stop, &w->grams);
+}
+
+/* A new section of up to `n_pieces` and `own_bytes` of its own: NULL when memory is out. */
+static struct out_section *
+add_section(struct writer *w, enum tree_section id, size_t n_pieces, size_t own_bytes)
+{
+	struct out_section *s = &w->sections[w->n_sections++];
+
+	*s = (struct out_section){.id = id, .cap = n_pieces};
+	s->flags = id > SECTION_NEEDED ? TREE_SECTION_OPTIONAL : 0;
+	s->pieces = malloc(n_pieces * sizeof(*s->pieces));
+	s->own = own_bytes > 0 ? malloc(own_bytes) : NULL;
+	return s->pieces && (s->own || own_bytes == 0) ? s : NULL;
+}
+
+static void
+add_bytes(struct out_section *s, const void *data, size_t len)
+{
+	if (len == 0)
+		return;
+	assert(s->n_pieces < s->cap);
+	/* writev lacks const. */
+	/* NOLINTNEXTLINE(performance-no-int-to-ptr) */
+	s->pieces[s->n_pieces++] = (struct iovec){(void *)(uintptr_t)data, len};
+	s->length += len;
+}
+
+static int
+add_table(struct writer *w, enum tree_section id, const void *data, size_t len)
+{
+	struct out_section *s = add_section(w, id, 1, 0);
+
+	if (!s)
+		return -ENOMEM;
+	add_bytes(s, data, len);
+	return 0;
+}
+
+/* Part of a part that goes into a section as it is. */
+struct extent {
+	const void *data;
+	size_t len;
+};
+
+static struct extent
+part_extent(const struct tree_part *p, enum tree_section id)
+{
+	switch ((unsigned)id) {
+	case SECTION_NAME_REL:
+		return (struct extent){p->name_rel, 2 * (size_t)((p->n - 1) / TREE_NAME_STEP + 1)};
+	case SECTION_NAMES:
+		return (struct extent){p->names, p->names_bytes};
+	case SECTION_DIR_BITS:
+		return (struct extent){p->dir_bits, 8 * (size_t)((p->n - 1) / 64 + 1)};
+	case SECTION_WIDE:
+		return (struct extent){p->wide, 4 * (size_t)p->n_wide};
+	default:
+		return (struct extent){p->dir_order, 4 * (size_t)p->n_subs};
+	}
+}
+
+static int
+add_extents(struct writer *w, enum tree_section id, size_t pad)
+{
+	struct out_section *s = add_section(w, id, w->n_parts + 1, 0);
+
+	if (!s)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < w->n_parts; i++) {
+		struct extent x = part_extent(&w->parts[i], id);
+
+		add_bytes(s, x.data, x.len);
+	}
+	add_bytes(s, zeros, pad);
+	return 0;
+}
+
+static int
+add_name_base(struct writer *w)
+{
+	uint32_t n_entries = w->plan->counts.n_entries, n = n_entries / TREE_NAME_GROUP + 1, k = 0;
+	struct out_section *s = add_section(w, SECTION_NAME_BASE, 1, n * sizeof(uint64_t));
+	uint64_t *base, names = 0;
+
+	if (!s)
+		return -ENOMEM;
+	base = s->own;
+	for (uint32_t i = 0; i < w->n_parts; i++) {
+		const struct tree_part *p = &w->parts[i];
+
+		for (uint32_t g = 0; g * TREE_NAME_GROUP < p->n; g++)
+			base[k++] = names + p->name_base[g];
+		names += p->names_bytes;
+	}
+	if (n_entries % TREE_NAME_GROUP == 0)
+		base[k++] = names;
+	assert(k == n && names == w->plan->counts.names_bytes);
+	add_bytes(s, base, n * sizeof(*base));
+	return 0;
+}
+
+static int
+add_dir_rank(struct writer *w)
+{
+	uint32_t n = (w->plan->counts.n_entries - 1) / 64 + 1, k = 0, before = 0;
+	struct out_section *s = add_section(w, SECTION_DIR_RANK, 1, n * sizeof(uint32_t));
+	uint32_t *rank;
+
+	if (!s)
+		return -ENOMEM;
+	rank = s->own;
+	for (uint32_t i = 0; i < w->n_parts; i++) {
+		const struct tree_part *p = &w->parts[i];
+
+		for (uint32_t g = 0; g * 64 < p->n; g++)
+			rank[k++] = before + p->dir_rank[g];
+		before += p->n_subs;
+	}
+	assert(k == n && before == w->plan->counts.n_dirs);
+	add_bytes(s, rank, n * sizeof(*rank));
+	return 0;
+}
+
+static int
+add_sums(struct writer *w)
+{
+	uint32_t n = w->plan->counts.n_entries / TREE_BLOCK + 1, k = 0;
+	struct out_section *s = add_section(w, SECTION_SUMS, 1, n * sizeof(struct tree_sum));
+	struct tree_sum *sums, before = {0};
+
+	if (!s)
+		return -ENOMEM;
+	sums = s->own;
+	for (uint32_t i = 0; i < w->n_parts; i++) {
+		const struct tree_part *p = &w->parts[i];
+
+		for (uint32_t b = 0; b < p->n_blocks; b++, k++)
+			sums[k] = (struct tree_sum){
+				before.size + p->sums[b].size, before.blocks + p->sums[b].blocks};
+		before.size += p->sum.size;
+		before.blocks += p->sum.blocks;
+	}
+	if (k < n)
+		sums[k] = before;
+	add_bytes(s, sums, n * sizeof(*sums));
+	return 0;
+}
+
+static int
+add_column(struct writer *w, enum tree_column col)
+{
+	uint32_t n = tree_n_blocks(&w->plan->counts), k = 0;
+	struct out_section *s = add_section(
+		w, tree_column_section(col), w->n_parts + 2, n * sizeof(struct tree_block));
+	struct tree_block *heads;
+	uint64_t at = 0;
+
+	if (!s)
+		return -ENOMEM;
+	heads = s->own;
+	add_bytes(s, heads, n * sizeof(*heads));
+	for (uint32_t i = 0; i < w->n_parts; i++) {
+		const struct part_column *c = &w->parts[i].columns[col];
+
+		for (uint32_t b = 0; b < w->parts[i].n_blocks; b++) {
+			heads[k] = c->heads[b];
+			heads[k++].at += (uint32_t)at;
+		}
+		add_bytes(s, c->words, c->bytes);
+		at += c->bytes / 8;
+	}
+	add_bytes(s, zeros, 8);
+	return at > UINT32_MAX ? -EFBIG : 0;
+}
+
+static int
+add_grams(struct writer *w)
+{
+	int r;
+
+	if (!w->grams.index)
+		return 0;
+	r = add_table(w, SECTION_GRAM_INDEX, w->grams.index,
+		(TREE_N_GRAMS / TREE_GRAM_GROUP + 1) * sizeof(*w->grams.index));
+	return r < 0 ? r : add_table(w, SECTION_GRAM_LISTS, w->grams.lists, w->grams.len);
+}
+
+static int
+add_one(struct writer *w, enum tree_section id)
+{
+	const struct tree_plan *plan = w->plan;
+	const struct tree_cols *n = &plan->counts;
+
+	switch (id) {
+	case SECTION_CLASSES:
+		return add_table(
+			w, id, plan->classes, sizeof(*plan->classes) * (size_t)n->n_classes);
+	case SECTION_NAME_BASE:
+		return add_name_base(w);
+	case SECTION_NAME_REL:
+	case SECTION_DIR_BITS:
+	case SECTION_WIDE:
+	case SECTION_DIR_ORDER:
+		return add_extents(w, id, 0);
+	case SECTION_NAMES:
+		return add_extents(w, id, TREE_NAMES_PAD);
+	case SECTION_DIR_FIRST:
+		return add_table(w, id, plan->dir_first, 4 * ((size_t)n->n_dirs + 1));
+	case SECTION_DIR_END:
+		return add_table(w, id, plan->dir_end, 4 * (size_t)n->n_dirs);
+	case SECTION_DIR_ENTRY:
+		return add_table(w, id, plan->dir_entry, 4 * (size_t)n->n_dirs);
+	case SECTION_DIR_RANK:
+		return add_dir_rank(w);
+	case SECTION_SUMS:
+		return add_sums(w);
+	case SECTION_LINKS:
+		return add_table(w, id, w->links.links.data,
+			w->links.links.len * sizeof(*w->links.links.data));
+	case SECTION_LINK_SUMS:
+		return add_table(
+			w, id, w->links.sums.data, w->links.sums.len * sizeof(*w->links.sums.data));
+	case SECTION_GRAM_INDEX:
+		return add_grams(w);
+	case SECTION_GRAM_LISTS:
+		return 0;
+	case SECTION_PARENT:
+		return add_column(w, TREE_PARENT);
+	case SECTION_CLS:
+		return add_column(w, TREE_CLS);
+	case SECTION_SIZE:
+		return add_column(w, TREE_SIZE);
+	case SECTION_BLOCKS:
+		return add_column(w, TREE_BLOCKS);
+	case SECTION_MTIME:
+		return add_column(w, TREE_MTIME);
+	case SECTION_CTIME:
+		return add_column(w, TREE_CTIME);
+	case SECTION_INO:
+		return add_column(w, TREE_INO);
+	case SECTION_NLINK:
+		return add_column(w, TREE_NLINK);
+	case SECTION_FLAGS:
+		return add_column(w, TREE_FLAGS);
 	}
 	return 0;
 }
 
+/* Where each section stands, once all lengths are known. */
 static void
-column_flush(struct writer *w, struct column *c)
+place_sections(struct writer *w)
 {
-	if (c->fill == 0 || w->error < 0)
-		return;
-	hash_stream_add(c->sum, c->buf, c->fill);
-	w->error = pwrite_full(w->fd, c->buf, c->fill, c->offset + c->written);
-	c->written += c->fill;
-	c->fill = 0;
-}
+	uint64_t end = TREE_HEADER_BYTES + w->n_sections * TREE_ROW_BYTES;
 
-/* Room for `bytes` (at most COLUMN_BYTES) at the column's end, counted as filled. After an error
- * the buffer is used over and over and goes nowhere. */
-static void *
-column_room(struct writer *w, enum tree_section id, size_t bytes)
-{
-	struct column *c = &w->columns[id];
-	void *room;
-
-	if (COLUMN_BYTES - c->fill < bytes)
-		column_flush(w, c);
-	if (w->error < 0)
-		c->fill = 0;
-	room = c->buf + c->fill;
-	c->fill += bytes;
-	return room;
-}
-
-static void
-column_add(struct writer *w, enum tree_section id, const void *data, size_t len)
-{
-	const char *p = data;
-
-	while (len > 0) {
-		size_t n = MIN(len, COLUMN_BYTES);
-
-		memcpy(column_room(w, id, n), p, n);
-		p += n;
-		len -= n;
-	}
-}
-
-static int
-writer_open(struct writer *w, int fd, const struct tree_cols *counts)
-{
-	uint64_t end = TREE_HEADER_BYTES + SECTION_LAST * TREE_ROW_BYTES;
-
-	*w = (struct writer){.fd = fd, .bufs = malloc(SECTION_LAST * COLUMN_BYTES)};
-	if (!w->bufs)
-		return -ENOMEM;
-	for (unsigned id = 1; id <= SECTION_LAST; id++) {
-		struct column *c = &w->columns[id];
-
-		c->offset = ALIGN_UP(end, TREE_ALIGN);
-		c->length = tree_section_bytes(counts, id);
-		c->buf = w->bufs + (id - 1) * COLUMN_BYTES;
-		c->sum = hash_stream_create(id);
-		if (!c->sum)
-			return -ENOMEM;
-		end = c->offset + c->length;
+	for (uint32_t i = 0; i < w->n_sections; i++) {
+		w->sections[i].offset = ALIGN_UP(end, TREE_ALIGN);
+		end = w->sections[i].offset + w->sections[i].length;
 	}
 	w->file_bytes = end;
+}
+
+static int
+join_parts(struct writer *w)
+{
+	int r = find_links(w);
+
+	if (r == 0)
+		r = find_grams(w);
+	for (unsigned id = 1; id <= SECTION_LAST && r == 0; id++)
+		r = add_one(w, (enum tree_section)id);
+	place_sections(w);
+	return r;
+}
+
+static int
+pwritev_full(int fd, struct iovec *v, size_t n, uint64_t offset)
+{
+	while (n > 0) {
+		ssize_t done = pwritev(fd, v, (int)MIN(n, (size_t)IOV_MAX), (off_t)offset);
+
+		if (done < 0 && errno == EINTR)
+			continue;
+		if (done < 0)
+			return -errno;
+		offset += (uint64_t)done;
+		for (; n > 0 && (size_t)done >= v->iov_len; v++, n--)
+			done -= (ssize_t)v->iov_len;
+		if (done > 0) {
+			v->iov_base = (char *)v->iov_base + done;
+			v->iov_len -= (size_t)done;
+		}
+	}
 	return 0;
 }
 
-static void
-writer_close(struct writer *w)
+static int
+write_section(struct writer *w, struct out_section *s)
 {
-	for (unsigned id = 1; id <= SECTION_LAST; id++) {
-		if (w->columns[id].sum)
-			hash_stream_destroy(w->columns[id].sum);
-	}
-	free(w->bufs);
+	struct hash_stream *sum = hash_stream_create(s->id);
+
+	if (!sum)
+		return -ENOMEM;
+	for (size_t i = 0; i < s->n_pieces; i++)
+		hash_stream_add(sum, s->pieces[i].iov_base, s->pieces[i].iov_len);
+	s->sum = hash_stream_sum(sum);
+	hash_stream_destroy(sum);
+	return pwritev_full(w->fd, s->pieces, s->n_pieces, s->offset);
 }
 
-/* Columns that are copies of a field of the row. */
-static const struct {
-	enum tree_section id;
-	size_t at, width;
-} fields[] = {
-	{SECTION_CLS, offsetof(struct row, cls), 4},
-	{SECTION_SIZE, offsetof(struct row, size), 8},
-	{SECTION_BLOCKS, offsetof(struct row, blocks), 8},
-	{SECTION_MTIME, offsetof(struct row, mtime_ns), 8},
-	{SECTION_CTIME, offsetof(struct row, ctime_ns), 8},
-	{SECTION_INO, offsetof(struct row, ino), 8},
-	{SECTION_NLINK, offsetof(struct row, nlink), 4},
-	{SECTION_FLAGS, offsetof(struct row, flags), 1},
-};
-
-/* The widths are constants within each loop, so that a copy is one load and one store. */
-static void
-put_field(const struct batch *b, size_t at, size_t width, char *out)
+static int
+write_some(size_t lo, size_t hi, unsigned worker, void *ctx)
 {
-	if (width == 8) {
-		for (uint32_t i = 0; i < b->n; i++)
-			memcpy(out + 8 * (size_t)i, (const char *)b->rows[i] + at, 8);
-	} else if (width == 4) {
-		for (uint32_t i = 0; i < b->n; i++)
-			memcpy(out + 4 * (size_t)i, (const char *)b->rows[i] + at, 4);
-	} else {
-		for (uint32_t i = 0; i < b->n; i++)
-			out[i] = ((const char *)b->rows[i])[at];
-	}
-}
+	struct writer *w = ctx;
+	int r = 0;
 
-static void
-put_names(struct writer *w, struct batch *b)
-{
-	uint16_t *rel = column_room(w, SECTION_NAME_REL, b->n * sizeof(*rel));
-	uint64_t base = 0;
-
-	/* A batch begins a group of names: its size is a multiple of theirs. */
-	for (uint32_t i = 0; i < b->n; i++) {
-		const struct row *row = b->rows[i];
-		size_t len = row->name_len + 1u;
-
-		if (i % TREE_NAME_BLOCK == 0) {
-			base = b->names_at;
-			column_add(w, SECTION_NAME_BASE, &base, sizeof(base));
-		}
-		rel[i] = (uint16_t)(b->names_at - base);
-		memcpy(column_room(w, SECTION_NAMES, len), row->name, len);
-		b->names_at += len;
-		if (row->wide) {
-			uint32_t e = b->first + i;
-
-			column_add(w, SECTION_WIDE, &e, sizeof(e));
-		}
-	}
-}
-_Static_assert(BATCH_ROWS % TREE_NAME_BLOCK == 0, "a batch begins a group of names");
-
-static void
-put_dirs(struct writer *w, const struct tree_plan *plan, const struct batch *b)
-{
-	uint32_t *dir = column_room(w, SECTION_DIR, b->n * sizeof(*dir));
-
-	for (uint32_t i = 0; i < b->n; i++) {
-		uint32_t sub = b->rows[i]->sub;
-
-		dir[i] = sub == ROW_NO_DIR ? TREE_NO_DIR : plan->dirs->data[sub].number;
-		if (dir[i] != TREE_NO_DIR)
-			plan->dir_entry[dir[i]] = b->first + i;
-	}
-	column_add(w, SECTION_PARENT, b->parent, b->n * sizeof(*b->parent));
-}
-_Static_assert(ROW_NO_DIR == TREE_NO_DIR, "a directory without a number has none in the file");
-
-static void
-batch_put(struct writer *w, const struct tree_plan *plan, struct batch *b)
-{
-	for (size_t f = 0; f < ARRAY_LEN(fields); f++)
-		put_field(b, fields[f].at, fields[f].width,
-			column_room(w, fields[f].id, b->n * fields[f].width));
-	put_dirs(w, plan, b);
-	put_names(w, b);
-	b->first += b->n;
-	b->n = 0;
-}
-
-static void
-write_entries(struct writer *w, const struct tree_plan *plan, struct batch *b, struct stop *stop)
-{
-	b->rows[0] = plan->root;
-	b->parent[0] = 0;
-	b->n = 1;
-	for (uint32_t d = 0; d < plan->counts.n_dirs && w->error == 0; d++) {
-		struct row_cursor rows = dir_rows(&plan->dirs->data[plan->sequence[d]]);
-		const struct row *row;
-
-		while ((row = row_next(&rows))) {
-			if (b->n == BATCH_ROWS) {
-				batch_put(w, plan, b);
-				if (stop_requested(stop) && w->error == 0)
-					w->error = -ECANCELED;
-			}
-			b->rows[b->n] = row;
-			b->parent[b->n++] = d;
-		}
-	}
-	batch_put(w, plan, b);
-	if (plan->counts.n_entries % TREE_NAME_BLOCK == 0)
-		column_add(w, SECTION_NAME_BASE, &b->names_at, sizeof(b->names_at));
+	(void)worker;
+	for (; lo < hi && r == 0; lo++)
+		r = write_section(w, &w->sections[lo]);
+	return r;
 }
 
 static char *
@@ -257,68 +446,73 @@ put_u64(char *p, uint64_t v)
 }
 
 /* FORMAT.md 2. */
-static void
-write_header(struct writer *w, const struct tree_cols *counts)
+static int
+write_header(struct writer *w)
 {
+	const struct tree_cols *counts = &w->plan->counts;
 	char head[TREE_HEADER_BYTES + SECTION_LAST * TREE_ROW_BYTES] = TREE_MAGIC;
+	uint32_t bytes = TREE_HEADER_BYTES + w->n_sections * TREE_ROW_BYTES;
+	struct iovec v = {head, bytes};
 	char *p = put_u32(head + TREE_MAGIC_BYTES, TREE_VERSION);
 
-	p = put_u32(p, sizeof(head));
+	p = put_u32(p, bytes);
 	p = put_u64(p, w->file_bytes);
-	p = put_u32(p, SECTION_LAST);
+	p = put_u32(p, w->n_sections);
 	p = put_u32(p, 0);
 	p = put_u32(p, counts->n_entries);
 	p = put_u32(p, counts->n_dirs);
 	p = put_u32(p, counts->n_classes);
-	p = put_u32(p, counts->n_wide);
+	p = put_u32(p, w->n_wide);
 	p = put_u64(p, counts->names_bytes);
 	p = put_u64(p, 0);
-	for (uint32_t id = 1; id <= SECTION_LAST; id++) {
-		struct column *c = &w->columns[id];
+	for (uint32_t i = 0; i < w->n_sections; i++) {
+		const struct out_section *s = &w->sections[i];
 
-		p = put_u32(p, id);
-		p = put_u32(p, 0);
-		p = put_u64(p, c->offset);
-		p = put_u64(p, c->length);
-		p = put_u64(p, hash_stream_sum(c->sum));
+		p = put_u32(p, s->id);
+		p = put_u32(p, s->flags);
+		p = put_u64(p, s->offset);
+		p = put_u64(p, s->length);
+		p = put_u64(p, s->sum);
 	}
-	(void)put_u64(head + TREE_SUM_AT, hash64(head, sizeof(head), 0));
-	w->error = pwrite_full(w->fd, head, sizeof(head), 0);
+	(void)put_u64(head + TREE_SUM_AT, hash64(head, bytes, 0));
+	return pwritev_full(w->fd, &v, 1, 0);
 }
 
-static int
-write_all(struct writer *w, const struct tree_plan *plan, struct stop *stop)
+static void
+writer_fini(struct writer *w)
 {
-	AUTO(freep) struct batch *b = calloc(1, sizeof(*b));
-	const struct tree_cols *n = &plan->counts;
-
-	if (!b)
-		return -ENOMEM;
-	write_entries(w, plan, b, stop);
-	column_add(
-		w, SECTION_CLASSES, plan->classes, sizeof(*plan->classes) * (size_t)n->n_classes);
-	column_add(w, SECTION_DIR_FIRST, plan->dir_first, 4 * ((size_t)n->n_dirs + 1));
-	column_add(w, SECTION_DIR_END, plan->dir_end, 4 * (size_t)n->n_dirs);
-	column_add(w, SECTION_DIR_ENTRY, plan->dir_entry, 4 * (size_t)n->n_dirs);
-	for (unsigned id = 1; id <= SECTION_LAST && w->error == 0; id++) {
-		column_flush(w, &w->columns[id]);
-		assert(w->error < 0 || w->columns[id].written == w->columns[id].length);
+	for (uint32_t i = 0; i < w->n_sections; i++) {
+		free(w->sections[i].pieces);
+		free(w->sections[i].own);
 	}
-	if (w->error == 0)
-		write_header(w, n);
-	return w->error;
+	for (uint32_t i = 0; w->parts && i < w->n_parts; i++)
+		tree_part_fini(&w->parts[i]);
+	for (unsigned i = 0; w->scratch && i < w->n_scratch; i++)
+		part_scratch_destroy(w->scratch[i]);
+	tree_links_fini(&w->links);
+	gram_index_fini(&w->grams);
+	free(w->parts);
+	free(w->scratch);
 }
 
 int
-tree_write(int fd, const struct tree_plan *plan, struct stop *stop, uint64_t *ret_bytes)
+tree_write(int fd, const struct tree_plan *plan, struct pool *pool, struct stop *stop,
+	uint64_t *ret_bytes)
 {
-	struct writer w;
-	int r = writer_open(&w, fd, &plan->counts);
+	struct writer w = {.fd = fd, .plan = plan, .pool = pool, .stop = stop};
+	int r = pack_parts(&w);
 
 	if (r == 0)
-		r = write_all(&w, plan, stop);
+		r = join_parts(&w);
+	/* The last sections may be empty. */
+	if (r == 0 && ftruncate(fd, (off_t)w.file_bytes) < 0)
+		r = -errno;
+	if (r == 0)
+		r = tree_par(pool, TASK_INDEX, w.n_sections, write_some, &w, stop);
+	if (r == 0)
+		r = write_header(&w);
 	if (r == 0)
 		*ret_bytes = w.file_bytes;
-	writer_close(&w);
+	writer_fini(&w);
 	return r;
 }

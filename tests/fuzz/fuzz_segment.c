@@ -11,42 +11,105 @@
 #include "base/hash.h"
 #include "index/tree.h"
 #include "index/tree_format.h"
+#include "index/tree_gram.h"
+
+static void
+look_at_dir(const struct tree_cols *c, uint32_t d)
+{
+	uint32_t lo, hi;
+	struct tree_sum sum;
+
+	assert(d < c->n_dirs && c->dir_entry[d] < c->n_entries);
+	tree_subtree(c, d, &lo, &hi);
+	assert(lo <= hi && hi <= c->n_entries);
+	tree_sum_dir(c, d, &sum);
+	tree_sum_once(c, lo, hi, &sum);
+}
+
+static void
+look_at_columns(const struct tree_cols *c)
+{
+	uint64_t values[TREE_BLOCK], min, max;
+
+	for (unsigned i = 0; i < N_TREE_COLUMNS; i++) {
+		enum tree_column col = (enum tree_column)i;
+		bool is_time = col == TREE_MTIME || col == TREE_CTIME;
+
+		for (uint32_t lo = 0; lo < c->n_entries; lo += TREE_BLOCK) {
+			uint32_t n = MIN(c->n_entries - lo, TREE_BLOCK);
+
+			tree_read(c, col, lo, n, values);
+			assert(tree_bounds(c, col, lo, n, &min, &max));
+			for (uint32_t k = 0; k < n; k++) {
+				if (is_time)
+					assert((int64_t)values[k] >= (int64_t)min &&
+						(int64_t)values[k] <= (int64_t)max);
+				else
+					assert(values[k] >= min && values[k] <= max);
+			}
+		}
+	}
+}
+
+/* What the filter lets through is in the tree; a deep check says that it leaves out nothing. */
+static void
+look_at_grams(const struct tree_cols *c, bool deep)
+{
+	uint32_t n_chunks = tree_n_chunks(c), grams[64];
+	uint64_t *chunks = calloc(n_chunks / 64 + 1, sizeof(*chunks));
+
+	if (!chunks)
+		abort();
+	for (uint32_t e = 0; e < c->n_entries; e += 7) {
+		unsigned n = tree_grams(tree_name(c, e), TREE_GRAM_NAME, grams, 64);
+
+		memset(chunks, 0xff, (n_chunks + 63) / 64 * sizeof(*chunks));
+		tree_gram_filter(c, grams, n, chunks);
+		assert(!deep || (chunks[e / TREE_CHUNK / 64] >> e / TREE_CHUNK % 64 & 1));
+	}
+	for (grams[0] = 0; grams[0] < TREE_N_GRAMS && c->gram_index; grams[0]++)
+		tree_gram_filter(c, grams, 1, chunks);
+	free(chunks);
+}
 
 static void
 look_at_everything(const struct tree_cols *c)
 {
 	struct strbuf path = {0};
+	uint32_t start[2];
 
 	for (uint32_t e = 0; e < c->n_entries; e++) {
-		uint32_t found, lo, hi;
+		uint32_t found;
 
 		assert(tree_name(c, e).len <= TREE_NAME_MAX_BYTES);
+		assert(tree_name_starts(c, e, 1, start) == tree_name_at(c, e));
+		assert(start[1] == tree_name(c, e).len + 1);
 		(void)tree_type(c, e);
 		(void)tree_depth(c, e);
 		strbuf_reset(&path);
 		assert(tree_path(c, e, &path) == 0);
 		assert(tree_lookup(c, strbuf_view(&path), &found) == 0 && found == e);
-		if (tree_dir(c, e) == TREE_NO_DIR)
-			continue;
-		tree_subtree(c, tree_dir(c, e), &lo, &hi);
-		assert(lo <= hi && hi <= c->n_entries);
+		if (tree_dir(c, e) != TREE_NO_DIR)
+			look_at_dir(c, tree_dir(c, e));
 	}
 	for (uint64_t at = 0; at < c->names_bytes; at++)
 		assert(tree_entry_at(c, at) < c->n_entries);
+	look_at_columns(c);
 	strbuf_fini(&path);
 }
 
 static void
-try_segment(const uint8_t *data, size_t size)
+try_segment(const uint8_t *data, size_t size, enum tree_open_flags flags)
 {
 	int fd = memfd_create("segment", MFD_CLOEXEC);
+	struct tree_open_opts opts = {.flags = flags};
 	struct tree *t = NULL;
 	struct err err = {0};
 	int r;
 
 	if (fd < 0 || fd_write_full(fd, data, size) < 0)
 		abort();
-	r = tree_open_fd(fd, "segment", &t, &err);
+	r = tree_open_fd(fd, "segment", &opts, &t, &err);
 	closep(&fd);
 	assert(r == 0 || r == -EBADMSG || r == -EOPNOTSUPP || r == -ENOMEM);
 	if (r < 0) {
@@ -54,6 +117,7 @@ try_segment(const uint8_t *data, size_t size)
 		return;
 	}
 	look_at_everything(tree_cols(t));
+	look_at_grams(tree_cols(t), flags & TREE_OPEN_DEEP);
 	assert(!tree_faulted(t));
 	tree_unref(t);
 }
@@ -100,9 +164,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		abort();
 	if (size > 0)
 		memcpy(copy, data, size);
-	try_segment(copy, size);
+	try_segment(copy, size, 0);
 	put_sums_right(copy, size);
-	try_segment(copy, size);
+	try_segment(copy, size, 0);
+	try_segment(copy, size, TREE_OPEN_DEEP);
 	free(copy);
 	return 0;
 }

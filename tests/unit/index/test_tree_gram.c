@@ -1,7 +1,13 @@
 #include "index/tree_gram.h"
 #include "test.h"
 
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include "base/fd.h"
 #include "base/hash.h"
+#include "index/tree_build.h"
 #include "text/fold.h"
 
 #define MAX_GRAMS 64u
@@ -96,4 +102,90 @@ TEST(tree_gram, no_piece_of_a_name_is_missed)
 		needle_fini(&needle);
 	}
 	CHECK(n_found > rounds / 4);
+}
+
+#define N_NAMED (5 * TREE_CHUNK / 2)
+
+/* Names that say in which chunk they are, some of them in characters beyond ASCII. */
+static void
+name_of(uint32_t i, char name[32])
+{
+	static const char *const words[] = {"alpha", "Beta", "gamma", "\xc3\x89t\xc3\xa9"};
+
+	(void)snprintf(name, 32, "%06u%s%s", i, words[i / 3000 % ARRAY_LEN(words)],
+		i == 5000    ? "qqq"
+		: i % 9 == 0 ? ".txt"
+			     : ".c");
+}
+
+static struct tree *
+make_tree(const char *dir)
+{
+	AUTO(closep) int dirfd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct tree_open_opts opts = {.flags = TREE_OPEN_DEEP};
+	struct tree_input in = {.mode = S_IFDIR, .dir = 0};
+	struct tree_builder *b;
+	struct tree *t = NULL;
+	uint64_t bytes;
+	struct err err;
+
+	CHECK_INT(tree_builder_create(&in, &b), 0);
+	tree_builder_grams_from(b, 1);
+	for (uint32_t i = 0; i < N_NAMED; i++) {
+		char name[32];
+
+		name_of(i, name);
+		in = (struct tree_input){
+			.name = span_of(name), .mode = S_IFREG, .dir = TREE_BUILD_NO_DIR};
+		CHECK_INT(tree_builder_add(b, 0, &in, 1, false), 0);
+	}
+	CHECK_INT(tree_builder_write(b, dirfd, "t", NULL, &bytes, NULL), 0);
+	tree_builder_destroy(b);
+	cr_assert(tree_open_with(dirfd, "t", &opts, &t, &err) == 0, "%s", err.what);
+	return t;
+}
+
+/* The chunks that the filter leaves, and how many: a chunk with the text must be among them. */
+static unsigned
+left(const struct tree_cols *c, const char *text, bool fold)
+{
+	uint64_t chunks = 0xff;
+	uint32_t g[MAX_GRAMS];
+	struct needle needle;
+
+	CHECK_INT(needle_init(&needle, span_of(text), fold), 0);
+	tree_gram_filter(c, g, tree_grams(span_of(text), 0, g, MAX_GRAMS), &chunks);
+	for (uint32_t e = 0; e < c->n_entries; e++) {
+		if (needle_find(&needle, tree_name(c, e), 0, NULL) >= 0)
+			cr_assert(chunks >> e / TREE_CHUNK & 1, "\"%s\" in entry %u", text, e);
+	}
+	needle_fini(&needle);
+	return (unsigned)__builtin_popcountll(chunks & 7);
+}
+
+TEST(tree_gram, the_filter_leaves_out_chunks_without_the_text_and_no_others)
+{
+	char *dir = test_dir();
+	struct tree *t = make_tree(dir);
+	const struct tree_cols *c = tree_cols(t);
+	uint64_t chunks = 7;
+	uint32_t g;
+
+	CHECK(tree_has_grams(c));
+	CHECK_INT(tree_n_chunks(c), 3);
+	CHECK_INT(left(c, "aqqq", true), 1);
+	CHECK_INT(left(c, "qqq", false), 1);
+	CHECK_INT(left(c, "alpha", true), 1);
+	CHECK_INT(left(c, "BETA", true), 2);
+	CHECK_INT(left(c, "gamma", false), 2);
+	CHECK_INT(left(c, "\xc3\xa9t\xc3\xa9", true), 1);
+	CHECK_INT(left(c, "\xc3\xa9t\xc3\xa9", false), 1);
+	CHECK_INT(left(c, ".txt", true), 3);
+	CHECK_INT(left(c, "zzz", true), 0);
+	CHECK_INT(left(c, "zz", true), 3);
+	CHECK_INT(tree_grams(SPAN_LIT("qq"), TREE_GRAM_TAIL, &g, 1), 1);
+	tree_gram_filter(c, &g, 1, &chunks);
+	CHECK_INT(chunks, 2);
+	tree_unref(t);
+	test_dir_remove(dir);
 }

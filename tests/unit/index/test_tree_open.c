@@ -10,7 +10,7 @@
 static const char *const paths[] = {
 	"b/", "b/c/", "b/c/deep", "b/x", "a", "empty/", "b.c/", "b.c/y", "\xc3\xa4"};
 
-#define FILE_MAX_BYTES 8192u
+#define FILE_MAX_BYTES 16384u
 #define ROW_AT(i) (TREE_HEADER_BYTES + (i)*TREE_ROW_BYTES)
 
 struct image {
@@ -53,7 +53,7 @@ open_image(const struct image *im, struct tree **ret, struct err *err)
 
 	*err = (struct err){0};
 	CHECK_INT(fd_write_full(fd, im->bytes, im->len), 0);
-	return tree_open_fd(fd, "seg", ret, err);
+	return tree_open_fd(fd, "seg", &(struct tree_open_opts){.flags = TREE_OPEN_DEEP}, ret, err);
 }
 
 static uint64_t
@@ -175,7 +175,7 @@ TEST(tree_open, a_hostile_file_with_right_sums_cannot_lead_an_accessor_astray)
 		/* Small changes of small numbers come closest to passing. */
 		im.bytes[at] = dice >> 40 & 1 ? (char)(im.bytes[at] + 1) : (char)(dice >> 48);
 		if (get(&im, 24, 4) != get(&good, 24, 4) ||
-			(at >= TREE_HEADER_BYTES && at < ROW_AT(SECTION_LAST)))
+			(at >= TREE_HEADER_BYTES && at < ROW_AT(SECTION_NEEDED)))
 			continue;
 		sum_again(&im);
 		r = open_image(&im, &t, &err);
@@ -192,9 +192,16 @@ TEST(tree_open, a_hostile_file_with_right_sums_cannot_lead_an_accessor_astray)
 
 struct patch {
 	enum tree_section section;
-	size_t at, width; /* at: index of the element */
+	size_t at, width; /* at: index of the element; width PACKED: of an entry */
 	uint64_t value;
 };
+#define PACKED 100u
+/* Parts of the head of a packed column's first block, as elements of their width. */
+#define HEAD_BASE 0, 8
+#define HEAD_AT 2, 4
+#define HEAD_WIDTH 12, 1
+#define HEAD_UNIT 13, 1
+#define HEAD_RESERVED 7, 2
 
 static size_t
 section_at(const struct image *im, enum tree_section id)
@@ -202,78 +209,229 @@ section_at(const struct image *im, enum tree_section id)
 	return get(im, ROW_AT((size_t)id - 1) + 8, 8);
 }
 
-TEST(tree_open, each_rule_is_checked)
+/* The number of an entry of a tree of one block. */
+static void
+put_packed(struct image *im, enum tree_section section, size_t entry, uint64_t value)
 {
-	static const struct {
-		const char *rule;
-		struct patch patches[4];
-	} cases[] = {
+	size_t head = section_at(im, section), width = get(im, head + 12, 1);
+
+	cr_assert(value >> width == 0, "%s has only %zu bits", tree_section_name(section), width);
+	for (size_t i = 0; i < width; i++) {
+		size_t bit = entry * width + i, at = head + sizeof(struct tree_block) + bit / 8;
+		uint64_t byte = get(im, at, 1) & ~((uint64_t)1 << bit % 8);
+
+		put(im, at, 1, byte | (value >> i & 1) << bit % 8);
+	}
+}
+
+struct rule_case {
+	const char *rule;
+	struct patch patches[7];
+};
+
+static void
+must_find(const struct rule_case *cases, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		static struct image im;
+
+		im = good;
+		for (const struct patch *p = cases[i].patches;
+			p < cases[i].patches + ARRAY_LEN(cases[i].patches) && p->width > 0; p++) {
+			if (p->width == PACKED)
+				put_packed(&im, p->section, p->at, p->value);
+			else
+				put(&im, section_at(&im, p->section) + p->at * p->width, p->width,
+					p->value);
+		}
+		sum_again(&im);
+		must_refuse(&im, -EBADMSG, cases[i].rule);
+	}
+}
+
+TEST(tree_open, each_rule_of_names_is_checked)
+{
+	static const struct rule_case cases[] = {
 		{"name_base: N1", {{SECTION_NAME_BASE, 0, 8, 1}}},
 		{"name_rel: N1", {{SECTION_NAME_REL, 0, 2, 1}}},
-		{"names: N2: no NUL", {{SECTION_NAMES, 2, 1, 'x'}}},
-		{"names: N2: no NUL", {{SECTION_NAMES, 28, 1, 'x'}}},
-		{"names: N2: a NUL", {{SECTION_NAMES, 10, 1, 0}}},
+		{"name_rel: N1", {{SECTION_NAME_REL, 0, 2, 60000}}},
+		{"name_base: N1", {{SECTION_NAMES, 28, 1, 'x'}}}, /* no NUL behind the last */
+		{"name_base: N1", {{SECTION_NAMES, 21, 1, 'x'}}}, /* nor behind x */
+		{"name_base: N1", {{SECTION_NAMES, 24, 1, 0}}},   /* one within deep */
+		{"names: N2: no zeros", {{SECTION_NAMES, 29 + 63, 1, 1}}},
+		{"names: N2: no zeros", {{SECTION_NAMES, 29, 1, 'x'}}},
 		{"names: N2: a slash", {{SECTION_NAMES, 10, 1, '/'}}},
-		{"name_rel: N3: length", {{SECTION_NAME_REL, 2, 2, 1}}},
-		{"name_rel: N3: length", {{SECTION_NAME_REL, 9, 2, 60000}}},
-		{"name_rel: N3: length", {{SECTION_NAME_REL, 1, 2, 3}, {SECTION_NAMES, 0, 1, 'r'}}},
+		{"names: N3: length", {{SECTION_NAMES, 1, 1, 0}}},
+		{"names: N3: length", {{SECTION_NAMES, 0, 1, 'r'}}},
 		{"wide: N4", {{SECTION_WIDE, 0, 4, 4}}},
 		{"wide: N4", {{SECTION_WIDE, 0, 4, 5000}}},
-		{"wide: N4", {{SECTION_NAMES, 1, 1, 0xe1}}},
 		{"wide: N4", {{SECTION_NAMES, 27, 1, 0xe1}}},
 		{"wide: N4", {{SECTION_NAMES, 15, 1, 'o'}, {SECTION_NAMES, 16, 1, 'o'}}},
 		{"names: N5", {{SECTION_NAMES, 1, 1, 'c'}}},
 		{"names: N5", {{SECTION_NAMES, 1, 1, 'b'}}},
 		{"names: N5", {{SECTION_NAMES, 9, 1, 'b'}, {SECTION_NAMES, 10, 1, '.'},
 				      {SECTION_NAMES, 11, 1, 'b'}}},
+	};
+
+	must_find(cases, ARRAY_LEN(cases));
+}
+
+TEST(tree_open, each_rule_of_directories_is_checked)
+{
+	static const struct rule_case cases[] = {
 		{"dir_first: D1", {{SECTION_DIR_FIRST, 0, 4, 0}}},
 		{"dir_first: D1", {{SECTION_DIR_FIRST, 1, 4, 12}}},
 		{"dir_first: D1", {{SECTION_DIR_FIRST, 5, 4, 9}}},
-		{"parent: D2", {{SECTION_PARENT, 7, 4, 0}}},
-		{"parent: D2", {{SECTION_PARENT, 0, 4, 1}}},
-		{"dir_entry: D3", {{SECTION_DIR, 0, 4, TREE_NO_DIR}}},
-		{"dir: D3", {{SECTION_DIR, 7, 4, 4}}},
-		{"dir: D3", {{SECTION_DIR, 7, 4, 5}}},
-		{"dir: D3", {{SECTION_DIR_ENTRY, 2, 4, 7}}},
-		{"dir_entry: D3", {{SECTION_DIR, 6, 4, TREE_NO_DIR}}},
-		{"dir_entry: D3",
-			{{SECTION_DIR, 4, 4, TREE_NO_DIR}, {SECTION_DIR_ENTRY, 4, 4, 10}}},
-		{"dir: D4", {{SECTION_DIR, 3, 4, 4}, {SECTION_DIR, 4, 4, 3},
-				    {SECTION_DIR_ENTRY, 3, 4, 4}, {SECTION_DIR_ENTRY, 4, 4, 3}}},
+		{"parent: D2", {{SECTION_PARENT, 7, PACKED, 0}}},
+		{"parent: D2", {{SECTION_PARENT, 0, PACKED, 1}}},
+		{"dir_entry: D3: the root", {{SECTION_DIR_ENTRY, 0, 4, 1}}},
+		{"dir_entry: D3: no such", {{SECTION_DIR_ENTRY, 2, 4, 10}}},
+		{"dir_bits: D3", {{SECTION_DIR_BITS, 0, 8, 0x5f}}},
+		{"dir_bits: D3", {{SECTION_DIR_BITS, 0, 8, 0x5b}}},
+		{"dir_bits: D3", {{SECTION_DIR_BITS, 0, 8, 0x1000000001d}}},
+		{"dir_rank: D3", {{SECTION_DIR_RANK, 0, 4, 1}}},
+		{"dir_order: D3", {{SECTION_DIR_ORDER, 1, 4, 5}}},
+		{"dir_order: D3", {{SECTION_DIR_ORDER, 1, 4, 3}, {SECTION_DIR_ORDER, 2, 4, 1}}},
+		{"dir_bits: D3", {{SECTION_DIR_ENTRY, 2, 4, 5}}},
+		{"dir_order: D4",
+			{{SECTION_DIR_ENTRY, 3, 4, 4}, {SECTION_DIR_ENTRY, 4, 4, 3},
+				{SECTION_DIR_ORDER, 2, 4, 4}, {SECTION_DIR_ORDER, 3, 4, 3},
+				{SECTION_FLAGS, 3, PACKED, 2}, {SECTION_FLAGS, 4, PACKED, 0}}},
 		{"dir_end: D5", {{SECTION_DIR_END, 0, 4, 4}}},
 		{"dir_end: D5", {{SECTION_DIR_END, 1, 4, 2}}},
 		{"dir_end: D5", {{SECTION_DIR_END, 2, 4, 4}}},
 		{"dir_end: D5", {{SECTION_DIR_END, 4, 4, 4}}},
 		{"dir_end: D5", {{SECTION_DIR_END, 3, 4, UINT32_MAX}}},
-		{"cls: E1", {{SECTION_CLS, 3, 4, 99}}},
-		{"flags: E4", {{SECTION_FLAGS, 2, 1, 4}}},
-		{"flags: E4", {{SECTION_FLAGS, 4, 1, 0}}},
-		{"flags: E4", {{SECTION_FLAGS, 2, 1, TREE_EMPTY_DIR}}},
-		{"flags: E3", {{SECTION_FLAGS, 1, 1, TREE_NOT_ENTERED}}},
-		{"classes: 3.3", {{SECTION_CLASSES, 5, 4, 1}}},
 	};
 
-	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		static struct image im;
+	must_find(cases, ARRAY_LEN(cases));
+}
 
-		im = good;
-		for (const struct patch *p = cases[i].patches;
-			p < cases[i].patches + 4 && p->width > 0; p++)
-			put(&im, section_at(&im, p->section) + p->at * p->width, p->width,
-				p->value);
-		sum_again(&im);
-		must_refuse(&im, -EBADMSG, cases[i].rule);
+TEST(tree_open, each_rule_of_columns_is_checked)
+{
+	static const struct rule_case cases[] = {
+		{"size: C1", {{SECTION_SIZE, HEAD_AT, 1}}},
+		{"ino: C1", {{SECTION_INO, HEAD_WIDTH, 3}}},
+		{"ctime: C2", {{SECTION_CTIME, HEAD_WIDTH, 58}}},
+		{"size: C2", {{SECTION_SIZE, HEAD_WIDTH, 65}}},
+		{"size: C2", {{SECTION_SIZE, HEAD_UNIT, 7}}},
+		{"size: C2", {{SECTION_SIZE, HEAD_RESERVED, 1}}},
+		{"size: C3", {{SECTION_SIZE, HEAD_BASE, UINT64_MAX}}},
+		{"mtime: C3", {{SECTION_MTIME, HEAD_BASE, INT64_MAX}}},
+		{"nlink: C3", {{SECTION_NLINK, HEAD_BASE, UINT32_MAX}}},
+		{"parent: C3", {{SECTION_PARENT, HEAD_BASE, (uint64_t)1 << 40}}},
+		{"flags: C3", {{SECTION_FLAGS, HEAD_BASE, 253}}},
+		{"cls: E1", {{SECTION_CLS, 3, PACKED, 15}}},
+		{"flags: E4", {{SECTION_FLAGS, 2, PACKED, 3}}},
+		{"flags: E4", {{SECTION_FLAGS, 4, PACKED, 0}}},
+		{"flags: E4", {{SECTION_FLAGS, 2, PACKED, TREE_EMPTY_DIR}}},
+		{"flags: E3", {{SECTION_FLAGS, 1, PACKED, TREE_NOT_ENTERED}}},
+		{"classes: 3.4", {{SECTION_CLASSES, 5, 4, 1}}},
+		{"sums: S1", {{SECTION_SUMS, 0, 8, 1}}},
+		{"sums: S1", {{SECTION_SUMS, 1, 8, 1}}},
+	};
+
+	must_find(cases, ARRAY_LEN(cases));
+}
+
+/* a and z are one inode, as are d/m and d/n and x; entries: "" a d x z d/m d/n. */
+static void
+make_links_image(void)
+{
+	static const struct {
+		uint64_t dir;
+		const char *name;
+		uint64_t ino;
+	} files[] = {{0, "a", 7}, {0, "d", 1}, {0, "x", 8}, {0, "z", 7}, {1, "m", 8}, {1, "n", 8}};
+	struct tree_input in = {.mode = S_IFDIR, .dir = 0};
+	struct strbuf text = {0};
+	struct tree_builder *b;
+	char *dir = test_dir();
+	AUTO(closep) int dirfd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	uint64_t bytes;
+
+	CHECK_INT(tree_builder_create(&in, &b), 0);
+	for (size_t i = 0; i < ARRAY_LEN(files); i++) {
+		bool is_dir = files[i].ino == 1;
+
+		in = (struct tree_input){.name = span_of(files[i].name),
+			.mode = is_dir ? S_IFDIR : S_IFREG,
+			.nlink = 3,
+			.size = 100,
+			.ino = files[i].ino,
+			.dir = is_dir ? 1 : TREE_BUILD_NO_DIR};
+		CHECK_INT(tree_builder_add(b, files[i].dir, &in, 1, false), 0);
 	}
+	CHECK_INT(tree_builder_write(b, dirfd, "t", NULL, &bytes, NULL), 0);
+	tree_builder_destroy(b);
+	CHECK_INT(fd_slurp(dirfd, "t", FILE_MAX_BYTES, &text), 0);
+	memcpy(good.bytes, text.data, text.len);
+	good.len = text.len;
+	strbuf_fini(&text);
+	test_dir_remove(dir);
+}
+
+TEST(tree_open, each_rule_of_links_is_checked)
+{
+	/* Links: (4, 1) (5, 3) (6, 5); their sums: 0 -> 200, 1 -> 300. */
+	static const struct rule_case cases[] = {
+		{"links: L1: list", {{SECTION_LINKS, 2, 4, 4}}},
+		{"links: L1: list", {{SECTION_LINKS, 4, 4, 7}}},
+		{"links: L1: list", {{SECTION_LINKS, 1, 4, 4}}},
+		{"links: L1: no links", {{SECTION_LINKS, 1, 4, 3}}},
+		{"links: L1: no links", {{SECTION_LINKS, 1, 4, 2}}},
+		{"links: L2", {{SECTION_LINKS, 5, 4, 3}}},
+		{"link_sums: L3: list", {{SECTION_LINK_SUMS, 0, 4, 1}}},
+		{"link_sums: L3: list", {{SECTION_LINK_SUMS, 6, 4, 2}}},
+		{"link_sums: L3: list", {{SECTION_LINK_SUMS, 1, 4, 1}}},
+		{"link_sums: L3: wrong", {{SECTION_LINK_SUMS, 1, 8, 201}}},
+	};
+
+	make_links_image();
+	must_find(cases, ARRAY_LEN(cases));
+}
+
+#define N_MANY 300u
+
+/* Three blocks, five groups of names. */
+static void
+make_many_image(void)
+{
+	static char names[N_MANY][8];
+	static const char *of[N_MANY];
+
+	for (unsigned i = 0; i < N_MANY; i++) {
+		(void)snprintf(names[i], sizeof(names[i]), "%u", i);
+		of[i] = names[i];
+	}
+	make_image_of(of, N_MANY);
+}
+
+TEST(tree_open, what_follows_the_first_block_is_checked)
+{
+	static const struct rule_case cases[] = {
+		{"name_rel: N1: not where", {{SECTION_NAME_BASE, 2, 8, 200}}},
+		{"name_base: N1: a name starts past", {{SECTION_NAME_BASE, 2, 8, UINT64_MAX}}},
+		{"name_rel: N1: not where", {{SECTION_NAME_REL, 5, 2, 3}}},
+		{"name_rel: N1: not where", {{SECTION_NAME_REL, 4, 2, 3}}},
+		{"dir_rank: D3", {{SECTION_DIR_RANK, 3, 4, 0}}},
+		{"sums: S1", {{SECTION_SUMS, 2, 8, 1}}},
+		{"sums: S1", {{SECTION_SUMS, 5, 8, 1}}},
+		{"size: C1", {{SECTION_SIZE, 4 + 2, 4, 1}}},
+	};
+
+	make_many_image();
+	must_find(cases, ARRAY_LEN(cases));
 }
 
 TEST(tree_open, the_start_after_a_full_group_of_names_is_checked)
 {
-	static char names[TREE_NAME_BLOCK - 1][4];
-	const char *of[TREE_NAME_BLOCK - 1];
+	static char names[TREE_NAME_GROUP - 1][4];
+	const char *of[TREE_NAME_GROUP - 1];
 	static struct image im;
 	size_t last;
 
-	for (unsigned i = 0; i < TREE_NAME_BLOCK - 1; i++) {
+	for (unsigned i = 0; i < TREE_NAME_GROUP - 1; i++) {
 		(void)snprintf(names[i], sizeof(names[i]), "%u", i);
 		of[i] = names[i];
 	}
@@ -290,13 +448,15 @@ TEST(tree_open, the_start_after_a_full_group_of_names_is_checked)
 
 TEST(tree_open, a_file_is_no_directory)
 {
-	static struct image im;
-	size_t cls = section_at(&good, SECTION_CLS);
+	size_t head = section_at(&good, SECTION_CLS), width = get(&good, head + 12, 1);
+	uint64_t words = get(&good, head + sizeof(struct tree_block), 8);
+	const struct rule_case cases[] = {
+		/* b gets the class of b/c/deep */
+		{"cls: E3", {{SECTION_CLS, 2, PACKED, words >> 8 * width & ((1u << width) - 1)}}},
+	};
 
-	im = good;
-	put(&im, cls + 2 * 4, 4, get(&good, cls + 8 * 4, 4)); /* b gets the class of b/c/deep */
-	sum_again(&im);
-	must_refuse(&im, -EBADMSG, "cls: E3");
+	cr_assert(9 * width <= 64);
+	must_find(cases, ARRAY_LEN(cases));
 }
 
 TEST(tree_open, header_and_table_are_checked)
@@ -307,7 +467,8 @@ TEST(tree_open, header_and_table_are_checked)
 		uint64_t value;
 		int code;
 	} cases[] = {
-		{"format 2", 8, 4, 2, -EOPNOTSUPP},
+		{"a newer trawld (format 3)", 8, 4, 3, -EOPNOTSUPP},
+		{"an older trawld (format 1)", 8, 4, 1, -EOPNOTSUPP},
 		{"H3", 8, 4, 0, -EBADMSG},
 		{"H3", 28, 4, 1, -EBADMSG},
 		{"H4", 16, 8, 1, -EBADMSG},
@@ -321,7 +482,7 @@ TEST(tree_open, header_and_table_are_checked)
 		{"H7: wrong length", 48, 8, UINT64_MAX, -EBADMSG},
 		{"H5: sections out of order", ROW_AT(3), 4, 3, -EBADMSG},
 		{"H5: not where", ROW_AT(3) + 8, 8, 704, -EBADMSG},
-		{"newer trawld (section 77)", ROW_AT(17), 4, 77, -EOPNOTSUPP},
+		{"newer trawld (section 77)", ROW_AT(SECTION_NEEDED - 1), 4, 77, -EOPNOTSUPP},
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -330,7 +491,7 @@ TEST(tree_open, header_and_table_are_checked)
 		im = good;
 		put(&im, cases[i].at, cases[i].width, cases[i].value);
 		put(&im, TREE_SUM_AT, 8, 0);
-		put(&im, TREE_SUM_AT, 8, hash64(im.bytes, ROW_AT(SECTION_LAST), 0));
+		put(&im, TREE_SUM_AT, 8, hash64(im.bytes, ROW_AT(SECTION_NEEDED), 0));
 		must_refuse(&im, cases[i].code, cases[i].text);
 	}
 }
@@ -339,31 +500,32 @@ TEST(tree_open, header_and_table_are_checked)
 static struct image
 with_section(uint32_t id, uint32_t flags)
 {
-	size_t body = ROW_AT(SECTION_LAST);
+	size_t body = ALIGN_UP((size_t)ROW_AT(SECTION_NEEDED), TREE_ALIGN);
+	size_t more = ALIGN_UP((size_t)ROW_AT(SECTION_NEEDED + 1), TREE_ALIGN) - body;
 	struct image im = good;
 	size_t end;
 
-	memmove(im.bytes + body + TREE_ALIGN, im.bytes + body, im.len - body);
-	memset(im.bytes + body, 0, TREE_ALIGN);
-	for (uint32_t i = 0; i < SECTION_LAST; i++)
-		put(&im, ROW_AT(i) + 8, 8, get(&im, ROW_AT(i) + 8, 8) + TREE_ALIGN);
-	end = ALIGN_UP(im.len + TREE_ALIGN, TREE_ALIGN);
-	put(&im, ROW_AT(SECTION_LAST), 4, id);
-	put(&im, ROW_AT(SECTION_LAST) + 4, 4, flags);
-	put(&im, ROW_AT(SECTION_LAST) + 8, 8, end);
-	put(&im, ROW_AT(SECTION_LAST) + 16, 8, 8);
+	memmove(im.bytes + body + more, im.bytes + body, im.len - body);
+	memset(im.bytes + ROW_AT(SECTION_NEEDED), 0, body + more - ROW_AT(SECTION_NEEDED));
+	for (uint32_t i = 0; i < SECTION_NEEDED; i++)
+		put(&im, ROW_AT(i) + 8, 8, get(&im, ROW_AT(i) + 8, 8) + more);
+	end = ALIGN_UP(im.len + more, TREE_ALIGN);
+	put(&im, ROW_AT(SECTION_NEEDED), 4, id);
+	put(&im, ROW_AT(SECTION_NEEDED) + 4, 4, flags);
+	put(&im, ROW_AT(SECTION_NEEDED) + 8, 8, end);
+	put(&im, ROW_AT(SECTION_NEEDED) + 16, 8, 8);
 	memcpy(im.bytes + end, "whatever", 8);
 	im.len = end + 8;
-	put(&im, 12, 4, ROW_AT(SECTION_LAST + 1));
+	put(&im, 12, 4, ROW_AT(SECTION_NEEDED + 1));
 	put(&im, 16, 8, im.len);
-	put(&im, 24, 4, SECTION_LAST + 1);
+	put(&im, 24, 4, SECTION_NEEDED + 1);
 	sum_again(&im);
 	return im;
 }
 
 TEST(tree_open, an_unknown_optional_section_is_skipped_and_a_required_one_refused)
 {
-	struct image im = with_section(33, TREE_SECTION_OPTIONAL);
+	struct image im = with_section(35, TREE_SECTION_OPTIONAL);
 	struct tree *t = NULL;
 	struct err err;
 	int r = open_image(&im, &t, &err);
@@ -371,8 +533,12 @@ TEST(tree_open, an_unknown_optional_section_is_skipped_and_a_required_one_refuse
 	cr_assert(r == 0, "%s", err.what);
 	(void)use_everything(tree_cols(t));
 	tree_unref(t);
-	im = with_section(33, 0);
-	must_refuse(&im, -EOPNOTSUPP, "written by a newer trawld (section 33)");
+	im = with_section(35, 0);
+	must_refuse(&im, -EOPNOTSUPP, "written by a newer trawld (section 35)");
+	im = with_section(SECTION_GRAM_INDEX, TREE_SECTION_OPTIONAL);
+	must_refuse(&im, -EBADMSG, "gram_index: H7");
+	im = with_section(SECTION_GRAM_LISTS, TREE_SECTION_OPTIONAL);
+	must_refuse(&im, -EBADMSG, "gram_index: H6");
 }
 
 TEST(tree_open, a_missing_section_is_found)
@@ -380,10 +546,10 @@ TEST(tree_open, a_missing_section_is_found)
 	static struct image im;
 
 	im = good;
-	put(&im, ROW_AT(17), 4, 19);
-	put(&im, ROW_AT(17) + 4, 4, TREE_SECTION_OPTIONAL);
+	put(&im, ROW_AT(SECTION_NEEDED - 1), 4, 40);
+	put(&im, ROW_AT(SECTION_NEEDED - 1) + 4, 4, TREE_SECTION_OPTIONAL);
 	sum_again(&im);
-	must_refuse(&im, -EBADMSG, "dir_entry: H6");
+	must_refuse(&im, -EBADMSG, "link_sums: H6");
 }
 
 TEST(tree_open, what_is_not_a_file_is_one_sentence)

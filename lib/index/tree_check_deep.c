@@ -1,0 +1,187 @@
+#include "index/tree_check.h"
+#include "index/tree_gram_build.h"
+#include "index/tree_gram_code.h"
+#include "index/tree_link.h"
+#include "index/tree_par.h"
+
+#include <sys/stat.h>
+
+/* What decides only whether an answer is right is made once more, from the columns, and compared.
+ */
+
+typedef VEC(struct link_seed) seed_vec;
+
+static int
+collect_seeds(const struct tree_cols *c, seed_vec *ret)
+{
+	int r = 0;
+
+	for (uint32_t e = 0; e < c->n_entries && r == 0; e++) {
+		const struct tree_class *cls = &c->classes[tree_cls(c, e)];
+
+		if (tree_nlink(c, e) > 1 && !S_ISDIR(cls->mode))
+			r = VEC_PUSH(ret, (struct link_seed){
+						  .dev = cls->dev,
+						  .ino = tree_ino(c, e),
+						  .sum = {tree_size(c, e), tree_blocks(c, e)},
+						  .entry = e,
+						  .parent = tree_parent(c, e),
+					  });
+	}
+	return r;
+}
+
+static enum flaw
+compare_links(const struct tree_cols *c, const struct tree_links *l)
+{
+	if (l->links.len != c->n_links ||
+		(c->n_links > 0 &&
+			memcmp(l->links.data, c->links, c->n_links * sizeof(*c->links)) != 0))
+		return FLAW_LINKS_DEEP;
+	if (l->sums.len != c->n_link_sums ||
+		(c->n_link_sums > 0 && memcmp(l->sums.data, c->link_sums,
+					       c->n_link_sums * sizeof(*c->link_sums)) != 0))
+		return FLAW_LINK_SUMS;
+	return FLAW_NONE;
+}
+
+int
+check_links_deep(const struct tree_cols *c, struct pool *pool)
+{
+	AUTO(freep) uint32_t *parent = malloc(c->n_dirs * sizeof(*parent));
+	struct link_dirs dirs = {.end = c->dir_end, .parent = parent};
+	struct tree_links links = {0};
+	seed_vec seeds = {0};
+	int r;
+
+	if (!parent)
+		return -ENOMEM;
+	for (uint32_t d = 0; d < c->n_dirs; d++)
+		parent[d] = tree_parent(c, c->dir_entry[d]);
+	r = collect_seeds(c, &seeds);
+	if (r == 0)
+		r = tree_links_make(seeds.data, seeds.len, &dirs, pool, NULL, &links);
+	if (r == 0)
+		r = (int)compare_links(c, &links);
+	tree_links_fini(&links);
+	VEC_FINI(&seeds);
+	return r;
+}
+
+struct chunk_grams {
+	const struct tree_cols *c;
+	struct gram_seen **seen;   /* by worker */
+	struct gram_chunk *chunks; /* grams are of malloc */
+};
+
+static int
+chunk_grams(
+	const struct tree_cols *c, uint32_t chunk, struct gram_seen *seen, struct gram_chunk *ret)
+{
+	uint32_t lo = chunk * TREE_CHUNK, hi = MIN(c->n_entries - lo, TREE_CHUNK) + lo;
+	uint32_t *grams;
+
+	for (uint32_t e = lo; e < hi; e++)
+		gram_seen_add(seen, tree_name(c, e));
+	ret->n = gram_seen_count(seen);
+	ret->grams = grams = malloc((ret->n + 1) * sizeof(*grams));
+	if (!grams)
+		return -ENOMEM;
+	gram_seen_take(seen, grams);
+	return 0;
+}
+
+static int
+grams_of_chunks(size_t lo, size_t hi, unsigned worker, void *ctx)
+{
+	struct chunk_grams *g = ctx;
+	int r = 0;
+
+	if (!g->seen[worker])
+		g->seen[worker] = gram_seen_create();
+	if (!g->seen[worker])
+		return -ENOMEM;
+	for (; lo < hi && r == 0; lo++)
+		r = chunk_grams(g->c, (uint32_t)lo, g->seen[worker], &g->chunks[lo]);
+	return r;
+}
+
+static int
+compare_grams(const struct tree_cols *c, const struct gram_index *x)
+{
+	if (x->len != c->gram_bytes || memcmp(x->lists, c->gram_lists, x->len) != 0 ||
+		memcmp(x->index, c->gram_index,
+			(TREE_N_GRAMS / TREE_GRAM_GROUP + 1) * sizeof(*x->index)) != 0)
+		return FLAW_GRAMS;
+	return 0;
+}
+
+int
+check_grams_deep(const struct tree_cols *c, struct pool *pool)
+{
+	uint32_t n_chunks = tree_n_chunks(c);
+	unsigned width = tree_par_width(pool);
+	struct chunk_grams g = {.c = c};
+	struct gram_index x = {0};
+	int r = -ENOMEM;
+
+	if (!c->gram_index)
+		return 0;
+	g.seen = calloc(width, sizeof(struct gram_seen *));
+	g.chunks = calloc(n_chunks, sizeof(*g.chunks));
+	if (g.seen && g.chunks)
+		r = tree_par(pool, TASK_QUERY, n_chunks, grams_of_chunks, &g, NULL);
+	if (r == 0)
+		r = gram_index_make(g.chunks, n_chunks, pool, NULL, &x);
+	if (r == 0)
+		r = compare_grams(c, &x);
+	gram_index_fini(&x);
+	for (unsigned i = 0; g.seen && i < width; i++)
+		gram_seen_destroy(g.seen[i]);
+	for (uint32_t i = 0; g.chunks && i < n_chunks; i++)
+		free((void *)(uintptr_t)g.chunks[i].grams);
+	free(g.seen);
+	free(g.chunks);
+	return r;
+}
+
+/* The lists of a group fill it exactly; an empty group has not even the mask. */
+static enum flaw
+check_group(const struct tree_cols *c, uint32_t group)
+{
+	const uint8_t *at = c->gram_lists + c->gram_index[group];
+	const uint8_t *end = c->gram_lists + c->gram_index[group + 1];
+	uint64_t present;
+	struct gram_list list;
+
+	if (at == end)
+		return FLAW_NONE;
+	if ((size_t)(end - at) < sizeof(present))
+		return FLAW_GRAM_GROUP;
+	memcpy(&present, at, sizeof(present));
+	at += sizeof(present);
+	if (!present)
+		return FLAW_GRAM_GROUP;
+	for (; present; present &= present - 1) {
+		if (!gram_list_open(&at, end, &list))
+			return FLAW_GRAM_GROUP;
+		if (!gram_list_check(&list, tree_n_chunks(c)))
+			return FLAW_GRAM_LIST;
+	}
+	return at == end ? FLAW_NONE : FLAW_GRAM_GROUP;
+}
+
+enum flaw
+check_gram_groups(const struct tree_cols *c, uint32_t lo, uint32_t hi)
+{
+	enum flaw f = FLAW_NONE;
+
+	for (; lo < hi && !f; lo++) {
+		if (c->gram_index[lo] > c->gram_index[lo + 1] ||
+			c->gram_index[lo + 1] > c->gram_bytes)
+			f = FLAW_GRAM_INDEX;
+		else
+			f = check_group(c, lo);
+	}
+	return f;
+}

@@ -1,0 +1,58 @@
+/**
+ * tree_name: runs of NUL-terminated names, eight bytes at a time. Internal to lib/index.
+ *
+ * Up to 8 bytes past a name's NUL are read: the names section has 64 zeros behind its names, and so
+ * has whoever else calls.
+ */
+#pragma once
+
+#include <string.h>
+
+#include "base/defs.h"
+
+#define TREE_NAME_GROUP 64u /* entries of a name_base (FORMAT.md 3.1) */
+#define TREE_NAME_STEP 16u  /* entries of a name_rel */
+#define TREE_NAMES_PAD 64u  /* zeros behind the names */
+
+static inline uint64_t
+name_word(const char *p)
+{
+	uint64_t w;
+
+	memcpy(&w, p, sizeof(w));
+	return w;
+}
+
+/** 0x80 in each byte that is 0, exactly. */
+static inline uint64_t
+name_nuls(uint64_t w)
+{
+	const uint64_t low = 0x7f7f7f7f7f7f7f7f;
+
+	return ~(((w & low) + low) | w | low);
+}
+
+/** Byte order, and no two equal: does the name at a stand before that at b? */
+static inline bool
+names_ascend(const char *a, const char *b)
+{
+	uint64_t x = name_word(a), y = name_word(b), differ = x ^ y, nuls = name_nuls(x);
+
+	if (differ == 0)
+		return nuls == 0 && strcmp(a + 8, b + 8) < 0;
+	/* The first byte that differs decides, unless both names end before it. */
+	if (nuls && __builtin_ctzll(nuls) / 8 < __builtin_ctzll(differ) / 8)
+		return false;
+	return __builtin_bswap64(x) < __builtin_bswap64(y);
+}
+
+/** Where the name starts that is n names after the one at p. */
+const char *names_skip(const char *p, unsigned n);
+
+/** What all bytes of some names say together. */
+struct name_census {
+	uint64_t n_nul, n_slash;
+	bool high; /* a byte >= 0x80 */
+};
+/** At memory speed. */
+struct name_census names_count(const char *names, size_t len);

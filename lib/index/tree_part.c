@@ -1,0 +1,295 @@
+#include "index/tree_part.h"
+
+#include <errno.h>
+#include <sys/stat.h>
+
+struct part_scratch {
+	/* The part's rows, the numbers of their directories and the builder's classes. */
+	const struct walk_entry *rows[TREE_CHUNK];
+	uint32_t parents[TREE_CHUNK], classes[TREE_CHUNK];
+	uint64_t values[N_TREE_COLUMNS][TREE_BLOCK]; /* of one block */
+	char words[N_TREE_COLUMNS][PART_BLOCKS * TREE_PACK_MAX_BYTES];
+	size_t n_words[N_TREE_COLUMNS]; /* bytes */
+	uint32_t subs[TREE_CHUNK];
+	struct link_seed links[TREE_CHUNK];
+	struct gram_seen *seen;
+};
+
+struct part_scratch *
+part_scratch_create(void)
+{
+	struct part_scratch *s = malloc(sizeof(*s));
+
+	if (!s)
+		return NULL;
+	s->seen = gram_seen_create();
+	if (!s->seen) {
+		free(s);
+		return NULL;
+	}
+	return s;
+}
+
+void
+part_scratch_destroy(struct part_scratch *s)
+{
+	if (!s)
+		return;
+	gram_seen_destroy(s->seen);
+	free(s);
+}
+
+void
+tree_part_fini(struct tree_part *part)
+{
+	free(part->memory);
+	free(part->wide);
+}
+
+/* The directory whose block holds the entry. */
+static uint32_t
+dir_of_entry(const struct tree_plan *plan, uint32_t entry)
+{
+	uint32_t lo = 0, hi = plan->counts.n_dirs;
+
+	while (hi - lo > 1) {
+		uint32_t mid = lo + (hi - lo) / 2;
+
+		if (plan->dir_first[mid] <= entry)
+			lo = mid;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
+static void
+gather_rows(const struct tree_plan *plan, const struct tree_part *part, struct part_scratch *s)
+{
+	uint32_t n = 0, entry = part->first;
+
+	if (entry == 0) {
+		s->rows[n] = plan->root;
+		s->classes[n] = plan->root->cls;
+		s->parents[n++] = 0;
+		entry++;
+	}
+	for (uint32_t d = dir_of_entry(plan, entry); n < part->n; d++) {
+		struct row_cursor rows =
+			dir_rows(&plan->dirs->data[plan->sequence[d]], entry - plan->dir_first[d]);
+
+		for (; entry < plan->dir_first[d + 1] && n < part->n; entry++) {
+			s->rows[n] = row_next(&rows, &s->classes[n]);
+			s->parents[n++] = d;
+		}
+	}
+}
+
+static void
+add_sub(const struct tree_plan *plan, struct tree_part *part, struct part_scratch *s, uint32_t i)
+{
+	uint32_t number = plan->dirs->data[s->rows[i]->dir].number;
+
+	if (number == ROW_NO_DIR)
+		return;
+	part->dir_bits[i / 64] |= (uint64_t)1 << i % 64;
+	plan->dir_entry[number] = part->first + i;
+	s->subs[part->n_subs++] = number;
+}
+
+static void
+add_link(const struct tree_plan *plan, struct tree_part *part, struct part_scratch *s, uint32_t i)
+{
+	const struct walk_entry *row = s->rows[i];
+	const struct tree_class *cls = &plan->classes[s->classes[i]];
+
+	if (S_ISDIR(cls->mode))
+		return;
+	s->links[part->n_links++] = (struct link_seed){
+		.dev = cls->dev,
+		.ino = row->ino,
+		.sum = {row->size, row->blocks},
+		.entry = part->first + i,
+		.parent = s->parents[i],
+	};
+}
+
+/* What is rare: directories and links. */
+static void
+add_rare(const struct tree_plan *plan, struct tree_part *part, struct part_scratch *s, uint32_t i)
+{
+	const struct walk_entry *row = s->rows[i];
+
+	if (i % 64 == 0)
+		part->dir_rank[i / 64] = part->n_subs;
+	if (row->dir != ROW_NO_DIR)
+		add_sub(plan, part, s, i);
+	if (row->nlink > 1)
+		add_link(plan, part, s, i);
+}
+
+/* One block's rows into columns; a short block is filled up with its last row. */
+static void
+spread_rows(const struct tree_plan *plan, const struct part_scratch *s, uint32_t lo, uint32_t n,
+	uint64_t values[N_TREE_COLUMNS][TREE_BLOCK])
+{
+	for (uint32_t i = 0; i < TREE_BLOCK; i++) {
+		uint32_t k = lo + MIN(i, n - 1);
+		const struct walk_entry *row = s->rows[k];
+
+		values[TREE_SIZE][i] = row->size;
+		values[TREE_BLOCKS][i] = row->blocks;
+		values[TREE_MTIME][i] = (uint64_t)row->mtime_ns;
+		values[TREE_CTIME][i] = (uint64_t)row->ctime_ns;
+		values[TREE_INO][i] = row->ino;
+		values[TREE_NLINK][i] = row->nlink;
+		values[TREE_CLS][i] = s->classes[k];
+		values[TREE_PARENT][i] = s->parents[k];
+		values[TREE_FLAGS][i] =
+			row_flags(row, plan->classes[s->classes[k]].mode, plan->dirs);
+	}
+}
+
+static void
+add_sums(struct tree_part *part, const struct part_scratch *s, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		part->sum.size += s->values[TREE_SIZE][i];
+		part->sum.blocks += s->values[TREE_BLOCKS][i];
+	}
+}
+
+static void
+pack_block(const struct tree_plan *plan, struct tree_part *part, struct part_scratch *s)
+{
+	uint32_t block = part->n_blocks++, lo = block * TREE_BLOCK;
+	uint32_t n = MIN(part->n - lo, TREE_BLOCK);
+
+	spread_rows(plan, s, lo, n, s->values);
+	part->sums[block] = part->sum;
+	add_sums(part, s, n);
+	for (unsigned col = 0; col < N_TREE_COLUMNS; col++) {
+		struct tree_block *head = &part->columns[col].heads[block];
+		size_t at = s->n_words[col];
+
+		s->n_words[col] +=
+			tree_pack((enum tree_column)col, s->values[col], head, s->words[col] + at);
+		head->at = (uint32_t)(at / 8);
+	}
+	for (uint32_t i = lo; i < lo + n; i++)
+		add_rare(plan, part, s, i);
+}
+
+/* The names' starts, and how many bytes they are. */
+static void
+place_names(struct tree_part *part, const struct part_scratch *s)
+{
+	uint64_t at = 0;
+
+	for (uint32_t i = 0; i < part->n; i++) {
+		uint64_t *base = &part->name_base[i / TREE_NAME_GROUP];
+
+		if (i % TREE_NAME_GROUP == 0)
+			*base = at;
+		if (i % TREE_NAME_STEP == 0)
+			part->name_rel[i / TREE_NAME_STEP] = (uint16_t)(at - *base);
+		at += s->rows[i]->name_len + 1u;
+	}
+	part->names_bytes = at;
+}
+
+/* A list's names lie behind each other; so most of this is long copies. */
+static void
+copy_names(const struct tree_part *part, const struct part_scratch *s, char *out)
+{
+	for (uint32_t i = 0; i < part->n; i++) {
+		size_t len = s->rows[i]->name_len + 1u;
+
+		memcpy(out, s->rows[i]->name, len);
+		out += len;
+	}
+}
+
+static char *
+take(char **at, const void *from, size_t bytes)
+{
+	char *p = *at;
+
+	memcpy(p, from, bytes);
+	*at += bytes;
+	return p;
+}
+
+/* From scratch into memory of the part's own: what needs the greatest alignment first. */
+static int
+settle(struct tree_part *part, const struct part_scratch *s)
+{
+	size_t links = part->n_links * sizeof(*part->links), subs = part->n_subs * sizeof(uint32_t);
+	size_t grams = part->n_grams * sizeof(uint32_t), words = 0;
+	char *at;
+
+	for (unsigned col = 0; col < N_TREE_COLUMNS; col++)
+		words += s->n_words[col];
+	at = part->memory = malloc(words + links + subs + grams + part->names_bytes + 1);
+	if (!at)
+		return -ENOMEM;
+	for (unsigned col = 0; col < N_TREE_COLUMNS; col++) {
+		part->columns[col].bytes = s->n_words[col];
+		part->columns[col].words = take(&at, s->words[col], s->n_words[col]);
+	}
+	part->links = (const void *)take(&at, s->links, links);
+	part->dir_order = (const void *)take(&at, s->subs, subs);
+	part->grams = (const void *)at;
+	if (grams > 0)
+		gram_seen_take(s->seen, (uint32_t *)(void *)at);
+	at += grams;
+	part->names = at;
+	copy_names(part, s, at);
+	return 0;
+}
+
+static int
+list_wide(struct tree_part *part, const struct part_scratch *s)
+{
+	part->wide = malloc(part->n * sizeof(*part->wide));
+	if (!part->wide)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < part->n; i++) {
+		if (names_count(s->rows[i]->name, s->rows[i]->name_len).high)
+			part->wide[part->n_wide++] = part->first + i;
+	}
+	return 0;
+}
+
+/* All names at once: a NUL or a slash within one is found by counting. */
+static int
+check_names(struct tree_part *part, const struct part_scratch *s)
+{
+	struct name_census all = names_count(part->names, part->names_bytes);
+
+	if (all.n_nul != part->n || all.n_slash > 0)
+		return -EINVAL;
+	return all.high ? list_wide(part, s) : 0;
+}
+
+int
+tree_part_make(
+	const struct tree_plan *plan, uint32_t first, struct part_scratch *s, struct tree_part *ret)
+{
+	int r;
+
+	*ret = (struct tree_part){
+		.first = first,
+		.n = MIN(plan->counts.n_entries - first, TREE_CHUNK),
+	};
+	memset(s->n_words, 0, sizeof(s->n_words));
+	gather_rows(plan, ret, s);
+	while (ret->n_blocks * TREE_BLOCK < ret->n)
+		pack_block(plan, ret, s);
+	place_names(ret, s);
+	for (uint32_t i = 0; plan->with_grams && i < ret->n; i++)
+		gram_seen_add(s->seen, (struct span){s->rows[i]->name, s->rows[i]->name_len});
+	ret->n_grams = plan->with_grams ? gram_seen_count(s->seen) : 0;
+	r = settle(ret, s);
+	return r < 0 ? r : check_names(ret, s);
+}
