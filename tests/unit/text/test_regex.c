@@ -1,0 +1,140 @@
+#include "test.h"
+
+#include "text/fold.h"
+#include "text/pattern.h"
+
+static uint64_t seed;
+
+static uint32_t
+roll(uint32_t sides)
+{
+	seed ^= seed << 13;
+	seed ^= seed >> 7;
+	seed ^= seed << 17;
+	return (uint32_t)((seed >> 16) % sides);
+}
+
+static const char *const tokens[] = {"a", "b", "k", "S", "ab", "a.b", "\\.", "/", "\\/", "(?:ab)",
+	"(a|b)", "(", ")", "[ab]", "[^a]", "[$]", "^", "$", ".", "*", "+", "?", "{0,2}", "{2}", "{",
+	"|", "\\Qa.b\\E", "\\Qa", "\\E", "\xc3\xa9", "\xc3\x89", "\\b", "(?i)", "(?x)", "(?m)",
+	"(*ACCEPT)", "(?=a)", "(?<!b)", "\\d", "\\w", "++", "*?", "(?#x)", "#", " ", "\\x61",
+	"\\o{61}", "\\K", "\\A", "\\z", "\\Z", "(?<n>a)", "(?1)", "\\1", "(?(1)a|b)", "(?|a|b)",
+	"\\R", "\\X", "[[:alpha:]]", "\\p{L}", "\\N", "(?-i)", "(?s:.)", "(?>a+)", "\n", "\xff"};
+static const char *const pieces_of_text[] = {"a", "b", "k", "K", "s", "S", "ab", "aXb", "a.b", ".",
+	"/", "\xc3\xa9", "\xc3\x89", "\xe2\x84\xaa", "\xc5\xbf", "1", "\n", "#", " ", "{", "$",
+	"\xff"};
+
+static void
+roll_of(struct strbuf *out, const char *const *from, size_t n_from, uint32_t max)
+{
+	strbuf_reset(out);
+	for (uint32_t n = 1 + roll(max); n > 0; n--)
+		CHECK_INT(strbuf_puts(out, from[roll((uint32_t)n_from)]), 0);
+}
+
+static bool
+stands_where_it_must(const struct pattern_piece *p, bool fold, struct span text)
+{
+	struct needle needle;
+	size_t len;
+	ssize_t at;
+	bool found = false;
+
+	CHECK_INT(needle_init(&needle, p->text, fold), 0);
+	for (size_t from = 0; (at = needle_find(&needle, text, from, &len)) >= 0;
+		from = (size_t)at + 1) {
+		found = found ||
+		        ((!p->starts || at == 0) && (!p->ends || (size_t)at + len == text.len));
+	}
+	needle_fini(&needle);
+	return found;
+}
+
+static void
+check_pieces(const struct pattern *p, struct matcher *m, const char *source, struct span text)
+{
+	const struct pattern_piece *piece;
+	struct match match;
+	bool fold;
+	uint32_t n = pattern_pieces(p, &piece, &fold);
+
+	if (matcher_find(m, text, 0, &match) != 1)
+		return;
+	for (uint32_t i = 0; i < n; i++)
+		cr_assert(stands_where_it_must(&piece[i], fold, text),
+			"\"%s\" matches \"%.*s\" without \"%.*s\"", source, (int)text.len,
+			text.data, (int)piece[i].text.len, piece[i].text.data);
+}
+
+TEST(regex, each_match_of_a_random_expression_holds_its_pieces)
+{
+	static const enum pattern_flags folds[] = {0, PATTERN_FOLD, PATTERN_SMART};
+	unsigned long n = test_scale(2000000), n_compiled = 0, n_with = 0;
+	struct strbuf source = {0}, text = {0};
+
+	for (unsigned long i = 0; i < n; i++) {
+		const struct pattern_piece *piece;
+		struct pattern *p;
+		struct matcher *m;
+		bool fold;
+
+		seed = i * 0x9e3779b97f4a7c15ull + 1;
+		roll_of(&source, tokens, ARRAY_LEN(tokens), roll(4) ? 5 : 12);
+		if (pattern_create(strbuf_view(&source),
+			    PATTERN_REGEX | PATTERN_PATH | folds[roll(3)], &p, NULL) < 0)
+			continue;
+		CHECK_INT(matcher_create(p, &m), 0);
+		n_compiled++;
+		n_with += pattern_pieces(p, &piece, &fold) > 0;
+		for (unsigned k = 0; k < 30; k++) {
+			roll_of(&text, pieces_of_text, ARRAY_LEN(pieces_of_text), 8);
+			check_pieces(p, m, source.data, strbuf_view(&text));
+		}
+		matcher_destroy(m);
+		pattern_destroy(p);
+	}
+	/* It says something about many, and not about everything. */
+	CHECK(n_with > n_compiled / 8 && n_with < n_compiled);
+	strbuf_fini(&source);
+	strbuf_fini(&text);
+}
+
+static void
+check_said(const char *source, const char *wanted)
+{
+	struct strbuf said = {0};
+	const struct pattern_piece *piece;
+	struct pattern *p;
+	bool fold;
+	uint32_t n;
+
+	CHECK_INT(pattern_create(span_of(source), PATTERN_REGEX | PATTERN_PATH, &p, NULL), 0);
+	n = pattern_pieces(p, &piece, &fold);
+	for (uint32_t i = 0; i < n; i++) {
+		CHECK_INT(strbuf_puts(&said, i ? " " : ""), 0);
+		CHECK_INT(strbuf_puts(&said, piece[i].starts ? "^" : ""), 0);
+		CHECK_INT(strbuf_span(&said, piece[i].text), 0);
+		CHECK_INT(strbuf_puts(&said, piece[i].ends ? "$" : ""), 0);
+	}
+	cr_assert(strcmp(said.data ? said.data : "", wanted) == 0, "%s says \"%s\", not \"%s\"",
+		source, said.data, wanted);
+	strbuf_fini(&said);
+	pattern_destroy(p);
+}
+
+TEST(regex, what_is_said_of_plain_expressions)
+{
+	check_said("drivers.*usb.*\\.c$", "drivers usb .c$");
+	check_said("^src/lib/x$", "^src lib x$");
+	check_said("^/a", "a");
+	check_said("ab+c?d", "ab d");
+	check_said("(foo|bar)baz", "baz");
+	check_said("foo|bar", "");
+	check_said("a{2}b", "b");
+	check_said("foo(?=bar)", "");
+	check_said("foo(*ACCEPT)bar", "");
+	check_said("(?x)f o o", "");
+	check_said("\\Qa.c\\E$", "a.c$");
+	check_said("a\\$", "a$");
+	check_said("x$y", "x y");
+}
