@@ -1,6 +1,6 @@
 /*
  * bench_echo: the least that a server on libevent must do: a bufferevent a connection, a line in, a
- * line out, one thread. The line is as long as trawld's answer to ping. Prints its port.
+ * line out, one thread. The line is its first argument, as trawld would answer. Prints its port.
  */
 #include <arpa/inet.h>
 #include <event2/buffer.h>
@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static char answer[512] = "{\"id\":1,\"ev\":\"pong\"}";
+static char answer[4096] = "{\"id\":1,\"ev\":\"pong\"}";
 
 static void
 on_read(struct bufferevent *bev, void *ctx)

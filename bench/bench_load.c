@@ -1,7 +1,7 @@
 /*
- * bench_load PORT CONNECTIONS SECONDS LINE: the same line over and over on each of many
- * connections, the next one when the answer (one line) has come. Prints requests a second, and the
- * median, the 99th percentile and the worst of the answers' times in microseconds.
+ * bench_load PORT CONNECTIONS SECONDS LINE [N]: the same line over and over on each of many
+ * connections, the next one when the answer (N lines, one unless given) has come. Prints requests a
+ * second, and the median, the 99th percentile and the worst of the answers' times in microseconds.
  *
  * One thread, epoll; it costs less than any server it measures.
  */
@@ -18,12 +18,14 @@
 
 struct client {
 	int fd;
+	unsigned n_lines; /* of the answer that have come */
 	usec_t sent_usec;
 };
 
 struct load {
 	const char *line;
 	size_t line_bytes;
+	unsigned answer_lines;
 	uint32_t *times; /* microseconds of each answer */
 	size_t n;
 };
@@ -66,8 +68,11 @@ on_readable(struct load *l, struct client *c)
 		(void)fprintf(stderr, "bench_load: the server hung up\n");
 		exit(1);
 	}
-	if (buf[got - 1] != '\n')
+	for (const char *at = buf; (at = memchr(at, '\n', (size_t)(buf + got - at))); at++)
+		c->n_lines++;
+	if (c->n_lines < l->answer_lines)
 		return; /* the rest is to come */
+	c->n_lines = 0;
 	if (l->n < MAX_TIMES)
 		l->times[l->n++] = (uint32_t)(clock_mono() - c->sent_usec);
 	ask(l, c);
@@ -98,16 +103,19 @@ int
 main(int argc, char **argv)
 {
 	char line[4096];
-	struct load l = {.line = line};
-	int port = argc == 5 ? atoi(argv[1]) : 0, n = argc == 5 ? atoi(argv[2]) : 0;
-	double seconds = argc == 5 ? strtod(argv[3], NULL) : 0;
+	struct load l = {.line = line, .answer_lines = 1};
+	bool usage = argc < 5 || argc > 6;
+	int port = usage ? 0 : atoi(argv[1]), n = usage ? 0 : atoi(argv[2]);
+	double seconds = usage ? 0 : strtod(argv[3], NULL);
 	struct client *clients = calloc((size_t)MAX(n, 1), sizeof(*clients));
 	int epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 
 	if (port <= 0 || n <= 0 || seconds <= 0 || epoll_fd < 0 || !clients) {
-		(void)fputs("usage: bench_load PORT CONNECTIONS SECONDS LINE\n", stderr);
+		(void)fputs("usage: bench_load PORT CONNECTIONS SECONDS LINE [N]\n", stderr);
 		return 2;
 	}
+	if (argc == 6)
+		l.answer_lines = (unsigned)MAX(atoi(argv[5]), 1);
 	l.line_bytes = (size_t)snprintf(line, sizeof(line), "%s\n", argv[4]);
 	l.times = malloc(MAX_TIMES * sizeof(*l.times));
 	if (!l.times || l.line_bytes >= sizeof(line))
