@@ -118,18 +118,18 @@ best_merge(void *acc, void *later, void *ctx)
 static int
 rank_entry(const struct ranking *k, struct best *b, struct place at)
 {
-	const struct tree_cols *c = tree_cols(k->snapshot->roots[at.root].tree);
-	bool is_dir = tree_type(c, at.entry) == DT_DIR;
-	struct top_row row = {.at = at};
+	struct top_row row;
+	bool is_dir;
 	int r;
 
-	if ((k->opts->kind == TOP_DIRS && !is_dir) || (k->opts->kind == TOP_OTHERS && is_dir))
-		return 0;
-	(void)totals_inner(k->totals, at, &row.at);
-	if (totals_apart(k->totals, k->top, row.at))
+	(void)totals_inner(k->totals, at, &at);
+	is_dir = tree_type(tree_cols(k->snapshot->roots[at.root].tree), at.entry) == DT_DIR;
+	if ((k->opts->kind == TOP_DIRS && !is_dir) || (k->opts->kind == TOP_OTHERS && is_dir) ||
+		totals_apart(k->totals, k->top, at))
 		return 0;
 	b->n_ranked++;
-	r = totals_of(k->totals, row.at, &row.total);
+	row.at = at;
+	r = totals_of(k->totals, at, &row.total);
 	return r < 0 ? r : offer(b, &row, k->opts);
 }
 
