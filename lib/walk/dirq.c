@@ -23,6 +23,7 @@ dir_create(struct dir *parent, struct span name, uint32_t number)
 		.name_len = (uint16_t)name.len,
 	};
 	store_rlx(&d->refs, 1); /* nobody else knows it yet */
+	store_rlx(&d->n_parts, 1);
 	if (parent)
 		(void)add_rlx(&parent->refs, 1); /* the caller's own keeps it alive */
 	list_init(&d->kept);
@@ -138,9 +139,21 @@ brood_end_locked(struct brood *b)
 	return parent;
 }
 
+static void
+drop_part(struct dirq *q, struct dirq_part *part)
+{
+	dirq_release(q, part->dir);
+	dir_unref(part->dir);
+	free(part);
+}
+
 void
 dirq_fini(struct dirq *q)
 {
+	struct dirq_part *part;
+
+	while ((part = dirq_take_part(q)))
+		drop_part(q, part);
 	while (q->stack) {
 		struct brood *b = q->stack;
 		struct dir *parent;
@@ -228,7 +241,7 @@ dirq_rest(struct dirq *q, struct dirq_worker *k)
 {
 	LOCK_SCOPE(&q->lock);
 
-	if (q->stack && q->result == 0)
+	if ((q->stack || q->parts) && q->result == 0)
 		return false;
 	rest_locked(q, k);
 	if (--q->n_running == 0)
@@ -315,6 +328,36 @@ dirq_publish(struct dirq *q, struct brood **mine)
 	q->stack = TAKE_PTR(*mine);
 	/* One is for the caller. */
 	return q->result == 0 ? wake_locked(q, n - 1) : 0;
+}
+
+int
+dirq_share(struct dirq *q, struct dir *d, struct dirq_part *part)
+{
+	part->dir = d;
+	(void)add_rlx(&d->refs, 1); /* the caller's own keeps it alive */
+	(void)add_rlx(&d->n_parts, 1);
+	LOCK_SCOPE(&q->lock);
+	d->n_users++;
+	part->next = q->parts;
+	q->parts = part;
+	(void)add_rlx(&q->n_shared, 1);
+	return q->result == 0 ? wake_locked(q, 1) : 0;
+}
+
+struct dirq_part *
+dirq_take_part(struct dirq *q)
+{
+	struct dirq_part *part;
+
+	if (load_rlx(&q->n_shared) == 0)
+		return NULL;
+	LOCK_SCOPE(&q->lock);
+	part = q->parts;
+	if (part) {
+		q->parts = part->next;
+		(void)sub_rlx(&q->n_shared, 1);
+	}
+	return part;
 }
 
 int

@@ -9,6 +9,9 @@
  * level and worker, and a name costs its bytes, not a struct. A struct dir exists from when a
  * directory is taken until it and all below it are done.
  *
+ * A directory with many names is shared: part of its names waits in dirq.parts, before all
+ * broods, for a worker who has nothing else to do. Who of them ends last says that it is listed.
+ *
  * Descriptors. A directory's descriptor stays open while children of it wait, so that each is
  * opened by name relative to it. At most `max_kept` are kept so; beyond that, and after the kernel
  * refused one (EMFILE), children are opened piecewise from the root's descriptor.
@@ -55,6 +58,13 @@ struct dir {
 	bool same_rules;   /* the .gitignore files of it and above are what they were */
 	bool holds_parent; /* a user of the parent's descriptor */
 
+	/* Of those who read parts of it. Changed before n_parts, whose release pairs with the
+	 * acquire of the last who leaves. */
+	_Atomic uint64_t n_listed; /* entries */
+	_Atomic bool left_out;
+	_Atomic uint8_t skip; /* enum walk_skip: why it was not read (to the end) */
+	_Atomic uint32_t n_parts;
+
 	/* Guarded by dirq.lock. */
 	int fd;            /* -1: not open (any more) */
 	uint32_t n_users;  /* who reads it or opens a child with it now */
@@ -88,6 +98,12 @@ struct brood_name {
 	bool on_mount;
 };
 
+/** The head of a part of a directory's names; of malloc. */
+struct dirq_part {
+	struct dirq_part *next;
+	struct dir *dir; /* counted; its descriptor has a user for the part */
+};
+
 struct dirq_worker {
 	struct task task; /* `run` is fixed; submitted with dirq_submit() */
 	struct list idle; /* on dirq.idle, or unlinked while he runs. Guarded by dirq.lock */
@@ -106,6 +122,7 @@ struct dirq {
 	/* Guarded by lock. */
 	struct dir *root; /* the first to be taken; NULL afterwards */
 	struct brood *stack;
+	struct dirq_part *parts;
 	struct list kept; /* struct dir.kept, n_kept of them */
 	unsigned n_kept, max_kept;
 	unsigned n_open, most_open; /* descriptors of directories */
@@ -116,6 +133,9 @@ struct dirq {
 	/* How many are on `idle`. Written under lock; read without it as a hint whether to publish
 	 * early: relaxed, a stale value costs a little waiting. */
 	_Atomic unsigned n_idle;
+	/* How many are in `parts`. The same, for who looks for work: he who goes idle looks at the
+	 * list itself. */
+	_Atomic unsigned n_shared;
 	/* How many wait for a descriptor. The same, for who has closed one. */
 	_Atomic unsigned n_starved;
 };
@@ -151,6 +171,11 @@ int dirq_add(struct dirq *q, struct brood **mine, struct dir *parent, uint32_t n
 /** Let every worker take from `mine`, which is empty afterwards: 0, or -ECANCELED when idle workers
  *  could not be submitted because the pool is closed. */
 int dirq_publish(struct dirq *q, struct brood **mine);
+
+/** Let an idle worker take a part of d, which the caller reads: 0 or -ECANCELED as above. */
+int dirq_share(struct dirq *q, struct dir *d, struct dirq_part *part);
+/** A part, or NULL. The caller ends it with dirq_release() and dir_unref() of its directory. */
+struct dirq_part *dirq_take_part(struct dirq *q);
 
 /** The parent's descriptor if it is open: the caller, who took d, is a user of it. Else -1. */
 int dirq_parent_fd(const struct dir *d);

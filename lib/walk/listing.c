@@ -16,7 +16,7 @@ listing_init(struct listing *l)
 {
 	*l = (struct listing){
 		.buf = calloc(1, LISTING_BUF_BYTES + NAME_PAD_BYTES),
-		.listed = malloc(2 * LISTING_MAX_NAMES * sizeof(l->listed[0])),
+		.listed = malloc((size_t)2 * LISTING_MAX_NAMES * sizeof(l->listed[0])),
 	};
 	if (l->buf && l->listed)
 		return 0;

@@ -4,6 +4,9 @@
 #include <errno.h>
 #include <sys/stat.h>
 
+/* Names that take about as long as to wake another worker, many times over. */
+#define CUT_MIN 64u
+
 int
 piece_init(struct piece_maker *p, size_t batch_bytes)
 {
@@ -37,6 +40,21 @@ piece_begin(struct piece_maker *p, struct dir *d)
 	if (p->known && d->was.dir != WALK_NO_DIR)
 		p->known->children(p->known->ctx, d->was.dir, &p->was_lo, &p->was_hi);
 	p->was_at = p->was_lo;
+	p->was_end = p->was_hi;
+	p->part = NULL;
+	p->whole = true;
+}
+
+void
+piece_resume(struct piece_maker *p, struct piece_part *part)
+{
+	piece_begin(p, part->head.dir);
+	p->part = part;
+	p->whole = false;
+	if (!p->dir->was.trusted)
+		return;
+	p->was_at = part->was_at;
+	p->was_end = part->was_end;
 }
 
 /* The names of a trusted directory: they stay where they are. */
@@ -44,7 +62,7 @@ static int
 read_known(struct piece_maker *p)
 {
 	struct listing *l = &p->listing;
-	uint32_t n = MIN(p->was_hi - p->was_at, KNOWN_STEP);
+	uint32_t n = MIN(p->was_end - p->was_at, KNOWN_STEP);
 
 	l->n = n;
 	l->names_bytes = 0;
@@ -68,10 +86,74 @@ read_known(struct piece_maker *p)
 	return 1;
 }
 
+/* The names of a part, which come in one piece. */
+static int
+read_part(struct piece_maker *p)
+{
+	struct listing *l = &p->listing;
+	const struct piece_part *part = p->part;
+
+	p->part = NULL;
+	if (!part)
+		return 0;
+	l->n = part->n;
+	l->names_bytes = part->names_bytes;
+	memcpy(l->listed, part->listed, part->n * sizeof(l->listed[0]));
+	return 1;
+}
+
 int
 piece_read(struct piece_maker *p)
 {
-	return p->dir->was.trusted ? read_known(p) : listing_read(&p->listing, p->dir->fd);
+	if (p->dir->was.trusted)
+		return read_known(p);
+	return p->whole ? listing_read(&p->listing, p->dir->fd) : read_part(p);
+}
+
+static struct piece_part *
+cut_known(struct piece_maker *p)
+{
+	uint32_t n = (p->was_end - p->was_at) / 2;
+	struct piece_part *part = n < CUT_MIN ? NULL : calloc(1, sizeof(*part));
+
+	if (!part)
+		return NULL;
+	part->was_end = p->was_end;
+	p->was_end -= n;
+	part->was_at = p->was_end;
+	return part;
+}
+
+static struct piece_part *
+cut_listing(struct piece_maker *p)
+{
+	struct listing *l = &p->listing;
+	size_t n = l->n / 2, names_bytes = 0;
+	const struct listed *from = l->listed + l->n - n;
+	struct piece_part *part;
+	char *at;
+
+	for (size_t i = 0; i < n; i++)
+		names_bytes += from[i].len + 1u;
+	part = n < CUT_MIN ? NULL : malloc(sizeof(*part) + n * sizeof(*from) + names_bytes);
+	if (!part)
+		return NULL;
+	*part = (struct piece_part){.n = n, .names_bytes = names_bytes};
+	memcpy(part->listed, from, n * sizeof(*from));
+	at = (char *)&part->listed[n];
+	for (size_t i = 0; i < n; i++) {
+		part->listed[i].name = memcpy(at, from[i].name, from[i].len + 1u);
+		at += from[i].len + 1u;
+	}
+	l->n -= n;
+	l->names_bytes -= names_bytes;
+	return part;
+}
+
+struct piece_part *
+piece_cut(struct piece_maker *p)
+{
+	return p->dir->was.trusted ? cut_known(p) : cut_listing(p);
 }
 
 static void
@@ -331,31 +413,50 @@ piece_emit(struct piece_maker *p)
 
 /* Was the directory entered, and all of it read, as it is now? */
 static bool
-same_listing(const struct piece_maker *p, const struct dir *d, enum walk_skip skip)
+same_listing(const struct piece_maker *p, const struct dir *d)
 {
-	uint64_t n = p->dir == d ? p->n_listed : 0;
-	bool left_out = p->dir == d && p->left_out;
+	enum walk_skip skip = load_rlx(&d->skip);
+	uint64_t n = load_rlx(&d->n_listed);
+	uint32_t lo, hi;
 
 	if (skip != SKIP_NONE && n == 0)
 		return d->was.dir == WALK_NO_DIR;
-	return d->was.dir != WALK_NO_DIR && n == p->was_hi - p->was_lo &&
-	       d->was.broken_off == (skip != SKIP_NONE) && d->was.left_out == left_out;
+	if (d->was.dir == WALK_NO_DIR)
+		return false;
+	p->known->children(p->known->ctx, d->was.dir, &lo, &hi);
+	return n == hi - lo && d->was.broken_off == (skip != SKIP_NONE) &&
+	       d->was.left_out == load_rlx(&d->left_out);
 }
 
-int
-piece_end(struct piece_maker *p, const struct dir *d, enum walk_skip skip)
+/* All parts of it have been read. */
+static int
+end_listing(struct piece_maker *p, const struct dir *d)
 {
 	struct walk_list *l = filler_last(&p->filler, d->number);
+	enum walk_skip skip = load_rlx(&d->skip);
 
 	count_skip(p, skip);
-	p->tally.n_changed += p->known && !same_listing(p, d, skip);
-	p->dir = NULL;
+	p->tally.n_changed += p->known && !same_listing(p, d);
 	if (!l)
 		return filler_add(&p->filler,
 			(struct walk_list){.dir = d->number, .last = true, .skip = skip});
 	l->last = true;
 	l->skip = skip;
 	return 0;
+}
+
+int
+piece_end(struct piece_maker *p, struct dir *d, enum walk_skip skip)
+{
+	if (skip != SKIP_NONE)
+		store_rlx(&d->skip, (uint8_t)skip);
+	if (p->dir == d) {
+		(void)add_rlx(&d->n_listed, p->n_listed);
+		if (p->left_out)
+			store_rlx(&d->left_out, true);
+	}
+	p->dir = NULL;
+	return sub_ar(&d->n_parts, 1) == 1 ? end_listing(p, d) : 0;
 }
 
 bool

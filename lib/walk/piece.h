@@ -34,9 +34,13 @@ struct piece_maker {
 	struct dir *dir;
 	struct strbuf path; /* relative to the root, and of its entries; only when rules want it */
 	size_t dir_len;     /* of path */
-	uint32_t was_lo, was_hi, was_at; /* its known children; next one in order of names */
+	uint32_t was_lo, was_hi; /* its known children */
+	uint32_t was_at;         /* the next of them in order of names */
+	uint32_t was_end;        /* where this part of a trusted directory ends */
 	uint64_t n_listed;
 	bool left_out;
+	struct piece_part *part; /* of which the names have not been read yet, or NULL */
+	bool whole;              /* a listing, not a part of one */
 
 	/* Of the piece. */
 	struct known_entry *was; /* KNOWN_STEP: of a trusted directory its entries, else one */
@@ -56,9 +60,23 @@ int piece_read(struct piece_maker *p);
 /** Their list into the filler, which they fit, and their sub-directories into p->kids: 0, -ENOMEM,
  * -EFBIG, -ECANCELED. */
 int piece_emit(struct piece_maker *p);
-/** The directory has no more names, or could not be read: says so in its last list. `d` need not
- *  be the one begun with when it could not be opened. 0 or -ENOMEM. */
-int piece_end(struct piece_maker *p, const struct dir *d, enum walk_skip skip);
+/** The part of d that was read has no more names, or d could not be read. Who ends the last part
+ *  of d says so in a list. 0 or -ENOMEM. */
+int piece_end(struct piece_maker *p, struct dir *d, enum walk_skip skip);
+
+/** Names for another worker. */
+struct piece_part {
+	struct dirq_part head;
+	uint32_t was_at, was_end; /* of a trusted directory; else: */
+	size_t n, names_bytes;
+	struct listed listed[]; /* and their names */
+};
+/** Cut off the later half of the names at hand, when they are many: of malloc, or NULL. After
+ *  piece_begin() of a trusted directory, after piece_read() of another. */
+struct piece_part *piece_cut(struct piece_maker *p);
+/** Begin with a part: what piece_read() then gives is of it alone. `part` is used until
+ *  piece_end(). */
+void piece_resume(struct piece_maker *p, struct piece_part *part);
 
 struct walk_class class_of_stat(const struct statx *st);
 /** All but name, class and directory. */

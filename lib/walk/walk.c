@@ -104,16 +104,38 @@ emit(struct worker *k, struct dir *d)
 		&k->walk->dirq, &k->mine, d, p->first_kid, p->n_kids, strbuf_view(&p->kids));
 }
 
-/* List the opened directory, piece by piece. */
+/* Somebody has nothing to do: give him half of the names at hand. What names the directory is sent
+ * before he can send them. */
+static int
+share_names(struct worker *k, struct dir *d)
+{
+	struct piece_part *part;
+	int r;
+
+	if (load_rlx(&k->walk->dirq.n_idle) == 0)
+		return 0;
+	part = piece_cut(&k->piece);
+	if (!part)
+		return 0;
+	r = flush(k);
+	if (r < 0) {
+		free(part);
+		return r;
+	}
+	return dirq_share(&k->walk->dirq, d, &part->head);
+}
+
+/* The names of a directory, or of the part that was begun with, piece by piece. */
 static int
 read_pieces(struct worker *k, struct dir *d)
 {
 	struct piece_maker *p = &k->piece;
 	int r;
 
-	piece_begin(p, d);
 	for (;;) {
 		r = check_stop(k);
+		if (r == 0 && d->was.trusted)
+			r = share_names(k, d);
 		if (r < 0)
 			return r;
 		r = piece_read(p);
@@ -121,11 +143,34 @@ read_pieces(struct worker *k, struct dir *d)
 			return r;
 		if (r <= 0)
 			return piece_end(p, d, r < 0 ? skip_of_error(r) : SKIP_NONE);
-		if (p->listing.n > 0)
+		if (!d->was.trusted)
+			r = share_names(k, d);
+		if (r >= 0 && p->listing.n > 0)
 			r = emit(k, d);
 		if (r < 0)
 			return r;
 	}
+}
+
+/* Part of a directory that another worker has opened. */
+static int
+read_part(struct worker *k, struct dirq_part *head)
+{
+	struct piece_part *part = CONTAINER_OF(head, struct piece_part, head);
+	struct dir *d = head->dir;
+	int r = 0;
+
+	strbuf_reset(&k->piece.path);
+	if (k->walk->judge.needs_path)
+		r = dir_path(d, &k->piece.path);
+	if (r == 0) {
+		piece_resume(&k->piece, part);
+		r = read_pieces(k, d);
+	}
+	dirq_release(&k->walk->dirq, d);
+	dir_unref(d);
+	free(part);
+	return r;
 }
 
 /* A descriptor for d: relative to its parent's while that is open, else from the root. */
@@ -214,6 +259,7 @@ read_opened(struct worker *k, struct dir *d)
 	if (r < 0 || skip != SKIP_NONE)
 		return piece_end(&k->piece, d, r < 0 ? SKIP_IO_ERROR : skip);
 	k->piece.tally.n_dirs++;
+	piece_begin(&k->piece, d);
 	return read_pieces(k, d);
 }
 
@@ -241,26 +287,42 @@ read_dir(struct worker *k, struct dir *d)
 	return r;
 }
 
+/* The next part or directory: 1 done, 0 there is none now, <0 the walk failed. */
+static int
+work(struct worker *k)
+{
+	struct dirq *q = &k->walk->dirq;
+	struct dirq_part *part = dirq_take_part(q);
+	struct dir *d;
+	int r;
+
+	if (part) {
+		r = read_part(k, part);
+		return r < 0 ? r : 1;
+	}
+	r = dirq_take(q, &k->mine, &d);
+	if (r <= 0)
+		return r;
+	r = read_dir(k, d);
+	dir_unref(d);
+	return r < 0 ? r : 1;
+}
+
 /* One directory: 1 go on, 0 the worker is idle and may not be touched, <0 the walk failed. */
 static int
 step(struct worker *k)
 {
-	struct dirq *q = &k->walk->dirq;
-	struct dir *d;
 	int r = check_stop(k);
 
-	if (r == 0)
-		r = dirq_take(q, &k->mine, &d);
 	if (r < 0)
 		return r;
+	r = work(k);
 	if (r == 0) {
 		/* It is all we have, and others may wait for what it names. */
 		r = flush(k);
-		return r < 0 ? r : !dirq_rest(q, &k->place);
+		return r < 0 ? r : !dirq_rest(&k->walk->dirq, &k->place);
 	}
-	r = read_dir(k, d);
-	dir_unref(d);
-	if (r == 0 && (filler_is_full(&k->piece.filler) || should_share(k)))
+	if (r > 0 && (filler_is_full(&k->piece.filler) || should_share(k)))
 		r = flush(k);
 	return r < 0 ? r : 1;
 }

@@ -14,10 +14,10 @@
  *
  * What comes out: each directory gets a number when its parent's listing names it (the root is 0),
  * and its own listing arrives later as one or more lists. A list is a piece of one directory,
- * sorted by name (byte order) within the piece; the pieces of a directory come in order from one
- * thread, the last with `last`. Lists of different directories come in any order, but never before
- * the list that names the directory. (One channel, one consumer.) A directory that cannot be read
- * still gets one empty list with `last` and `skip` set.
+ * sorted by name (byte order) within the piece. Pieces come in any order, for workers share a wide
+ * directory, but never before the list that names it. One of them has `last`: once it was made
+ * there were no more to make. (One channel, one consumer.) A directory that cannot be read still
+ * gets one empty list with `last` and `skip` set.
  *
  * An entry is one cache line that whoever receives it may keep and write to: what it shares with
  * others (device, mode, owner) is interned per batch, and the names of a list lie one after the

@@ -55,7 +55,8 @@ check_sorted(struct names *s)
 	struct listed *oracle = calloc(n + 1, sizeof(*oracle));
 
 	cr_assert(spare && oracle);
-	memcpy(oracle, s->v.data, n * sizeof(*oracle));
+	if (n > 0)
+		memcpy(oracle, s->v.data, n * sizeof(*oracle));
 	qsort(oracle, n, sizeof(*oracle), by_bytes);
 	names_sort(s->v.data, spare, n);
 	for (size_t i = 0; i < n; i++) {

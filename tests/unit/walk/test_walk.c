@@ -142,6 +142,38 @@ TEST(walk, a_million_entries_in_one_directory_come_in_pieces)
 	tree_remove(dir);
 }
 
+static void
+count_workers(struct walked *w, const struct walk_batch *b)
+{
+	struct pool_stats stats;
+	uint64_t *most = w->ctx;
+
+	(void)b;
+	pool_get_stats(w->pool, &stats);
+	*most = MAX(*most, stats.n_run[TASK_INDEX]);
+}
+
+TEST(walk, workers_share_a_wide_directory)
+{
+	char *dir = test_dir();
+	uint64_t n_workers = 0;
+	struct walked w = {.opts = {.root = dir, .width = 2},
+		.n_threads = 2,
+		.cap = 2,
+		.on_batch = count_workers,
+		.ctx = &n_workers};
+	char name[64];
+
+	/* Nothing in it but files: there is no other work. */
+	for (int i = 0; i < 5000; i++) {
+		(void)snprintf(name, sizeof(name), "%d", i);
+		test_write(dir, name, "");
+	}
+	check_against_find(&w);
+	CHECK(n_workers > 1);
+	tree_remove(dir);
+}
+
 TEST(walk, small_directories_share_a_batch)
 {
 	char *dir = test_dir();

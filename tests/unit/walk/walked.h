@@ -90,7 +90,7 @@ walked_list(struct walked *w, const struct walk_batch *b, const struct walk_list
 	struct walked_dir *d;
 
 	CHECK(l->dir < w->dirs.len && w->dirs.data[l->dir].path); /* named before */
-	CHECK(!w->dirs.data[l->dir].ended);
+	CHECK(!l->last || !w->dirs.data[l->dir].ended);
 	CHECK(l->n_entries <= 4096);
 	for (uint32_t i = 1; i < l->n_entries; i++) {
 		const struct walk_entry *x = &l->entries[i - 1], *y = x + 1;
@@ -107,8 +107,9 @@ walked_list(struct walked *w, const struct walk_batch *b, const struct walk_list
 	}
 	CHECK_INT(l->names_bytes, l->n_entries > 0 ? name - l->entries[0].name : 0);
 	d = &w->dirs.data[l->dir];
-	d->ended = l->last;
-	d->skip = l->skip;
+	d->ended |= l->last;
+	if (l->last)
+		d->skip = l->skip;
 	CHECK(l->last || l->skip == SKIP_NONE);
 }
 
