@@ -141,10 +141,9 @@ translate(struct sql *q, int rc, struct err *err)
 		return q->allow.err.code;
 	}
 	if ((rc & 0xff) == SQLITE_TOOBIG) {
-		(void)err_set(err, -E2BIG,
-			"a value or the statement is too long: %u and %u KiB "
-			"are the limits",
-			SQL_VALUE_BYTES >> 10, SQL_MAX_BYTES >> 10);
+		(void)err_set(err, -E2BIG, "a value or a row is longer than %u KiB",
+			SQL_VALUE_BYTES >> 10);
+		(void)err_hint(err, "cut it with substr(), or collect less of it");
 		return -E2BIG;
 	}
 	return refused(q, err);

@@ -340,7 +340,7 @@ keep_below(struct sql_pass *p, const struct sql_arg *arg)
 	p->has_below = true;
 	if (strbuf_span(&p->below, arg->value->bytes) < 0)
 		return -ENOMEM;
-	return sql_terms_below(&p->scan.terms, arg->value->bytes);
+	return sql_scan_below(&p->scan, arg->value->bytes);
 }
 
 static bool
@@ -397,13 +397,33 @@ set_text(struct sql_value *ret, bool *ret_lasting, struct span text, bool lastin
 	*ret_lasting = lasting;
 }
 
-/* Names stand in the segment, which the statement's snapshot keeps: they need no copy. */
+/* Texts that stay where they are as long as the statement's snapshot: they need no copy. */
+static bool
+lasting_text(
+	const struct snapshot *s, uint32_t root, uint32_t entry, enum field f, struct span *ret)
+{
+	const struct tree_cols *c = tree_cols(s->roots[root].tree);
+
+	if (f == FIELD_NAME)
+		*ret = field_name(s, root, entry);
+	else if (f == FIELD_EXT)
+		*ret = field_ext(c, entry);
+	else if (f == FIELD_TYPE)
+		*ret = span_of(field_type_word(tree_type(c, entry)));
+	else if (f == FIELD_ROOT)
+		*ret = span_of(s->roots[root].name);
+	else
+		return false;
+	return true;
+}
+
 static int
 files_column(struct sql_pass *p, uint8_t column, struct sql_value *ret, bool *ret_lasting)
 {
 	const struct snapshot *s = p->scan.env->snapshot;
 	uint32_t root = p->scan.root, entry = p->scan.entry;
 	struct sql_subject of = columns[column].of;
+	struct span text;
 	int64_t number = 0;
 	int r;
 
@@ -412,11 +432,8 @@ files_column(struct sql_pass *p, uint8_t column, struct sql_value *ret, bool *re
 			set_text(ret, ret_lasting, strbuf_view(&p->below), false);
 		return 0;
 	}
-	if (of.field == FIELD_NAME || of.field == FIELD_EXT) {
-		set_text(ret, ret_lasting,
-			of.field == FIELD_NAME ? field_name(s, root, entry)
-					       : field_ext(tree_cols(s->roots[root].tree), entry),
-			true);
+	if (lasting_text(s, root, entry, of.field, &text)) {
+		set_text(ret, ret_lasting, text, true);
 		return 0;
 	}
 	strbuf_reset(&p->text);

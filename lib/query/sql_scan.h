@@ -24,6 +24,7 @@ struct sql_range {
 struct sql_scan {
 	const struct sql_env *env;
 	struct sql_terms terms;
+	VEC(struct sql_range) bounds; /* a root each, when a directory was named */
 	VEC(struct sql_range) ranges;
 	size_t at;        /* the range that is given, */
 	uint32_t n_given; /* and how many entries of it were */
@@ -41,6 +42,8 @@ void sql_scan_init(struct sql_scan *s, const struct sql_env *env);
 void sql_scan_fini(struct sql_scan *s);
 /** Empty, for another pass. */
 void sql_scan_reset(struct sql_scan *s);
+/** Only what is below a directory (as in:); may be said again, all hold. */
+int sql_scan_below(struct sql_scan *s, struct span where);
 /** Entries [lo, hi) of a root. */
 int sql_scan_add(struct sql_scan *s, uint32_t root, uint32_t lo, uint32_t hi);
 /** And all that s->terms admit, in this order (then no pieces of paths were added). */
