@@ -55,7 +55,7 @@ enum spill_flags {
 };
 
 struct spill_opts {
-	uint64_t max_mem_bytes;  /* of the ring; at least 64 */
+	uint64_t max_mem_bytes;  /* of the ring; 64 to 16 GiB */
 	uint64_t max_disk_bytes; /* of all segments; 0: nothing is ever spilled */
 	uint64_t segment_bytes; /* a segment is sealed when it reaches this; 0: 16 MiB, or more when
 	                           max_disk_bytes is over 4 GiB. At most 512 segments exist,

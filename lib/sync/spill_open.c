@@ -13,7 +13,7 @@
 #define POSITION_NAME "position"
 #define POSITION_SLOTS 2u
 #define MIN_MEM_BYTES 64u
-#define MAX_MEM_BYTES (1ull << 40)
+#define MAX_MEM_BYTES (16ull << 30) /* its records differ in the 32 bits that the ring keeps */
 #define DEFAULT_SEGMENT_BYTES (16ull << 20)
 #define NAME_DIGITS 16u
 #define MAX_START (SPILL_NUMBERS / 2) /* leaves room for all that one process will ever send */
@@ -353,6 +353,8 @@ recover(struct spill *c)
 	spill_log_trim(c, NULL);
 	count_found(c);
 	c->spilling = !list_empty(&c->segments);
+	if (!c->spilling) /* nothing is left below; the ring's numbers count from near */
+		c->acked = c->next;
 	c->cursor.number = c->acked;
 	c->first_next = c->next;
 	return 0;

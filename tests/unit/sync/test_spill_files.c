@@ -141,10 +141,34 @@ TEST(spill_files, a_second_channel_on_the_directory_is_refused)
 	CHECK_INT(spill_destroy(c), 0);
 	opts.max_mem_bytes = 63;
 	CHECK_INT(spill_open(AT_FDCWD, dir, &opts, &d, NULL), -EINVAL);
+	opts.max_mem_bytes = 32ull << 30; /* empty records would be more than 32 bits count */
+	CHECK_INT(spill_open(AT_FDCWD, dir, &opts, &d, NULL), -EINVAL);
 	opts.max_mem_bytes = 64;
 	CHECK_INT(spill_open(AT_FDCWD, "/nonexistent/spill", &opts, &d, &err), -ENOENT);
 	CHECK(!d);
 	CHECK_INT(spill_destroy(NULL), 0);
+}
+
+/* Its header was being written when the process died, after more records than 32 bits count. The
+ * ring keeps 32 bits of a number only. */
+TEST(spill_files, numbers_go_on_behind_a_segment_that_is_thrown_away)
+{
+	struct spill *c;
+	char path[512];
+	int fd;
+
+	CHECK_INT(spill_destroy(spill_at(dir, KIB, MIB, 0, 0)), 0);
+	(void)snprintf(path, sizeof(path), "%s/0000000300000007.seg", dir);
+	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	CHECK_INT(write(fd, "TRAWLS", 6), 6);
+	(void)close(fd);
+	c = spill_at(dir, KIB, MIB, 0, 0);
+	CHECK_INT(stats_of(c).torn_bytes, 6);
+	CHECK_INT(send_number(c, 1, 8), 0);
+	expect(c, 1);
+	CHECK_INT(spill_ack(c), 0);
+	CHECK_INT(stats_of(c).acked, 0x300000008);
+	CHECK_INT(spill_destroy(c), 0);
 }
 
 TEST(spill_files, the_directory_is_made_and_files_are_private)
