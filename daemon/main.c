@@ -9,6 +9,7 @@
  *               config.c       the configuration's keys; setting.c their kinds; ini.c the file
  *               service.c      the service manager: notify, watchdog, passed sockets
  *               api.c          answers that need the whole daemon: status, roots, why, stat
+ *               verify_index.c --verify: every saved segment, with all its invariants
  *               memory.c       what the process holds
  *   lib/engine  roots -> walk -> tree segment -> catalog -> snapshot
  *   lib/walk    directories in, batches of entries out, in parallel
@@ -23,6 +24,7 @@
  *   lib/base    errors, logs, strings, memory, descriptors
  */
 #include "daemon.h"
+#include "verify_index.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -31,16 +33,17 @@
 
 #include "base/fd.h"
 
-enum mode { MODE_RUN, MODE_CHECK, MODE_DUMP, MODE_DONE, MODE_USAGE };
+enum mode { MODE_RUN, MODE_CHECK, MODE_DUMP, MODE_VERIFY, MODE_DONE, MODE_USAGE };
 
 static const char usage[] =
-	"usage: trawld [-c FILE] [--check-config | --dump-config]\n"
+	"usage: trawld [-c FILE] [--check-config | --dump-config | --verify]\n"
 	"\n"
 	"Keeps a live index of directory trees and answers queries over TCP and a Unix socket.\n"
 	"\n"
 	"  -c, --config FILE   read FILE and FILE.d/*.conf (default " CONFIG_DEFAULT_FILE ")\n"
 	"      --check-config  say whether the configuration is right, and exit\n"
 	"      --dump-config   print the effective configuration, and exit\n"
+	"      --verify        prove the saved index, also beside a running daemon, and exit\n"
 	"  -h, --help          this text\n"
 	"  -V, --version       the version\n"
 	"\n"
@@ -50,11 +53,12 @@ static const char usage[] =
 static enum mode
 parse_args(int argc, char **argv, const char **file)
 {
-	enum { OPT_CHECK = 256, OPT_DUMP };
+	enum { OPT_CHECK = 256, OPT_DUMP, OPT_VERIFY };
 	static const struct option options[] = {
 		{"config", required_argument, NULL, 'c'},       /* */
 		{"check-config", no_argument, NULL, OPT_CHECK}, /* */
 		{"dump-config", no_argument, NULL, OPT_DUMP},   /* */
+		{"verify", no_argument, NULL, OPT_VERIFY},      /* */
 		{"help", no_argument, NULL, 'h'},               /* */
 		{"version", no_argument, NULL, 'V'},            /* */
 		{NULL, 0, NULL, 0},
@@ -72,6 +76,9 @@ parse_args(int argc, char **argv, const char **file)
 			break;
 		case OPT_DUMP:
 			mode = MODE_DUMP;
+			break;
+		case OPT_VERIFY:
+			mode = MODE_VERIFY;
 			break;
 		case 'h':
 			(void)fputs(usage, stdout);
@@ -128,6 +135,8 @@ main(int argc, char **argv)
 		return check_config(file, false);
 	case MODE_DUMP:
 		return check_config(file, true);
+	case MODE_VERIFY:
+		return verify_index(file);
 	case MODE_DONE:
 		return 0;
 	case MODE_USAGE:

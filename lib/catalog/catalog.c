@@ -3,6 +3,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/vec.h"
+#include "catalog/rows.h"
 #include "catalog/schema.h"
 #include "catalog/state_lock.h"
 #include "sync/future.h"
@@ -425,22 +426,28 @@ read_root(struct db_query *q, struct catalog_roots *to, size_t *cap)
 	return 0;
 }
 
-static int
-run_roots(struct catalog *c, void *arg, struct err *err)
+int
+catalog_read_roots(struct db *db, struct catalog_roots *ret, struct err *err)
 {
 	AUTO(db_endp) struct db_query *q = NULL;
 	size_t cap = 0;
-	int r = db_query(c->db,
+	int r = db_query(db,
 		"SELECT id, path, file, settings, n_entries, walked_usec, tick, skipped"
 		" FROM root LEFT JOIN segment ON root = id ORDER BY id",
 		&q, err);
 
 	while (r == 0 && (r = db_step(q, err)) == 1) {
-		r = read_root(q, arg, &cap);
+		r = read_root(q, ret, &cap);
 		if (r < 0)
 			return no_memory(err);
 	}
 	return r;
+}
+
+static int
+run_roots(struct catalog *c, void *arg, struct err *err)
+{
+	return catalog_read_roots(c->db, arg, err);
 }
 
 int

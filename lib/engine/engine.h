@@ -24,6 +24,9 @@
 #include "sync/pool.h"
 #include "walk/walk.h"
 
+/** Where in the state directory the segments are. */
+#define ENGINE_SEGMENT_DIR "segments"
+
 struct engine_root {
 	char *name, *path; /* path: absolute; resolved by the configuration */
 	char **exclude;    /* NULL-terminated words; may be NULL */

@@ -47,7 +47,6 @@ struct engine {
 	struct counter next_file; /* makes segment names unique within an epoch */
 };
 
-#define ENGINE_SEGMENT_DIR "segments"
 #define ENGINE_MAX_ROOTS 256u
 #define ENGINE_BATCHES 64u /* bound of the channel between walk and builder, in batches */
 #define ENGINE_BATCH_BYTES (8u << 20) /* and in memory, whatever names cost */
