@@ -3,7 +3,9 @@
  * directory.
  *
  * Directories, or all entries, down to a depth; a root inside another is entered where it stands,
- * and what totals_apart() is passed over. Resumable: it holds one place for each level.
+ * and what is apart (totals_apart()) is passed over. A root whose directory the outer one does not
+ * know (its rules leave it out, say) counts in the directories above it and is not listed.
+ * Resumable: it holds one place for each level.
  *
  * Ownership: borrows snapshot and totals; tour_init()/tour_fini().
  * Threads:   one at a time.
