@@ -71,8 +71,10 @@ name_passes(const struct eval_at *at, const struct node *n, struct span name)
 static int
 ask_names(const struct eval_at *at, const struct node *n, const struct bits *ask, struct bits *out)
 {
+	struct name_reader names = {0};
+
 	for (uint32_t i = bits_next(ask, 0); i < EVAL_CHUNK; i = bits_next(ask, i + 1)) {
-		int r = name_passes(at, n, tree_name(at->e->cols, at->lo + i));
+		int r = name_passes(at, n, name_read(&names, at->e->cols, at->lo + i));
 
 		if (r < 0)
 			return r;

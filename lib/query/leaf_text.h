@@ -12,6 +12,7 @@
 #pragma once
 
 #include "query/eval.h"
+#include "query/names.h"
 
 /** Where a leaf can be decided entry by entry at less cost than the scan of a chunk. */
 #define TEXT_FEW 24u

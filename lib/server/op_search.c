@@ -1,5 +1,6 @@
 #include <errno.h>
 
+#include "query/names.h"
 #include "query/query.h"
 #include "server/ops.h"
 
@@ -16,8 +17,9 @@ struct search {
 	struct cursor_opts opts;
 	enum field fields[MAX_FIELDS];
 	uint32_t n_fields;
-	bool slow;          /* reads contents: rows are sent on as they come */
-	struct strbuf text; /* one value at a time */
+	bool slow;               /* reads contents: rows are sent on as they come */
+	struct strbuf text;      /* one value at a time */
+	struct path_maker paths; /* of the rows */
 
 	/* grep: JSON of the path of the file whose rows are given. */
 	struct strbuf path;
@@ -34,6 +36,7 @@ op_search_fini(void *state)
 	query_unref(s->query);
 	view_fini(&s->view);
 	strbuf_fini(&s->text);
+	path_maker_fini(&s->paths);
 	strbuf_fini(&s->path);
 	free(s);
 }
@@ -222,8 +225,15 @@ put_field(struct search *s, struct json *out, const struct hit *hit, enum field 
 {
 	enum field_kind kind = field_kind(f);
 	int64_t number = 0;
+	struct span text;
 	int r;
 
+	if (f == FIELD_PATH) {
+		r = path_make(&s->paths, s->view.snapshot, hit->root, hit->entry, &text);
+		if (r == 0)
+			json_str(out, text);
+		return r;
+	}
 	strbuf_reset(&s->text);
 	r = field_value(s->view.snapshot, hit->root, hit->entry, f, &s->text, &number);
 	if (r < 0)
