@@ -21,6 +21,7 @@ struct gather {
 	bool by_column;        /* the first key is a column */
 	bool may_skip;         /* blocks that cannot win are left out */
 	enum tree_column column;
+	uint64_t add, flip; /* (value + add) ^ flip is the first key: sorter_number() */
 
 	/* No first key above it can be among those kept, since some heap is full of smaller ones.
 	 * Relaxed: it only falls, and an old value only lets more through. */
@@ -69,37 +70,73 @@ lower_bar(struct gather *g, const struct sort_heap *h)
 {
 	uint64_t bar = load_rlx(&g->bar);
 
-	if (!g->by_column || !sort_heap_full(g->sorter, h))
+	if (!sort_heap_full(g->sorter, h))
 		return;
 	while (h->items.data[0].first < bar && !cas_weak_rlx(&g->bar, &bar, h->items.data[0].first))
 		;
 }
 
+/* Bits [at, at + n) as a number; n <= 64. */
+static uint64_t
+bits_from(const struct bits *b, uint32_t at, uint32_t n)
+{
+	uint64_t word = b->word[at / 64] >> (at % 64);
+
+	if (at % 64 + n > 64)
+		word |= b->word[at / 64 + 1] << (64 - at % 64);
+	return n < 64 ? word & ((1ull << n) - 1) : word;
+}
+
+/* Which of n values stay below the bar? Most do not, soon; the loop has no branch. */
+static uint64_t
+below_bar(const struct gather *g, const uint64_t *value, uint32_t n, uint64_t bar)
+{
+	uint64_t word = 0;
+
+	for (uint32_t i = 0; i < n; i++)
+		word |= (uint64_t)(((value[i] + g->add) ^ g->flip) <= bar) << i;
+	return word;
+}
+
 /* Entries [lo, lo + n) of one block, of which bit `at + i` tells whether lo + i was taken. */
+static int
+take_column(struct gather *g, struct gatherer *w, uint32_t lo, uint32_t n, const struct bits *got,
+	uint32_t at)
+{
+	uint64_t value[TREE_BLOCK], bar = load_rlx(&g->bar);
+
+	tree_read(g->cols, g->column, lo, n, value);
+	for (uint32_t from = 0; from < n; from += 64) {
+		uint32_t part = MIN(n - from, 64u);
+		uint64_t left = bits_from(got, at + from, part);
+
+		if (left && bar != UINT64_MAX)
+			left &= below_bar(g, value + from, part, bar);
+		for (; left; left &= left - 1) {
+			uint32_t i = from + (uint32_t)__builtin_ctzll(left);
+			struct sort_item it = {(value[i] + g->add) ^ g->flip, g->root, lo + i};
+
+			if (sort_heap_add(g->sorter, &w->heap, &it) < 0)
+				return -ENOMEM;
+		}
+	}
+	lower_bar(g, &w->heap);
+	return 0;
+}
+
 static int
 take_block(struct gather *g, struct gatherer *w, uint32_t lo, uint32_t n, const struct bits *got,
 	uint32_t at)
 {
-	const struct query_sort *key = &g->sorter->opts->sort[0];
-	uint64_t value[TREE_BLOCK], bar = load_rlx(&g->bar);
 	int r = 0;
 
 	if (g->by_column)
-		tree_read(g->cols, g->column, lo, n, value);
-	for (uint32_t i = 0; i < n && r == 0; i++) {
-		struct sort_item it;
+		return take_column(g, w, lo, n, got, at);
+	for (uint32_t i = bits_next(got, at); i < at + n && r == 0; i = bits_next(got, i + 1)) {
+		struct sort_item it = sorter_item(g->sorter, g->root, lo + i - at);
 
-		if (!bits_get(got, at + i))
-			continue;
-		if (g->by_column)
-			it = (struct sort_item){sorter_number(key, value[i]), g->root, lo + i};
-		else
-			it = sorter_item(g->sorter, g->root, lo + i);
-		if (it.first > bar)
-			continue;
 		r = sort_heap_add(g->sorter, &w->heap, &it);
 	}
-	lower_bar(g, &w->heap);
 	return r;
 }
 
@@ -280,6 +317,8 @@ sorter_gather(struct sorter *s, struct eval *e, struct sweep *sweep)
 		return -ENOMEM;
 	memset(g.worker, 0, e->n_workers * sizeof(*g.worker));
 	g.by_column = column_of(s->opts->sort[0].field, &g.column);
+	g.add = field_kind(s->opts->sort[0].field) == FIELD_TIME ? 1ull << 63 : 0;
+	g.flip = s->opts->sort[0].descending ? UINT64_MAX : 0;
 	g.may_skip = g.by_column && s->keep > 0 && !s->opts->count_exact;
 	if (sweep_has_words(sweep))
 		r = gather_sweep(&g);

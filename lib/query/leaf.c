@@ -184,7 +184,8 @@ read_empty(const struct probe *p, uint32_t lo, uint32_t n, uint64_t ret[2])
 	tree_read(c, TREE_CLS, lo, n, cls);
 	tree_read(c, TREE_SIZE, lo, n, size);
 	tree_read(c, TREE_FLAGS, lo, n, flags);
-	ANSWER(ret, n, i, (p->ok[cls[i]] && size[i] == 0) || (flags[i] & TREE_EMPTY_DIR) != 0);
+	ANSWER(ret, n, i,
+		((uint64_t)p->ok[cls[i]] & (size[i] == 0)) | ((flags[i] & TREE_EMPTY_DIR) != 0));
 }
 
 /* The directory `next` comes after `dir`, which is `depth` deep, in depth-first order: how deep is
