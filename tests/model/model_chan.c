@@ -404,6 +404,49 @@ spsc_bridge(void)
 	chan_destroy(c);
 }
 
+static int
+send_and_drop(void *arg)
+{
+	struct side *s = arg;
+
+	(void)send_all(s);
+	chan_drop_sender(s->chan);
+	return 0;
+}
+
+static uint32_t n_dropped;
+
+static void
+count_dropped(void *item)
+{
+	(void)item;
+	n_dropped++;
+}
+
+/* The receiver leaves after one, at any moment of the sender's. */
+static void
+spsc_ends(void)
+{
+	static const struct chan_opts opts = {.cap = 2,
+		.kind = CHAN_SPSC,
+		.drop = count_dropped,
+		.n_senders = 1,
+		.n_receivers = 1};
+	struct side s = {.n = 2};
+	struct chan *c;
+	void *item;
+
+	CHECK_MODEL(chan_create_with(&opts, &c) == 0);
+	start(&s, "sender", c, send_and_drop);
+	CHECK_MODEL(chan_recv(c, &item, NULL) == 0 && item == (void *)1);
+	chan_drop_receiver(c);
+	(void)thread_join(&s.thread);
+	CHECK_MODEL(s.result == 0 || s.result == -EPIPE);
+	CHECK_MODEL(n_dropped + 1 == s.n_got);
+	chan_destroy(c);
+	CHECK_MODEL(n_dropped + 1 == s.n_got);
+}
+
 static size_t
 weigh_one(const void *item)
 {
@@ -462,10 +505,21 @@ static const struct model models[] = {
 	SPSC(spsc_both_sleep, 3, 4),
 	NO_FENCE(spsc_both_sleep, "asleep"),
 	NO_RELEASE(spsc_both_sleep, "data race"),
+	{.name = "spsc_both_sleep, published acq_rel",
+		.body = spsc_both_sleep,
+		.preempt = 2,
+		.weaken = {{"ring_spsc_publish", "index", memory_order_acq_rel}},
+		.fails = "asleep"},
+	{.name = "spsc_end_awake, published acq_rel",
+		.body = spsc_end_awake,
+		.preempt = 2,
+		.weaken = {{"ring_spsc_publish", "index", memory_order_acq_rel}},
+		.fails = "times == 1"},
 	SPSC(spsc_end, 3, 4),
 	SPSC(spsc_end_awake, 3, 4),
 	NO_FENCE(spsc_end_awake, "times == 1"),
 	SPSC(spsc_two_close, 3, 4),
+	SPSC(spsc_ends, 3, 4),
 	SPSC(spsc_token, 2, 3),
 	SPSC(spsc_bridge, 3, 4),
 	NO_FENCE(spsc_bridge, "asleep"),

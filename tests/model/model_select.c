@@ -117,6 +117,32 @@ send_two(void *arg)
 	return 0;
 }
 
+static int
+receive_first(void *arg)
+{
+	void *item;
+
+	(void)arg;
+	return chan_recv(chans[0], &item, NULL);
+}
+
+/* One that waits for a channel twice, and one that waits once. */
+static void
+two_arms_on_one(void)
+{
+	struct thread t[2];
+
+	chans[0] = create(2, CHAN_MPMC);
+	(void)thread_start(&t[0], "other", receive_first, NULL);
+	(void)thread_start(&t[1], "sender", send_two, NULL);
+	struct select_arm arms[] = {select_recv(chans[0]), select_recv(chans[0])};
+
+	CHECK_MODEL(select_until(arms, 2, SELECT_BIASED, NULL, USEC_NEVER) >= 0);
+	CHECK_MODEL(thread_join(&t[0]) == 0);
+	(void)thread_join(&t[1]);
+	chan_destroy(chans[0]);
+}
+
 static void
 receive_two(size_t cap, enum chan_kind kind)
 {
@@ -209,6 +235,7 @@ rendezvous_in_time(void)
 static const struct model models[] = {
 	{.name = "select_two", .body = select_two, .preempt = 2, .preempt_long = 3},
 	{.name = "select_and_close", .body = select_and_close, .preempt = 2, .preempt_long = 3},
+	{.name = "two_arms_on_one", .body = two_arms_on_one, .preempt = 2, .preempt_long = 3},
 	{.name = "two_weighed_senders",
 		.body = two_weighed_senders,
 		.preempt = 2,
