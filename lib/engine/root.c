@@ -229,7 +229,8 @@ root_adopt(struct root *r, const struct catalog_root *known)
 
 	if (!known->segment)
 		return;
-	code = tree_open(e->segment_fd, known->segment, &tree, &err);
+	code = tree_open_with(e->segment_fd, known->segment,
+		&(struct tree_open_opts){.pool = e->io}, &tree, &err);
 	if (code < 0) {
 		engine_event(e, true,
 			"could not use the saved index of root \"%s\": %s; it is made again",

@@ -424,3 +424,59 @@ TEST(tree_build, a_failed_write_is_one_sentence_and_leaves_nothing)
 	model_fini(&m);
 	test_dir_remove(dir);
 }
+
+/* Some 20 parts, with directories, links and names beyond ASCII; as its bytes. */
+static void
+wide_tree(struct pool *pool, const char *dir, struct strbuf *ret)
+{
+	struct tree_input root = named("", 0, 1);
+	struct tree_open_opts opts = {.flags = TREE_OPEN_DEEP, .pool = pool};
+	AUTO(closep) int dirfd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct tree_builder *b;
+	struct tree *t = NULL;
+	struct err err = {0};
+	uint64_t bytes;
+
+	CHECK_INT(tree_builder_create(&root, &b), 0);
+	tree_builder_use_pool(b, pool);
+	tree_builder_grams_from(b, 1);
+	for (uint32_t i = 0; i < 80000; i++) {
+		char name[32];
+		struct tree_input in =
+			named(name, i % 100 == 0 ? i / 100 + 1 : TREE_BUILD_NO_DIR, i);
+
+		(void)snprintf(
+			name, sizeof(name), "%u%s", i * 7919 % 80000, i % 50 ? "" : "\xc3\xa4");
+		in.name = span_of(name);
+		in.nlink = i % 10 == 3 ? 4 : 1;
+		in.ino = i % 10 == 3 ? i / 40 : 100000 + i;
+		in.size = (uint64_t)i * i;
+		CHECK_INT(tree_builder_add(b, i % 100 ? i / 100 + 1 : i / 1000, &in, 1, false), 0);
+	}
+	CHECK_INT(tree_builder_write(b, dirfd, "t", NULL, &bytes, &err), 0);
+	tree_builder_destroy(b);
+	cr_assert(tree_open_with(dirfd, "t", &opts, &t, &err) == 0, "%s", err.what);
+	CHECK_INT(tree_cols(t)->n_entries, 80001);
+	CHECK(tree_cols(t)->n_links > 5000);
+	tree_unref(t);
+	opts.flags = TREE_OPEN_WRITTEN;
+	CHECK_INT(tree_open_with(dirfd, "t", &opts, &t, &err), 0);
+	tree_unref(t);
+	CHECK_INT(fd_slurp(dirfd, "t", SIZE_MAX / 2, ret), 0);
+}
+
+TEST(tree_build, many_threads_write_the_same_file_as_one)
+{
+	struct strbuf one = {0}, many = {0};
+	char *dir = test_dir();
+	struct pool *pool;
+
+	CHECK_INT(pool_create("build", 3, &pool), 0);
+	wide_tree(NULL, dir, &one);
+	wide_tree(pool, dir, &many);
+	CHECK(span_eq(strbuf_view(&one), strbuf_view(&many)));
+	strbuf_fini(&one);
+	strbuf_fini(&many);
+	pool_destroy(pool);
+	test_dir_remove(dir);
+}
