@@ -4,6 +4,7 @@
 
 A listing is {path: row}, a row a tuple in the order of FIELDS. Times are nanoseconds.
 """
+import os
 import subprocess
 
 from box import text_of
@@ -60,3 +61,18 @@ def same_rows(got, wanted, what):
     if got != wanted:
         raise AssertionError(f"{what}: the index has {len(got)} entries, find {len(wanted)}\n    "
                              + "\n    ".join(differences(got, wanted)))
+
+
+def sums(rows, top):
+    """{directory: (size, blocks, entries)} of all at and below it, an inode with several links once, as du counts."""
+    seen, total = set(), {path: [0, 0, 0] for path, row in rows.items() if row[0] == "d"}
+    for path, row in rows.items():
+        at = path if row[0] == "d" else os.path.dirname(path)
+        while len(at) >= len(top):
+            total[at][2] += 1
+            if row[AT["links"]] == 1 or row[0] == "d" or (at, row[AT["inode"]]) not in seen:
+                seen.add((at, row[AT["inode"]]))
+                total[at][0] += row[AT["size"]]
+                total[at][1] += row[AT["blocks"]]
+            at = os.path.dirname(at)
+    return {path: tuple(t) for path, t in total.items()}

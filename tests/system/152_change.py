@@ -1,4 +1,5 @@
-"""After any changes and a rescan the index is what find(1) prints: every field of every entry."""
+"""After any changes and a rescan the index is what find(1) prints, every field of every entry; and so are its sums."""
+import base64
 import os
 import random
 import subprocess
@@ -8,7 +9,7 @@ import time
 import hostile
 from churn import Churn
 from box import SANITIZED, TIER, Daemon, Skip, Tree, main, text_of
-from truth import AT, FIELDS, indexed, listing, same_rows
+from truth import AT, FIELDS, indexed, listing, same_rows, sums
 
 SEED = int(os.environ.get("TRAWL_SEED", "152"))
 # What `long` is meant to show; what costs seconds; what shows that it works.
@@ -18,11 +19,23 @@ WIDE = 2_000 if SANITIZED else {"long": 200_000, "full": 10_000, "quick": 1_000}
 SETTLED = 0.025
 
 
+def same_sums(c, rows, top, what):
+    path = {"s": "", "b64": base64.b64encode(top).decode()}
+    got, wanted = {}, sums(rows, top)
+    for e in c.events(c.send("du", paths=[path], depth=10**6, limit=0)):
+        got |= {text_of(row[0]): tuple(row[1:]) for row in e.get("rows", [])}
+    if got != wanted:
+        unlike = [(p[-80:], got.get(p), wanted.get(p)) for p in got.keys() | wanted.keys() if got.get(p) != wanted.get(p)]
+        raise AssertionError(f"{what}: sizes, blocks and entries of {len(unlike)} directories, ours and find's: {unlike[:4]}")
+
+
 def rescanned(daemon, churn, what):
     daemon.rescan("t")
     wanted = listing(churn.top)
     with daemon.connect() as c:
         same_rows(indexed(c), wanted, f"{what}, TRAWL_SEED={SEED}")
+        if churn.random.random() < 0.3:
+            same_sums(c, wanted, churn.top, f"{what}, TRAWL_SEED={SEED}")
     churn.look(wanted)
 
 
