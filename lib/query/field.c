@@ -81,17 +81,21 @@ field_type_word(uint8_t type)
 }
 
 struct span
-field_ext(const struct tree_cols *c, uint32_t entry)
+field_ext_of(struct span name)
 {
-	struct span name = tree_name(c, entry);
-	const char *dot;
+	const char *dot = name.len < 2 ? NULL : memrchr(name.data + 1, '.', name.len - 1);
 
-	if (name.len < 2 || tree_type(c, entry) == DT_DIR)
-		return SPAN_LIT("");
-	dot = memrchr(name.data + 1, '.', name.len - 1);
 	if (!dot)
 		return SPAN_LIT("");
 	return (struct span){dot + 1, (size_t)(name.data + name.len - dot - 1)};
+}
+
+struct span
+field_ext(const struct tree_cols *c, uint32_t entry)
+{
+	if (tree_type(c, entry) == DT_DIR)
+		return SPAN_LIT("");
+	return field_ext_of(tree_name(c, entry));
 }
 
 int64_t

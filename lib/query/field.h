@@ -49,6 +49,8 @@ const char *lang_of(struct span name);
  *  the extension as FIELD_EXT; borrowed from the snapshot. */
 struct span field_name(const struct snapshot *s, uint32_t root, uint32_t entry);
 struct span field_ext(const struct tree_cols *c, uint32_t entry);
+/** The extension of a name that is no directory's. */
+struct span field_ext_of(struct span name);
 /** The value of a number or time. */
 int64_t field_number(const struct tree_cols *c, uint32_t entry, enum field f);
 /** "f", "d"... of a DT_*; "?" of an unknown one. */

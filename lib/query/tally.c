@@ -87,6 +87,9 @@ struct values {
 	uint64_t match[BLOCK / 64];
 	bool whole; /* all were read, else those of matches are asked for one by one */
 	uint64_t size[BLOCK], blocks[BLOCK], by[BLOCK];
+	/* TALLY_EXT, when all were read. */
+	const char *names;
+	uint32_t start[BLOCK + 1];
 };
 
 /* What was asked for last is mostly asked for again. */
@@ -280,8 +283,8 @@ column_of(enum tally_by by)
 static bool
 needs_column(enum tally_by by)
 {
-	return by == TALLY_TYPE || by == TALLY_USER || by == TALLY_GROUP || by == TALLY_AGE ||
-	       by == TALLY_DIR;
+	return by == TALLY_EXT || by == TALLY_TYPE || by == TALLY_USER || by == TALLY_GROUP ||
+	       by == TALLY_AGE || by == TALLY_DIR;
 }
 
 static void
@@ -298,6 +301,19 @@ read_values(const struct tally *y, const struct match_chunk *m, struct values *v
 	tree_read(m->cols, TREE_BLOCKS, v->lo, v->n, v->blocks);
 	if (needs_column(y->opts.by))
 		tree_read(m->cols, column_of(y->opts.by), v->lo, v->n, v->by);
+	if (y->opts.by == TALLY_EXT)
+		v->names = m->cols->names + tree_name_starts(m->cols, v->lo, v->n, v->start);
+}
+
+static struct span
+ext_of(const struct match_chunk *m, const struct values *v, uint32_t i)
+{
+	if (S_ISDIR(m->cols->classes[v->by[i]].mode))
+		return SPAN_LIT("");
+	if (!v->whole)
+		return field_ext_of(tree_name(m->cols, v->lo + i));
+	return field_ext_of(
+		(struct span){v->names + v->start[i], v->start[i + 1] - v->start[i] - 1});
 }
 
 /* The same for one entry that matches. */
@@ -377,7 +393,7 @@ add_entry(const struct tally *y, struct table *t, const struct match_chunk *m, s
 	one = (struct tally_sum){1, v->size[i], v->blocks[i]};
 	add_sum(&t->all, &one);
 	if (y->opts.by == TALLY_EXT) {
-		text = field_ext(m->cols, v->lo + i);
+		text = ext_of(m, v, i);
 		key = text_key(text);
 	} else {
 		key = key_of(y, m, v, i, last);
