@@ -13,6 +13,7 @@
 struct sql {
 	struct snapshot *snapshot; /* a reference */
 	struct sql_memory memory;
+	int64_t max_bytes; /* when it runs */
 	struct sql_allow allow;
 	struct sql_tables tables;
 	sqlite3 *conn;
@@ -209,7 +210,8 @@ create(struct snapshot *s, const struct sql_opts *opts)
 	if (!q)
 		return NULL;
 	q->snapshot = snapshot_ref(s);
-	q->memory.max_bytes = (int64_t)(opts->memory_bytes ? opts->memory_bytes : SQL_MEMORY_BYTES);
+	q->memory = (struct sql_memory){.halted = halted, .ctx = q};
+	q->max_bytes = (int64_t)(opts->memory_bytes ? opts->memory_bytes : SQL_MEMORY_BYTES);
 	q->allow =
 		(struct sql_allow){.halted = halted, .ctx = q, .declaring = &q->tables.declaring};
 	q->tables.env.snapshot = s;
@@ -227,8 +229,14 @@ start(struct sql *q, const char *text, struct err *err)
 	int r;
 
 	sql_memory_enter(counted);
+	counted->max_bytes = MIN(q->max_bytes, (int64_t)SQL_COMPILE_BYTES);
 	r = connect_empty(q);
-	return r < 0 ? out_of_memory(q, err) : compile(q, text, err);
+	if (r == 0)
+		r = compile(q, text, err);
+	else
+		r = translate(q, SQLITE_NOMEM, err);
+	counted->max_bytes = q->max_bytes;
+	return r;
 }
 
 int

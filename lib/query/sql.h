@@ -14,10 +14,10 @@
  * Like a cursor it is resumable: it computes when sql_next() asks for a row, may be called from
  * different threads one after the other, and may be left alone; it holds its snapshot.
  *
- * Limits: SQL_MAX_BYTES of text, SQL_MAX_COLUMNS results, SQL_VALUE_BYTES a value, SQL_MEMORY_BYTES
- * of memory a statement and SQL_MEMORY_ALL_BYTES all statements of the process (sql_memory.h); the
- * stop token and the deadline are looked at every few thousand steps of SQLite's machine, and while
- * the statement is compiled.
+ * Limits: SQL_MAX_BYTES of text, SQL_MAX_COLUMNS results, SQL_VALUE_BYTES a value,
+ * SQL_COMPILE_BYTES of memory to compile it, SQL_MEMORY_BYTES to run it, and SQL_MEMORY_ALL_BYTES
+ * all statements of the process (sql_memory.h); the stop token and the deadline are looked at every
+ * few thousand steps of SQLite's machine, and while the statement is compiled.
  *
  * Ownership: sql_open()/sql_close(). What sql_get() gives is valid until the next sql_next().
  * Threads:   sql_setup() before any use of SQLite in the process; a statement belongs to one thread
@@ -33,6 +33,7 @@
 #define SQL_MAX_BYTES (16u << 10)
 #define SQL_MAX_COLUMNS 100u
 #define SQL_VALUE_BYTES (512u << 10)
+#define SQL_COMPILE_BYTES (16ull << 20)
 #define SQL_MEMORY_BYTES (256ull << 20)
 #define SQL_MEMORY_ALL_BYTES (512ull << 20)
 

@@ -8,6 +8,8 @@
 #include "sync/atomic.h"
 #include "sync/once.h"
 
+#define POLL_CALLS 1024u /* allocations for one look at the clock */
+
 static _Thread_local struct sql_memory *current;
 
 /* What all statements have taken. Relaxed: a sum, nothing else hangs on it. */
@@ -35,6 +37,8 @@ admit(int64_t bytes)
 
 	if (!m)
 		return true;
+	if (++m->n_calls % POLL_CALLS == 0 && m->halted(m->ctx) != 0)
+		return false;
 	if (m->used_bytes + bytes > m->max_bytes) {
 		m->refused = SQL_MEMORY_FULL;
 		return false;

@@ -20,10 +20,15 @@
 enum sql_memory_refusal { SQL_MEMORY_FINE, SQL_MEMORY_FULL, SQL_MEMORY_ALL_FULL };
 
 struct sql_memory {
-	int64_t max_bytes; /* fixed */
+	int64_t max_bytes;
 	int64_t used_bytes, most_bytes;
 	int64_t taken_bytes;             /* of what all may have; >= used_bytes */
 	enum sql_memory_refusal refused; /* the last one */
+	/* Asked now and then: once it is != 0 nothing more is given. So ends what SQLite polls
+	 * nobody for: names that stand for names that stand for names. */
+	int (*halted)(void *ctx);
+	void *ctx;
+	uint32_t n_calls;
 };
 
 /** 0, or -EBUSY: SQLite runs with another allocator already. */
