@@ -51,7 +51,7 @@ operands_show(struct operands *o, struct span path, struct out *out)
 
 		if (!below(one, path, &rest))
 			continue;
-		if (rest.len <= (path.len == 1))
+		if (rest.len <= (path.len == 1 ? 1u : 0u))
 			o->next = i + 1;
 		if (rest.len > 0 && span_ends(typed, SPAN_LIT("/"))) {
 			rest.data++;

@@ -45,11 +45,11 @@ read_class(const struct tree_cols *c, uint32_t entry, uint64_t cls, uint64_t fla
 }
 _Static_assert(TREE_NO_DIR == WALK_NO_DIR, "a directory without a number has none in both");
 
-#define READ_COLUMN(column, field)                                                 \
-	do {                                                                       \
-		tree_read(c, (column), lo, n, v);                                  \
-		for (uint32_t i = 0; i < n; i++)                                   \
-			ret[i].entry.field = (__typeof__(ret[i].entry.field))v[i]; \
+#define READ_COLUMN(column, field, type)                 \
+	do {                                             \
+		tree_read(c, (column), lo, n, v);        \
+		for (uint32_t i = 0; i < n; i++)         \
+			ret[i].entry.field = (type)v[i]; \
 	} while (0)
 
 static void
@@ -58,12 +58,12 @@ read_entries(const void *ctx, uint32_t lo, uint32_t n, struct known_entry *ret)
 	const struct tree_cols *c = ctx;
 	uint64_t v[KNOWN_STEP], flags[KNOWN_STEP];
 
-	READ_COLUMN(TREE_SIZE, size);
-	READ_COLUMN(TREE_BLOCKS, blocks);
-	READ_COLUMN(TREE_MTIME, mtime_ns);
-	READ_COLUMN(TREE_CTIME, ctime_ns);
-	READ_COLUMN(TREE_INO, ino);
-	READ_COLUMN(TREE_NLINK, nlink);
+	READ_COLUMN(TREE_SIZE, size, uint64_t);
+	READ_COLUMN(TREE_BLOCKS, blocks, uint64_t);
+	READ_COLUMN(TREE_MTIME, mtime_ns, int64_t);
+	READ_COLUMN(TREE_CTIME, ctime_ns, int64_t);
+	READ_COLUMN(TREE_INO, ino, uint64_t);
+	READ_COLUMN(TREE_NLINK, nlink, uint32_t);
 	tree_read(c, TREE_FLAGS, lo, n, flags);
 	tree_read(c, TREE_CLS, lo, n, v);
 	for (uint32_t i = 0; i < n; i++)

@@ -180,7 +180,7 @@ authorize(void *arg, int action, const char *first, const char *second, const ch
 	const char *trigger)
 {
 	struct sql_allow *a = arg;
-	struct err later, *err = a->err.code ? &later : &a->err;
+	struct err later = {0}, *err = a->err.code ? &later : &a->err;
 
 	(void)database;
 	(void)trigger;
