@@ -20,7 +20,7 @@ party_wait(struct chan_party *p, uint32_t key, unsigned n_looks, usec_t deadline
 		if (park_wait(&p->word, asleep, deadline) == -ETIMEDOUT)
 			return -ETIMEDOUT;
 	}
-	return 0;
+	return 1;
 }
 
 bool

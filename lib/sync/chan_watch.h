@@ -32,8 +32,8 @@ struct chan_watcher {
 	void *item; /* an offer's: to send, or received by the claim; guarded likewise */
 };
 
-/** Look up to `n_looks` times (spin.h), then sleep, until the word is no longer `key`: 0,
- * -ETIMEDOUT. */
+/** Look up to `n_looks` times (spin.h), then sleep, until the word is no longer `key`: 0 it did not
+ *  come to a sleep, 1 woken, -ETIMEDOUT. */
 int party_wait(struct chan_party *p, uint32_t key, unsigned n_looks, usec_t deadline);
 /** Advance the word. Whether the sleeper needs a party_rouse(), which may come when the party is
  *  gone. */

@@ -215,6 +215,31 @@ count_waits(struct selection *s)
 	}
 }
 
+/* What earlier spins in vain are counted in: of the first channel. NULL: there are only timers. */
+static _Atomic uint32_t *
+vain_of(const struct selection *s)
+{
+	for (unsigned i = 0; i < s->n; i++) {
+		if (is_chan(&s->arms[i]))
+			return &arm_side(&s->arms[i])->vain;
+	}
+	return NULL;
+}
+
+/* Who has made offers looks around first, as select_spin() does who has none. */
+static int
+wait_announced(struct selection *s, uint32_t key, usec_t until)
+{
+	_Atomic uint32_t *vain = s->has_offers ? vain_of(s) : NULL;
+	uint32_t seen = vain ? load_rlx(vain) : 0;
+	unsigned n = vain ? spin_looks(seen) : 0;
+	int r = party_wait(&s->party, key, n, until);
+
+	if (n > 0)
+		store_rlx(vain, r == 0 ? 0 : seen + 1);
+	return MIN(r, 0);
+}
+
 /* One round of announcing, sleeping and leaving: the arm that fired, -EAGAIN, -ETIMEDOUT. */
 static int
 select_sleep(struct selection *s, usec_t deadline)
@@ -225,7 +250,7 @@ select_sleep(struct selection *s, usec_t deadline)
 
 	if (!announce(s, &key)) {
 		count_waits(s);
-		r = party_wait(&s->party, key, s->has_offers ? spin_looks(0) : 0, until);
+		r = wait_announced(s, key, until);
 	}
 	k = shut(s);
 	leave_all(s);
@@ -239,17 +264,6 @@ select_sleep(struct selection *s, usec_t deadline)
 	if (k == -EAGAIN && r == -ETIMEDOUT && until == deadline)
 		return -ETIMEDOUT;
 	return k;
-}
-
-/* What earlier spins in vain are counted in: of the first channel. NULL: there are only timers. */
-static _Atomic uint32_t *
-vain_of(const struct selection *s)
-{
-	for (unsigned i = 0; i < s->n; i++) {
-		if (is_chan(&s->arms[i]))
-			return &arm_side(&s->arms[i])->vain;
-	}
-	return NULL;
 }
 
 /* Who has offers to make looks better while they stand. */
