@@ -43,8 +43,8 @@ static const struct bucket {
 		{30 * DAY_NS, "1w..1mo"},
 		{90 * DAY_NS, "1mo..3mo"},
 		{365 * DAY_NS, "3mo..1y"},
-		{2 * 365 * DAY_NS, "1y..2y"},
-		{5 * 365 * DAY_NS, "2y..5y"},
+		{730 * DAY_NS, "1y..2y"},
+		{1825 * DAY_NS, "2y..5y"},
 		{INT64_MAX, ">5y"},
 },
   sizes[] = {

@@ -143,18 +143,48 @@ on_one_device(const struct tree_cols *c)
 }
 
 static int
+compare_paths(const void *va, const void *vb, void *ctx)
+{
+	const struct snapshot *s = ctx;
+
+	return strcmp(s->roots[*(const uint32_t *)va].path, s->roots[*(const uint32_t *)vb].path);
+}
+
+/* Sorted, the paths that begin as another does follow it. */
+static int
+find_nested(struct totals *t)
+{
+	const struct snapshot *s = t->snapshot;
+	AUTO(freep) uint32_t *order = malloc((s->n_roots + 1) * sizeof(*order));
+	int r = 0;
+
+	if (!order)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < s->n_roots; i++)
+		order[i] = i;
+	qsort_r(order, s->n_roots, sizeof(*order), compare_paths, (void *)(uintptr_t)s);
+	for (uint32_t i = 0; i < s->n_roots; i++) {
+		struct span outer = span_of(s->roots[order[i]].path);
+
+		for (uint32_t k = i + 1; r == 0 && k < s->n_roots; k++) {
+			if (!span_starts(span_of(s->roots[order[k]].path), outer))
+				break;
+			r = add_nested(t, order[i], order[k]);
+		}
+	}
+	return r;
+}
+
+static int
 look_at_roots(struct totals *t)
 {
 	const struct snapshot *s = t->snapshot;
-	int r = 0;
+	int r;
 
 	for (uint32_t i = 0; i < s->n_roots; i++)
 		t->simple[i] =
 			s->roots[i].tree && (!t->opts.one_device || on_one_device(cols_of(t, i)));
-	for (uint32_t i = 0; i < s->n_roots; i++) {
-		for (uint32_t k = 0; r == 0 && k < s->n_roots; k++)
-			r = add_nested(t, i, k);
-	}
+	r = find_nested(t);
 	if (t->nested.len > 0)
 		qsort(t->nested.data, t->nested.len, sizeof(struct nested), compare_nested);
 	if (t->holes.len > 0)
