@@ -96,6 +96,7 @@ holds(const struct clustered *t, const struct node *n, uint32_t e)
 	}
 }
 
+PRINTF_LIKE(1, 2)
 static struct query *
 parse(const char *fmt, ...)
 {
