@@ -8,7 +8,7 @@ import time
 
 import hostile
 from churn import Churn
-from box import SANITIZED, TIER, Daemon, Skip, Tree, main, text_of
+from box import SANITIZED, TIER, Daemon, Skip, Tree, main, need_root, text_of
 from truth import AT, FIELDS, indexed, listing, same_rows, sums
 
 SEED = int(os.environ.get("TRAWL_SEED", "152"))
@@ -149,6 +149,53 @@ def test_each_small_change_alone():
                     time.sleep(pause)
                     d.rescan("t")
                     same_rows(indexed(d), listing(t.path), f"{what}, after {pause} s")
+
+
+class Mount:
+    """Something mounted over a directory of ours, until it is taken away."""
+
+    def __init__(self, directory, *how):
+        self.directory = directory
+        if subprocess.run(["mount", *how, directory], capture_output=True).returncode:
+            raise Skip("may not mount here")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        subprocess.run(["umount", self.directory], check=True)
+
+
+def test_mounts_come_and_go_without_a_trace_in_their_directory():
+    need_root()
+    with Tree() as t, Tree() as other:
+        for i in range(3):
+            t.write(f"d{i}/e/file", "x")
+        other.write("e/another", "x")
+        with Daemon({"t": {"path": t, "one_file_system": "no"}}) as d:
+            def look(what):
+                time.sleep(SETTLED)
+                d.rescan("t")
+                same_rows(indexed(d), listing(t.path), what)
+
+            look("before")
+            with Mount(t.at("d1"), "-t", "tmpfs", "none"):
+                look("an empty file system")
+                t.write("d1/e/new", "x")
+                look("a file on it")
+            look("gone")
+            with Mount(t.at("d0/e"), "--bind", other.path):
+                look("another directory of the same file system")
+                other.write("e/second")
+                look("changed behind it")
+                with Mount(t.at("d1/e"), "--bind", t.at("d2/e")):
+                    look("the same directory twice")
+                    t.write("d2/e/both")
+                    look("changed in both places")
+            look("both gone")
+            with Mount(t.path, "-t", "tmpfs", "none"):
+                look("over the root")
+            look("the root again")
 
 
 def whole(rows, top):
