@@ -390,9 +390,6 @@ know_tree(struct walker *w)
 	LOCK_SCOPE(&r->engine->lock);
 	if (!r->tree || !r->same_settings)
 		return;
-	/* What rules left out is not in the tree, and is counted at each walk. */
-	if (r->cfg.gitignore || !rules_empty(r->rules))
-		return;
 	w->tree = tree_ref(r->tree);
 	known_tree(w->tree, r->walked_usec, &w->known);
 	w->opts.known = &w->known;

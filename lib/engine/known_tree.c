@@ -41,7 +41,7 @@ read_class(const struct tree_cols *c, uint32_t entry, uint64_t cls, uint64_t fla
 	ret->entry.type = (uint8_t)IFTODT(from->mode);
 	ret->entry.dir = S_ISDIR(from->mode) ? tree_dir(c, entry) : TREE_NO_DIR;
 	ret->broken_off = (flags & TREE_NOT_ENTERED) && ret->entry.dir != TREE_NO_DIR;
-	ret->left_out = false; /* know_tree() */
+	ret->left_out = (flags & TREE_LEFT_OUT) != 0;
 }
 _Static_assert(TREE_NO_DIR == WALK_NO_DIR, "a directory without a number has none in both");
 

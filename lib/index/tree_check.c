@@ -85,11 +85,13 @@ check_entry(const struct tree_cols *c, uint32_t e, uint64_t cls, uint64_t flags)
 			return FLAW_FLAGS;
 		return tree_entered(c, e) ? FLAW_NUMBER : FLAW_NONE;
 	}
+	if (tree_entered(c, e))
+		flags &= ~(uint64_t)TREE_LEFT_OUT;
 	return flags == expected_flags(c, e) || flags == TREE_NOT_ENTERED ? FLAW_NONE
 	                                                                  : FLAW_DIR_FLAGS;
 }
 
-/* E1 to E4 and S1, of a block. */
+/* E1 to E5 and S1, of a block. */
 static enum flaw
 check_block(const struct tree_cols *c, uint32_t lo, uint32_t n, struct chunk_values *v)
 {

@@ -43,6 +43,7 @@ struct build_dir {
 	bool announced;            /* a parent's listing named it */
 	bool listed;               /* its own listing came, if only an empty one */
 	bool failed;               /* its listing broke off */
+	bool left_out;             /* rules left out names of it */
 	bool unsorted;
 };
 
@@ -118,12 +119,15 @@ static inline uint8_t
 row_flags(const struct walk_entry *row, uint32_t mode, const struct build_dirs *dirs)
 {
 	const struct build_dir *d = row->dir == ROW_NO_DIR ? NULL : &dirs->data[row->dir];
+	uint8_t left_out = d && d->left_out ? TREE_LEFT_OUT : 0;
 
 	if (!d)
 		return S_ISDIR(mode) ? TREE_NOT_ENTERED : 0;
-	if (!dir_entered(d) || d->failed)
+	if (!dir_entered(d))
 		return TREE_NOT_ENTERED;
-	return d->n == 0 ? TREE_EMPTY_DIR : 0;
+	if (d->failed)
+		return TREE_NOT_ENTERED | left_out;
+	return (d->n == 0 ? TREE_EMPTY_DIR : 0) | left_out;
 }
 
 /** Everything that goes into the file, numbered. */

@@ -317,6 +317,7 @@ tree_builder_take(struct tree_builder *b, struct walk_batch *batch)
 			break;
 		b->dirs.data[l->dir].listed = true;
 		b->dirs.data[l->dir].failed |= l->skip != SKIP_NONE;
+		b->dirs.data[l->dir].left_out |= l->left_out;
 	}
 	return r;
 }

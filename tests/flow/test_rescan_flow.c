@@ -518,3 +518,38 @@ TEST(rescan_flow, other_settings_end_all_trust)
 	check_like_find(&f);
 	teardown(&f);
 }
+
+static uint64_t
+n_skipped(struct flow *f, enum walk_skip skip)
+{
+	return status_of_root(f, NULL).skipped[skip];
+}
+
+TEST(rescan_flow, what_rules_leave_out_is_counted_when_nothing_changes_and_their_change_noticed)
+{
+	static char word[] = "*.o";
+	char *exclude[] = {word, NULL};
+	struct flow f;
+
+	setup(&f);
+	run_in(&f, "touch d1/a.o d1/b.o d2/round && echo 'round*' > d2/.gitignore");
+	run_in(&f, "mkdir d3/all && touch d3/all/c.o");
+	f.root.exclude = exclude;
+	f.root.gitignore = true;
+	CHECK_INT(engine_reload(f.engine, &f.cfg, NULL), 0);
+	wait_walks(&f, 2);
+	for (unsigned i = 0; i < 3; i++) {
+		CHECK_INT(n_skipped(&f, SKIP_EXCLUDED), 3);
+		CHECK_INT(n_skipped(&f, SKIP_GITIGNORE), 18); /* 17 of N_FILES, and one more */
+		let_times_settle();
+		CHECK_INT(rescan(&f), 0);
+	}
+	run_in(&f, "echo 'other' > d2/.gitignore"); /* in place */
+	CHECK_INT(rescan(&f), 1);
+	CHECK_INT(n_skipped(&f, SKIP_GITIGNORE), 0);
+	CHECK_INT(n_skipped(&f, SKIP_EXCLUDED), 3);
+	run_in(&f, "rm d1/a.o");
+	CHECK_INT(rescan(&f), 1);
+	CHECK_INT(n_skipped(&f, SKIP_EXCLUDED), 2);
+	teardown(&f);
+}
