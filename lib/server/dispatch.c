@@ -17,7 +17,8 @@ struct request {
 enum right { RIGHT_ASK, RIGHT_ADMIN };
 
 /* Where an operation runs: what waits for a disk itself belongs to the I/O pool (a search only
- * hands such work on). */
+ * hands such work on, and gives its worker back often; what reads to the end before it answers
+ * would keep all who compute from the watchdog). */
 enum place { AT_ONCE, COMPUTE, IO };
 
 struct op {
@@ -61,9 +62,9 @@ static const struct op ops[] = {
 		op_du_fini},
 	{"top", "the largest entries below a path", RIGHT_ASK, NULL, op_top, NEEDS(snapshot),
 		COMPUTE, op_top_fini},
-	{"stats", "what matches a query, in groups", RIGHT_ASK, NULL, op_stats, NEEDS(snapshot),
-		COMPUTE, op_stats_fini},
-	{"dupes", "files with equal contents", RIGHT_ASK, NULL, op_dupes, NEEDS(snapshot), COMPUTE,
+	{"stats", "what matches a query, in groups", RIGHT_ASK, NULL, op_stats, NEEDS(snapshot), IO,
+		op_stats_fini},
+	{"dupes", "files with equal contents", RIGHT_ASK, NULL, op_dupes, NEEDS(snapshot), IO,
 		op_dupes_fini},
 	{"sql", "rows of a SELECT over names and metadata", RIGHT_ASK, NULL, op_sql,
 		NEEDS(snapshot), COMPUTE, op_sql_fini},
