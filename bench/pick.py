@@ -29,7 +29,7 @@ def words_of(paths, sample=200000):
     """Words of base names, and a function that gives the one that about such a share of the names hold."""
     rng = random.Random(1)
     some = paths if len(paths) <= sample else rng.sample(paths, sample)
-    seen = collections.Counter(w for p in some for w in set(WORD.findall(os.path.basename(p).lower())))
+    seen = collections.Counter(w for p in some for w in set(WORD.findall(os.path.basename(p))))
     words = [(n, w) for w, n in seen.most_common() if not HEX.fullmatch(w)]
 
     def held_by(share, but=()):
