@@ -229,13 +229,15 @@ begin_root(struct sql_pass *p, uint32_t root, uint8_t column, struct span path)
 }
 
 static int
-dirs_begin(struct sql_pass *p, const struct sql_plan *plan, const struct sql_arg *args)
+dirs_begin(
+	struct sql_pass *p, const struct sql_plan *plan, const struct sql_arg *args, uint64_t limit)
 {
 	const struct snapshot *s = p->env->snapshot;
 	uint8_t column = plan->n_tests ? plan->test[0].column : N_DIRS_COLUMNS;
 	const struct sql_value *v = plan->n_tests ? args[0].value : NULL;
 	int r = 0;
 
+	(void)limit; /* never taken: there is no order here */
 	p->ranges.len = p->at = 0;
 	p->begun = false;
 	p->has_below = false;

@@ -255,7 +255,8 @@ files_plan(const struct sql_env *e, const struct sql_question *q, struct sql_cho
 	rows = MAX(all * share, 1);
 	ret->n_rows = (uint64_t)rows;
 	ret->cost = COST_BEGIN + all * COST_SWEPT + rows;
-	if (sorted)
+	ret->plan.limited = sorted && q->limited && ret->plan.n_tests == 0;
+	if (sorted && !ret->plan.limited)
 		ret->cost += rows * COST_SORTED;
 	return 0;
 }
@@ -362,7 +363,8 @@ look_up(struct sql_pass *p, const struct sql_plan *plan, const struct sql_value 
 }
 
 static int
-files_begin(struct sql_pass *p, const struct sql_plan *plan, const struct sql_arg *args)
+files_begin(
+	struct sql_pass *p, const struct sql_plan *plan, const struct sql_arg *args, uint64_t limit)
 {
 	struct query_sort sort[QUERY_MAX_SORT_KEYS];
 	int r = 0;
@@ -380,7 +382,7 @@ files_begin(struct sql_pass *p, const struct sql_plan *plan, const struct sql_ar
 		            : sql_terms_add(&p->scan.terms, p->scan.env->snapshot,
 				      columns[plan->test[i].column].of,
 				      (enum sql_op)plan->test[i].op, plan->test[i].folds, &args[i]);
-	return r < 0 ? r : sql_scan_ask(&p->scan, sort, plan->n_sort);
+	return r < 0 ? r : sql_scan_ask(&p->scan, sort, plan->n_sort, limit);
 }
 
 static int

@@ -97,7 +97,7 @@ add_roots(struct sql_scan *s)
 }
 
 int
-sql_scan_ask(struct sql_scan *s, const struct query_sort *sort, uint32_t n_sort)
+sql_scan_ask(struct sql_scan *s, const struct query_sort *sort, uint32_t n_sort, uint64_t limit)
 {
 	assert(n_sort == 0 || s->terms.n_pieces == 0);
 	if (s->terms.none)
@@ -106,6 +106,7 @@ sql_scan_ask(struct sql_scan *s, const struct query_sort *sort, uint32_t n_sort)
 		return add_all(s);
 	s->opts = s->env->opts;
 	s->opts.n_sort = n_sort;
+	s->opts.limit = limit;
 	for (uint32_t i = 0; i < n_sort; i++)
 		s->opts.sort[i] = sort[i];
 	s->n_parts = s->terms.n_pieces > 0 ? s->env->snapshot->n_roots : 1;

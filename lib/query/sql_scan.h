@@ -46,7 +46,9 @@ void sql_scan_reset(struct sql_scan *s);
 int sql_scan_below(struct sql_scan *s, struct span where);
 /** Entries [lo, hi) of a root. */
 int sql_scan_add(struct sql_scan *s, uint32_t root, uint32_t lo, uint32_t hi);
-/** And all that s->terms admit, in this order (then no pieces of paths were added). */
-int sql_scan_ask(struct sql_scan *s, const struct query_sort *sort, uint32_t n_sort);
+/** And all that s->terms admit, or the first `limit` of them, in this order (then no pieces of
+ * paths were added). */
+int sql_scan_ask(
+	struct sql_scan *s, const struct query_sort *sort, uint32_t n_sort, uint64_t limit);
 /** 1 the next in root and entry, 0 the end. */
 int sql_scan_next(struct sql_scan *s);

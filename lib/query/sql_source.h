@@ -41,6 +41,7 @@ struct sql_asked {
 struct sql_question {
 	uint32_t n;
 	struct sql_asked asked[SQL_MAX_ASKED];
+	bool limited;    /* LIMIT stands for this table's rows, and no comparison beside it */
 	uint32_t n_sort; /* the order wished for, 0: any, or one that is not of columns alone */
 	struct {
 		uint8_t column;
@@ -57,6 +58,7 @@ struct sql_plan {
 	struct {
 		uint8_t column, descending;
 	} sort[QUERY_MAX_SORT_KEYS]; /* promised */
+	uint8_t limited;             /* begin() is told how many rows will be asked for */
 };
 
 struct sql_choice {
@@ -87,7 +89,9 @@ struct sql_source {
 	uint8_t n_columns;
 	int (*plan)(const struct sql_env *e, const struct sql_question *q, struct sql_choice *ret);
 	int (*open)(const struct sql_env *e, struct sql_pass **ret);
-	int (*begin)(struct sql_pass *p, const struct sql_plan *plan, const struct sql_arg *args);
+	/* `limit` rows are asked for at most; 0: all. */
+	int (*begin)(struct sql_pass *p, const struct sql_plan *plan, const struct sql_arg *args,
+		uint64_t limit);
 	int (*next)(struct sql_pass *p);
 	int (*column)(struct sql_pass *p, uint8_t column, struct sql_value *ret, bool *ret_lasting);
 	uint64_t (*row)(const struct sql_pass *p); /* a number that no other row has */

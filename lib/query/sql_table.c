@@ -157,6 +157,30 @@ read_collation(sqlite3_index_info *info, int at, bool *ret_folds)
 	return *ret_folds || !name || sqlite3_stricmp(name, "BINARY") == 0;
 }
 
+/* Where SQLite keeps its LIMIT and OFFSET, -1 for none; true when that is all it asks. A row that a
+ * comparison drops would be missed by who gives only the first few. */
+static bool
+find_limit(const sqlite3_index_info *info, int *ret_limit, int *ret_offset)
+{
+	int n = 0;
+
+	*ret_limit = *ret_offset = -1;
+	for (int i = 0; i < info->nConstraint; i++) {
+		unsigned char op = info->aConstraint[i].op;
+
+		if (!info->aConstraint[i].usable)
+			return false;
+		if (op == SQLITE_INDEX_CONSTRAINT_LIMIT)
+			*ret_limit = i;
+		else if (op == SQLITE_INDEX_CONSTRAINT_OFFSET)
+			*ret_offset = i;
+		else
+			return false;
+		n++;
+	}
+	return n > 0 && *ret_limit >= 0;
+}
+
 /* The comparisons that a source understands; at[i] is where SQLite keeps the i-th. */
 static void
 read_question(const struct table *t, sqlite3_index_info *info, struct sql_question *q, int *at)
@@ -179,6 +203,7 @@ read_question(const struct table *t, sqlite3_index_info *info, struct sql_questi
 		at[q->n] = i;
 		q->asked[q->n++] = a;
 	}
+	q->limited = find_limit(info, &(int){0}, &(int){0});
 	if (info->nOrderBy < 1 || info->nOrderBy > (int)QUERY_MAX_SORT_KEYS)
 		return;
 	for (int i = 0; i < info->nOrderBy; i++) {
@@ -208,6 +233,7 @@ describe(const struct sql_source *source, const struct sql_plan *plan)
 		(void)strbuf_puts(&text, plan->sort[i].descending ? "-" : "");
 		(void)strbuf_puts(&text, source->column_name(plan->sort[i].column));
 	}
+	(void)strbuf_puts(&text, plan->limited ? " limit ?" : "");
 	return text.failed ? NULL : sqlite3_mprintf("%s", text.data ? text.data : "");
 }
 
@@ -226,7 +252,7 @@ keep_plan(struct table *t, const struct sql_plan *plan)
 static int
 write_choice(struct table *t, sqlite3_index_info *info, const struct sql_choice *c, const int *at)
 {
-	int number = keep_plan(t, &c->plan);
+	int number = keep_plan(t, &c->plan), limit, offset;
 
 	if (number < 0)
 		return SQLITE_NOMEM;
@@ -238,6 +264,11 @@ write_choice(struct table *t, sqlite3_index_info *info, const struct sql_choice 
 			c->plan.test[i].column == t->of->source->n_columns - 1;
 		if (c->plan.test[i].list)
 			(void)sqlite3_vtab_in(info, k, 1);
+	}
+	if (c->plan.limited && find_limit(info, &limit, &offset)) {
+		info->aConstraintUsage[limit].argvIndex = c->plan.n_tests + 1;
+		if (offset >= 0)
+			info->aConstraintUsage[offset].argvIndex = c->plan.n_tests + 2;
 	}
 	info->idxNum = number;
 	info->idxStr = describe(t->of->source, &c->plan);
@@ -351,6 +382,16 @@ read_args(struct pass *p, const struct sql_plan *plan, sqlite3_value **argv, str
 	return r;
 }
 
+/* How many rows LIMIT and OFFSET together ask for; 0: all. */
+static uint64_t
+rows_wanted(int n, sqlite3_value **argv)
+{
+	sqlite3_int64 limit = n > 0 ? sqlite3_value_int64(argv[0]) : -1;
+	sqlite3_int64 offset = n > 1 ? sqlite3_value_int64(argv[1]) : 0;
+
+	return limit < 0 ? 0 : (uint64_t)limit + (uint64_t)MAX(offset, 0);
+}
+
 static int
 on_filter(sqlite3_vtab_cursor *base, int number, const char *text, int argc, sqlite3_value **argv)
 {
@@ -361,14 +402,14 @@ on_filter(sqlite3_vtab_cursor *base, int number, const char *text, int argc, sql
 	int r;
 
 	(void)text;
-	assert(argc == plan->n_tests);
-	(void)argc;
+	assert(argc >= plan->n_tests);
 	t->of->tables->n_scans++;
 	p->ended = true;
 	arena_reset(&p->values);
 	r = read_args(p, plan, argv, args);
 	if (r == 0)
-		r = t->of->source->begin(p->rows, plan, args);
+		r = t->of->source->begin(p->rows, plan, args,
+			rows_wanted(argc - plan->n_tests, argv + plan->n_tests));
 	return r < 0 ? code_of(t, r) : on_next(base);
 }
 

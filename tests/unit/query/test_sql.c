@@ -309,6 +309,29 @@ static const char *const statements[] = {
 	"select path from files order by path",
 	"select path from files order by path desc limit 20",
 	"select size, path from files order by size desc, path limit 17 offset 3",
+	"select size, path from files order by size, path limit 5 offset -4",
+	"select size, path from files order by size, path limit -1",
+	"select size, path from files order by size, path limit 0",
+	"select size, path from files order by size, path limit 3 + 4",
+	"select size, path from files where type = 'f' order by size, path limit 9",
+	"select size, path from files where type = 'f' or size > 9 order by size, path limit 9",
+	"select size, path from files where length(name) = 3 order by size, path limit 9",
+	"select size, path from files where size is not null order by size, path limit 9",
+	"select path from files where path in (select path from files order by size desc, path "
+	"limit 4) order by path",
+	"select d.path, (select path from files f order by size desc, path limit 1) from dirs d "
+	"order by d.path",
+	"select size, path, (select path from files f where f.dir = g.dir order by size, path "
+	"limit 1) "
+	"from files g order by size, path limit 8",
+	"select count(*) from (select * from files order by size limit 10)",
+	"select sum(size) from files order by size limit 1",
+	"select distinct size from files order by size limit 6",
+	"select size, count(*) from files group by size order by size limit 6",
+	"select size, row_number() over (order by size, path) from files order by size, path limit "
+	"6",
+	"select size from files union select depth from files order by 1 limit 4",
+	"select a.size, b.path from files a, dirs b order by a.size, a.path, b.path limit 5",
 	"select name, path from files where name like '%o%' order by name, path",
 	"select name from files where name like '%o%' order by name desc",
 	"select mtime from files order by mtime desc",

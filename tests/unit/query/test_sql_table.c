@@ -72,6 +72,8 @@ TEST(sql_table, the_plan_shows_what_is_handed_down)
 	CHECK(explains("select 1 from files('/r/one')", ":below=?"));
 	CHECK(explains("select 1 from files order by size desc", ":order by -size"));
 	CHECK(!explains("select 1 from files order by size desc", "TEMP B-TREE"));
+	CHECK(explains("select 1 from files order by size desc limit 3", "-size limit ?"));
+	CHECK(!explains("select 1 from files where size <> 3 order by size limit 3", "limit"));
 	CHECK(!explains("select ext, count(*) from files group by ext", "TEMP B-TREE"));
 	CHECK(explains("select * from dirs d join files f on f.dir = d.path", ":dir=?"));
 	CHECK(explains("select * from files f join dirs d on f.path = d.path", ":path=?"));
