@@ -112,17 +112,36 @@ wide_bits(const struct eval_at *at, struct bits *out)
 		bits_set(out, c->wide[i] - at->lo);
 }
 
-/* Where the scans of all literals meet. */
+static uint32_t
+longest_literal(const struct name_test *t)
+{
+	uint32_t best = 0;
+
+	for (uint32_t i = 1; i < t->n_literals; i++) {
+		if (t->literal[i].needle.len > t->literal[best].needle.len)
+			best = i;
+	}
+	return best;
+}
+
+/* Where the scans of all literals meet, or so few that asking each of them is cheaper than another
+ * scan: what more than one literal leaves is asked anyway. */
 static void
 scan_literals(const struct eval_at *at, const struct name_test *t, struct bits *out)
 {
+	uint32_t first = longest_literal(t);
 	struct bits one;
 
-	*out = (struct bits){0};
-	bits_set_range(out, 0, at->n);
-	for (uint32_t i = 0; i < t->n_literals; i++) {
-		literal_bits(at, &t->literal[i], i == 0 ? out : &one);
-		for (size_t k = 0; i > 0 && k < ARRAY_LEN(out->word); k++)
+	if (t->n_literals == 0) {
+		bits_set_range(out, 0, at->n);
+		return;
+	}
+	literal_bits(at, &t->literal[first], out);
+	for (uint32_t i = 0; i < t->n_literals && bits_count(out) > TEXT_FEW; i++) {
+		if (i == first)
+			continue;
+		literal_bits(at, &t->literal[i], &one);
+		for (size_t k = 0; k < ARRAY_LEN(out->word); k++)
 			out->word[k] &= one.word[k];
 	}
 }

@@ -283,12 +283,14 @@ equal_v4(const unsigned char *p, uint8_t mask, uint8_t byte)
 	return _mm512_cmpeq_epi8_mask(x, _mm512_set1_epi8((char)byte));
 }
 
-/* The two rarest bytes always, the others while there is a hit left. */
+/* The four rarest bytes always: where two are common, a branch on them would often go wrong. The
+ * others while there is a hit left. */
 #	define MASKS(LEVEL, TARGET)                                                           \
 		TARGET static uint64_t masks_##LEVEL(const struct members *m,                  \
 			const unsigned char *p, size_t n, uint64_t *hit, uint64_t *nul)        \
 		{                                                                              \
 			const struct member_step a = m->step[0], b = m->step[1];               \
+			const struct member_step c = m->step[2], d = m->step[3];               \
 			const uint32_t n_steps = m->n_steps;                                   \
 			uint64_t any = 0;                                                      \
                                                                                                \
@@ -296,7 +298,11 @@ equal_v4(const unsigned char *p, uint8_t mask, uint8_t byte)
 				uint64_t h = equal_##LEVEL(p + a.at, a.mask, a.byte) &         \
 				             equal_##LEVEL(p + b.at, b.mask, b.byte);          \
                                                                                                \
-				for (uint32_t k = 2; h && k < n_steps; k++)                    \
+				if (n_steps > 2)                                               \
+					h &= equal_##LEVEL(p + c.at, c.mask, c.byte);          \
+				if (n_steps > 3)                                               \
+					h &= equal_##LEVEL(p + d.at, d.mask, d.byte);          \
+				for (uint32_t k = 4; h && k < n_steps; k++)                    \
 					h &= equal_##LEVEL(p + m->step[k].at, m->step[k].mask, \
 						m->step[k].byte);                              \
 				hit[i] = h;                                                    \
