@@ -53,7 +53,8 @@ enum tree_section {
 
 #define TREE_GRAM_ENTRIES (1u << 18) /* trees from this size on have a filter */
 #define TREE_N_GRAMS (1u << 18)      /* of three symbols of 6 bits */
-#define TREE_GRAM_GROUP 64u          /* grams of an element of gram_index */
+#define TREE_N_GRAM_GROUPS (TREE_N_GRAMS / TREE_GRAM_GROUP)
+#define TREE_GRAM_GROUP 64u /* grams of an element of gram_index */
 
 _Static_assert(
 	SECTION_NEEDED == 23 && SECTION_LAST == 34, "FORMAT.md 3: ids are part of the format");

@@ -40,6 +40,8 @@ text_symbol(struct span text, size_t *at, bool decode)
 }
 
 unsigned
+/* push_symbol() writes there. */
+/* NOLINTNEXTLINE(readability-non-const-parameter) */
 tree_grams(struct span text, enum tree_gram_flags flags, uint32_t *ret_grams, unsigned max)
 {
 	struct gram_set s = {.grams = ret_grams, .max = max, .before = {SYMBOL_NONE, SYMBOL_NONE}};

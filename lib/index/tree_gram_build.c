@@ -209,7 +209,7 @@ join_ranges(const struct making *m, struct gram_index *ret)
 		total += m->ranges[k].len;
 	if (total > UINT32_MAX)
 		return -EFBIG;
-	ret->index = malloc((N_RANGES * RANGE_GROUPS + 1) * sizeof(*ret->index));
+	ret->index = malloc((TREE_N_GRAM_GROUPS + 1) * sizeof(*ret->index));
 	ret->lists = malloc(total + 1);
 	if (!ret->index || !ret->lists)
 		return -ENOMEM;
@@ -217,13 +217,13 @@ join_ranges(const struct making *m, struct gram_index *ret)
 		const struct range *r = &m->ranges[k];
 
 		for (uint32_t group = 0; group < RANGE_GROUPS; group++)
-			ret->index[k * RANGE_GROUPS + group] =
+			ret->index[(size_t)k * RANGE_GROUPS + group] =
 				(uint32_t)ret->len + r->group_at[group];
 		if (r->len > 0)
 			memcpy(ret->lists + ret->len, r->lists, r->len);
 		ret->len += r->len;
 	}
-	ret->index[N_RANGES * RANGE_GROUPS] = (uint32_t)ret->len;
+	ret->index[TREE_N_GRAM_GROUPS] = (uint32_t)ret->len;
 	return 0;
 }
 

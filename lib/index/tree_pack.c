@@ -141,5 +141,5 @@ tree_pack(enum tree_column col, uint64_t *v, struct tree_block *ret, char *out)
 	ret->width = (uint8_t)width;
 	ret->unit = (uint8_t)unit;
 	put_bits(v, width, out);
-	return 2 * 8 * (size_t)width;
+	return (size_t)16 * width;
 }

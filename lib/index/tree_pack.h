@@ -7,7 +7,7 @@
 
 #include "index/tree_format.h"
 
-#define TREE_PACK_MAX_BYTES (8u * TREE_BLOCK)
+#define TREE_PACK_MAX_BYTES ((size_t)8 * TREE_BLOCK)
 
 /** TREE_BLOCK values (a short block's are filled up with one of its own) as the least block that
  *  holds them; `at` stays 0. Returns the bytes written to `out`, which has room for
