@@ -430,7 +430,7 @@ TEST(eval, each_term_takes_what_its_meaning_says)
 
 TEST(eval, random_questions_on_random_trees_match_the_naive_answer)
 {
-	unsigned long n = test_scale(10000);
+	unsigned long n = test_scale(3000);
 	struct strbuf text = {0};
 
 	for (unsigned long i = 0; i < n; i++) {
@@ -453,7 +453,7 @@ TEST(eval, random_questions_on_random_trees_match_the_naive_answer)
 /* The marks of a directory reach over many chunks, and windows begin anywhere among them. */
 TEST(eval, words_reach_over_many_chunks)
 {
-	unsigned long n = test_scale(500);
+	unsigned long n = test_scale(150);
 
 	for (unsigned long i = 0; i < n; i++) {
 		struct cursor_opts opts = {.deadline = USEC_NEVER};

@@ -84,7 +84,7 @@ TEST(gather, the_first_by_any_column_are_those_of_a_plain_sort)
 	static const char *const texts[] = {"", "size:>100000", "user:1", "in:/r/d00001 type:f",
 		"-user:2 mtime:<3000d", "size:0", "links:>2 | depth:1", "name:zzz", "d00001",
 		"f0 size:>10", "d00002/f | d00003"};
-	unsigned long n = test_scale(30000);
+	unsigned long n = test_scale(6000);
 	struct pool *pool;
 
 	CHECK_INT(pool_create("t", test_threads(3), &pool), 0);

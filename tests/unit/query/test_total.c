@@ -140,7 +140,7 @@ open_totals(bool every_link)
 
 TEST(total, every_entry_has_the_sum_of_what_is_below_it)
 {
-	for (uint64_t seed = 1; seed <= MAX(test_scale(3000), 6ul); seed++) {
+	for (uint64_t seed = 1; seed <= MAX(test_scale(800), 6ul); seed++) {
 		forest_grow(&forest, seed, 400);
 		for (int every = 0; every < 2; every++) {
 			struct totals *t = open_totals(every);
@@ -168,7 +168,7 @@ TEST(total, every_entry_has_the_sum_of_what_is_below_it)
 
 TEST(total, several_paths_together_count_nothing_twice)
 {
-	for (uint64_t seed = 1; seed <= MAX(test_scale(50000), 100ul); seed++) {
+	for (uint64_t seed = 1; seed <= MAX(test_scale(10000), 100ul); seed++) {
 		struct place at[4];
 		struct totals *t;
 		struct total got, wanted;
@@ -221,7 +221,7 @@ levels_below(uint32_t top, uint32_t i)
 
 TEST(total, a_tour_meets_each_directory_once_and_after_what_is_in_it)
 {
-	for (uint64_t seed = 1; seed <= MAX(test_scale(5000), 10ul); seed++) {
+	for (uint64_t seed = 1; seed <= MAX(test_scale(1000), 10ul); seed++) {
 		struct totals *t;
 
 		forest_grow(&forest, seed, 200);
@@ -320,7 +320,7 @@ check_top(const struct totals *t, uint32_t top, const struct top_opts *opts)
 
 TEST(total, the_top_is_no_smaller_than_the_rest)
 {
-	for (uint64_t seed = 1; seed <= MAX(test_scale(5000), 10ul); seed++) {
+	for (uint64_t seed = 1; seed <= MAX(test_scale(1000), 10ul); seed++) {
 		struct totals *t;
 
 		forest_grow(&forest, seed, 150);
