@@ -178,6 +178,7 @@ void
 json_double(struct json *j, double v)
 {
 	char text[40];
+	size_t len;
 
 	for (int digits = 15; digits <= 17; digits++) {
 		(void)snprintf(text, sizeof(text), "%.*g", digits, v);
@@ -188,9 +189,12 @@ json_double(struct json *j, double v)
 		json_cstr(j, v != v ? "nan" : v < 0 ? "-inf" : "inf");
 		return;
 	}
-	if (!strpbrk(text, ".e"))
-		(void)strcat(text, ".0");
-	put_value(j, text, strlen(text));
+	len = strlen(text);
+	if (!strpbrk(text, ".e")) {
+		text[len++] = '.';
+		text[len++] = '0';
+	}
+	put_value(j, text, len);
 }
 
 void

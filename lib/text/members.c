@@ -409,7 +409,7 @@ members_find_by(const struct members *m, unsigned level, struct span blob, size_
 {
 	struct collect c = {.bits = ret, .n = n, .begins = 1, .text = blob.data, .len = blob.len};
 	unsigned char end[4 * BLOCK] = {0};
-	size_t n_blocks = blob.len < 2 * BLOCK ? 0 : blob.len / BLOCK - 1;
+	size_t n_blocks = blob.len < (size_t)2 * BLOCK ? 0 : blob.len / BLOCK - 1;
 
 	memset(ret, 0, (n + 63) / 64 * sizeof(*ret));
 	if (m->never || n == 0 || blob.len == 0)
