@@ -103,7 +103,7 @@ unsigned eval_get_cost(const struct eval *e, struct leaf_cost *ret);
 int eval_bind(struct eval *e, uint32_t root);
 
 /** Chunks of the bound root in which a leaf of names may find something, as far as grams tell. */
-size_t eval_n_may(const struct eval *e, const struct node *leaf);
+size_t eval_n_may(const struct eval *e, const struct node *n);
 
 /** Where an evaluation is: entries [lo, lo + n) with one worker's scratch. */
 struct eval_at {

@@ -223,22 +223,32 @@ narrow(const struct eval_at *at, const struct node *need, struct bits *may)
 	return r;
 }
 
+/* By the needs that are known already, or by the others. */
+static int
+narrow_by(const struct eval_at *at, const struct node *n, bool known, struct bits *may)
+{
+	int r = 0;
+
+	for (uint32_t i = 0; i < n->text.n_need && r >= 0 && bits_any(may); i++) {
+		const struct node *need = n->text.need[i];
+
+		if ((eval_ready(at, need) != NULL) == known)
+			r = narrow(at, need, may);
+	}
+	return r;
+}
+
 /* Paths that fulfil all needs, what is known already first; then each of them. */
 static int
 path_candidates(
 	const struct eval_at *at, const struct node *n, const struct bits *want, struct bits *out)
 {
 	struct bits may = *want;
+	int r = narrow_by(at, n, true, &may);
 
-	for (uint32_t i = 0; i < 2 * n->text.n_need && bits_any(&may); i++) {
-		const struct node *need = n->text.need[i % n->text.n_need];
-		bool first = eval_ready(at, need) != NULL;
-		int r = first == (i < n->text.n_need) ? narrow(at, need, &may) : 0;
-
-		if (r < 0)
-			return r;
-	}
-	return path_each(at, n, &may, out);
+	if (r >= 0)
+		r = narrow_by(at, n, false, &may);
+	return r < 0 ? r : path_each(at, n, &may, out);
 }
 
 /* The glob of directories, once for each. */
