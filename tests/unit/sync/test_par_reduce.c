@@ -129,12 +129,12 @@ TEST(par_reduce, heavy_regions_are_shared_out, .init = make_pool, .fini = remove
 {
 	struct trial t = {.stop_at = SIZE_MAX};
 
-	for (unsigned long i = 0; i < MAX(test_scale(1000), 4ul); i++) {
+	/* Until somebody helped, else nothing is tested. */
+	for (unsigned long i = 0; i < MAX(test_scale(1000), 4ul) || t.n_merged == 0; i++) {
 		t.slow_lo = i * 997 % 4000;
 		t.slow_hi = t.slow_lo + 200;
 		check_serial_order(5000, 1, &t);
 	}
-	CHECK(t.n_merged > 0); /* somebody helped, or nothing was tested */
 }
 
 TEST(par_reduce, the_lowest_stop_decides_and_nothing_leaks, .init = make_pool, .fini = remove_pool)
