@@ -30,7 +30,8 @@ struct sql {
 	/* From here on: while rows come. */
 	struct out out;
 	struct cells names;
-	struct cells held; /* cells of a table's rows until they are printed */
+	struct cells held; /* the cells of a table's rows until they are printed */
+	size_t n_held;     /* rows of them */
 	bool *right;       /* of a column: all held values are numbers */
 	size_t *width;
 	bool sized; /* width is fixed, the header is out */
@@ -165,15 +166,17 @@ put_held(struct sql *s)
 	if (!s->sized) {
 		for (size_t i = 0; i < n; i++)
 			s->width[i] = width_of(s->names.data[i]);
-		for (size_t i = 0; i < s->held.len; i++)
-			s->width[i % n] = MAX(s->width[i % n], width_of(s->held.data[i]));
+		for (size_t row = 0; row < s->n_held; row++)
+			for (size_t i = 0; i < n; i++)
+				s->width[i] = MAX(s->width[i], width_of(s->held.data[row * n + i]));
 		put_table_row(s, s->names.data);
 		put_rule(s);
 		s->sized = true;
 	}
-	for (size_t i = 0; i < s->held.len; i += n)
-		put_table_row(s, s->held.data + i);
+	for (size_t row = 0; row < s->n_held; row++)
+		put_table_row(s, s->held.data + row * n);
 	cells_reset(&s->held);
+	s->n_held = 0;
 }
 
 static int
@@ -192,7 +195,7 @@ hold_row(struct sql *s, const struct msg_val *row)
 		if (shown.failed || cells_add(&s->held, strbuf_view(&shown)) < 0)
 			return -ENOMEM;
 	}
-	if (s->sized || s->held.len / s->names.len >= TABLE_ROWS)
+	if (++s->n_held >= TABLE_ROWS || s->sized)
 		put_held(s);
 	return 0;
 }
@@ -271,10 +274,19 @@ put_json_row(struct sql *s, const struct msg_val *row)
 /* ---- the answer ---- */
 
 static int
+bad_answer(void)
+{
+	complain("the daemon names no columns, or too late or twice: is it another version?");
+	return -EBADMSG;
+}
+
+static int
 on_columns(void *ctx, const struct msg_val *columns)
 {
 	struct sql *s = ctx;
 
+	if (msg_len(columns) == 0 || s->width)
+		return bad_answer();
 	for (size_t i = 0; i < msg_len(columns); i++)
 		if (cells_add(&s->names, value_text(msg_at(columns, i), &s->scratch)) < 0)
 			return -ENOMEM;
@@ -297,6 +309,8 @@ on_rows(void *ctx, const struct msg_val *rows)
 	struct sql *s = ctx;
 	int r = 0;
 
+	if (!s->width)
+		return bad_answer();
 	for (size_t i = 0; i < msg_len(rows) && r == 0; i++) {
 		if (s->form == FORM_JSON)
 			put_json_row(s, msg_at(rows, i));

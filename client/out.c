@@ -218,10 +218,10 @@ size_text(uint64_t n, char buf[32])
 	n >>= shift;
 	tenths = n * 10 + (rest * 10 >> shift) + ((rest * 10 & ((1ull << shift) - 1)) != 0);
 	if (tenths <= 99)
-		(void)snprintf(buf, 32, "%llu.%llu%c", (unsigned long long)(tenths / 10),
-			(unsigned long long)(tenths % 10), units[shift / 10 - 1]);
+		(void)snprintf(buf, 32, "%llu.%llu%c", (unsigned long long)tenths / 10,
+			(unsigned long long)tenths % 10, units[shift / 10 - 1]);
 	else
-		(void)snprintf(buf, 32, "%llu%c", (unsigned long long)(n + (rest != 0)),
+		(void)snprintf(buf, 32, "%llu%c", (unsigned long long)n + (rest != 0),
 			units[shift / 10 - 1]);
 	return buf;
 }
