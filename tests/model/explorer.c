@@ -10,7 +10,7 @@
 
 #define MAX_CHOICES 20000u
 /* Of one model in `full`; 100 times that in `long`. */
-#define SEARCH_SEC 2.5
+#define SEARCH_SEC 1.5
 #define RANDOM_SEC 0.5
 #define SURVEY_SEC 1.0
 

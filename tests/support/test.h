@@ -3,7 +3,8 @@
  * close_wakes_every_receiver).
  *
  * CHECK stops the test; the message says what was expected. Counts are scaled by the tier:
- * test_scale(n) is n in `long`, n / 50 (at least 1) in `full`, n / 500 in `quick`.
+ * test_scale(n) is n in `long`, n / 50 (at least 1) in `full`, n / 500 in `quick`; with a sanitizer
+ * n / 200 in `full`.
  */
 #pragma once
 

@@ -103,7 +103,7 @@ make_hostile(const char *root, int depth)
 	make_types(sub);
 	(void)close(sub);
 	sub = mkdir_at(fd, "wide");
-	make_wide(sub, 3000 + test_scale(1000000));
+	make_wide(sub, 3000 + test_scale(100000));
 	(void)close(sub);
 	(void)close(fd);
 }
