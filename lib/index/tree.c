@@ -68,8 +68,8 @@ tree_depth(const struct tree_cols *c, uint32_t entry)
 	return depth;
 }
 
-static int
-find_child(const struct tree_cols *c, uint32_t dir, struct span name, uint32_t *ret_entry)
+int
+tree_child(const struct tree_cols *c, uint32_t dir, struct span name, uint32_t *ret_entry)
 {
 	uint32_t lo = c->dir_first[dir], hi = c->dir_first[dir + 1];
 
@@ -89,9 +89,8 @@ find_child(const struct tree_cols *c, uint32_t dir, struct span name, uint32_t *
 	return -ENOENT;
 }
 
-/* The next component of *path, which moves past it and past the slashes around it. */
-static struct span
-next_component(struct span *path)
+struct span
+tree_component(struct span *path)
 {
 	struct span name = {path->data, 0};
 	size_t n = 0;
@@ -113,16 +112,16 @@ tree_lookup(const struct tree_cols *c, struct span path, uint32_t *ret_entry)
 	uint32_t e = 0;
 
 	if (path.len > 0 && path.data[0] == '/')
-		(void)next_component(&path);
+		(void)tree_component(&path);
 	while (path.len > 0) {
-		struct span name = next_component(&path);
+		struct span name = tree_component(&path);
 		int r;
 
 		if (tree_type(c, e) != DT_DIR)
 			return -ENOTDIR;
 		if (tree_dir(c, e) == TREE_NO_DIR)
 			return -ENOENT;
-		r = find_child(c, tree_dir(c, e), name, &e);
+		r = tree_child(c, tree_dir(c, e), name, &e);
 		if (r < 0)
 			return r;
 	}

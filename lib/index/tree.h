@@ -27,6 +27,7 @@
 
 #define TREE_NAME_MAX_BYTES 1023u
 #define TREE_NO_DIR UINT32_MAX
+#define TREE_MAX_LAYERS 8u /* of a stack (tree_stack.h), the base counted */
 
 /** What entries share: interned, a few dozen a tree (FORMAT.md 3.3). */
 struct tree_class {
@@ -34,6 +35,18 @@ struct tree_class {
 	uint32_t mode; /* with type bits */
 	uint32_t uid, gid;
 	uint32_t reserved;
+};
+
+/** Entries [lo, hi). */
+struct tree_range {
+	uint32_t lo, hi;
+};
+
+/** A segment that a layer lies upon (FORMAT.md 5). */
+struct tree_below {
+	uint64_t header_sum;
+	uint32_t n_entries;
+	uint32_t n_dead; /* ranges */
 };
 
 /** Two entries that are links to one inode (FORMAT.md 3.7). */
@@ -74,6 +87,10 @@ struct tree_cols {
 	uint64_t gram_bytes;        /* of gram_lists */
 	const uint32_t *gram_index; /* 3.8; NULL where the tree has no filter */
 	const uint8_t *gram_lists;
+	/* Of a layer; of a base n_below is 0. FORMAT.md 5. */
+	uint32_t n_below, n_dead;
+	const struct tree_below *below; /* the nearest first */
+	const struct tree_range *dead;  /* of the segments of `below`, in their order */
 };
 
 enum tree_flags {
@@ -82,6 +99,8 @@ enum tree_flags {
 	TREE_EMPTY_DIR = 1u << 1,   /* a directory that was read and had no entry at all */
 	TREE_LEFT_OUT = 1u << 2,    /* a directory with entries that rules left out of the tree
 	                               (walk_list.left_out) */
+	TREE_SKELETON = 1u << 3,    /* a directory of a layer that a layer below tells: here for
+	                               what is in it, and dead */
 };
 
 struct tree;
@@ -108,6 +127,8 @@ const struct tree_cols *tree_cols(const struct tree *t);
 bool tree_faulted(const struct tree *t);
 /** Length of the file. */
 uint64_t tree_file_bytes(const struct tree *t);
+/** What tells it from other segments: the sum of its header, which holds those of its sections. */
+uint64_t tree_header_sum(const struct tree *t);
 
 /* One value of an entry: some ns. What reads many of one column asks tree_read(). */
 static inline uint32_t
@@ -192,6 +213,8 @@ uint8_t tree_type(const struct tree_cols *c, uint32_t entry);
 int tree_path(const struct tree_cols *c, uint32_t entry, struct strbuf *out);
 /** Number of components below the root: 0 for entry 0, 1 for its children. */
 uint32_t tree_depth(const struct tree_cols *c, uint32_t entry);
+/** The entry of that name in directory `dir`: 0 or -ENOENT. Binary search. */
+int tree_child(const struct tree_cols *c, uint32_t dir, struct span name, uint32_t *ret_entry);
 /** The entry at a path relative to the root: 0, -ENOENT, -ENOTDIR. Binary search a component. */
 int tree_lookup(const struct tree_cols *c, struct span path, uint32_t *ret_entry);
 /** Entry range of everything below an entered directory. */

@@ -65,33 +65,41 @@ check_parents(const struct tree_cols *c, uint32_t lo, uint32_t hi, const uint64_
 	return FLAW_NONE;
 }
 
-static uint8_t
-expected_flags(const struct tree_cols *c, uint32_t e)
+/* E4 to E6, of an entry with a number. In a layer, an empty block says nothing of other layers. */
+static enum flaw
+check_dir_flags(const struct tree_cols *c, uint32_t e, uint64_t flags)
 {
 	uint32_t d = tree_dir(c, e);
+	bool layer = c->n_below > 0, empty = c->dir_first[d] == c->dir_first[d + 1];
 
-	if (d == TREE_NO_DIR)
-		return TREE_NOT_ENTERED;
-	return c->dir_first[d] == c->dir_first[d + 1] ? TREE_EMPTY_DIR : 0;
+	if (layer && flags == TREE_SKELETON)
+		return FLAW_NONE;
+	if (flags & TREE_SKELETON)
+		return FLAW_SKELETON;
+	flags &= ~(uint64_t)TREE_LEFT_OUT;
+	if (flags == TREE_NOT_ENTERED || flags == (empty ? TREE_EMPTY_DIR : 0))
+		return FLAW_NONE;
+	return layer && flags == 0 ? FLAW_NONE : FLAW_DIR_FLAGS;
 }
 
 static enum flaw
 check_entry(const struct tree_cols *c, uint32_t e, uint64_t cls, uint64_t flags)
 {
+	bool entered = tree_entered(c, e);
+
 	if (cls >= c->n_classes)
 		return FLAW_CLS;
 	if (!S_ISDIR(c->classes[cls].mode)) {
 		if (flags != 0)
 			return FLAW_FLAGS;
-		return tree_entered(c, e) ? FLAW_NUMBER : FLAW_NONE;
+		return entered ? FLAW_NUMBER : FLAW_NONE;
 	}
-	if (tree_entered(c, e))
-		flags &= ~(uint64_t)TREE_LEFT_OUT;
-	return flags == expected_flags(c, e) || flags == TREE_NOT_ENTERED ? FLAW_NONE
-	                                                                  : FLAW_DIR_FLAGS;
+	if (entered)
+		return check_dir_flags(c, e, flags);
+	return flags == TREE_NOT_ENTERED ? FLAW_NONE : FLAW_DIR_FLAGS;
 }
 
-/* E1 to E5 and S1, of a block. */
+/* E1 to E6 and S1, of a block. */
 static enum flaw
 check_block(const struct tree_cols *c, uint32_t lo, uint32_t n, struct chunk_values *v)
 {
@@ -210,6 +218,8 @@ check_all(const struct tree_cols *c, bool deep, struct pool *pool, enum tree_col
 		r = (int)check_links(c);
 	if (r == 0)
 		r = check_grams(c, pool);
+	if (r == 0)
+		r = (int)check_layer(c);
 	if (r == 0 && deep)
 		r = check_links_deep(c, pool);
 	if (r == 0 && deep)

@@ -16,11 +16,6 @@
 
 #include "index/tree.h"
 
-/** Entries [lo, hi). */
-struct tree_range {
-	uint32_t lo, hi;
-};
-
 struct tree_dead;
 
 /** `said` are n ranges, ascending, none empty, none touching the next; the segment's own skeletons
@@ -30,6 +25,8 @@ int tree_dead_create(const struct tree_cols *c, const struct tree_range *said, u
 void tree_dead_destroy(struct tree_dead *d);
 
 bool tree_is_dead(const struct tree_dead *d, uint32_t entry);
+/** The first entry from `entry` on that is not dead; it may be n_entries. */
+uint32_t tree_dead_skip(const struct tree_dead *d, uint32_t entry);
 /** The ranges, ascending, none touching: their number. */
 uint32_t tree_dead_ranges(const struct tree_dead *d, const struct tree_range **ret);
 /** Clear the bits of what is dead: bit i of `words` is entry lo + i, i < n. */

@@ -48,8 +48,13 @@ enum tree_section {
 	SECTION_NEEDED = SECTION_LINK_SUMS, /* all up to here must be there */
 	SECTION_GRAM_INDEX = 33,
 	SECTION_GRAM_LISTS,
-	SECTION_LAST = SECTION_GRAM_LISTS,
+	SECTION_BELOW = 40, /* of a layer (FORMAT.md 5) */
+	SECTION_DEAD,
+	SECTION_LAST = SECTION_DEAD,
 };
+
+/** FORMAT.md 2. */
+enum tree_kind { TREE_KIND_BASE, TREE_KIND_LAYER };
 
 #define TREE_GRAM_ENTRIES (1u << 18) /* trees from this size on have a filter */
 #define TREE_N_GRAMS (1u << 18)      /* of three symbols of 6 bits */
@@ -57,11 +62,12 @@ enum tree_section {
 #define TREE_GRAM_GROUP 64u /* grams of an element of gram_index */
 
 _Static_assert(
-	SECTION_NEEDED == 23 && SECTION_LAST == 34, "FORMAT.md 3: ids are part of the format");
+	SECTION_NEEDED == 23 && SECTION_LAST == 41, "FORMAT.md 3: ids are part of the format");
 _Static_assert(sizeof(struct tree_class) == 24, "FORMAT.md 3.4");
 _Static_assert(sizeof(struct tree_block) == 16, "FORMAT.md 3.2");
 _Static_assert(
 	sizeof(struct tree_link) == 8 && sizeof(struct tree_link_sum) == 24, "FORMAT.md 3.7");
+_Static_assert(sizeof(struct tree_below) == 16 && sizeof(struct tree_range) == 8, "FORMAT.md 5");
 _Static_assert((TREE_NAME_GROUP - TREE_NAME_STEP) * (TREE_NAME_MAX_BYTES + 1) <= UINT16_MAX,
 	"FORMAT.md 3.1: a group's last start fits name_rel");
 
@@ -72,6 +78,9 @@ enum tree_section tree_column_section(enum tree_column col);
 /** Bytes that a section must have, given the counts (H7). Of a packed column: of its heads and the
  *  last word; of sections with a count of their own: of one element. */
 uint64_t tree_section_bytes(const struct tree_cols *c, enum tree_section id);
+
+/** The next component of a path, which moves past it and past the slashes around it. */
+struct span tree_component(struct span *path);
 
 /** The greatest value of a column (C3), in unsigned order: that of times is taken with the sign bit
  *  inverted. */

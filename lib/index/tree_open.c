@@ -14,11 +14,12 @@ struct tree {
 	/* Fixed at open. */
 	struct mapfile map;
 	struct tree_cols cols;
+	uint64_t header_sum;
 };
 
 /* FORMAT.md 2. */
 struct header {
-	uint32_t version, header_bytes, n_sections, reserved;
+	uint32_t version, header_bytes, n_sections, kind;
 	uint64_t file_bytes, sum;
 };
 
@@ -67,6 +68,8 @@ tree_section_name(unsigned id)
 		[SECTION_LINK_SUMS] = "link_sums",
 		[SECTION_GRAM_INDEX] = "gram_index",
 		[SECTION_GRAM_LISTS] = "gram_lists",
+		[SECTION_BELOW] = "below",
+		[SECTION_DEAD] = "dead",
 	};
 
 	return id < ARRAY_LEN(names) ? names[id] : NULL;
@@ -119,6 +122,10 @@ tree_section_bytes(const struct tree_cols *c, enum tree_section id)
 		return 4 * (uint64_t)TREE_N_GRAM_GROUPS + 4;
 	case SECTION_GRAM_LISTS:
 		return 1;
+	case SECTION_BELOW:
+		return sizeof(struct tree_below);
+	case SECTION_DEAD:
+		return sizeof(struct tree_range);
 	}
 	return 0;
 }
@@ -135,6 +142,10 @@ length_fits(const struct tree_cols *c, enum tree_section id, uint64_t length)
 	}
 	if (id == SECTION_LINKS || id == SECTION_LINK_SUMS)
 		return length % bytes == 0 && length / bytes <= c->n_entries;
+	if (id == SECTION_BELOW)
+		return length > 0 && length % bytes == 0 && length / bytes < TREE_MAX_LAYERS;
+	if (id == SECTION_DEAD)
+		return length % bytes == 0 && length / bytes <= UINT32_MAX;
 	return id == SECTION_GRAM_LISTS ? length <= UINT32_MAX : length == bytes;
 }
 
@@ -191,7 +202,7 @@ parse_header(const char *data, struct header *h, struct tree_cols *c)
 	(void)bytes_u32(&b, &h->header_bytes);
 	(void)bytes_u64(&b, &h->file_bytes);
 	(void)bytes_u32(&b, &h->n_sections);
-	(void)bytes_u32(&b, &h->reserved);
+	(void)bytes_u32(&b, &h->kind);
 	(void)bytes_u32(&b, &c->n_entries);
 	(void)bytes_u32(&b, &c->n_dirs);
 	(void)bytes_u32(&b, &c->n_classes);
@@ -220,13 +231,14 @@ open_header(struct opening *o)
 		return damaged(o, "header", "H3: no such version");
 	if (h->version != TREE_VERSION)
 		return wrong_version(o);
-	if (h->reserved != 0)
-		return damaged(o, "header", "H3: reserved field in use");
+	if (h->kind > TREE_KIND_LAYER)
+		return damaged(o, "header", "H3: no such kind");
 	if (h->file_bytes != len)
 		return damaged(o, "header", "H4: the file has another length");
 	if (c->n_entries == 0 || c->n_entries > TREE_MAX_ENTRIES || c->n_dirs == 0 ||
 		c->n_dirs > c->n_entries || c->n_classes == 0 || c->n_wide > c->n_entries)
 		return damaged(o, "header", "H7: counts out of range");
+	o->tree->header_sum = h->sum;
 	o->end = h->header_bytes;
 	return 0;
 }
@@ -301,6 +313,11 @@ open_table(struct opening *o)
 	}
 	if ((o->rows[SECTION_GRAM_INDEX].id == 0) != (o->rows[SECTION_GRAM_LISTS].id == 0))
 		return damaged(o, "gram_index", "H6: not there with gram_lists");
+	for (unsigned id = SECTION_BELOW; id <= SECTION_DEAD; id++) {
+		if ((o->rows[id].id != 0) != (o->head.kind == TREE_KIND_LAYER))
+			return damaged(
+				o, tree_section_name(id), "Y1: a layer has it, a base has not");
+	}
 	return 0;
 }
 
@@ -378,6 +395,12 @@ set_columns(struct opening *o)
 	c->link_sums = section_at(o, SECTION_LINK_SUMS);
 	c->n_link_sums = (uint32_t)(o->rows[SECTION_LINK_SUMS].length / sizeof(*c->link_sums));
 	set_packed(o);
+	if (o->head.kind == TREE_KIND_LAYER) {
+		c->below = section_at(o, SECTION_BELOW);
+		c->n_below = (uint32_t)(o->rows[SECTION_BELOW].length / sizeof(*c->below));
+		c->dead = section_at(o, SECTION_DEAD);
+		c->n_dead = (uint32_t)(o->rows[SECTION_DEAD].length / sizeof(*c->dead));
+	}
 	if (o->rows[SECTION_GRAM_INDEX].id == 0)
 		return;
 	c->gram_index = section_at(o, SECTION_GRAM_INDEX);
@@ -523,4 +546,10 @@ uint64_t
 tree_file_bytes(const struct tree *t)
 {
 	return t->map.len;
+}
+
+uint64_t
+tree_header_sum(const struct tree *t)
+{
+	return t->header_sum;
 }

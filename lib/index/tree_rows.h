@@ -140,7 +140,8 @@ struct tree_plan {
 	uint32_t *dir_first; /* [n_dirs + 1] */
 	uint32_t *dir_end, *dir_entry; /* [n_dirs]; dir_entry is filled by tree_part_make() */
 	bool with_grams;               /* a filter over the names */
-	struct tree_cols counts;       /* n_entries, n_dirs, n_classes, names_bytes */
+	struct tree_cols counts; /* n_entries, n_dirs, n_classes, names_bytes; of a layer n_below,
+	                            below, n_dead, dead */
 };
 
 /** Number the directories of `dirs`, whose first is the root: 0, -ENOMEM, -ECANCELED, -EFBIG. The

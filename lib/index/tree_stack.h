@@ -23,8 +23,6 @@
 
 #include "index/tree_dead.h"
 
-#define TREE_MAX_LAYERS 8u
-
 struct tree_layer {
 	struct tree *tree;
 	struct tree_dead *dead; /* NULL: all entries count */
@@ -48,8 +46,9 @@ struct tree_stack {
 	struct tree_joint *joint; /* how directories belong together; NULL with one layer */
 };
 
-/** The layers, base first. The stack holds references of its own to the trees. `err` may be NULL.
- */
+/** The layers, base first, at most TREE_MAX_LAYERS. The stack holds references of its own to the
+ *  trees. `err` may be NULL. Of several layers it costs in proportion to the directories of all but
+ *  the base, and to what is dead. */
 int tree_stack_create(
 	struct tree *const *trees, uint32_t n, struct tree_stack **ret, struct err *err);
 struct tree_stack *tree_stack_ref(struct tree_stack *s);
@@ -72,13 +71,22 @@ void tree_stack_dirs(
 struct tree_at tree_stack_canon(const struct tree_stack *s, uint32_t layer, uint32_t dir);
 /** The entry that is live at a path relative to the root: 0, -ENOENT, -ENOTDIR. */
 int tree_stack_lookup(const struct tree_stack *s, struct span path, struct tree_at *ret);
+/** The live entry of that name in a directory: 0 or -ENOENT. */
+int tree_stack_child(const struct tree_stack *s, const struct tree_dirs *dirs, struct span name,
+	struct tree_at *ret);
 /** The live entry of a directory itself; -ENOENT when it is gone. */
 int tree_stack_own(const struct tree_stack *s, const struct tree_dirs *dirs, struct tree_at *ret);
 
 /** The live children of a directory, of all layers, in order of names. */
 struct tree_list {
 	const struct tree_stack *stack;
-	uint32_t at[TREE_MAX_LAYERS], end[TREE_MAX_LAYERS];
+	/* Of each layer that has children left: the next one, and its name where there are
+	 * several. */
+	uint32_t n;
+	struct tree_run {
+		uint32_t layer, at, end;
+		struct span name;
+	} run[TREE_MAX_LAYERS];
 };
 void tree_list_open(struct tree_list *l, const struct tree_stack *s, const struct tree_dirs *dirs);
 bool tree_list_next(struct tree_list *l, struct tree_at *ret);

@@ -119,7 +119,8 @@ add_section(struct writer *w, enum tree_section id, size_t n_pieces, size_t own_
 	struct out_section *s = &w->sections[w->n_sections++];
 
 	*s = (struct out_section){.id = id, .cap = n_pieces};
-	s->flags = id > SECTION_NEEDED ? TREE_SECTION_OPTIONAL : 0;
+	if (id == SECTION_GRAM_INDEX || id == SECTION_GRAM_LISTS)
+		s->flags = TREE_SECTION_OPTIONAL;
 	s->pieces = malloc(n_pieces * sizeof(*s->pieces));
 	s->own = own_bytes > 0 ? malloc(own_bytes) : NULL;
 	return s->pieces && (s->own || own_bytes == 0) ? s : NULL;
@@ -298,6 +299,18 @@ add_grams(struct writer *w)
 }
 
 static int
+add_layer(struct writer *w)
+{
+	const struct tree_cols *n = &w->plan->counts;
+	int r;
+
+	if (n->n_below == 0)
+		return 0;
+	r = add_table(w, SECTION_BELOW, n->below, n->n_below * sizeof(*n->below));
+	return r < 0 ? r : add_table(w, SECTION_DEAD, n->dead, n->n_dead * sizeof(*n->dead));
+}
+
+static int
 add_one(struct writer *w, enum tree_section id)
 {
 	const struct tree_plan *plan = w->plan;
@@ -334,7 +347,10 @@ add_one(struct writer *w, enum tree_section id)
 			w, id, w->links.sums.data, w->links.sums.len * sizeof(*w->links.sums.data));
 	case SECTION_GRAM_INDEX:
 		return add_grams(w);
+	case SECTION_BELOW:
+		return add_layer(w);
 	case SECTION_GRAM_LISTS:
+	case SECTION_DEAD:
 		return 0;
 	case SECTION_PARENT:
 		return add_column(w, TREE_PARENT);
@@ -458,7 +474,7 @@ write_header(struct writer *w)
 	p = put_u32(p, bytes);
 	p = put_u64(p, w->file_bytes);
 	p = put_u32(p, w->n_sections);
-	p = put_u32(p, 0);
+	p = put_u32(p, counts->n_below > 0 ? TREE_KIND_LAYER : TREE_KIND_BASE);
 	p = put_u32(p, counts->n_entries);
 	p = put_u32(p, counts->n_dirs);
 	p = put_u32(p, counts->n_classes);

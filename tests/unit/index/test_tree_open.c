@@ -470,7 +470,8 @@ TEST(tree_open, header_and_table_are_checked)
 		{"a newer trawld (format 3)", 8, 4, 3, -EOPNOTSUPP},
 		{"an older trawld (format 1)", 8, 4, 1, -EOPNOTSUPP},
 		{"H3", 8, 4, 0, -EBADMSG},
-		{"H3", 28, 4, 1, -EBADMSG},
+		{"H3", 28, 4, 2, -EBADMSG},
+		{"below: Y1", 28, 4, 1, -EBADMSG},
 		{"H4", 16, 8, 1, -EBADMSG},
 		{"H7: counts", 32, 4, 0, -EBADMSG},
 		{"H7: counts", 32, 4, UINT32_MAX, -EBADMSG},
@@ -546,7 +547,7 @@ TEST(tree_open, a_missing_section_is_found)
 	static struct image im;
 
 	im = good;
-	put(&im, ROW_AT(SECTION_NEEDED - 1), 4, 40);
+	put(&im, ROW_AT(SECTION_NEEDED - 1), 4, 50);
 	put(&im, ROW_AT(SECTION_NEEDED - 1) + 4, 4, TREE_SECTION_OPTIONAL);
 	sum_again(&im);
 	must_refuse(&im, -EBADMSG, "link_sums: H6");
