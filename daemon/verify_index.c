@@ -39,7 +39,7 @@ segment_now(const struct verifying *v, uint32_t id, char **ret, struct err *err)
 	*ret = NULL;
 	for (size_t i = 0; r == 0 && i < roots.len; i++) {
 		if (roots.data[i].id == id)
-			*ret = TAKE_PTR(roots.data[i].segment);
+			*ret = TAKE_PTR(roots.data[i].segments[0]);
 	}
 	if (r == 0)
 		catalog_roots_free(&roots);
@@ -53,21 +53,21 @@ open_segment(
 	struct tree_open_opts opts = {.flags = TREE_OPEN_DEEP, .pool = v->pool};
 	int r = -ENOENT;
 
-	for (int i = 0; i < MAX_TRIES && root->segment; i++) {
+	for (int i = 0; i < MAX_TRIES && root->segments[0]; i++) {
 		char *other = NULL;
 
 		*err = (struct err){0};
-		r = tree_open_with(v->segment_fd, root->segment, &opts, ret, err);
+		r = tree_open_with(v->segment_fd, root->segments[0], &opts, ret, err);
 		if (r != -ENOENT)
 			return r;
 		if (segment_now(v, root->id, &other, &(struct err){0}) < 0)
 			return r;
-		if (other && span_eq(span_of(other), span_of(root->segment))) {
+		if (other && span_eq(span_of(other), span_of(root->segments[0]))) {
 			free(other);
 			return r; /* it is the catalog's, and not there */
 		}
-		free(root->segment);
-		root->segment = other;
+		free(root->segments[0]);
+		root->segments[0] = other;
 	}
 	return r;
 }
@@ -78,7 +78,7 @@ verify_root(struct verifying *v, struct catalog_root *root)
 	struct tree *tree = NULL;
 	struct err err = {0};
 
-	if (!root->segment) {
+	if (root->n_segments == 0) {
 		(void)printf("%s: not indexed yet\n", root->path);
 		return;
 	}
@@ -90,7 +90,7 @@ verify_root(struct verifying *v, struct catalog_root *root)
 	}
 	v->n_right++;
 	(void)printf("%s: \"%s\" is right: %" PRIu32 " entries, %" PRIu64 " bytes\n", root->path,
-		root->segment, tree_cols(tree)->n_entries, tree_file_bytes(tree));
+		root->segments[0], tree_cols(tree)->n_entries, tree_file_bytes(tree));
 	tree_unref(tree);
 }
 

@@ -400,29 +400,60 @@ catalog_forget_root(struct catalog *c, uint32_t id, struct err *err)
 static void
 root_fini(struct catalog_root *r)
 {
+	for (uint32_t i = 0; i < r->n_segments; i++)
+		free(r->segments[i]);
 	free(r->path);
-	free(r->segment);
 	free(r->skipped);
 }
 
-static int
-read_root(struct db_query *q, struct catalog_roots *to, size_t *cap)
+bool
+catalog_names(const struct catalog_root *r, const char *file)
+{
+	for (uint32_t i = 0; i < r->n_segments; i++) {
+		if (strcmp(r->segments[i], file) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* The root of the row; its rows follow each other. NULL: out of memory. */
+static struct catalog_root *
+root_of_row(struct db_query *q, struct catalog_roots *to, size_t *cap)
 {
 	struct catalog_root row = {
 		.id = (uint32_t)db_u64(q, 0),
-		.settings = db_u64(q, 3),
-		.n_entries = db_u64(q, 4),
-		.walked_usec = db_u64(q, 5),
-		.tick = db_u64(q, 6),
+		.settings = db_u64(q, 2),
+		.n_entries = db_u64(q, 3),
+		.walked_usec = db_u64(q, 4),
+		.tick = db_u64(q, 5),
 	};
 
-	if (db_copy(q, 1, &row.path) < 0 || db_copy(q, 2, &row.segment) < 0 ||
-		db_copy(q, 7, &row.skipped) < 0 ||
+	if (to->len > 0 && to->data[to->len - 1].id == row.id)
+		return &to->data[to->len - 1];
+	if (db_copy(q, 1, &row.path) < 0 || db_copy(q, 6, &row.skipped) < 0 ||
 		vec_reserve((void **)&to->data, to->len, cap, 1, sizeof(row)) < 0) {
 		root_fini(&row);
-		return -ENOMEM;
+		return NULL;
 	}
-	to->data[to->len++] = row;
+	to->data[to->len] = row;
+	return &to->data[to->len++];
+}
+
+static int
+read_row(struct db *db, struct db_query *q, struct catalog_roots *to, size_t *cap, struct err *err)
+{
+	struct catalog_root *root = root_of_row(q, to, cap);
+	char *file = NULL;
+
+	if (!root || db_copy(q, 7, &file) < 0)
+		return no_memory(err);
+	if (!file)
+		return 0;
+	if (root->n_segments == CATALOG_MAX_SEGMENTS) {
+		free(file);
+		return db_damaged(db, err);
+	}
+	root->segments[root->n_segments++] = file;
 	return 0;
 }
 
@@ -432,15 +463,13 @@ catalog_read_roots(struct db *db, struct catalog_roots *ret, struct err *err)
 	AUTO(db_endp) struct db_query *q = NULL;
 	size_t cap = 0;
 	int r = db_query(db,
-		"SELECT id, path, file, settings, n_entries, walked_usec, tick, skipped"
-		" FROM root LEFT JOIN segment ON root = id ORDER BY id",
+		"SELECT id, path, settings, n_entries, walked_usec, tick, skipped, file FROM root"
+		" LEFT JOIN walk ON walk.root = id LEFT JOIN layer ON layer.root = id"
+		" ORDER BY id, at",
 		&q, err);
 
-	while (r == 0 && (r = db_step(q, err)) == 1) {
-		r = read_root(q, ret, &cap);
-		if (r < 0)
-			return no_memory(err);
-	}
+	while (r == 0 && (r = db_step(q, err)) == 1)
+		r = read_row(db, q, ret, &cap, err);
 	return r;
 }
 
@@ -472,75 +501,84 @@ catalog_roots_free(struct catalog_roots *r)
 	*r = (struct catalog_roots){0};
 }
 
-struct segment_call {
-	const struct catalog_root *seg;
-	char *old; /* of malloc */
-};
-
-/* 0 also checks that the root is known: its foreign key would fail at the commit, with less to say.
- */
+/* Its foreign key would fail at the commit, with less to say. */
 static int
-find_old_segment(struct catalog *c, struct segment_call *a, struct err *err)
+check_root(struct catalog *c, uint32_t id, struct err *err)
 {
 	AUTO(db_endp) struct db_query *q = NULL;
-	int r = db_query(c->db,
-		"SELECT nullif(file, ?2) FROM root LEFT JOIN segment ON root = id WHERE id = ?1",
-		&q, err);
+	int r = db_query(c->db, "SELECT 1 FROM root WHERE id = ?1", &q, err);
 
-	db_bind_u64(q, 1, a->seg->id);
-	db_bind_text(q, 2, a->seg->segment);
+	db_bind_u64(q, 1, id);
 	if (r == 0)
 		r = db_step(q, err);
 	if (r < 0)
 		return r;
-	if (r == 0)
-		return no_such_root(a->seg->id, err);
-	return db_copy(q, 0, &a->old) < 0 ? no_memory(err) : 0;
+	return r == 0 ? no_such_root(id, err) : 0;
 }
 
 static int
-replace_segment(struct catalog *c, void *arg, struct err *err)
+replace_walk(struct catalog *c, const struct catalog_root *root, struct err *err)
 {
 	AUTO(db_endp) struct db_query *q = NULL;
-	struct segment_call *a = arg;
-	const struct catalog_root *seg = a->seg;
-	int r = find_old_segment(c, a, err);
+	int r = db_query(c->db, "REPLACE INTO walk VALUES (?1, ?2, ?3, ?4, ?5, ?6)", &q, err);
+
+	db_bind_u64(q, 1, root->id);
+	db_bind_u64(q, 2, root->settings);
+	db_bind_u64(q, 3, root->n_entries);
+	db_bind_u64(q, 4, root->walked_usec);
+	db_bind_u64(q, 5, root->tick);
+	db_bind_text(q, 6, root->skipped ? root->skipped : "");
+	return r < 0 ? r : db_step(q, err);
+}
+
+static int
+delete_layers(struct catalog *c, const struct catalog_root *root, struct err *err)
+{
+	AUTO(db_endp) struct db_query *q = NULL;
+	int r = db_query(c->db, "DELETE FROM layer WHERE root = ?1", &q, err);
+
+	db_bind_u64(q, 1, root->id);
+	return r < 0 ? r : db_step(q, err);
+}
+
+static int
+insert_layer(struct catalog *c, const struct catalog_root *root, uint32_t at, struct err *err)
+{
+	AUTO(db_endp) struct db_query *q = NULL;
+	int r = db_query(c->db, "INSERT INTO layer VALUES (?1, ?2, ?3)", &q, err);
+
+	db_bind_u64(q, 1, root->id);
+	db_bind_u64(q, 2, at);
+	db_bind_text(q, 3, root->segments[at]);
+	return r < 0 ? r : db_step(q, err);
+}
+
+static int
+replace_root(struct catalog *c, void *arg, struct err *err)
+{
+	const struct catalog_root *root = *(const struct catalog_root *const *)arg;
+	int r = check_root(c, root->id, err);
 
 	if (r == 0)
-		r = db_query(c->db,
-			"INSERT INTO segment VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)"
-			" ON CONFLICT (root) DO UPDATE SET file = excluded.file,"
-			" settings = excluded.settings, n_entries = excluded.n_entries,"
-			" walked_usec = excluded.walked_usec, tick = excluded.tick,"
-			" skipped = excluded.skipped",
-			&q, err);
-	db_bind_u64(q, 1, seg->id);
-	db_bind_text(q, 2, seg->segment);
-	db_bind_u64(q, 3, seg->settings);
-	db_bind_u64(q, 4, seg->n_entries);
-	db_bind_u64(q, 5, seg->walked_usec);
-	db_bind_u64(q, 6, seg->tick);
-	db_bind_text(q, 7, seg->skipped ? seg->skipped : "");
-	return r < 0 ? r : db_step(q, err);
+		r = replace_walk(c, root, err);
+	if (r == 0)
+		r = delete_layers(c, root, err);
+	for (uint32_t i = 0; i < root->n_segments && r == 0; i++)
+		r = insert_layer(c, root, i, err);
+	return r;
 }
 
 static int
 run_commit(struct catalog *c, void *arg, struct err *err)
 {
-	return transaction(c, replace_segment, arg, err);
+	return transaction(c, replace_root, arg, err);
 }
 
 int
-catalog_commit_segment(
-	struct catalog *c, const struct catalog_root *seg, char **ret_old, struct err *err)
+catalog_commit(struct catalog *c, const struct catalog_root *root, struct err *err)
 {
-	struct segment_call a = {.seg = seg};
-	int r = call(c, run_commit, &a, err);
-
-	if (r == 0 && ret_old)
-		*ret_old = TAKE_PTR(a.old);
-	free(a.old);
-	return r;
+	assert(root->n_segments <= CATALOG_MAX_SEGMENTS);
+	return call(c, run_commit, &root, err);
 }
 
 struct setting_call {

@@ -23,7 +23,9 @@
 #include "base/err.h"
 #include "base/str.h"
 
-#define CATALOG_VERSION 1
+#define CATALOG_VERSION 2
+/** Of one root: a base and its layers (index/FORMAT.md 5). */
+#define CATALOG_MAX_SEGMENTS 8u
 
 struct catalog;
 
@@ -47,10 +49,12 @@ int catalog_forget_root(struct catalog *c, uint32_t id, struct err *err);
 struct catalog_root {
 	uint32_t id;
 	char *path;
-	char *segment;     /* file name of the live tree segment, NULL when there is none */
-	uint64_t settings; /* hash of the settings that the segment was walked under */
-	uint64_t n_entries;
-	uint64_t walked_usec; /* when that walk began, since 1970 */
+	/* File names of the live tree segments, the base first; none before the first walk. */
+	char *segments[CATALOG_MAX_SEGMENTS];
+	uint32_t n_segments;
+	uint64_t settings;    /* hash of the settings that they were walked under */
+	uint64_t n_entries;   /* that are live in them */
+	uint64_t walked_usec; /* when the last walk began, since 1970 */
 	uint64_t tick;        /* the clock's tick at its commit */
 	char *skipped;        /* the walk's counts by reason, as "word=n word=n" */
 };
@@ -61,11 +65,13 @@ struct catalog_roots {
 int catalog_roots(struct catalog *c, struct catalog_roots *ret, struct err *err);
 void catalog_roots_free(struct catalog_roots *r);
 
-/** One transaction, durable when it returns 0: `seg->segment` becomes the live tree segment of root
- * seg->id. *ret_old (may be NULL) is the file name that it replaced, of malloc, or NULL.
- * -ENOENT no such root, -EEXIST the file is another root's. */
-int catalog_commit_segment(
-	struct catalog *c, const struct catalog_root *seg, char **ret_old, struct err *err);
+/** Is `file` a live segment of the root? */
+bool catalog_names(const struct catalog_root *r, const char *file);
+
+/** One transaction, durable when it returns 0: the segments of root->id are those of `root`, in
+ *  their order, and no others. (The path is not looked at.) -ENOENT no such root, -EEXIST a file is
+ *  another root's, or there twice. */
+int catalog_commit(struct catalog *c, const struct catalog_root *root, struct err *err);
 
 /** Settings: small texts by key. *ret is of malloc, NULL when there is none. */
 int catalog_get(struct catalog *c, const char *key, char **ret, struct err *err);

@@ -103,8 +103,12 @@ read_copy(const char *temp, const char *path, struct catalog_roots *ret, struct 
 	r = db_open(file, files[0], &db, err);
 	if (r == 0)
 		r = schema_check(db, path, &version, err);
+	if (r == 0 && version > 0) /* it is a copy, and may be made of this version */
+		r = schema_upgrade(db, version, err);
 	if (r == 0 && version > 0)
 		r = catalog_read_roots(db, ret, err);
+	if (r < 0)
+		catalog_roots_free(ret);
 	db_close(db);
 	return r;
 }

@@ -8,5 +8,5 @@
 #include "catalog/catalog.h"
 #include "catalog/db.h"
 
-/** Every root with its live segment, appended to *ret: 0, -errno. */
+/** Every root with its live segments, appended to *ret: 0, -errno. */
 int catalog_read_roots(struct db *db, struct catalog_roots *ret, struct err *err);

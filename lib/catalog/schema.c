@@ -34,6 +34,27 @@ static const char *const steps[] = {
 	") STRICT;"
 	"PRAGMA application_id = " APPLICATION_ID ";"
 	"PRAGMA user_version = 1;",
+	/* A root has segments upon each other, the base at 0. SQLite cannot drop a unique column:
+         * what is known of the walk moves. */
+	"CREATE TABLE layer ("
+	"  root INTEGER NOT NULL REFERENCES root (id) ON DELETE CASCADE,"
+	"  at INTEGER NOT NULL,"
+	"  file TEXT NOT NULL UNIQUE,"
+	"  PRIMARY KEY (root, at)"
+	") STRICT, WITHOUT ROWID;"
+	"INSERT INTO layer SELECT root, 0, file FROM segment;"
+	"CREATE TABLE walk ("
+	"  root INTEGER PRIMARY KEY REFERENCES root (id) ON DELETE CASCADE,"
+	"  settings INTEGER NOT NULL,"
+	"  n_entries INTEGER NOT NULL,"
+	"  walked_usec INTEGER NOT NULL,"
+	"  tick INTEGER NOT NULL,"
+	"  skipped TEXT NOT NULL"
+	") STRICT;"
+	"INSERT INTO walk SELECT root, settings, n_entries, walked_usec, tick, skipped FROM "
+	"segment;"
+	"DROP TABLE segment;"
+	"PRAGMA user_version = 2;",
 };
 _Static_assert(ARRAY_LEN(steps) == CATALOG_VERSION, "one step a version");
 

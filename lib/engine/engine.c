@@ -37,7 +37,7 @@ snap_root_fill(struct snap_root *to, const struct root *r)
 		.id = r->id,
 		.name = strdup(r->cfg.name),
 		.path = strdup(r->path),
-		.tree = r->tree ? tree_ref(r->tree) : NULL,
+		.tree = r->stack ? tree_ref(r->stack->layer[0].tree) : NULL,
 		.stale = !r->walked || r->state == ROOT_FAILED,
 		.content = r->cfg.content,
 		.content_max_bytes =
@@ -134,7 +134,7 @@ static bool
 is_named(const struct catalog_roots *known, const char *file)
 {
 	for (size_t i = 0; i < known->len; i++) {
-		if (known->data[i].segment && strcmp(known->data[i].segment, file) == 0)
+		if (catalog_names(&known->data[i], file))
 			return true;
 	}
 	return false;
@@ -173,8 +173,8 @@ forget_unconfigured(struct engine *e, const struct catalog_roots *known, struct 
 		r = catalog_forget_root(e->catalog, known->data[i].id, err);
 		if (r < 0)
 			return r;
-		if (known->data[i].segment)
-			(void)unlinkat(e->segment_fd, known->data[i].segment, 0);
+		for (uint32_t k = 0; k < known->data[i].n_segments; k++)
+			(void)unlinkat(e->segment_fd, known->data[i].segments[k], 0);
 	}
 	return 0;
 }

@@ -3,7 +3,7 @@
  *
  * One thread a running walk feeds from a bounded channel of batches; commits go through the
  * catalog's thread; every change of what queries see is one publish of a new snapshot. The order
- * is: file synced and renamed -> catalog commit -> publish -> the replaced file is unlinked. So
+ * is: file synced and renamed -> catalog commit -> publish -> the replaced files are unlinked. So
  * after kill -9 at any moment the next start serves the last committed segments, and removes files
  * that the catalog does not name.
  *
@@ -74,7 +74,8 @@ struct engine_root_status {
 	uint32_t id;
 	char *name, *path;
 	enum root_state state;
-	uint64_t n_entries, segment_bytes; /* of the live segment */
+	uint64_t n_entries, segment_bytes; /* of the live segments */
+	uint32_t n_layers;                 /* live segments: a base, and layers upon it */
 	usec_t walked_usec;                /* when it was walked, since 1970; 0 never */
 	uint64_t walk_took_usec;           /* of the last finished walk */
 	uint64_t walk_entries;             /* so far in the running walk */

@@ -2,8 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -11,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "engine/commit.h"
 #include "engine/known_tree.h"
 #include "index/tree_build.h"
 #include "sync/scope.h"
@@ -23,11 +22,10 @@ struct walker {
 	struct walk_stats stats;
 	usec_t began, began_mono;
 
-	/* Of a rescan, else NULL: the tree whose names are trusted where they can be. */
-	struct tree *tree;
+	/* Of a rescan, else NULL: what is known, and trusted where it can be. */
+	struct tree_stack *stack;
 	struct walk_known known;
-	/* Batches, in order, that are only needed when something has changed. */
-	struct walk_batch *held, **held_end;
+	struct tree_builder *builder; /* of a first walk, else NULL */
 };
 
 static void
@@ -84,67 +82,26 @@ root_input(const char *path, struct tree_input *ret, struct err *err)
 	return 0;
 }
 
-static void
-drop_held(struct walker *w)
-{
-	while (w->held) {
-		struct walk_batch *batch = w->held;
-
-		w->held = batch->next;
-		walk_batch_destroy(batch);
-	}
-	w->held_end = &w->held;
-}
-
-static int
-build_held(struct walker *w, struct tree_builder *b)
-{
-	int r = 0;
-
-	while (w->held && r == 0) {
-		struct walk_batch *batch = w->held;
-
-		w->held = batch->next;
-		r = tree_builder_take(b, batch);
-	}
-	w->held_end = &w->held;
-	return r;
-}
-
-/* A rescan that has found everything as it was, so far. */
+/* A rescan that has found everything as it was. */
 static bool
 is_unchanged(const struct walker *w)
 {
-	return w->tree && counter_get(&w->stats.n_changed) == 0;
-}
-
-static int
-take_batch(struct walker *w, struct tree_builder *b, struct walk_batch *batch)
-{
-	int r;
-
-	if (is_unchanged(w)) {
-		batch->next = NULL;
-		*w->held_end = batch;
-		w->held_end = &batch->next;
-		return 0;
-	}
-	r = build_held(w, b);
-	if (r == 0)
-		return tree_builder_take(b, batch);
-	walk_batch_destroy(batch);
-	return r;
+	return w->stack && counter_get(&w->stats.n_changed) == 0;
 }
 
 /* Receive until the walk is over, or building fails. */
 static int
-build_all(struct walker *w, struct tree_builder *b)
+take_all(struct walker *w)
 {
 	int r = 0;
 	void *item;
 
-	while (r == 0 && chan_recv(w->chan, &item, NULL) == 0)
-		r = take_batch(w, b, item);
+	while (r == 0 && chan_recv(w->chan, &item, NULL) == 0) {
+		if (w->builder)
+			r = tree_builder_take(w->builder, item);
+		else
+			walk_batch_destroy(item);
+	}
 	return r;
 }
 
@@ -158,181 +115,15 @@ cannot_collect(const struct walker *w, int r, struct err *err)
 /* A walk that fails closes the channel, so building ends. When building fails, leaving the scope
  * fires its token, which wakes workers that wait for room in the channel, and joins the walk. */
 static int
-walk_and_build(struct walker *w, struct tree_builder *b, struct err *err)
+walk_and_take(struct walker *w, struct err *err)
 {
 	SCOPE(s, &w->root->stop);
 	int r;
 
 	if (scope_spawn(&s, "walk", walk_main, w) < 0)
 		return scope_join(&s, err);
-	r = build_all(w, b);
-	if (r < 0)
-		return cannot_collect(w, r, err);
-	r = scope_join(&s, err);
-	if (r < 0 || is_unchanged(w))
-		return r;
-	r = build_held(w, b); /* the last difference may have come after the last batch */
-	return r < 0 ? cannot_collect(w, r, err) : 0;
-}
-
-static void
-skipped_text(const struct walk_stats *stats, struct strbuf *out)
-{
-	for (unsigned i = 1; i < N_WALK_SKIPS; i++) {
-		uint64_t n = counter_get(&stats->n_skipped[i]);
-
-		if (n > 0)
-			(void)strbuf_printf(out, "%s%s=%" PRIu64, out->len ? " " : "",
-				walk_skip_word((enum walk_skip)i), n);
-	}
-}
-
-/* What a commit replaces: let go without the lock, because the last reference unmaps. */
-struct replaced {
-	struct tree *tree;
-	struct snapshot *snapshot;
-	char *segment;
-};
-
-static void
-replaced_fini(struct replaced *old)
-{
-	tree_unref(old->tree);
-	snapshot_unref(old->snapshot);
-	free(old->segment);
-}
-
-static void
-note_walk_locked(struct root *r, const struct walker *w)
-{
-	r->walked_usec = w->began;
-	r->walk_took_usec = clock_mono() - w->began_mono;
-	r->walked = true;
-	r->same_settings = true;
-	r->state = ROOT_READY;
-	for (unsigned i = 0; i < N_WALK_SKIPS; i++)
-		r->skipped[i] = counter_get(&w->stats.n_skipped[i]);
-}
-
-/* The new tree takes the root's place; with NULL what is there stays. */
-static void
-install(struct root *r, struct tree *tree, char *segment, const struct walker *w,
-	struct replaced *ret_old)
-{
-	struct engine *e = r->engine;
-
-	ret_old->snapshot = engine_snapshot(e);
-	LOCK_SECTION(&e->lock, section);
-	if (tree) {
-		ret_old->tree = r->tree;
-		ret_old->segment = r->segment;
-		r->tree = tree;
-		r->segment = segment;
-		r->n_entries = tree_cols(tree)->n_entries;
-	}
-	note_walk_locked(r, w);
-	if (engine_publish_locked(e) == 0)
-		lock_section_done(&section);
-}
-
-static uint64_t
-next_tick(struct engine *e)
-{
-	LOCK_SCOPE(&e->lock);
-	return e->tick + 1;
-}
-
-/* Let the catalog name the file, which may be the one that it names already. */
-static int
-record(struct root *r, const char *name, const struct tree *tree, const struct walker *w,
-	struct err *err)
-{
-	AUTO(strbuf_fini) struct strbuf skipped = {0};
-
-	skipped_text(&w->stats, &skipped);
-	return catalog_commit_segment(r->engine->catalog,
-		&(struct catalog_root){
-			.id = r->id,
-			.path = r->path,
-			.segment = (char *)(uintptr_t)name,
-			.settings = r->settings,
-			.n_entries = tree_cols(tree)->n_entries,
-			.walked_usec = w->began,
-			.tick = next_tick(r->engine),
-			.skipped = skipped.data ? skipped.data : (char[]){""},
-		},
-		NULL, err);
-}
-
-/* Open the file by its sums, which prove that it is what the builder made (FORMAT.md 4; the next
- * start checks all), then let the catalog name it. */
-static int
-seal(struct root *r, const char *name, const struct walker *w, struct tree **ret, struct err *err)
-{
-	struct tree *tree;
-	struct tree_open_opts opts = {.flags = TREE_OPEN_WRITTEN, .pool = r->engine->io};
-	int code = tree_open_with(r->engine->segment_fd, name, &opts, &tree, err);
-
-	if (code < 0)
-		return code;
-	code = record(r, name, tree, w, err);
-	if (code < 0) {
-		tree_unref(tree);
-		return code;
-	}
-	*ret = tree;
-	return 0;
-}
-
-/* note: commit order, in root.h. */
-static int
-commit(struct root *r, struct tree_builder *b, const struct walker *w, struct err *err)
-{
-	struct engine *e = r->engine;
-	AUTO(freep) char *name = NULL;
-	AUTO(replaced_fini) struct replaced old = {0};
-	struct tree *tree;
-	uint64_t bytes;
-	int code;
-
-	if (asprintf(&name, "tree-%" PRIu32 "-%" PRIu64 "-%" PRIu64 ".seg", r->id,
-		    catalog_epoch(e->catalog), add_rlx(&e->next_file.value, 1)) < 0)
-		return err_set(err, -ENOMEM, "could not write the index: out of memory");
-	code = tree_builder_write(b, e->segment_fd, name, &r->stop, &bytes, err);
-	if (code < 0)
-		return code;
-	code = root_begin_commit(r);
-	if (code == 0) {
-		code = seal(r, name, w, &tree, err);
-		if (code == 0)
-			install(r, tree, TAKE_PTR(name), w, &old);
-		root_end_commit(r);
-	}
-	if (code < 0) { /* then `name` is still ours */
-		(void)unlinkat(e->segment_fd, name, 0);
-		return code;
-	}
-	counter_add(&e->n_commits, 1);
-	if (old.segment)
-		(void)unlinkat(e->segment_fd, old.segment, 0);
-	return 0;
-}
-
-/* Nothing has changed: the segment stays, and is known to be right as of now. */
-static int
-renew(struct root *r, const struct walker *w, struct err *err)
-{
-	AUTO(replaced_fini) struct replaced old = {0};
-	int code = root_begin_commit(r);
-
-	if (code < 0)
-		return code;
-	/* Only this thread changes `segment`. */
-	code = record(r, r->segment, w->tree, w, err);
-	if (code == 0)
-		install(r, NULL, NULL, w, &old);
-	root_end_commit(r);
-	return code;
+	r = take_all(w);
+	return r < 0 ? cannot_collect(w, r, err) : scope_join(&s, err);
 }
 
 static void
@@ -340,12 +131,6 @@ show_stats(struct root *r, struct walk_stats *stats)
 {
 	LOCK_SCOPE(&r->engine->lock);
 	r->stats = stats;
-}
-
-static void
-tree_builder_destroyp(struct tree_builder **b)
-{
-	tree_builder_destroy(*b);
 }
 
 /* When it began, by the clock as it is now: what has been stamped since a step back must not look
@@ -358,40 +143,82 @@ began_by_now(const struct walker *w)
 	return MIN(w->began, clock_real() - took);
 }
 
+static struct walk_result
+result_of(const struct walker *w)
+{
+	struct walk_result res = {
+		.began = began_by_now(w),
+		.began_mono = w->began_mono,
+	};
+
+	for (unsigned i = 0; i < N_WALK_SKIPS; i++)
+		res.skipped[i] = counter_get(&w->stats.n_skipped[i]);
+	return res;
+}
+
+/* A base of all that was found. */
 static int
-run(struct walker *w, struct err *err)
+commit_base(struct walker *w, struct err *err)
 {
 	struct root *r = w->root;
-	AUTO(tree_builder_destroyp) struct tree_builder *b = NULL;
+	AUTO(freep) char *name = commit_name(r);
+	struct walk_result res;
+	uint64_t bytes;
+	int code;
+
+	if (!name)
+		return err_set(err, -ENOMEM, "could not write the index: out of memory");
+	code = tree_builder_write(w->builder, r->engine->segment_fd, name, &r->stop, &bytes, err);
+	if (code < 0)
+		return code;
+	res = result_of(w);
+	return commit_segment(r, name, 0, &res, err);
+}
+
+static int
+walk_first(struct walker *w, struct err *err)
+{
+	struct root *r = w->root;
 	struct tree_input root;
 	int code = root_input(r->path, &root, err);
 
 	if (code < 0)
 		return code;
-	code = tree_builder_create(&root, &b);
+	code = tree_builder_create(&root, &w->builder);
 	if (code < 0)
 		return err_set(err, code, "could not walk \"%s\": %s", r->path, err_reason(code));
-	tree_builder_use_pool(b, r->engine->io);
-	code = walk_and_build(w, b, err);
-	if (w->tree && tree_faulted(w->tree))
-		return err_set(err, -EBADMSG, "could not read the index of \"%s\"", r->path);
+	tree_builder_use_pool(w->builder, r->engine->io);
+	code = walk_and_take(w, err);
+	return code < 0 ? code : commit_base(w, err);
+}
+
+static int
+walk_again(struct walker *w, struct err *err)
+{
+	struct walk_result res;
+	int code = walk_and_take(w, err);
+
+	if (tree_stack_faulted(w->stack))
+		return err_set(err, -EBADMSG, "could not read the index of \"%s\"", w->root->path);
 	if (code < 0)
 		return code;
-	w->began = began_by_now(w);
-	return is_unchanged(w) ? renew(r, w, err) : commit(r, b, w, err);
+	if (!is_unchanged(w))
+		return -ESTALE;
+	res = result_of(w);
+	return commit_renewal(w->root, &res, err);
 }
 
 /* Trust what an earlier walk under the same settings has found. */
 static void
-know_tree(struct walker *w)
+know_stack(struct walker *w)
 {
 	struct root *r = w->root;
 
 	LOCK_SCOPE(&r->engine->lock);
-	if (!r->tree || !r->same_settings)
+	if (!r->stack || !r->same_settings)
 		return;
-	w->tree = tree_ref(r->tree);
-	known_tree(w->tree, r->walked_usec, &w->known);
+	w->stack = tree_stack_ref(r->stack);
+	known_tree(w->stack, r->walked_usec, &w->known);
 	w->opts.known = &w->known;
 }
 
@@ -431,20 +258,19 @@ attempt(struct root *r, bool rescan, struct err *err)
 	if (!w || make_chan(w) < 0)
 		return err_set(err, code, "could not walk \"%s\": out of memory", r->path);
 	w->root = r;
-	w->held_end = &w->held;
 	w->began = clock_real();
 	w->began_mono = clock_mono();
 	w->opts = root_walk_opts(r);
 	if (rescan)
-		know_tree(w);
+		know_stack(w);
 	counter_add(&r->engine->n_walks, 1);
 	show_stats(r, &w->stats);
-	code = run(w, err);
+	code = w->stack ? walk_again(w, err) : walk_first(w, err);
 	show_stats(r, NULL);
 	count_waits(r->engine, w->chan);
 	chan_destroy(w->chan);
-	drop_held(w);
-	tree_unref(w->tree);
+	tree_builder_destroy(w->builder);
+	tree_stack_unref(w->stack);
 	return code;
 }
 
@@ -453,6 +279,7 @@ indexer_run(struct root *r, struct err *err)
 {
 	int code = attempt(r, true, err);
 
-	/* The segment could not be read: it is made again from the file system alone. */
-	return code == -EBADMSG ? attempt(r, false, err) : code;
+	/* A segment could not be read, or there are differences: it is made again from the file
+	 * system alone. */
+	return code == -EBADMSG || code == -ESTALE ? attempt(r, false, err) : code;
 }

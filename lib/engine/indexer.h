@@ -1,6 +1,9 @@
 /**
  * indexer: one walk of one root, from the first listing to the published snapshot. Internal to
  * lib/engine.
+ *
+ * A first walk makes a base. A rescan holds its differences back until it is over; without any, the
+ * segments stay as they are.
  */
 #pragma once
 

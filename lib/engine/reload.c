@@ -120,24 +120,23 @@ plan_has_id(const struct plan *plan, uint32_t id)
 	return false;
 }
 
-/* The tree that was served for this path until now, so that changed rules do not empty the answers.
+/* What was served for this path until now, so that changed rules do not empty the answers.
  */
 static void
 inherit_locked(struct engine *e, struct root *to)
 {
 	VEC_EACH (&e->roots, from) {
-		if ((*from)->id != to->id || !(*from)->tree)
+		if ((*from)->id != to->id || !(*from)->stack)
 			continue;
-		to->segment = strdup((*from)->segment);
-		if (!to->segment)
+		if (files_copy(&to->files, (*from)->files.name, (*from)->files.n) < 0)
 			return; /* its entries are missing until the walk is done */
-		to->tree = tree_ref((*from)->tree);
+		to->stack = tree_stack_ref((*from)->stack);
 		to->n_entries = (*from)->n_entries;
 		to->walked_usec = (*from)->walked_usec;
 	}
 }
 
-/* Let no root that is to go begin a commit, and wait for those under way: afterwards what `segment`
+/* Let no root that is to go begin a commit, and wait for those under way: afterwards what `files`
  * says is what the catalog says. */
 static void
 hold(struct engine *e, const struct plan *plan, bool hold)
@@ -223,8 +222,7 @@ forget(struct engine *e, const struct root *r)
 			err.what);
 		return;
 	}
-	if (r->segment)
-		(void)unlinkat(e->segment_fd, r->segment, 0);
+	files_unlink(&r->files, e->segment_fd, NULL);
 }
 
 /* Removed roots whose thread has ended. One that hangs in the kernel is looked at again the next

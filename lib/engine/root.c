@@ -150,11 +150,11 @@ root_destroy(struct root *r)
 	root_join(r);
 	stop_fini(&r->stop);
 	cond_fini(&r->changed);
-	tree_unref(r->tree);
+	tree_stack_unref(r->stack);
 	rules_destroy(r->rules);
 	strings_free(r->other_roots);
 	cfg_fini(&r->cfg);
-	free(r->segment);
+	files_fini(&r->files);
 	free(r->path);
 	free(r);
 }
@@ -233,31 +233,44 @@ skipped_parse(const char *text, uint64_t skipped[N_WALK_SKIPS])
 	}
 }
 
+static int
+open_stack(struct engine *e, const struct catalog_root *known, struct tree_stack **ret,
+	struct err *err)
+{
+	struct tree_open_opts opts = {.pool = e->io};
+	struct tree *trees[TREE_MAX_LAYERS];
+	uint32_t n = 0;
+	int r = 0;
+
+	for (; r == 0 && n < known->n_segments; n += r == 0)
+		r = tree_open_with(e->segment_fd, known->segments[n], &opts, &trees[n], err);
+	if (r == 0)
+		r = tree_stack_create(trees, n, ret, err);
+	while (n > 0)
+		tree_unref(trees[--n]);
+	return r;
+}
+
 void
 root_adopt(struct root *r, const struct catalog_root *known)
 {
 	struct engine *e = r->engine;
 	struct err err = {0};
-	struct tree *tree;
 	int code;
 
-	if (!known->segment)
+	if (known->n_segments == 0)
 		return;
-	code = tree_open_with(e->segment_fd, known->segment,
-		&(struct tree_open_opts){.pool = e->io}, &tree, &err);
+	code = files_copy(&r->files, known->segments, known->n_segments);
+	if (code == 0)
+		code = open_stack(e, known, &r->stack, &err);
 	if (code < 0) {
+		files_fini(&r->files);
 		engine_event(e, true,
 			"could not use the saved index of root \"%s\": %s; it is made again",
-			r->cfg.name, err.what);
+			r->cfg.name, err.what[0] ? err.what : err_reason(code));
 		return;
 	}
-	r->segment = strdup(known->segment);
-	if (!r->segment) {
-		tree_unref(tree);
-		return;
-	}
-	r->tree = tree;
-	r->n_entries = tree_cols(tree)->n_entries;
+	r->n_entries = r->stack->n_entries;
 	r->walked_usec = known->walked_usec;
 	r->same_settings = known->settings == r->settings;
 	if (!r->same_settings)

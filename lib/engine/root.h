@@ -3,14 +3,9 @@
  *
  * The thread lives as long as the root and sleeps while nothing is wanted. A walk is: listings from
  * walk_run() (in a second thread, of a scope, on the I/O pool) through a channel that is bounded in
- * items and bytes into a tree builder, then
+ * items and bytes, until a segment comes of them (indexer.h), which is committed (commit.h).
  *
- *     file synced -> catalog commit -> publish -> replaced file unlinked          (note: commit
- * order)
- *
- * which is the order that makes kill -9 harmless at every point.
- *
- * Life of a root: root_create -> root_adopt (its segment of an earlier run) -> root_start -> any
+ * Life of a root: root_create -> root_adopt (its segments of an earlier run) -> root_start -> any
  * number of root_request -> root_stop -> root_destroy. A removed root whose walk hangs in the
  * kernel stays in the engine's list of retired roots until its thread ends.
  */
@@ -18,6 +13,7 @@
 
 #include "catalog/catalog.h"
 #include "engine/engine.h"
+#include "engine/files.h"
 #include "sync/thread.h"
 
 struct root {
@@ -36,11 +32,12 @@ struct root {
 	bool wanted; /* a walk was asked for and has not begun */
 	bool stopping;
 	bool held;       /* by a reload: no commit begins */
-	bool committing; /* the catalog may name the new segment before `segment` does */
+	bool committing; /* the catalog may name new segments before `files` does */
 	bool walked;     /* by this process, successfully, under these settings */
-	struct tree *tree;
-	bool same_settings; /* `tree` was walked under the settings that are */
-	char *segment;      /* file name of `tree` */
+	/* Also changed by the root's thread alone, once that runs. */
+	struct tree_stack *stack;
+	struct files files; /* of its layers */
+	bool same_settings; /* it was walked under the settings that are */
 	uint64_t n_entries, walked_usec, walk_took_usec;
 	uint64_t skipped[N_WALK_SKIPS];
 	char error[256];
@@ -59,8 +56,8 @@ int root_create(struct engine *e, const struct engine_config *all, size_t which,
 	struct err *err);
 void root_destroy(struct root *r); /* joins; NULL is legal */
 
-/** Serve the segment that the catalog names, until a walk replaces it. A damaged one is reported
- * and left. */
+/** Serve the segments that the catalog names, until a walk replaces them. When one is damaged, that
+ * is reported and all are left. */
 void root_adopt(struct root *r, const struct catalog_root *known);
 /** Start the root's thread; it sleeps until root_request_locked(). */
 int root_start(struct root *r, struct err *err);

@@ -12,13 +12,15 @@ root_status_locked(const struct root *r, struct engine_root_status *ret)
 		.name = strdup(r->cfg.name),
 		.path = strdup(r->path),
 		.state = r->state,
-		.n_entries = r->tree ? r->n_entries : 0,
-		.segment_bytes = r->tree ? tree_file_bytes(r->tree) : 0,
+		.n_entries = r->stack ? r->n_entries : 0,
+		.n_layers = r->stack ? r->stack->n_layers : 0,
 		.walked_usec = r->walked_usec,
 		.walk_took_usec = r->walk_took_usec,
 		.walk_entries = r->stats ? counter_get(&r->stats->n_entries) : 0,
 		.expect_entries = r->n_entries,
 	};
+	for (uint32_t i = 0; i < ret->n_layers; i++)
+		ret->segment_bytes += tree_file_bytes(r->stack->layer[i].tree);
 	memcpy(ret->skipped, r->skipped, sizeof(ret->skipped));
 	(void)snprintf(ret->error, sizeof(ret->error), "%s", r->error);
 	return ret->name && ret->path ? 0 : -ENOMEM;

@@ -10,7 +10,7 @@ walk_batch_destroy(struct walk_batch *b)
 {
 	if (!b)
 		return;
-	free(b->lists); /* the classes are behind them */
+	free(b->lists); /* the rest is behind them */
 	free(b);
 }
 
@@ -26,6 +26,7 @@ filler_fini(struct filler *f)
 	walk_batch_destroy(f->batch);
 	VEC_FINI(&f->lists);
 	VEC_FINI(&f->classes);
+	VEC_FINI(&f->gone);
 	f->batch = NULL;
 }
 
@@ -41,8 +42,9 @@ begin(struct filler *f, size_t bytes)
 {
 	size_t room = MAX(bytes, f->batch_bytes - MIN(f->batch_bytes, sizeof(*f->batch)));
 
-	if (f->batch)
+	if (f->batch && (f->lists.len > 0 || bytes <= f->batch->room))
 		return 0;
+	walk_batch_destroy(f->batch); /* nothing came of what was begun */
 	room = ALIGN_UP(room, (size_t)CACHELINE);
 	f->batch = aligned_alloc(CACHELINE, sizeof(*f->batch) + room);
 	if (!f->batch)
@@ -56,7 +58,7 @@ filler_fits(const struct filler *f, size_t n, size_t names_bytes)
 {
 	const struct walk_batch *b = f->batch;
 
-	return !b || piece_bytes(n, names_bytes) <= b->room - b->used;
+	return f->lists.len == 0 || piece_bytes(n, names_bytes) <= b->room - b->used;
 }
 
 int
@@ -74,6 +76,18 @@ filler_room(struct filler *f, size_t n, size_t names_bytes, struct walk_entry **
 	*ret_entries = (struct walk_entry *)(void *)at;
 	*ret_names = at + n * sizeof(struct walk_entry);
 	return 0;
+}
+
+void
+filler_trim(struct filler *f, struct walk_entry *entries, size_t n, size_t names_bytes)
+{
+	char *to = (char *)(entries + n);
+	const char *from = n > 0 ? entries[0].name : to;
+
+	memmove(to, from, names_bytes);
+	for (size_t i = 0; i < n; i++)
+		entries[i].name = to + (entries[i].name - from);
+	f->batch->used = (size_t)((char *)entries - f->batch->data) + piece_bytes(n, names_bytes);
 }
 
 static bool
@@ -99,8 +113,18 @@ filler_class(struct filler *f, const struct walk_class *c, uint32_t *ret)
 _Static_assert(CLASS_SLOTS == 1u << (32 - 26), "the hash's upper bits are the slot");
 
 int
+filler_gone(struct filler *f, uint64_t id)
+{
+	return VEC_PUSH(&f->gone, id);
+}
+
+int
 filler_add(struct filler *f, struct walk_list list)
 {
+	const struct walk_list *before = f->lists.len > 0 ? &f->lists.data[f->lists.len - 1] : NULL;
+
+	list.first_gone = before ? before->first_gone + before->n_gone : 0;
+	list.n_gone = (uint32_t)f->gone.len - list.first_gone;
 	if (begin(f, 0) < 0 || VEC_PUSH(&f->lists, list) < 0)
 		return -ENOMEM;
 	f->batch->n_entries += list.n_entries;
@@ -126,30 +150,38 @@ filler_is_full(const struct filler *f)
 {
 	const struct walk_batch *b = f->batch;
 
-	/* Directories without entries take room too. */
-	return b && b->used + f->lists.len * sizeof(struct walk_list) > b->room - b->room / 8;
+	/* Directories without entries take room too, and so does what is gone. */
+	return b &&
+	       b->used + f->lists.len * sizeof(struct walk_list) + f->gone.len * sizeof(uint64_t) >
+	               b->room - b->room / 8;
 }
 
-/* Lists and classes go into one block behind each other. */
+/* Lists, classes and what is gone go into one block behind each other. */
 static int
 seal(struct filler *f, struct walk_batch *b)
 {
 	size_t lists = f->lists.len * sizeof(struct walk_list);
 	size_t classes = f->classes.len * sizeof(struct walk_class);
-	char *block = malloc(lists + classes);
+	size_t gone = f->gone.len * sizeof(uint64_t);
+	char *block = malloc(lists + classes + gone);
 
 	if (!block)
 		return -ENOMEM;
 	memcpy(block, f->lists.data, lists);
 	if (classes > 0)
 		memcpy(block + lists, f->classes.data, classes);
+	if (gone > 0)
+		memcpy(block + lists + classes, f->gone.data, gone);
 	b->lists = (struct walk_list *)(void *)block;
 	b->classes = (struct walk_class *)(void *)(block + lists);
+	b->gone = (uint64_t *)(void *)(block + lists + classes);
 	b->n_lists = (uint32_t)f->lists.len;
 	b->n_classes = (uint32_t)f->classes.len;
-	b->bytes = sizeof(*b) + b->room + lists + classes;
+	b->n_gone = (uint32_t)f->gone.len;
+	b->bytes = sizeof(*b) + b->room + lists + classes + gone;
 	return 0;
 }
+_Static_assert(sizeof(struct walk_class) % _Alignof(uint64_t) == 0, "what is gone is aligned");
 _Static_assert(sizeof(struct walk_list) % _Alignof(struct walk_class) == 0, "classes are aligned");
 
 int
@@ -168,6 +200,7 @@ filler_send(struct filler *f, struct chan *out, struct stop *stop)
 	f->batch = NULL;
 	f->lists.len = 0;
 	f->classes.len = 0;
+	f->gone.len = 0;
 	memset(f->slots, 0, sizeof(f->slots));
 	return r;
 }

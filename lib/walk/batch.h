@@ -20,6 +20,7 @@ struct filler {
 	/* Of the batch, moved into it when it is sent. */
 	VEC(struct walk_list) lists;
 	VEC(struct walk_class) classes;
+	VEC(uint64_t) gone;
 	/* The class met last in each slot, + 1; 0 none. A class that lost its slot to another is
 	 * interned again: cheaper than to look further. */
 	uint32_t slots[CLASS_SLOTS];
@@ -34,8 +35,13 @@ bool filler_fits(const struct filler *f, size_t n, size_t names_bytes);
 /** Room for it: 0 or -ENOMEM. It must fit. */
 int filler_room(struct filler *f, size_t n, size_t names_bytes, struct walk_entry **ret_entries,
 	char **ret_names);
+/** Give back what the n entries with names of names_bytes, which filler_room() gave last, did not
+ *  take: their names move. */
+void filler_trim(struct filler *f, struct walk_entry *entries, size_t n, size_t names_bytes);
 /** The index of a class: 0 or -ENOMEM. */
 int filler_class(struct filler *f, const struct walk_class *c, uint32_t *ret);
+/** Note a known entry that is gone, for the list that is added next: 0 or -ENOMEM. */
+int filler_gone(struct filler *f, uint64_t id);
 /** Add a list; its entries are from filler_room(): 0 or -ENOMEM. */
 int filler_add(struct filler *f, struct walk_list list);
 /** The list added last, if it is a piece of directory `dir` and not yet sent; else NULL. */

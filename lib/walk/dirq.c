@@ -18,7 +18,7 @@ dir_create(struct dir *parent, struct span name, uint32_t number)
 	*d = (struct dir){
 		.parent = parent,
 		.number = number,
-		.was.dir = WALK_NO_DIR,
+		.was.dir = WALK_NOT_KNOWN,
 		.fd = -1,
 		.name_len = (uint16_t)name.len,
 	};
@@ -34,6 +34,15 @@ dir_create(struct dir *parent, struct span name, uint32_t number)
 }
 
 void
+dir_forget(struct dir *d)
+{
+	known_close(&d->known);
+	free(d->found);
+	d->found = NULL;
+	d->knows = false;
+}
+
+void
 dir_unref(struct dir *d)
 {
 	/* A loop: the chain can be thousands of levels long. */
@@ -42,6 +51,7 @@ dir_unref(struct dir *d)
 
 		assert(d->fd < 0);
 		gitignore_unref(d->ignore);
+		dir_forget(d);
 		free(d);
 		d = parent;
 	}

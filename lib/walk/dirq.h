@@ -29,11 +29,11 @@
 #include "base/list.h"
 #include "sync/lock.h"
 #include "sync/pool.h"
-#include "walk/walk.h"
+#include "walk/known.h"
 
 /** What a rescan knows of a directory. */
 struct dir_was {
-	uint32_t dir;    /* its number then, WALK_NO_DIR when it was not entered */
+	uint64_t dir;    /* its id, WALK_NOT_KNOWN when it was not entered */
 	bool trusted;    /* its names are what they were, if it is the one that was looked at: */
 	bool broken_off; /* it was not read to the end */
 	bool left_out;   /* rules left out entries of it */
@@ -53,9 +53,11 @@ struct dir {
 	int64_t ctime_ns;
 	struct gitignore *ignore; /* counted; its own or that of a directory above; may be NULL */
 	struct dir_was was;
-	bool on_mount;     /* it was judged as a mount point and may be entered */
-	bool tells;        /* of changes: known_fs() */
-	bool same_rules;   /* the .gitignore files of it and above are what they were */
+	bool on_mount;   /* it was judged as a mount point and may be entered */
+	bool tells;      /* of changes: known_fs() */
+	bool same_rules; /* the .gitignore files of it and above are what they were */
+	bool knows;      /* `known` is open: what was in it, until it has been read */
+	struct known_dir known;
 	bool holds_parent; /* a user of the parent's descriptor */
 
 	/* Of those who read parts of it. Changed before n_parts, whose release pairs with the
@@ -63,6 +65,8 @@ struct dir {
 	_Atomic uint64_t n_listed; /* entries */
 	_Atomic bool left_out;
 	_Atomic uint8_t skip; /* enum walk_skip: why it was not read (to the end) */
+	/* A bit for each of `known` whose name was met; NULL where all are, as in a trusted one. */
+	_Atomic uint64_t *found;
 	_Atomic uint32_t n_parts;
 
 	/* Guarded by dirq.lock. */
@@ -78,6 +82,8 @@ struct dir {
 /** A directory with one reference; takes a reference to parent. NULL: out of memory. */
 struct dir *dir_create(struct dir *parent, struct span name, uint32_t number);
 void dir_unref(struct dir *d); /* NULL is legal */
+/** What was known to be in it is needed no more. */
+void dir_forget(struct dir *d);
 /** Its path relative to the root: 0 or -ENOMEM. */
 int dir_path(const struct dir *d, struct strbuf *out);
 /** Is d, or a directory above it, this inode? */

@@ -10,15 +10,24 @@
 /* A time without a fraction: this file system, or this inode, may keep no more than seconds. */
 #define COARSE_NS (2 * NSEC_PER_SEC)
 
-bool
-known_find(const struct walk_known *w, uint32_t lo, uint32_t hi, struct span name, uint32_t *at)
+void
+known_close(struct known_dir *d)
 {
+	free(d->list);
+	*d = (struct known_dir){0};
+}
+
+bool
+known_find(const struct walk_known *w, const struct known_dir *d, struct span name, uint32_t *at)
+{
+	uint32_t lo = 0, hi = d->n;
+
 	/* Mostly it is the next one. */
-	if (*at < hi && span_eq(w->name(w->ctx, *at), name))
+	if (*at < hi && span_eq(w->name(w->ctx, d, *at), name))
 		return true;
 	while (lo < hi) {
 		uint32_t mid = lo + (hi - lo) / 2;
-		int cmp = span_cmp(w->name(w->ctx, mid), name);
+		int cmp = span_cmp(w->name(w->ctx, d, mid), name);
 
 		if (cmp == 0) {
 			*at = mid;
@@ -60,7 +69,7 @@ known_settled(const struct walk_known *w, const struct walk_entry *was)
 bool
 known_trusted(const struct walk_known *w, const struct known_entry *was)
 {
-	return was->entry.dir != WALK_NO_DIR && !was->broken_off && !was->left_out &&
+	return was->dir != WALK_NOT_KNOWN && !was->broken_off && !was->left_out &&
 	       known_settled(w, &was->entry);
 }
 

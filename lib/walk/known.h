@@ -12,7 +12,8 @@
  * may hide or show. A directory of which entries were left out is always listed, to count them.
  *
  * Ownership: the caller's, as long as the walk. Entries' names are valid as long as ctx.
- * Threads:   the functions are called from all workers at once.
+ * Threads:   the functions are called from all workers at once; a struct known_dir is read by
+ *            several.
  */
 #pragma once
 
@@ -22,27 +23,39 @@
 #define KNOWN_STEP 128u
 
 struct known_entry {
-	struct walk_entry entry; /* without cls; dir: the earlier number, WALK_NO_DIR for what was
-	                            not entered */
+	struct walk_entry entry; /* without cls and dir */
 	struct walk_class cls;
+	uint64_t dir;    /* id of the directory this is, WALK_NOT_KNOWN for what was not entered */
 	bool broken_off; /* a directory that was not read to the end */
 	bool left_out;   /* rules left out entries of it */
 };
 
-/** The earlier walk's entries, numbered; the children of a directory follow each other in order of
- *  names. Entry 0 is the root, directory 0 too. */
+/** The known children of a directory, counted from 0 in order of names. */
+struct known_dir {
+	uint32_t n;
+	/* Of who knows. */
+	uint64_t first;
+	void *list; /* of malloc, or NULL */
+};
+
+/** The earlier walk's entries. Ids are whatever who knows likes, but for WALK_NOT_KNOWN. */
 struct walk_known {
 	const void *ctx;
 	int64_t began_ns; /* the walk that read all of it; by the clock of the file systems */
-	void (*children)(const void *ctx, uint32_t dir, uint32_t *ret_lo, uint32_t *ret_hi);
-	struct span (*name)(const void *ctx, uint32_t entry);
+	void (*root)(const void *ctx, struct known_entry *ret);
+	/* 0 or -ENOMEM; ended with known_close(). */
+	int (*open)(const void *ctx, uint64_t dir, struct known_dir *ret);
+	struct span (*name)(const void *ctx, const struct known_dir *d, uint32_t i);
+	uint64_t (*id)(const void *ctx, const struct known_dir *d, uint32_t i);
 	/* n <= KNOWN_STEP */
-	void (*read)(const void *ctx, uint32_t lo, uint32_t n, struct known_entry *ret);
+	void (*read)(const void *ctx, const struct known_dir *d, uint32_t lo, uint32_t n,
+		struct known_entry *ret);
 };
 
-/** The entry called `name` in [lo, hi), beginning the search at *at: true, and *at is its place. */
+void known_close(struct known_dir *d);
+/** The entry called `name`, beginning the search at *at: true, and *at is its place. */
 bool known_find(
-	const struct walk_known *w, uint32_t lo, uint32_t hi, struct span name, uint32_t *at);
+	const struct walk_known *w, const struct known_dir *d, struct span name, uint32_t *at);
 /** Is everything as it was, but for what is in a directory? */
 bool known_same(
 	const struct known_entry *was, const struct walk_entry *e, const struct walk_class *cls);

@@ -29,26 +29,47 @@ piece_fini(struct piece_maker *p)
 	free(p->was);
 }
 
-void
-piece_begin(struct piece_maker *p, struct dir *d)
+int
+piece_know(const struct piece_maker *p, struct dir *d)
+{
+	int r = 0;
+
+	if (d->was.dir != WALK_NOT_KNOWN && !d->knows) {
+		r = p->known->open(p->known->ctx, d->was.dir, &d->known);
+		d->knows = r == 0;
+	}
+	return r;
+}
+
+static void
+begin(struct piece_maker *p, struct dir *d)
 {
 	p->dir = d;
 	p->dir_len = p->path.len;
 	p->n_listed = 0;
 	p->left_out = false;
-	p->was_lo = p->was_hi = 0;
-	if (p->known && d->was.dir != WALK_NO_DIR)
-		p->known->children(p->known->ctx, d->was.dir, &p->was_lo, &p->was_hi);
-	p->was_at = p->was_lo;
-	p->was_end = p->was_hi;
+	p->was_at = 0;
+	p->was_end = d->known.n;
 	p->part = NULL;
 	p->whole = true;
+}
+
+int
+piece_begin(struct piece_maker *p, struct dir *d)
+{
+	if (!d->was.trusted && d->known.n > 0) {
+		d->found = calloc((size_t)d->known.n / 64 + 1, sizeof(*d->found));
+		if (!d->found)
+			return -ENOMEM;
+	}
+	begin(p, d);
+	return 0;
 }
 
 void
 piece_resume(struct piece_maker *p, struct piece_part *part)
 {
-	piece_begin(p, part->head.dir);
+	begin(p, part->head.dir);
 	p->part = part;
 	p->whole = false;
 	if (!p->dir->was.trusted)
@@ -68,7 +89,7 @@ read_known(struct piece_maker *p)
 	l->names_bytes = 0;
 	if (n == 0)
 		return 0;
-	p->known->read(p->known->ctx, p->was_at, n, p->was);
+	p->known->read(p->known->ctx, &p->dir->known, p->was_at, n, p->was);
 	p->was_at += n;
 	for (uint32_t i = 0; i < n; i++) {
 		const struct walk_entry *e = &p->was[i].entry;
@@ -206,13 +227,17 @@ static const struct known_entry *
 find_was(struct piece_maker *p, size_t i)
 {
 	const struct listed *name = &p->listing.listed[i];
+	struct dir *d = p->dir;
+	uint32_t at;
 
-	if (p->dir->was.trusted)
+	if (d->was.trusted)
 		return &p->was[i];
-	if (!known_find(p->known, p->was_lo, p->was_hi, (struct span){name->name, name->len},
-		    &p->was_at))
+	if (!d->knows ||
+		!known_find(p->known, &d->known, (struct span){name->name, name->len}, &p->was_at))
 		return NULL;
-	p->known->read(p->known->ctx, p->was_at++, 1, p->was);
+	at = p->was_at++;
+	(void)or_ar(&d->found[at / 64], (uint64_t)1 << at % 64);
+	p->known->read(p->known->ctx, &d->known, at, 1, p->was);
 	return p->was;
 }
 
@@ -220,9 +245,9 @@ struct dir_was
 dir_was_of(const struct walk_known *known, const struct known_entry *was, bool same)
 {
 	if (!was)
-		return (struct dir_was){.dir = WALK_NO_DIR};
+		return (struct dir_was){.dir = WALK_NOT_KNOWN};
 	return (struct dir_was){
-		.dir = was->entry.dir,
+		.dir = was->dir,
 		.trusted = same && known_trusted(known, was),
 		.broken_off = was->broken_off,
 		.left_out = was->left_out,
@@ -233,13 +258,14 @@ dir_was_of(const struct walk_known *known, const struct known_entry *was, bool s
 
 /* Hold the entry against what was known. Whether a directory is entered shows when it is opened. */
 static struct dir_was
-compare(struct piece_maker *p, size_t i, const struct walk_entry *e)
+compare(struct piece_maker *p, size_t i, const struct walk_entry *e, const struct walk_class *cls,
+	bool *ret_same)
 {
 	const struct known_entry *was = p->known ? find_was(p, i) : NULL;
-	bool same = was && known_same(was, e, &p->filler.classes.data[e->cls]);
 
-	p->tally.n_changed += p->known && !same;
-	return dir_was_of(p->known, was, same);
+	*ret_same = was && known_same(was, e, cls);
+	p->tally.n_changed += p->known && !*ret_same;
+	return dir_was_of(p->known, was, *ret_same);
 }
 
 /* Note a sub-directory to enter; its number within the piece goes to the entry for now. */
@@ -292,7 +318,7 @@ fill_dir(struct piece_maker *p, struct walk_entry *e, const struct listed *name,
 		return add_kid(p, e, name, v.on_mount, was);
 	e->skip = (uint8_t)v.skip;
 	count_skip(p, v.skip);
-	p->tally.n_changed += was.dir != WALK_NO_DIR;
+	p->tally.n_changed += was.dir != WALK_NOT_KNOWN;
 	return 1;
 }
 
@@ -308,7 +334,23 @@ judge(struct piece_maker *p, const struct listed *name, bool is_dir, struct span
 	return judge_name(p->judge, p->dir, *ret_path, is_dir);
 }
 
-/* Judge one name and fill its entry: 1, 0 when it is left out, -ENOMEM. */
+/* Need an entry be handed on? In a directory that was known only what is not as it was; and one
+ * that is entered and was not, or the other way round, is not. */
+static bool
+is_news(const struct piece_maker *p, const struct walk_entry *e, const struct dir_was *was,
+	bool same)
+{
+	return !p->dir->knows || !same || (e->dir != WALK_NO_DIR) != (was->dir != WALK_NOT_KNOWN);
+}
+
+/* What became of a name. */
+enum made {
+	LEFT_OUT,
+	AS_IT_WAS, /* not handed on */
+	HANDED_ON,
+};
+
+/* Judge one name and fill its entry: enum made or -ENOMEM. */
 static int
 make_entry(struct piece_maker *p, size_t i, struct walk_entry *e)
 {
@@ -320,6 +362,7 @@ make_entry(struct piece_maker *p, size_t i, struct walk_entry *e)
 	struct judgement v;
 	struct span path;
 	struct statx st;
+	bool same;
 	int r = 0;
 
 	if (name->len > WALK_NAME_MAX_BYTES)
@@ -344,14 +387,30 @@ make_entry(struct piece_maker *p, size_t i, struct walk_entry *e)
 		cls = class_of_stat(&st);
 		entry_of_stat(e, &st);
 	}
-	if (filler_class(&p->filler, &cls, &e->cls) < 0)
-		return -ENOMEM;
-	was = compare(p, i, e);
-	if (r == 0 && S_ISDIR(st.stx_mode))
-		return fill_dir(p, e, name, path, v.skip, &st, was);
-	p->tally.n_changed += was.dir != WALK_NO_DIR;
-	p->tally.n_bytes += r == 0 && S_ISREG(st.stx_mode) ? st.stx_size : 0;
-	return 1;
+	was = compare(p, i, e, &cls, &same);
+	if (r == 0 && S_ISDIR(st.stx_mode)) {
+		if (fill_dir(p, e, name, path, v.skip, &st, was) < 0)
+			return -ENOMEM;
+	} else {
+		p->tally.n_changed += was.dir != WALK_NOT_KNOWN;
+		p->tally.n_bytes += r == 0 && S_ISREG(st.stx_mode) ? st.stx_size : 0;
+	}
+	if (!is_news(p, e, &was, same))
+		return AS_IT_WAS;
+	return filler_class(&p->filler, &cls, &e->cls) < 0 ? -ENOMEM : HANDED_ON;
+}
+
+/* The i-th name of the piece is left out. In a trusted directory it was one of the known. */
+static int
+note_left_out(struct piece_maker *p, size_t i)
+{
+	const struct known_dir *d = &p->dir->known;
+
+	if (!p->dir->was.trusted)
+		return 0; /* `found` tells */
+	p->tally.n_changed++;
+	return filler_gone(&p->filler,
+		p->known->id(p->known->ctx, d, p->was_at - (uint32_t)(p->listing.n - i)));
 }
 
 /* Number the piece's sub-directories. */
@@ -372,18 +431,17 @@ number_kids(struct piece_maker *p, struct walk_entry *entries, uint32_t n)
 	return 0;
 }
 
-int
-piece_emit(struct piece_maker *p)
+/* The names at hand as entries at `entries`, names at `names`; of those handed on *ret_n, with
+ * names of *ret_names_bytes. */
+static int
+make_entries(struct piece_maker *p, struct walk_entry *entries, char *names, uint32_t *ret_n,
+	size_t *ret_names_bytes)
 {
 	struct listing *l = &p->listing;
-	struct walk_entry *entries;
-	char *names, *at;
+	char *at = names;
 	uint32_t n = 0;
-	int r = filler_room(&p->filler, l->n, l->names_bytes, &entries, &names);
+	int r = 0;
 
-	p->n_kids = 0;
-	strbuf_reset(&p->kids);
-	at = names;
 	for (size_t i = 0; i < l->n && r >= 0; i++) {
 		const struct listed *name = &l->listed[i];
 
@@ -391,72 +449,145 @@ piece_emit(struct piece_maker *p)
 		if (stop_requested(p->stop))
 			return -ECANCELED;
 		r = make_entry(p, i, &entries[n]);
-		if (r != 1)
+		if (r == LEFT_OUT)
+			r = note_left_out(p, i);
+		else if (r > 0)
+			p->n_listed++;
+		if (r != HANDED_ON)
 			continue;
 		entries[n++].name = memcpy(at, name->name, name->len + 1u);
 		at += name->len + 1u;
 	}
-	if (r >= 0)
+	*ret_n = n;
+	*ret_names_bytes = (size_t)(at - names);
+	return MIN(r, 0);
+}
+
+int
+piece_emit(struct piece_maker *p)
+{
+	struct listing *l = &p->listing;
+	struct filler *f = &p->filler;
+	uint64_t before = p->n_listed;
+	size_t gone = f->gone.len, names_bytes;
+	struct walk_entry *entries;
+	char *names;
+	uint32_t n;
+	int r = filler_room(f, l->n, l->names_bytes, &entries, &names);
+
+	p->n_kids = 0;
+	strbuf_reset(&p->kids);
+	if (r == 0)
+		r = make_entries(p, entries, names, &n, &names_bytes);
+	if (r == 0)
 		r = number_kids(p, entries, n);
 	if (r < 0)
 		return r;
-	p->n_listed += n;
-	p->tally.n_entries += n;
-	return filler_add(&p->filler, (struct walk_list){
-					      .dir = p->dir->number,
-					      .n_entries = n,
-					      .names_bytes = (uint32_t)(at - names),
-					      .left_out = p->left_out,
-					      .entries = entries,
-				      });
+	p->tally.n_entries += p->n_listed - before;
+	if (n < l->n)
+		filler_trim(f, entries, n, names_bytes);
+	if (n == 0 && f->gone.len == gone && p->dir->knows)
+		return 0;
+	return filler_add(f, (struct walk_list){
+				     .dir = p->dir->number,
+				     .n_entries = n,
+				     .names_bytes = (uint32_t)names_bytes,
+				     .left_out = p->left_out && !p->dir->knows,
+				     .entries = entries,
+				     .was = p->dir->was.dir,
+			     });
 }
 
-/* Was the directory entered, and all of it read, as it is now? */
-static bool
-same_listing(const struct piece_maker *p, const struct dir *d)
-{
-	enum walk_skip skip = load_rlx(&d->skip);
-	uint64_t n = load_rlx(&d->n_listed);
-	uint32_t lo, hi;
-
-	if (skip != SKIP_NONE && n == 0)
-		return d->was.dir == WALK_NO_DIR;
-	if (d->was.dir == WALK_NO_DIR)
-		return false;
-	p->known->children(p->known->ctx, d->was.dir, &lo, &hi);
-	return n == hi - lo && d->was.broken_off == (skip != SKIP_NONE) &&
-	       d->was.left_out == load_rlx(&d->left_out);
-}
-
-/* All parts of it have been read. */
+/* All parts have been read of a directory of which nothing was known. */
 static int
-end_listing(struct piece_maker *p, const struct dir *d)
+end_new(struct piece_maker *p, const struct dir *d)
 {
 	struct walk_list *l = filler_last(&p->filler, d->number);
 	enum walk_skip skip = load_rlx(&d->skip);
 
-	count_skip(p, skip);
-	p->tally.n_changed += p->known && !same_listing(p, d);
+	/* It was not entered, and is not now? */
+	p->tally.n_changed += p->known && (skip == SKIP_NONE || load_rlx(&d->n_listed) > 0);
 	if (!l)
-		return filler_add(&p->filler,
-			(struct walk_list){.dir = d->number, .last = true, .skip = skip});
+		return filler_add(&p->filler, (struct walk_list){
+						      .dir = d->number,
+						      .last = true,
+						      .skip = skip,
+						      .was = WALK_NOT_KNOWN,
+					      });
 	l->last = true;
 	l->skip = skip;
 	return 0;
 }
 
+/* Of a known directory: those whose names were not met. */
+static int
+list_gone(struct piece_maker *p, const struct dir *d, bool begun)
+{
+	int r = 0;
+
+	if (begun && !d->found)
+		return 0; /* it was trusted, or empty */
+	for (uint32_t i = 0; i < d->known.n && r == 0; i++) {
+		uint64_t found = d->found ? load_rlx(&d->found[i / 64]) : 0;
+
+		if (!(found >> i % 64 & 1))
+			r = filler_gone(&p->filler, p->known->id(p->known->ctx, &d->known, i));
+	}
+	return r;
+}
+
+/* Is the directory entered and read to the end as it was? */
+static bool
+same_state(const struct dir *d)
+{
+	enum walk_skip skip = load_rlx(&d->skip);
+
+	return (skip == SKIP_NONE || load_rlx(&d->n_listed) > 0) &&
+	       d->was.broken_off == (skip != SKIP_NONE) &&
+	       d->was.left_out == load_rlx(&d->left_out);
+}
+
+/* All parts of a known directory have been read, or, if it was not `begun`, it could not be. */
+static int
+end_known(struct piece_maker *p, struct dir *d, bool begun)
+{
+	size_t before = p->filler.gone.len, n_gone;
+	bool same = same_state(d);
+	int r = piece_know(p, d);
+
+	if (r == 0)
+		r = list_gone(p, d, begun);
+	n_gone = p->filler.gone.len - before;
+	p->tally.n_changed += n_gone + !same;
+	dir_forget(d);
+	if (r < 0 || (n_gone == 0 && same))
+		return r;
+	return filler_add(&p->filler, (struct walk_list){
+					      .dir = d->number,
+					      .last = !same,
+					      .left_out = !same && load_rlx(&d->left_out),
+					      .skip = same ? SKIP_NONE : load_rlx(&d->skip),
+					      .was = d->was.dir,
+				      });
+}
+
 int
 piece_end(struct piece_maker *p, struct dir *d, enum walk_skip skip)
 {
+	bool begun = p->dir == d;
+
 	if (skip != SKIP_NONE)
 		store_rlx(&d->skip, (uint8_t)skip);
-	if (p->dir == d) {
+	if (begun) {
 		(void)add_rlx(&d->n_listed, p->n_listed);
 		if (p->left_out)
 			store_rlx(&d->left_out, true);
 	}
 	p->dir = NULL;
-	return sub_ar(&d->n_parts, 1) == 1 ? end_listing(p, d) : 0;
+	if (sub_ar(&d->n_parts, 1) != 1)
+		return 0;
+	count_skip(p, load_rlx(&d->skip));
+	return d->was.dir == WALK_NOT_KNOWN ? end_new(p, d) : end_known(p, d, begun);
 }
 
 bool
@@ -467,18 +598,16 @@ piece_same_ignore(const struct piece_maker *p, const struct dir *d)
 	struct known_entry was;
 	struct walk_class cls;
 	struct statx st;
-	uint32_t lo, hi, at;
+	uint32_t at = d->known.n;
 	bool there = entry_stat(d->fd, ".gitignore", &st) == 0;
 
-	if (d->was.dir == WALK_NO_DIR)
+	if (!d->knows)
 		return true; /* nothing that is known lies below it */
-	known->children(known->ctx, d->was.dir, &lo, &hi);
-	at = hi;
-	if (!known_find(known, lo, hi, SPAN_LIT(".gitignore"), &at))
+	if (!known_find(known, &d->known, SPAN_LIT(".gitignore"), &at))
 		return !there && !d->was.left_out;
 	if (!there)
 		return false;
-	known->read(known->ctx, at, 1, &was);
+	known->read(known->ctx, &d->known, at, 1, &was);
 	cls = class_of_stat(&st);
 	entry_of_stat(&now, &st);
 	return known_same(&was, &now, &cls) && known_settled(known, &was.entry);

@@ -34,9 +34,8 @@ struct piece_maker {
 	struct dir *dir;
 	struct strbuf path; /* relative to the root, and of its entries; only when rules want it */
 	size_t dir_len;     /* of path */
-	uint32_t was_lo, was_hi; /* its known children */
-	uint32_t was_at;         /* the next of them in order of names */
-	uint32_t was_end;        /* where this part of a trusted directory ends */
+	uint32_t was_at;    /* the next of its known children in order of names */
+	uint32_t was_end;   /* where this part of a trusted directory ends */
 	uint64_t n_listed;
 	bool left_out;
 	struct piece_part *part; /* of which the names have not been read yet, or NULL */
@@ -52,16 +51,18 @@ struct piece_maker {
 int piece_init(struct piece_maker *p, size_t batch_bytes);
 void piece_fini(struct piece_maker *p);
 
-/** Begin with a directory that is open; p->path is its path where that is wanted. */
-void piece_begin(struct piece_maker *p, struct dir *d);
+/** Have d->known open, if anything was known of d: 0 or -ENOMEM. */
+int piece_know(const struct piece_maker *p, struct dir *d);
+/** Begin with a directory that is open; p->path is its path where that is wanted: 0 or -ENOMEM. */
+int piece_begin(struct piece_maker *p, struct dir *d);
 /** The next names: 1 (there may be none), 0 at the end, -errno of the directory, -EBADMSG: what was
  *  known is damaged. */
 int piece_read(struct piece_maker *p);
-/** Their list into the filler, which they fit, and their sub-directories into p->kids: 0, -ENOMEM,
- * -EFBIG, -ECANCELED. */
+/** Their list into the filler, which they fit, unless all is as it was; and their sub-directories
+ *  into p->kids: 0, -ENOMEM, -EFBIG, -ECANCELED. */
 int piece_emit(struct piece_maker *p);
 /** The part of d that was read has no more names, or d could not be read. Who ends the last part
- *  of d says so in a list. 0 or -ENOMEM. */
+ *  of d says so in a list, and what of the known is gone. 0 or -ENOMEM. */
 int piece_end(struct piece_maker *p, struct dir *d, enum walk_skip skip);
 
 /** Names for another worker. */

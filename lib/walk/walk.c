@@ -242,8 +242,11 @@ read_opened(struct worker *k, struct dir *d)
 {
 	struct walk *w = k->walk;
 	enum walk_skip skip = SKIP_IO_ERROR;
-	int r = -EMFILE;
+	int r = piece_know(&k->piece, d);
 
+	if (r < 0)
+		return r;
+	r = -EMFILE;
 	for (unsigned i = 0; i < EMFILE_TRIES && is_starved(r) && check_stop(k) == 0; i++) {
 		r = judge_inside(&w->judge, d, d->fd, strbuf_view(&k->piece.path), &skip);
 		if (r == 0 && skip == SKIP_NONE) {
@@ -259,8 +262,8 @@ read_opened(struct worker *k, struct dir *d)
 	if (r < 0 || skip != SKIP_NONE)
 		return piece_end(&k->piece, d, r < 0 ? SKIP_IO_ERROR : skip);
 	k->piece.tally.n_dirs++;
-	piece_begin(&k->piece, d);
-	return read_pieces(k, d);
+	r = piece_begin(&k->piece, d);
+	return r < 0 ? r : read_pieces(k, d);
 }
 
 /* Everything about one directory. */
@@ -453,17 +456,16 @@ describe_root(struct walk *w, const struct statx *st, struct walk_root *ret)
 {
 	const struct walk_known *known = w->opts->known;
 	struct known_entry was;
-	bool same;
 
 	*ret = (struct walk_root){.entry.name = "", .cls = class_of_stat(st)};
 	entry_of_stat(&ret->entry, st);
 	if (!known)
 		return;
-	known->read(known->ctx, 0, 1, &was);
-	same = known_same(&was, &ret->entry, &ret->cls);
-	counter_add(&w->stats->n_changed, !same);
+	known->root(known->ctx, &was);
+	ret->same = known_same(&was, &ret->entry, &ret->cls);
+	counter_add(&w->stats->n_changed, !ret->same);
 	w->root_tells = known_fs(w->root_fd);
-	w->root_was = dir_was_of(known, &was, same && w->root_tells);
+	w->root_was = dir_was_of(known, &was, ret->same && w->root_tells);
 }
 
 int
@@ -476,7 +478,7 @@ walk_run(const struct walk_opts *opts, struct pool *io, struct chan *out, struct
 
 	w.root_fd = r == 0 ? judge_open_root(&w.judge, &st, err) : r;
 	if (w.root_fd >= 0) {
-		w.root_was.dir = WALK_NO_DIR;
+		w.root_was.dir = WALK_NOT_KNOWN;
 		describe_root(&w, &st, ret_root);
 		r = walk_tree(&w);
 		(void)close(w.root_fd);

@@ -28,6 +28,13 @@
  * cannot be looked at (a directory that may be listed but not searched) comes out with name, type
  * and inode number only and with `skip` set.
  *
+ * A rescan (`known`) hands on differences only. Of a directory that was entered before, which its
+ * lists name by `was`, come the entries that are new or not what they were, and as `gone` those
+ * that are there no more; of one that has none of either, nothing comes, not even a list. So a
+ * tree in which nothing changed takes no memory in proportion to it. What is new comes whole, as in
+ * a first walk. The `last` list of a directory with a `was` comes only when the directory itself is
+ * not what it was (left_out, skip), and then says what it is.
+ *
  * What is left out is counted by reason in walk_stats, and explained one path at a time by
  * walk_why().
  *
@@ -81,6 +88,9 @@ struct walk_entry {
 };
 _Static_assert(sizeof(struct walk_entry) == 64, "an entry is a cache line");
 
+/** No directory that was known. */
+#define WALK_NOT_KNOWN UINT64_MAX
+
 struct walk_known;
 
 struct walk_opts {
@@ -117,13 +127,18 @@ struct walk_list {
 	                  end) */
 	/* In order of names, and the names lie in memory in this order, without gaps. */
 	struct walk_entry *entries;
+
+	/* Of a rescan. */
+	uint64_t was;                /* the directory's known id, or WALK_NOT_KNOWN: it is new */
+	uint32_t first_gone, n_gone; /* in batch.gone: of its entries */
 };
 
 struct walk_batch {
 	struct walk_batch *next; /* the receiver's, to keep batches on a list */
-	uint32_t n_lists, n_classes;
+	uint32_t n_lists, n_classes, n_gone;
 	struct walk_list *lists;
 	struct walk_class *classes; /* [n_classes] now and then two are equal */
+	uint64_t *gone;             /* [n_gone] ids of known entries (known.h) */
 	size_t n_entries;           /* in all lists */
 	size_t bytes;               /* of memory, all of it */
 	/* Entries and names. */
@@ -134,10 +149,10 @@ struct walk_batch {
 void walk_batch_destroy(struct walk_batch *b);
 
 /** Any thread reads while the walk runs; workers add with each batch that they send. Entries are
- * those sent, without the root; directories those listed, with it; bytes the sizes of regular
+ * those found, without the root; directories those listed, with it; bytes the sizes of regular
  * files; descriptors those of directories. One entry or directory left out counts once, whatever is
  * below it. Of a rescan: directories that were not listed, and differences from what was known, at
- * least one when there is any. */
+ * least one when there is any. With none, what was sent all the same is as it was. */
 struct walk_stats {
 	struct counter n_entries, n_dirs, n_bytes;
 	struct counter n_trusted, n_changed;
@@ -149,9 +164,11 @@ struct walk_stats {
 struct walk_root {
 	struct walk_entry entry; /* name empty, dir 0, cls 0 */
 	struct walk_class cls;   /* its class */
+	bool same;               /* as it was known */
 };
 
-/** Walk it all. The first list is of directory 0. -EFBIG: more directories than numbers. */
+/** Walk it all. The first list is of directory 0 (of a rescan: if there is one). -EFBIG: more
+ * directories than numbers. */
 int walk_run(const struct walk_opts *opts, struct pool *io, struct chan *out, struct stop *stop,
 	struct walk_stats *stats, struct walk_root *ret_root, struct err *err);
 

@@ -29,25 +29,25 @@ static int
 use_catalog(struct catalog *c, struct err *err)
 {
 	struct catalog_roots roots = {0};
-	struct catalog_root seg = {.segment = (char[]){"tree-1"}, .n_entries = 7};
-	char *old = NULL, *value = NULL;
+	struct catalog_root root = {
+		.segments = {(char[]){"tree-1"}, (char[]){"tree-2"}}, .n_segments = 2};
+	char *value = NULL;
 	uint32_t id;
 	int r = catalog_root(c, "/srv", &id, err);
 
 	if (r == 0) {
-		seg.id = id;
-		r = catalog_commit_segment(c, &seg, &old, err);
+		root.id = id;
+		r = catalog_commit(c, &root, err);
 	}
 	if (r == 0)
 		r = catalog_roots(c, &roots, err);
-	FAULT_CHECK(r < 0 || (roots.len == 1 && strcmp(roots.data[0].segment, "tree-1") == 0));
+	FAULT_CHECK(r < 0 || (roots.len == 1 && strcmp(roots.data[0].segments[1], "tree-2") == 0));
 	catalog_roots_free(&roots);
 	if (r == 0)
 		r = catalog_set(c, "key", "value", err);
 	if (r == 0)
 		r = catalog_get(c, "key", &value, err);
 	FAULT_CHECK(r < 0 || strcmp(value, "value") == 0);
-	free(old);
 	free(value);
 	return r;
 }

@@ -305,8 +305,7 @@ check_names(int fd, const struct catalog_roots *known)
 		bool named = d->d_name[0] == '.' && strspn(d->d_name, ".") == strlen(d->d_name);
 
 		for (size_t i = 0; i < known->len && !named; i++)
-			named = known->data[i].segment &&
-			        strcmp(known->data[i].segment, d->d_name) == 0;
+			named = catalog_names(&known->data[i], d->d_name);
 		if (!named)
 			storm_fail(__FILE__, __LINE__, d->d_name, 0);
 	}
@@ -319,9 +318,9 @@ check_segment(struct battle *b, int fd, const struct catalog_root *r)
 	struct saved *s = &b->saved;
 	struct tree *tree;
 
-	if (!r->segment)
+	if (r->n_segments == 0)
 		return;
-	STORM_INT(tree_open(fd, r->segment, &tree, NULL), 0);
+	STORM_INT(tree_open(fd, r->segments[0], &tree, NULL), 0);
 	STORM_INT(tree_cols(tree)->n_entries, r->n_entries);
 	check_whole(r->n_entries);
 	tree_unref(tree);

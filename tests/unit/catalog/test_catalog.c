@@ -1,5 +1,6 @@
 #include "base/fd.h"
 #include "catalog/catalog.h"
+#include "catalog/peek.h"
 #include "sync/thread.h"
 #include "test.h"
 
@@ -58,12 +59,13 @@ must_open(void)
 	return c;
 }
 
+/* `files` are a word each, the base first. */
 static int
-commit(struct catalog *c, uint32_t id, const char *file, uint64_t tick, char **ret_old)
+commit(struct catalog *c, uint32_t id, const char *files, uint64_t tick)
 {
-	struct catalog_root seg = {
+	char *rest = strdupa(files);
+	struct catalog_root root = {
 		.id = id,
-		.segment = strdupa(file),
 		.settings = UINT64_MAX - 1,
 		.n_entries = 84000,
 		.walked_usec = 1700000000000000,
@@ -71,7 +73,27 @@ commit(struct catalog *c, uint32_t id, const char *file, uint64_t tick, char **r
 		.skipped = strdupa("excluded=3 gone=1"),
 	};
 
-	return catalog_commit_segment(c, &seg, ret_old, NULL);
+	for (char *file; (file = strsep(&rest, " ")) != NULL;)
+		root.segments[root.n_segments++] = file;
+	return catalog_commit(c, &root, NULL);
+}
+
+/* The live segments of the root at this place in the list of all. */
+static void
+check_segments(struct catalog *c, size_t at, const char *files)
+{
+	struct catalog_roots roots;
+	char text[256] = "";
+
+	CHECK_INT(catalog_roots(c, &roots, NULL), 0);
+	CHECK(at < roots.len);
+	for (uint32_t i = 0; i < roots.data[at].n_segments; i++) {
+		(void)strcat(strcat(text, i ? " " : ""), roots.data[at].segments[i]);
+		CHECK(catalog_names(&roots.data[at], roots.data[at].segments[i]));
+	}
+	CHECK(!catalog_names(&roots.data[at], "another"));
+	CHECK_STR(text, files);
+	catalog_roots_free(&roots);
 }
 
 /* What the sqlite3 shell says, an independent reader of the file. */
@@ -108,13 +130,12 @@ TEST(catalog, what_was_committed_is_there_after_reopening)
 	uint64_t instance = catalog_instance(c), epoch = catalog_epoch(c);
 	struct catalog_roots roots;
 	uint32_t usr, odd;
-	char *old = strdupa("unset"), *value;
+	char *value;
 
 	CHECK_INT(catalog_root(c, "/usr", &usr, NULL), 0);
 	CHECK_INT(catalog_root(c, "/\xff\n'odd", &odd, NULL), 0);
 	CHECK(usr != odd);
-	CHECK_INT(commit(c, usr, "t1.seg", 7, &old), 0);
-	CHECK(old == NULL);
+	CHECK_INT(commit(c, usr, "t1.seg", 7), 0);
 	CHECK_INT(catalog_set(c, "key", "value", NULL), 0);
 	catalog_close(c);
 
@@ -125,14 +146,15 @@ TEST(catalog, what_was_committed_is_there_after_reopening)
 	CHECK_INT(roots.len, 2);
 	CHECK_INT(roots.data[0].id, usr);
 	CHECK_STR(roots.data[0].path, "/usr");
-	CHECK_STR(roots.data[0].segment, "t1.seg");
+	CHECK_INT(roots.data[0].n_segments, 1);
+	CHECK_STR(roots.data[0].segments[0], "t1.seg");
 	CHECK(roots.data[0].settings == UINT64_MAX - 1);
 	CHECK_INT(roots.data[0].n_entries, 84000);
 	CHECK_INT(roots.data[0].walked_usec, 1700000000000000);
 	CHECK_INT(roots.data[0].tick, 7);
 	CHECK_STR(roots.data[0].skipped, "excluded=3 gone=1");
 	CHECK_STR(roots.data[1].path, "/\xff\n'odd");
-	CHECK(roots.data[1].segment == NULL);
+	CHECK_INT(roots.data[1].n_segments, 0);
 	catalog_roots_free(&roots);
 	CHECK_INT(catalog_get(c, "key", &value, NULL), 0);
 	CHECK_STR(value, "value");
@@ -152,40 +174,44 @@ TEST(catalog, a_known_path_keeps_its_number_and_a_forgotten_one_is_not_reused)
 	CHECK_INT(catalog_root(c, "/a", &a, NULL), 0);
 	CHECK_INT(catalog_root(c, "/a", &again, NULL), 0);
 	CHECK_INT(a, again);
-	CHECK_INT(commit(c, a, "a.seg", 1, NULL), 0);
+	CHECK_INT(commit(c, a, "a.seg", 1), 0);
 	CHECK_INT(catalog_forget_root(c, a, NULL), 0);
 	CHECK_INT(catalog_roots(c, &roots, NULL), 0);
 	CHECK_INT(roots.len, 0);
 	catalog_roots_free(&roots);
 	CHECK_INT(catalog_root(c, "/b", &b, NULL), 0);
 	CHECK(b > a);
-	CHECK_INT(commit(c, b, "a.seg", 1, NULL), 0); /* its segment went with the root */
+	CHECK_INT(commit(c, b, "a.seg", 1), 0); /* its segment went with the root */
 	CHECK_INT(catalog_forget_root(c, a, &err), -ENOENT);
 	CHECK_STR(err.what, "the catalog has no root number 1");
-	CHECK_INT(commit(c, a, "z.seg", 1, NULL), -ENOENT);
+	CHECK_INT(commit(c, a, "z.seg", 1), -ENOENT);
 	catalog_close(c);
 }
 
-TEST(catalog, a_commit_tells_which_file_it_replaced)
+TEST(catalog, a_commit_names_all_segments_of_its_root_and_no_others)
 {
 	struct catalog *c = must_open();
 	uint32_t id, other;
-	char *old;
 
 	CHECK_INT(catalog_root(c, "/a", &id, NULL), 0);
 	CHECK_INT(catalog_root(c, "/b", &other, NULL), 0);
-	CHECK_INT(commit(c, id, "1.seg", 1, &old), 0);
-	CHECK_INT(commit(c, id, "2.seg", 2, &old), 0);
-	CHECK_STR(old, "1.seg");
-	free(old);
-	/* The same file again replaces nothing that may be removed. */
-	CHECK_INT(commit(c, id, "2.seg", 3, &old), 0);
-	CHECK(old == NULL);
-	/* A file belongs to one root: the other's segment is not pushed out. */
-	CHECK_INT(commit(c, other, "2.seg", 4, &old), -EEXIST);
-	CHECK_INT(commit(c, id, "3.seg", 5, &old), 0);
-	CHECK_STR(old, "2.seg");
-	free(old);
+	CHECK_INT(commit(c, id, "base", 1), 0);
+	check_segments(c, 0, "base");
+	CHECK_INT(commit(c, id, "base z a", 2), 0); /* in this order */
+	check_segments(c, 0, "base z a");
+	CHECK_INT(commit(c, id, "base z a", 3), 0);
+	check_segments(c, 0, "base z a");
+	CHECK_INT(commit(c, id, "base merged", 4), 0);
+	check_segments(c, 0, "base merged");
+	/* A file belongs to one root, and stands there once: what was is left alone. */
+	CHECK_INT(commit(c, other, "x merged", 5), -EEXIST);
+	CHECK_INT(commit(c, id, "base x x", 5), -EEXIST);
+	check_segments(c, 0, "base merged");
+	check_segments(c, 1, "");
+	CHECK_INT(commit(c, other, "a", 6), 0);
+	CHECK_INT(commit(c, id, "1 2 3 4 5 6 7 8", 7), 0);
+	check_segments(c, 0, "1 2 3 4 5 6 7 8");
+	check_segments(c, 1, "a");
 	catalog_close(c);
 }
 
@@ -197,16 +223,19 @@ TEST(catalog, the_sqlite_shell_reads_the_same)
 
 	CHECK_INT(catalog_root(c, "/usr/share", &id, NULL), 0);
 	for (unsigned i = 1; i <= 200; i++)
-		CHECK_INT(commit(c, id, i % 2 ? "odd.seg" : "even.seg", i, NULL), 0);
+		CHECK_INT(commit(c, id, i % 2 ? "odd.seg" : "even.seg upon.seg", i), 0);
 	catalog_close(c);
 	if (!have_shell())
 		return without("the sqlite3 shell");
-	shell("SELECT id, path, file, settings, n_entries, tick, skipped FROM root JOIN segment ON "
-	      "root = id; PRAGMA integrity_check; PRAGMA foreign_key_check; PRAGMA journal_mode; "
+	shell("SELECT id, path, at, file, settings, n_entries, tick, skipped FROM root JOIN walk "
+	      "ON "
+	      "walk.root = id JOIN layer ON layer.root = id ORDER BY at; PRAGMA integrity_check; "
+	      "PRAGMA foreign_key_check; PRAGMA journal_mode; "
 	      "PRAGMA user_version; PRAGMA application_id",
 		out, sizeof(out));
 	CHECK_STR(out,
-		"1|/usr/share|even.seg|-2|84000|200|excluded=3 gone=1\nok\nwal\n1\n1953658732\n");
+		"1|/usr/share|0|even.seg|-2|84000|200|excluded=3 gone=1\n"
+		"1|/usr/share|1|upon.seg|-2|84000|200|excluded=3 gone=1\nok\nwal\n2\n1953658732\n");
 }
 
 TEST(catalog, files_are_for_the_owner_alone_and_no_log_is_left)
@@ -302,6 +331,84 @@ TEST(catalog, a_second_daemon_is_refused_with_the_pid_of_the_first)
 	CHECK_STR(err.what, expected);
 	catalog_close(c);
 	CHECK_INT(open_again(&err), 0);
+}
+
+/* A catalog as version 1 made it: one segment a root. */
+static const char version_1[] =
+	"CREATE TABLE root (id INTEGER PRIMARY KEY AUTOINCREMENT, path BLOB NOT NULL UNIQUE) "
+	"STRICT;"
+	"CREATE TABLE segment (root INTEGER PRIMARY KEY REFERENCES root (id) ON DELETE CASCADE,"
+	" file TEXT NOT NULL UNIQUE, settings INTEGER NOT NULL, n_entries INTEGER NOT NULL,"
+	" walked_usec INTEGER NOT NULL, tick INTEGER NOT NULL, skipped TEXT NOT NULL) STRICT;"
+	"CREATE TABLE setting (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;"
+	"CREATE TABLE clock (one INTEGER PRIMARY KEY CHECK (one = 1), instance INTEGER NOT NULL,"
+	" epoch INTEGER NOT NULL);"
+	"PRAGMA application_id = 1953658732; PRAGMA user_version = 1; PRAGMA journal_mode = wal;"
+	"INSERT INTO clock VALUES (1, 5, 41);"
+	"INSERT INTO root VALUES (3, CAST('/srv' AS BLOB)), (4, CAST('/new' AS BLOB));"
+	"INSERT INTO segment VALUES (3, 'tree-3.seg', -2, 84000, 17, 9, 'gone=1');";
+
+static void
+check_version_1(const struct catalog_roots *roots)
+{
+	CHECK_INT(roots->len, 2);
+	CHECK_STR(roots->data[0].path, "/srv");
+	CHECK_INT(roots->data[0].n_segments, 1);
+	CHECK_STR(roots->data[0].segments[0], "tree-3.seg");
+	CHECK(roots->data[0].settings == UINT64_MAX - 1);
+	CHECK_INT(roots->data[0].n_entries, 84000);
+	CHECK_INT(roots->data[0].walked_usec, 17);
+	CHECK_INT(roots->data[0].tick, 9);
+	CHECK_STR(roots->data[0].skipped, "gone=1");
+	CHECK_INT(roots->data[1].n_segments, 0);
+}
+
+TEST(catalog, an_older_version_is_understood_and_becomes_this_one)
+{
+	struct catalog_roots roots;
+	struct catalog *c;
+	char out[512];
+
+	if (!have_shell())
+		return without("the sqlite3 shell");
+	shell(version_1, out, sizeof(out));
+	CHECK_STR(out, "wal\n");
+	CHECK_INT(catalog_peek(dirfd_, dir, &roots, NULL), 0);
+	check_version_1(&roots);
+	catalog_roots_free(&roots);
+	shell("PRAGMA user_version", out, sizeof(out));
+	CHECK_STR(out, "1\n"); /* a look changes nothing */
+	c = must_open();
+	CHECK_INT(catalog_epoch(c), 42);
+	CHECK_INT(catalog_roots(c, &roots, NULL), 0);
+	check_version_1(&roots);
+	catalog_roots_free(&roots);
+	CHECK_INT(commit(c, 3, "tree-3.seg layer", 10), 0);
+	catalog_close(c);
+	c = must_open();
+	check_segments(c, 0, "tree-3.seg layer");
+	catalog_close(c);
+}
+
+/* More than any of ours writes. */
+TEST(catalog, a_root_with_too_many_segments_is_damage)
+{
+	struct catalog_roots roots;
+	struct catalog *c = must_open();
+	struct err err = {0};
+	char out[512];
+	uint32_t id;
+
+	CHECK_INT(catalog_root(c, "/a", &id, NULL), 0);
+	CHECK_INT(commit(c, id, "1 2 3 4 5 6 7 8", 1), 0);
+	catalog_close(c);
+	if (!have_shell())
+		return without("the sqlite3 shell");
+	shell("INSERT INTO layer VALUES (1, 8, '9')", out, sizeof(out));
+	c = must_open();
+	CHECK_INT(catalog_roots(c, &roots, &err), -EBADMSG);
+	CHECK(strstr(err.what, "is damaged") != NULL);
+	catalog_close(c);
 }
 
 TEST(catalog, a_newer_version_is_refused_and_left_alone)
@@ -498,6 +605,16 @@ mount_small(void)
 	       mount("tmpfs", dir, "tmpfs", 0, "size=512k") == 0;
 }
 
+/* Room for an open to write its few rows, as the engine keeps some. */
+static void
+make_reserve(void)
+{
+	int fd = openat(dirfd_, "reserve", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+
+	CHECK_INT(posix_fallocate(fd, 0, 64 << 10), 0);
+	(void)close(fd);
+}
+
 TEST(catalog, a_full_disk_is_one_sentence_and_nothing_acknowledged_is_lost)
 {
 	struct catalog *c = NULL;
@@ -511,6 +628,7 @@ TEST(catalog, a_full_disk_is_one_sentence_and_nothing_acknowledged_is_lost)
 	(void)close(dirfd_);
 	dirfd_ = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	c = must_open();
+	make_reserve();
 	memset(value, 'v', sizeof(value) - 1);
 	value[sizeof(value) - 1] = '\0';
 	while (r == 0 && done < 1000) {
@@ -522,6 +640,7 @@ TEST(catalog, a_full_disk_is_one_sentence_and_nothing_acknowledged_is_lost)
 	CHECK(strstr(err.what, "no space left on device") != NULL);
 	CHECK_STR(err.hint, "make room in the state directory");
 	catalog_close(c);
+	CHECK_INT(unlinkat(dirfd_, "reserve", 0), 0);
 	c = must_open();
 	for (unsigned i = 0; i < done; i++) {
 		(void)snprintf(key, sizeof(key), "%u", i);
@@ -563,7 +682,7 @@ commit_for_ever(int to)
 		char file[32];
 
 		(void)snprintf(file, sizeof(file), "%" PRIu64 ".seg", tick);
-		if (commit(c, id, file, tick, NULL) < 0 ||
+		if (commit(c, id, file, tick) < 0 ||
 			write(to, &tick, sizeof(tick)) != (ssize_t)sizeof(tick))
 			_exit(2);
 	}
@@ -599,7 +718,7 @@ kill_after(uint64_t n_acks)
 	/* The commit that was under way may be there too; one that was acknowledged must be. */
 	CHECK(roots.data[0].tick == tick || roots.data[0].tick == tick + 1);
 	(void)snprintf(file, sizeof(file), "%" PRIu64 ".seg", roots.data[0].tick);
-	CHECK_STR(roots.data[0].segment, file);
+	CHECK_STR(roots.data[0].segments[0], file);
 	catalog_roots_free(&roots);
 	catalog_close(c);
 }

@@ -3,34 +3,83 @@
 #include "base/clock.h"
 #include "walk/known.h"
 
-/* A walk's rows as what is known: sorted by directory, then by name. */
+/* A walk's rows as what is known: sorted by directory, then by name. Ids are counted from
+ * somewhere.
+ */
+#define FIRST_DIR_ID 1000000000000ull
+#define FIRST_ID 77u
+
 struct memory {
+	const struct walked *walked;
 	VEC(struct known_entry) entries;
 	VEC(uint32_t) first; /* of each directory's children; and the end */
 };
 
-static void
-children(const void *ctx, uint32_t dir, uint32_t *ret_lo, uint32_t *ret_hi)
+static const struct known_entry *
+entry_of(const void *ctx, const struct known_dir *d, uint32_t i)
+{
+	CHECK(i < d->n);
+	return &((const struct memory *)ctx)->entries.data[d->first + i];
+}
+
+static int
+open_dir(const void *ctx, uint64_t dir, struct known_dir *ret)
 {
 	const struct memory *m = ctx;
+	const uint32_t *first = &m->first.data[dir - FIRST_DIR_ID];
 
-	*ret_lo = m->first.data[dir];
-	*ret_hi = m->first.data[dir + 1];
+	*ret = (struct known_dir){
+		.n = first[1] - first[0],
+		.first = first[0],
+		.list = malloc(1), /* whoever opened it must close it */
+	};
+	return ret->list ? 0 : -ENOMEM;
+}
+
+static uint64_t
+id(const void *ctx, const struct known_dir *d, uint32_t i)
+{
+	(void)ctx;
+	return d->first + i + FIRST_ID;
 }
 
 static struct span
-name(const void *ctx, uint32_t entry)
+name(const void *ctx, const struct known_dir *d, uint32_t i)
 {
-	const struct walk_entry *e = &((const struct memory *)ctx)->entries.data[entry].entry;
+	const struct walk_entry *e = &entry_of(ctx, d, i)->entry;
 
 	return (struct span){e->name, e->name_len};
 }
 
 static void
-read_entries(const void *ctx, uint32_t lo, uint32_t n, struct known_entry *ret)
+read_entries(const void *ctx, const struct known_dir *d, uint32_t lo, uint32_t n,
+	struct known_entry *ret)
 {
-	CHECK(n <= KNOWN_STEP);
-	memcpy(ret, &((const struct memory *)ctx)->entries.data[lo], n * sizeof(*ret));
+	CHECK(n <= KNOWN_STEP && lo + n <= d->n);
+	memcpy(ret, entry_of(ctx, d, lo), n * sizeof(*ret));
+}
+
+static void
+read_root(const void *ctx, struct known_entry *ret)
+{
+	*ret = ((const struct memory *)ctx)->entries.data[0];
+}
+
+static char *
+known_path(void *ctx, uint64_t dir)
+{
+	const struct memory *m = ctx;
+
+	CHECK(dir - FIRST_DIR_ID < m->walked->dirs.len);
+	return m->walked->dirs.data[dir - FIRST_DIR_ID].path;
+}
+
+/* Of an entry of the first walk: a directory that could not be entered has no id. */
+static uint64_t
+dir_id(const struct walked *w, uint32_t dir)
+{
+	return dir == WALK_NO_DIR || w->dirs.data[dir].skip != SKIP_NONE ? WALK_NOT_KNOWN
+	                                                                 : dir + FIRST_DIR_ID;
 }
 
 static void
@@ -42,7 +91,8 @@ remember_dir(struct memory *m, const struct walked *w, uint32_t dir)
 	cr_assert(VEC_PUSH(&m->first, (uint32_t)m->entries.len) == 0);
 	VEC_EACH (&w->rows, row) {
 		const char *base = strrchr(row->path, '/');
-		struct known_entry e = {.entry = row->e, .cls = row->cls};
+		struct known_entry e = {
+			.entry = row->e, .cls = row->cls, .dir = dir_id(w, row->e.dir)};
 
 		base = base ? base + 1 : row->path;
 		e.entry.name = base;
@@ -56,16 +106,19 @@ remember_dir(struct memory *m, const struct walked *w, uint32_t dir)
 static void
 remember(struct memory *m, const struct walked *w, int64_t began_ns, struct walk_known *ret)
 {
-	*m = (struct memory){0};
-	cr_assert(VEC_PUSH(&m->entries,
-			  (struct known_entry){.entry = w->root.entry, .cls = w->root.cls}) == 0);
+	*m = (struct memory){.walked = w};
+	cr_assert(VEC_PUSH(&m->entries, (struct known_entry){.entry = w->root.entry,
+						.cls = w->root.cls,
+						.dir = FIRST_DIR_ID}) == 0);
 	for (uint32_t d = 0; d < w->dirs.len; d++)
 		remember_dir(m, w, d);
 	cr_assert(VEC_PUSH(&m->first, (uint32_t)m->entries.len) == 0);
 	*ret = (struct walk_known){
 		.ctx = m,
 		.began_ns = began_ns,
-		.children = children,
+		.root = read_root,
+		.open = open_dir,
+		.id = id,
 		.name = name,
 		.read = read_entries,
 	};
@@ -130,6 +183,8 @@ walk_again(struct rescan *r)
 {
 	r->again = (struct walked){.opts = r->first.opts};
 	r->again.opts.known = &r->known;
+	r->again.known_path = known_path;
+	r->again.ctx = &r->memory;
 	walked_run(&r->again);
 	CHECK_INT(r->again.result, 0);
 }
@@ -155,29 +210,96 @@ n_changed(const struct rescan *r)
 	return counter_get(&r->again.stats.n_changed);
 }
 
-/* A rescan gives what a walk would give. */
+/* Is `path` below `dir`? */
+static bool
+is_below(const char *path, const char *dir)
+{
+	size_t n = strlen(dir);
+
+	return strncmp(path, dir, n) == 0 && path[n] == '/';
+}
+
+static const char *
+path_of_id(const struct rescan *r, uint64_t gone)
+{
+	const struct memory *m = &r->memory;
+	uint32_t at = (uint32_t)(gone - FIRST_ID), dir = 0;
+
+	CHECK(at > 0 && at < m->entries.len);
+	while (m->first.data[dir + 1] <= at)
+		dir++;
+	VEC_EACH (&r->first.rows, row) {
+		const char *path = r->first.dirs.data[dir].path, *base = strrchr(row->path, '/');
+
+		if (strcmp(base ? base + 1 : row->path, m->entries.data[at].entry.name) == 0 &&
+			(*path ? is_below(row->path, path) && base == row->path + strlen(path)
+			       : !base))
+			return row->path;
+	}
+	cr_assert(false, "an id of no entry");
+	return NULL;
+}
+
+/* Does the row of the first walk still count after what the rescan has handed on? */
+static bool
+still_counts(const struct rescan *r, const struct walked_row *row)
+{
+	const struct walked_row *again = walked_find(&r->again, row->path);
+
+	VEC_EACH (&r->again.gone, gone) {
+		const char *path = path_of_id(r, *gone);
+
+		if (strcmp(path, row->path) == 0 || is_below(row->path, path))
+			return false;
+	}
+	VEC_EACH (&r->again.rows, other) {
+		if (other->e.dir == WALK_NO_DIR && is_below(row->path, other->path))
+			return false;
+	}
+	return !again;
+}
+
+/* What was known, with the differences. */
+static void
+apply(const struct rescan *r, struct walked *ret)
+{
+	*ret = (struct walked){0};
+	VEC_EACH (&r->again.rows, row)
+		cr_assert(VEC_PUSH(&ret->rows, *row) == 0);
+	VEC_EACH (&r->first.rows, row) {
+		if (still_counts(r, row))
+			cr_assert(VEC_PUSH(&ret->rows, *row) == 0);
+	}
+	if (ret->rows.len > 0)
+		qsort(ret->rows.data, ret->rows.len, sizeof(ret->rows.data[0]), walked_row_cmp);
+}
+
+/* A rescan's differences, with what was known, are what a walk would give. */
 static void
 check_like_a_walk(const struct rescan *r)
 {
-	struct walked w = {.opts = r->first.opts};
+	struct walked w = {.opts = r->first.opts}, all;
 
 	walked_run(&w);
-	CHECK_INT(r->again.rows.len, w.rows.len);
+	apply(r, &all);
+	CHECK_INT(all.rows.len, w.rows.len);
+	CHECK_INT(counter_get(&r->again.stats.n_entries), w.rows.len);
 	for (size_t i = 0; i < w.rows.len; i++) {
-		struct walk_entry a = r->again.rows.data[i].e, b = w.rows.data[i].e;
+		struct walk_entry a = all.rows.data[i].e, b = w.rows.data[i].e;
 
-		CHECK_STR(r->again.rows.data[i].path, w.rows.data[i].path);
+		CHECK_STR(all.rows.data[i].path, w.rows.data[i].path);
 		CHECK_INT((a.dir == WALK_NO_DIR), (b.dir == WALK_NO_DIR));
 		a.name = b.name;
 		a.dir = b.dir;
 		a.cls = b.cls; /* of different batches */
 		CHECK(memcmp(&a, &b, sizeof(a)) == 0);
-		CHECK(memcmp(&r->again.rows.data[i].cls, &w.rows.data[i].cls,
+		CHECK(memcmp(&all.rows.data[i].cls, &w.rows.data[i].cls,
 			      sizeof(struct walk_class)) == 0);
 	}
 	for (unsigned i = 0; i < N_WALK_SKIPS; i++)
 		CHECK_INT(counter_get(&r->again.stats.n_skipped[i]),
 			counter_get(&w.stats.n_skipped[i]));
+	VEC_FINI(&all.rows);
 	walked_fini(&w);
 }
 
@@ -190,6 +312,8 @@ TEST(known, an_unchanged_tree_is_trusted_whole)
 	walk_again(&r);
 	CHECK_INT(n_changed(&r), 0);
 	CHECK_INT(n_trusted(&r), r.first.dirs.len);
+	CHECK_INT(r.again.n_batches, 0); /* nothing is held that nobody needs */
+	CHECK(r.again.root.same);
 	check_like_a_walk(&r);
 	teardown(&r);
 }
@@ -203,6 +327,7 @@ TEST(known, what_was_read_within_a_tick_of_its_change_is_listed_again)
 	walk_again(&r);
 	CHECK_INT(n_changed(&r), 0); /* and found to be the same */
 	CHECK_INT(n_trusted(&r), 0);
+	CHECK_INT(r.again.n_batches, 0);
 	check_like_a_walk(&r);
 	teardown(&r);
 }
@@ -217,7 +342,7 @@ TEST(known, a_directory_that_changed_is_listed_and_the_others_are_not)
 	walk_again(&r);
 	CHECK(n_changed(&r) >= 2); /* its own entry, and what is in it */
 	CHECK_INT(n_trusted(&r), r.first.dirs.len - 1);
-	CHECK(walked_find(&r.again, "a/b/new") != NULL);
+	CHECK_STR(walked_paths(&r.again), "a/b a/b/new");
 	check_like_a_walk(&r);
 	teardown(&r);
 }
@@ -236,6 +361,7 @@ TEST(known, a_changed_file_in_a_trusted_directory_is_noticed)
 	(void)close(fd);
 	walk_again(&r);
 	CHECK_INT(n_changed(&r), 1);
+	CHECK_STR(walked_paths(&r.again), "wide/file 7");
 	CHECK_INT(n_trusted(&r), r.first.dirs.len);
 	check_like_a_walk(&r);
 	teardown(&r);
@@ -270,8 +396,43 @@ TEST(known, a_directory_that_went_is_noticed)
 	(void)snprintf(path, sizeof(path), "%s/empty/gone", r.dir);
 	CHECK(unlink(path) == 0);
 	walk_again(&r);
-	CHECK(n_changed(&r) > 0);
+	CHECK_INT(n_changed(&r), 2);
+	CHECK_STR(walked_paths(&r.again), "empty");
+	CHECK_INT(r.again.gone.len, 1);
+	CHECK_STR(path_of_id(&r, r.again.gone.data[0]), "empty/gone");
 	check_like_a_walk(&r);
+	teardown(&r);
+}
+
+/* The times of the directory say nothing: its entries are looked at all the same. */
+TEST(known, what_went_from_a_trusted_directory_is_gone)
+{
+	struct rescan r;
+	char path[4200];
+
+	setup(&r, (struct walk_opts){0});
+	walk_first(&r, long_after());
+	for (int i = 0; i < 400; i += 3) {
+		(void)snprintf(path, sizeof(path), "%s/wide/file %d", r.dir, i);
+		CHECK(unlink(path) == 0);
+	}
+	(void)snprintf(path, sizeof(path), "%s/wide", r.dir);
+	VEC_EACH (&r.memory.entries, e) { /* as if it had been so when it was read */
+		struct stat st;
+
+		if (e->entry.name_len != 4 || memcmp(e->entry.name, "wide", 4) != 0)
+			continue;
+		CHECK(stat(path, &st) == 0);
+		e->entry.mtime_ns = clock_ns(st.st_mtim.tv_sec, (uint32_t)st.st_mtim.tv_nsec);
+		e->entry.ctime_ns = clock_ns(st.st_ctim.tv_sec, (uint32_t)st.st_ctim.tv_nsec);
+		e->entry.size = (uint64_t)st.st_size;
+		e->entry.blocks = (uint64_t)st.st_blocks;
+	}
+	walk_again(&r);
+	CHECK_INT(n_trusted(&r), r.first.dirs.len);
+	CHECK_INT(r.again.gone.len, 134);
+	CHECK_INT(n_changed(&r), 134);
+	CHECK_INT(r.again.rows.len, 0);
 	teardown(&r);
 }
 
@@ -309,9 +470,10 @@ TEST(known, a_changed_gitignore_ends_the_trust_in_all_below_it)
 
 	test_write(r.dir, "a/.gitignore", "deep\n"); /* in place: no directory changes */
 	walk_again(&r);
-	CHECK(walked_find(&r.again, "a/b/c/deep") == NULL);
-	CHECK(walked_find(&r.again, "a/b/other") != NULL);
-	CHECK_INT(n_trusted(&r), r.first.dirs.len - 4); /* a, a/b, a/b/c, a/z */
+	CHECK_INT(r.again.gone.len, 1);
+	CHECK_STR(path_of_id(&r, r.again.gone.data[0]), "a/b/c/deep");
+	CHECK(walked_find(&r.again, "a/b/other") == NULL); /* it is as it was */
+	CHECK_INT(n_trusted(&r), r.first.dirs.len - 4);    /* a, a/b, a/b/c, a/z */
 	CHECK(n_changed(&r) > 0);
 	check_like_a_walk(&r);
 	teardown(&r);
@@ -331,6 +493,7 @@ TEST(known, a_directory_closed_since_is_not_entered)
 	walk_again(&r);
 	CHECK(n_changed(&r) > 0);
 	CHECK_INT(walked_dir_skip(&r.again, "a/b"), SKIP_UNREADABLE);
+	CHECK_INT(r.again.gone.len, 2); /* a/b/c and a/b/other */
 	check_like_a_walk(&r);
 	if (getuid() == 0)
 		CHECK(seteuid(0) == 0);

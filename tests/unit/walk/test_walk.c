@@ -187,7 +187,7 @@ TEST(walk, small_directories_share_a_batch)
 	walked_run(&w);
 	CHECK_INT(w.result, 0);
 	CHECK_INT(w.rows.len, 2000);
-	CHECK(w.n_batches <= 12);
+	CHECK(w.n_batches <= 14);
 	walked_fini(&w);
 	tree_remove(dir);
 }

@@ -2,7 +2,8 @@
  * walked: a walk of a tree as a sorted list of paths, for the tests of lib/walk.
  *
  * The receiving side holds every batch against the contract of walk.h: no listing before the one
- * that names its directory, names sorted within a piece, exactly one last piece a directory.
+ * that names its directory, names sorted within a piece, exactly one last piece a directory. Of a
+ * rescan the rows are those that came.
  */
 #pragma once
 
@@ -44,6 +45,8 @@ struct walked {
 	struct stop *stop;
 	/* Called by the receiver for each batch, before it is read. May be NULL. */
 	void (*on_batch)(struct walked *w, const struct walk_batch *b);
+	/* Of a rescan: the path of a known directory. */
+	char *(*known_path)(void *ctx, uint64_t dir);
 	void *ctx;
 
 	int result;
@@ -52,6 +55,7 @@ struct walked {
 	struct walk_stats stats;
 	VEC(struct walked_row) rows; /* sorted by path after walked_run() */
 	VEC(struct walked_dir) dirs; /* by number */
+	VEC(uint64_t) gone;
 	size_t n_batches;
 	struct pool *pool;
 	struct chan *chan;
@@ -89,8 +93,18 @@ walked_list(struct walked *w, const struct walk_batch *b, const struct walk_list
 	const char *name = l->n_entries > 0 ? l->entries[0].name : NULL;
 	struct walked_dir *d;
 
+	if (l->was != WALK_NOT_KNOWN) {
+		CHECK(l->n_entries > 0 || l->n_gone > 0 || l->last); /* it tells something */
+		if (l->dir >= w->dirs.len || !w->dirs.data[l->dir].path)
+			walked_see_dir(w, l->dir, w->known_path(w->ctx, l->was));
+		CHECK_STR(w->dirs.data[l->dir].path, w->known_path(w->ctx, l->was));
+	}
 	CHECK(l->dir < w->dirs.len && w->dirs.data[l->dir].path); /* named before */
 	CHECK(!l->last || !w->dirs.data[l->dir].ended);
+	CHECK(l->first_gone + l->n_gone <= b->n_gone);
+	CHECK(l->n_gone == 0 || l->was != WALK_NOT_KNOWN);
+	for (uint32_t i = 0; i < l->n_gone; i++)
+		cr_assert(VEC_PUSH(&w->gone, b->gone[l->first_gone + i]) == 0);
 	CHECK(l->n_entries <= 4096);
 	for (uint32_t i = 1; i < l->n_entries; i++) {
 		const struct walk_entry *x = &l->entries[i - 1], *y = x + 1;
@@ -131,6 +145,7 @@ walked_receive(void *arg)
 			n += b->lists[i].n_entries;
 		}
 		CHECK_INT(b->n_entries, n);
+		CHECK(b->bytes >= sizeof(*b) + b->used);
 		walk_batch_destroy(b);
 	}
 	return 0;
@@ -167,7 +182,7 @@ walked_run(struct walked *w)
 	pool_destroy(w->pool);
 	if (w->rows.len > 0)
 		qsort(w->rows.data, w->rows.len, sizeof(w->rows.data[0]), walked_row_cmp);
-	if (w->result < 0)
+	if (w->result < 0 || w->opts.known)
 		return;
 	CHECK_INT(counter_get(&w->stats.n_entries), w->rows.len);
 	VEC_EACH (&w->dirs, d)
@@ -183,6 +198,7 @@ walked_fini(struct walked *w)
 		free(row->path);
 	VEC_FINI(&w->rows);
 	VEC_FINI(&w->dirs);
+	VEC_FINI(&w->gone);
 }
 
 /** NULL when the path did not come out. */
