@@ -11,7 +11,7 @@ import time
 import hostile
 from box import SLOW, Daemon, Tree, find, main, same, scale, until
 
-ROUNDS = max(10, scale(1000))
+ROUNDS = max(7, scale(1000))
 
 
 def moment(rng, most):
