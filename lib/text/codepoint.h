@@ -24,3 +24,11 @@ size_t codepoint_encode(uint32_t cp, char out[4]);
 uint32_t fold_codepoint(uint32_t cp);
 /** The code points other than `folded` that fold to it. */
 size_t fold_others(uint32_t folded, uint32_t ret[FOLD_MAX_OTHERS]);
+
+/** What the general category says that grams want to know. */
+enum codepoint_kind {
+	CODEPOINT_OTHER,
+	CODEPOINT_DIGIT,      /* Nd: a decimal digit of any script */
+	CODEPOINT_UNASSIGNED, /* Cn: a later version of Unicode may make it anything */
+};
+enum codepoint_kind codepoint_kind(uint32_t cp);

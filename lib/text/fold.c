@@ -63,6 +63,17 @@ fold_codepoint(uint32_t cp)
 	return (uint32_t)utf8proc_tolower((utf8proc_int32_t)cp);
 }
 
+enum codepoint_kind
+codepoint_kind(uint32_t cp)
+{
+	utf8proc_category_t category =
+		cp > MAX_CODEPOINT ? UTF8PROC_CATEGORY_CN : utf8proc_category((utf8proc_int32_t)cp);
+
+	if (category == UTF8PROC_CATEGORY_ND)
+		return CODEPOINT_DIGIT;
+	return category == UTF8PROC_CATEGORY_CN ? CODEPOINT_UNASSIGNED : CODEPOINT_OTHER;
+}
+
 struct folded {
 	uint32_t to, from;
 };

@@ -1,0 +1,28 @@
+/**
+ * regex_grams: what a text must hold, in grams, for a pattern to match in it.
+ *
+ * Sound before selective: every text in which the pattern (text/pattern.h, with the same flags)
+ * finds a match satisfies the query; many that satisfy it do not match. Exact sets of short
+ * strings, and the beginnings and ends of longer ones, are carried up the syntax tree, and grams
+ * are taken where two parts meet; '^' and '$' are the symbol of the end.
+ *
+ * The text is what the matcher sees: decoded from UTF-16 first if it is that. It is one document:
+ * where a file is indexed in parts, a match lies in a line and a line in a part, so one query
+ * holds for one part; but an AND of two patterns, or a NOT, is about the file as a whole.
+ *
+ * Threads: pure.
+ * Errors:  -ENOMEM.
+ * Limits:  strings of GRAMS_MAX_SYMBOLS, sets of GRAMS_MAX_STRINGS; past these parts are ANY.
+ */
+#pragma once
+
+#include "gram/gram_query.h"
+#include "text/pattern.h"
+
+#define GRAMS_MAX_SYMBOLS 9u
+#define GRAMS_MAX_STRINGS 64u
+
+/** Make q->root of a pattern that pattern_create() takes; `q` is initialised. The node may be
+ *  combined with those of other patterns of the same query. ANY: nothing can be said, scan.
+ *  NONE: nothing matches. */
+int grams_of_pattern(struct span pattern, enum pattern_flags flags, struct gram_query *q);
