@@ -469,10 +469,10 @@ piece_emit(struct piece_maker *p)
 	struct listing *l = &p->listing;
 	struct filler *f = &p->filler;
 	uint64_t before = p->n_listed;
-	size_t gone = f->gone.len, names_bytes;
+	size_t gone = f->gone.len, names_bytes = 0;
 	struct walk_entry *entries;
 	char *names;
-	uint32_t n;
+	uint32_t n = 0;
 	int r = filler_room(f, l->n, l->names_bytes, &entries, &names);
 
 	p->n_kids = 0;
