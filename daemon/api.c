@@ -333,7 +333,7 @@ put_value(struct json *out, enum field_kind kind, struct span text, int64_t numb
 }
 
 static int
-put_fields(const struct snapshot *s, uint32_t root, uint32_t entry, struct json *out)
+put_fields(const struct snapshot *s, uint32_t layer, uint32_t entry, struct json *out)
 {
 	AUTO(strbuf_fini) struct strbuf text = {0};
 
@@ -342,7 +342,7 @@ put_fields(const struct snapshot *s, uint32_t root, uint32_t entry, struct json 
 		int r;
 
 		strbuf_reset(&text);
-		r = field_value(s, root, entry, (enum field)f, &text, &number);
+		r = field_value(s, layer, entry, (enum field)f, &text, &number);
 		if (r < 0)
 			return r;
 		json_key(out, field_word((enum field)f));
@@ -354,7 +354,7 @@ put_fields(const struct snapshot *s, uint32_t root, uint32_t entry, struct json 
 static int
 on_stat(void *ctx, struct snapshot *s, struct span path, struct json *out, struct err *err)
 {
-	uint32_t root, entry;
+	uint32_t layer, entry;
 	int r = check_path(path, err);
 
 	(void)ctx;
@@ -362,11 +362,11 @@ on_stat(void *ctx, struct snapshot *s, struct span path, struct json *out, struc
 		return r;
 	while (path.len > 1 && path.data[path.len - 1] == '/')
 		path.len--;
-	r = snapshot_lookup(s, path, &root, &entry);
+	r = snapshot_lookup(s, path, &layer, &entry);
 	if (r < 0)
 		return err_set(err, -ENOENT, "\"%.*s\" is not in the index",
 			(int)MIN(path.len, 150u), path.data);
-	r = put_fields(s, root, entry, out);
+	r = put_fields(s, layer, entry, out);
 	return r < 0 ? err_set(err, r, "could not show the entry: %s", err_reason(r)) : 0;
 }
 

@@ -37,7 +37,7 @@ snap_root_fill(struct snap_root *to, const struct root *r)
 		.id = r->id,
 		.name = strdup(r->cfg.name),
 		.path = strdup(r->path),
-		.tree = r->stack ? tree_ref(r->stack->layer[0].tree) : NULL,
+		.stack = r->stack ? tree_stack_ref(r->stack) : NULL,
 		.stale = !r->walked || r->state == ROOT_FAILED,
 		.content = r->cfg.content,
 		.content_max_bytes =
@@ -72,6 +72,7 @@ engine_publish_locked(struct engine *e)
 			return r;
 		}
 	}
+	snapshot_seal(s);
 	e->tick++;
 	published_set(&e->current, &s->shared);
 	lock_heal(&e->lock);

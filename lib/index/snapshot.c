@@ -54,7 +54,7 @@ snapshot_fini(struct shared *shared)
 	for (uint32_t i = 0; i < s->n_roots; i++) {
 		free(s->roots[i].name);
 		free(s->roots[i].path);
-		tree_unref(s->roots[i].tree);
+		tree_stack_unref(s->roots[i].stack);
 	}
 }
 
@@ -67,14 +67,34 @@ snapshot_release(struct shared *shared)
 struct snapshot *
 snapshot_create(uint32_t n_roots)
 {
-	struct snapshot *s = calloc(1, sizeof(*s) + n_roots * sizeof(s->roots[0]));
+	size_t roots_bytes = n_roots * sizeof(struct snap_root);
+	size_t layers_bytes = (size_t)n_roots * TREE_MAX_LAYERS * sizeof(struct snap_layer);
+	struct snapshot *s = calloc(1, sizeof(*s) + roots_bytes + layers_bytes);
 
 	if (!s)
 		return NULL;
 	s->n_roots = n_roots;
+	s->roots = (struct snap_root *)(s + 1);
+	s->layers = (struct snap_layer *)(s->roots + n_roots);
 	shared_init(&s->shared, snapshot_fini, snapshot_release);
 	enlist(s);
 	return s;
+}
+
+void
+snapshot_seal(struct snapshot *s)
+{
+	s->n_layers = 0;
+	for (uint32_t i = 0; i < s->n_roots; i++) {
+		struct snap_root *r = &s->roots[i];
+
+		r->first_layer = s->n_layers;
+		for (uint32_t k = 0; r->stack && k < r->stack->n_layers; k++)
+			s->layers[s->n_layers++] = (struct snap_layer){.root = i,
+				.layer = k,
+				.tree = r->stack->layer[k].tree,
+				.dead = r->stack->layer[k].dead};
+	}
 }
 
 struct snapshot *
@@ -99,17 +119,27 @@ snapshot_clock(const struct snapshot *s, char buf[SNAPSHOT_CLOCK_BYTES])
 	return buf;
 }
 
-int
-snapshot_path(const struct snapshot *s, uint32_t root, uint32_t entry, struct strbuf *out)
+bool
+snapshot_faulted(const struct snapshot *s)
 {
-	const struct snap_root *r = &s->roots[root];
+	for (uint32_t i = 0; i < s->n_layers; i++) {
+		if (tree_faulted(s->layers[i].tree))
+			return true;
+	}
+	return false;
+}
+
+int
+snapshot_path(const struct snapshot *s, uint32_t layer, uint32_t entry, struct strbuf *out)
+{
+	const struct snap_root *r = snapshot_root(s, layer);
 	int error = strbuf_puts(out, r->path);
 
 	/* "/" is the one root whose path ends in a slash already. */
 	if (error == 0 && entry != 0 && !span_eq(span_of(r->path), SPAN_LIT("/")))
 		error = strbuf_putc(out, '/');
 	if (error == 0)
-		error = tree_path(tree_cols(r->tree), entry, out);
+		error = tree_path(snapshot_cols(s, layer), entry, out);
 	return error;
 }
 
@@ -127,11 +157,12 @@ root_prefix(const struct snap_root *r, struct span path)
 }
 
 int
-snapshot_lookup(const struct snapshot *s, struct span path, uint32_t *ret_root, uint32_t *ret_entry)
+snapshot_lookup(
+	const struct snapshot *s, struct span path, uint32_t *ret_layer, uint32_t *ret_entry)
 {
 	const struct snap_root *best = NULL;
 	ssize_t best_len = -1;
-	uint32_t entry;
+	struct tree_at at;
 
 	if (path.len == 0 || path.data[0] != '/')
 		return -ENOENT;
@@ -143,13 +174,13 @@ snapshot_lookup(const struct snapshot *s, struct span path, uint32_t *ret_root, 
 			best_len = len;
 		}
 	}
-	if (!best || !best->tree)
+	if (!best || !best->stack)
 		return -ENOENT;
 	path.data += best_len;
 	path.len -= (size_t)best_len;
-	if (tree_lookup(tree_cols(best->tree), path, &entry) < 0)
+	if (tree_stack_lookup(best->stack, path, &at) < 0)
 		return -ENOENT;
-	*ret_root = (uint32_t)(best - s->roots);
-	*ret_entry = entry;
+	*ret_layer = best->first_layer + at.layer;
+	*ret_entry = at.entry;
 	return 0;
 }

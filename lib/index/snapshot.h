@@ -1,6 +1,15 @@
 /**
  * snapshot: what a query sees: every root with its segments, frozen.
  *
+ * A root is a stack of segments (tree_stack.h). The segments of all roots stand in one array, in
+ * order of the roots, of each the base first: an entry of the snapshot is a *snapshot layer*, the
+ * number in this array, and its number in that segment. An entry of a layer need not count there
+ * (tree_dead.h), and a directory may be entered in several layers of its root.
+ *
+ *     roots    0 /usr          1 /home      2 /new (not walked yet)
+ *     layers   0 base          2 base
+ *              1 its layer 1
+ *
  * Published through a struct published; a query acquires it once and may keep it as long as it
  * likes. The last reference closes the trees at once, on its thread.
  *
@@ -12,24 +21,34 @@
 
 #include "base/clock.h"
 #include "base/list.h"
-#include "index/tree.h"
+#include "index/tree_stack.h"
 
 enum root_state {
 	ROOT_NEW,      /* never indexed: answers lack it */
-	ROOT_INDEXING, /* a walk is running; the tree, if any, is of the walk before */
+	ROOT_INDEXING, /* a walk is running; the segments, if any, are of walks before */
 	ROOT_READY,
-	ROOT_FAILED, /* the last walk failed; the tree, if any, is of an earlier one */
+	ROOT_FAILED, /* the last walk failed; the segments, if any, are of earlier ones */
 };
 
 struct snap_root {
-	uint32_t id;       /* the catalog's number of the root; never reused */
-	char *name;        /* section name in the configuration */
-	char *path;        /* absolute, no trailing slash but for "/" */
-	struct tree *tree; /* NULL until the first walk is done */
-	bool stale;   /* the file system may differ from the tree (failed or running first walk) */
+	uint32_t id;              /* the catalog's number of the root; never reused */
+	char *name;               /* section name in the configuration */
+	char *path;               /* absolute, no trailing slash but for "/" */
+	struct tree_stack *stack; /* a reference; NULL until the first walk is done */
+	uint32_t first_layer;     /* of snapshot.layers, when there is a stack */
+	bool stale;   /* the file system may differ from the index (failed or running first walk) */
 	bool content; /* contents may be searched */
 	uint64_t content_max_bytes; /* larger files are not searched, and counted; UINT64_MAX: none
 	                             */
+};
+
+/** One segment of one root. */
+struct snap_layer {
+	uint32_t root;  /* in snapshot.roots */
+	uint32_t layer; /* in the root's stack */
+	/* Borrowed from the stack. */
+	struct tree *tree;
+	const struct tree_dead *dead; /* NULL: all entries count */
 };
 
 struct snapshot {
@@ -37,12 +56,15 @@ struct snapshot {
 	struct list live; /* in the list of all snapshots, oldest first (snapshot.c) */
 	usec_t created;   /* monotonic */
 	uint64_t instance, epoch, tick; /* the clock: c:<instance>:<epoch>:<tick> */
-	uint32_t n_roots;
-	struct snap_root roots[];
+	uint32_t n_roots, n_layers;
+	struct snap_root *roots;
+	struct snap_layer *layers; /* after snapshot_seal() */
 };
 
-/** n roots, zeroed; the caller fills them and then publishes. NULL: out of memory. */
+/** n roots, zeroed; the caller fills them, seals, and then publishes. NULL: out of memory. */
 struct snapshot *snapshot_create(uint32_t n_roots);
+/** Every root has the stack that it will have: number their layers. */
+void snapshot_seal(struct snapshot *s);
 struct snapshot *snapshot_ref(struct snapshot *s);
 void snapshot_unref(struct snapshot *s); /* NULL is legal */
 
@@ -62,8 +84,24 @@ void snapshot_get_stats(struct snapshot_stats *ret);
 /** "c:7f3a:12:90817" into buf. */
 const char *snapshot_clock(const struct snapshot *s, char buf[SNAPSHOT_CLOCK_BYTES]);
 
+static inline const struct tree_cols *
+snapshot_cols(const struct snapshot *s, uint32_t layer)
+{
+	return tree_cols(s->layers[layer].tree);
+}
+
+/** The root that a layer is of. */
+static inline const struct snap_root *
+snapshot_root(const struct snapshot *s, uint32_t layer)
+{
+	return &s->roots[s->layers[layer].root];
+}
+
+/** Could the disk not give what was asked for, in any layer? */
+bool snapshot_faulted(const struct snapshot *s);
+
 /** Absolute path of an entry, appended: 0 or -ENOMEM. */
-int snapshot_path(const struct snapshot *s, uint32_t root, uint32_t entry, struct strbuf *out);
-/** The root (deepest first) and entry at an absolute path: 0, -ENOENT. */
+int snapshot_path(const struct snapshot *s, uint32_t layer, uint32_t entry, struct strbuf *out);
+/** The live entry at an absolute path, in the deepest root: 0, -ENOENT. */
 int snapshot_lookup(
-	const struct snapshot *s, struct span path, uint32_t *ret_root, uint32_t *ret_entry);
+	const struct snapshot *s, struct span path, uint32_t *ret_layer, uint32_t *ret_entry);

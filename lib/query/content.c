@@ -46,12 +46,12 @@ enter_root(struct content_reader *r, const struct snapshot *s, uint32_t root)
 }
 
 static int
-enter_dir(struct content_reader *r, const struct snapshot *s, uint32_t root, uint32_t dir)
+enter_dir(struct content_reader *r, const struct snapshot *s, uint32_t layer, uint32_t dir)
 {
-	const struct tree_cols *c = tree_cols(s->roots[root].tree);
-	int e = enter_root(r, s, root);
+	const struct tree_cols *c = snapshot_cols(s, layer);
+	int e = enter_root(r, s, s->layers[layer].root);
 
-	if (e < 0 || (r->dir_fd >= 0 && r->dir == dir))
+	if (e < 0 || (r->dir_fd >= 0 && r->layer == layer && r->dir == dir))
 		return e;
 	close_fd(&r->dir_fd);
 	strbuf_reset(&r->path);
@@ -59,6 +59,7 @@ enter_dir(struct content_reader *r, const struct snapshot *s, uint32_t root, uin
 	if (e < 0)
 		return e;
 	r->dir_fd = fd_open_beneath(r->root_fd, strbuf_view(&r->path), O_RDONLY | O_DIRECTORY);
+	r->layer = layer;
 	r->dir = dir;
 	return MIN(r->dir_fd, 0);
 }
@@ -181,17 +182,17 @@ as_text(struct content_reader *r, struct span raw, enum sniff kind, struct span 
 
 /* The bytes as they are: an enum content_fate, or -ENOMEM. */
 static int
-open_raw(struct content_reader *r, const struct snapshot *s, uint32_t root, uint32_t entry,
+open_raw(struct content_reader *r, const struct snapshot *s, uint32_t layer, uint32_t entry,
 	struct span *ret)
 {
-	const struct snap_root *sr = &s->roots[root];
-	const struct tree_cols *c = tree_cols(sr->tree);
+	const struct snap_root *sr = snapshot_root(s, layer);
+	const struct tree_cols *c = snapshot_cols(s, layer);
 	AUTO(closep) int fd = -1;
 	int e;
 
 	if (!sr->content)
 		return CONTENT_OFF;
-	e = enter_dir(r, s, root, tree_parent(c, entry));
+	e = enter_dir(r, s, layer, tree_parent(c, entry));
 	if (e < 0)
 		return fate_of(e);
 	fd = fd_open_beneath(r->dir_fd, tree_name(c, entry), O_RDONLY);
@@ -202,11 +203,11 @@ open_raw(struct content_reader *r, const struct snapshot *s, uint32_t root, uint
 }
 
 int
-content_open(struct content_reader *r, const struct snapshot *s, uint32_t root, uint32_t entry,
+content_open(struct content_reader *r, const struct snapshot *s, uint32_t layer, uint32_t entry,
 	struct span *ret_text, uint64_t *ret_bytes)
 {
 	struct span raw = {0};
-	int e = open_raw(r, s, root, entry, &raw);
+	int e = open_raw(r, s, layer, entry, &raw);
 
 	*ret_bytes = raw.len;
 	if (e != CONTENT_OK)
@@ -218,11 +219,11 @@ content_open(struct content_reader *r, const struct snapshot *s, uint32_t root, 
 }
 
 int
-content_reopen(struct content_reader *r, const struct snapshot *s, uint32_t root, uint32_t entry,
+content_reopen(struct content_reader *r, const struct snapshot *s, uint32_t layer, uint32_t entry,
 	const struct content_stamp *stamp, struct span *ret_text)
 {
 	struct span raw = {0};
-	int e = open_raw(r, s, root, entry, &raw);
+	int e = open_raw(r, s, layer, entry, &raw);
 
 	if (e != CONTENT_OK)
 		return e;
@@ -236,18 +237,18 @@ content_reopen(struct content_reader *r, const struct snapshot *s, uint32_t root
 
 /* What the entry's name stands for now: an enum content_fate or -ENOMEM. */
 static int
-look_at(struct content_reader *r, const struct snapshot *s, uint32_t root, uint32_t entry,
+look_at(struct content_reader *r, const struct snapshot *s, uint32_t layer, uint32_t entry,
 	struct content_stamp *ret)
 {
-	const struct tree_cols *c = tree_cols(s->roots[root].tree);
+	const struct tree_cols *c = snapshot_cols(s, layer);
 	struct span name = tree_name(c, entry);
 	char text[TREE_NAME_MAX_BYTES + 1];
 	struct stat st;
 	int e;
 
-	if (!s->roots[root].content)
+	if (!s->roots[layer].content)
 		return CONTENT_OFF;
-	e = enter_dir(r, s, root, tree_parent(c, entry));
+	e = enter_dir(r, s, layer, tree_parent(c, entry));
 	if (e < 0)
 		return fate_of(e);
 	memcpy(text, name.data, name.len);
@@ -257,8 +258,8 @@ look_at(struct content_reader *r, const struct snapshot *s, uint32_t root, uint3
 	*ret = stamp_of(&st);
 	if (!S_ISREG(st.st_mode))
 		return CONTENT_GONE;
-	return (uint64_t)st.st_size > s->roots[root].content_max_bytes ? CONTENT_TOO_LARGE
-	                                                               : CONTENT_OK;
+	return (uint64_t)st.st_size > s->roots[layer].content_max_bytes ? CONTENT_TOO_LARGE
+	                                                                : CONTENT_OK;
 }
 
 static bool
@@ -368,7 +369,7 @@ is_known(const struct cursor_opts *opts, const struct content_digest *before,
 }
 
 int
-content_hash(struct content_reader *r, const struct snapshot *s, uint32_t root, uint32_t entry,
+content_hash(struct content_reader *r, const struct snapshot *s, uint32_t layer, uint32_t entry,
 	const struct cursor_opts *opts, const struct content_digest *before,
 	struct content_digest *ret)
 {
@@ -376,10 +377,10 @@ content_hash(struct content_reader *r, const struct snapshot *s, uint32_t root, 
 	int e;
 
 	*ret = (struct content_digest){0};
-	e = look_at(r, s, root, entry, &ret->stamp);
+	e = look_at(r, s, layer, entry, &ret->stamp);
 	if (e != CONTENT_OK || is_known(opts, before, ret))
 		return e;
-	fd = fd_open_beneath(r->dir_fd, tree_name(tree_cols(s->roots[root].tree), entry), O_RDONLY);
+	fd = fd_open_beneath(r->dir_fd, tree_name(snapshot_cols(s, layer), entry), O_RDONLY);
 	ret->opened = fd >= 0;
 	e = fd < 0 ? fd : hash_fd(r, fd, opts, ret);
 	return e < 0 && e != -ECANCELED && e != -ETIMEDOUT ? fate_of(e) : e;

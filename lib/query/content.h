@@ -45,9 +45,9 @@ struct content_stamp {
 };
 
 struct content_reader {
-	int root_fd, dir_fd; /* -1 none */
-	uint32_t root, dir;  /* what they are of */
-	struct strbuf path;  /* of the directory, when it is opened */
+	int root_fd, dir_fd;       /* -1 none */
+	uint32_t root, layer, dir; /* what they are of */
+	struct strbuf path;        /* of the directory, when it is opened */
 	struct strbuf raw, decoded;
 	struct mapfile map;
 	bool mapped;
@@ -59,11 +59,11 @@ void content_reader_fini(struct content_reader *r);
 
 /** The text of an entry: an enum content_fate, or -ENOMEM. *ret_bytes: read from the file. Every
  *  CONTENT_OK is followed by content_close(). */
-int content_open(struct content_reader *r, const struct snapshot *s, uint32_t root, uint32_t entry,
+int content_open(struct content_reader *r, const struct snapshot *s, uint32_t layer, uint32_t entry,
 	struct span *ret_text, uint64_t *ret_bytes);
 /** The text again, if the file still is what r->stamp said when it was CONTENT_OK; else
  *  CONTENT_CHANGED. It is not read through again, unless it is UTF-16. */
-int content_reopen(struct content_reader *r, const struct snapshot *s, uint32_t root,
+int content_reopen(struct content_reader *r, const struct snapshot *s, uint32_t layer,
 	uint32_t entry, const struct content_stamp *stamp, struct span *ret_text);
 /** A file as dupe.h compares it. */
 struct content_digest {
@@ -82,7 +82,7 @@ struct cursor_opts;
  *  pieces of that length that are not all zeros, each with its offset before it. So holes cost
  *  nothing, however large, and a hole equals the zeros that it reads as. Only files of one size
  *  can be compared by it. */
-int content_hash(struct content_reader *r, const struct snapshot *s, uint32_t root, uint32_t entry,
+int content_hash(struct content_reader *r, const struct snapshot *s, uint32_t layer, uint32_t entry,
 	const struct cursor_opts *opts, const struct content_digest *before,
 	struct content_digest *ret);
 /** CONTENT_OK, or CONTENT_UNREADABLE: the file was cut short while it was searched, and what was

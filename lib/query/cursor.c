@@ -29,8 +29,8 @@ struct cursor {
 
 	enum cursor_state state;
 	int result;
-	uint64_t n_passed;    /* answers left out before the offset */
-	uint32_t root, entry; /* of the last answer given */
+	uint64_t n_passed;     /* answers left out before the offset */
+	uint32_t layer, entry; /* of the last answer given */
 	struct cursor_stats stats;
 };
 
@@ -107,13 +107,13 @@ sort_all(struct cursor *c)
 }
 
 static int
-next_candidate(void *ctx, uint32_t *ret_root, uint32_t *ret_entry)
+next_candidate(void *ctx, uint32_t *ret_layer, uint32_t *ret_entry)
 {
 	struct cursor *c = ctx;
 
 	if (c->sorter)
-		return sorter_next(c->sorter, ret_root, ret_entry);
-	return sweep_next(c->sweep, ret_root, ret_entry);
+		return sorter_next(c->sorter, ret_layer, ret_entry);
+	return sweep_next(c->sweep, ret_layer, ret_entry);
 }
 
 static int
@@ -138,7 +138,7 @@ next_answer(struct cursor *c, struct hit *ret)
 {
 	if (c->verify)
 		return verify_next(c->verify, ret);
-	return next_candidate(c, &ret->root, &ret->entry);
+	return next_candidate(c, &ret->layer, &ret->entry);
 }
 
 static int
@@ -172,11 +172,7 @@ end_of_answers(struct cursor *c)
 {
 	c->stats.total = c->n_passed + c->stats.n;
 	c->stats.total_exact = true;
-	for (uint32_t i = 0; i < c->snapshot->n_roots; i++) {
-		if (c->snapshot->roots[i].tree && tree_faulted(c->snapshot->roots[i].tree))
-			return -EIO;
-	}
-	return 0;
+	return snapshot_faulted(c->snapshot) ? -EIO : 0;
 }
 
 /* Is a line of context to be given: before a line that will be given, or after one that was? */
@@ -193,9 +189,9 @@ context_wanted(const struct cursor *c, const struct hit *hit)
 static void
 count_answer(struct cursor *c, const struct hit *hit)
 {
-	if (c->opts.grep && (c->stats.n == 0 || hit->root != c->root || hit->entry != c->entry))
+	if (c->opts.grep && (c->stats.n == 0 || hit->layer != c->layer || hit->entry != c->entry))
 		c->stats.n_files++;
-	c->root = hit->root;
+	c->layer = hit->layer;
 	c->entry = hit->entry;
 	c->stats.n++;
 }

@@ -11,7 +11,7 @@
 /* A file as the index has it. */
 struct sized {
 	uint64_t size, dev, ino;
-	uint32_t root, entry;
+	uint32_t layer, entry;
 };
 
 struct sizes {
@@ -22,9 +22,9 @@ struct sizes {
 struct twin {
 	struct hash128 hash;
 	uint64_t size, dev, ino; /* as they are now */
-	uint64_t leader;         /* the file's first name: its root and entry */
+	uint64_t leader;         /* the file's first name: its layer and entry */
 	uint64_t n_read;
-	uint32_t root, entry;
+	uint32_t layer, entry;
 	enum content_fate fate;
 	bool opened;
 };
@@ -93,7 +93,7 @@ compare_hashes(const struct twin *a, const struct twin *b)
 static uint64_t
 place_of(const struct twin *t)
 {
-	return (uint64_t)t->root << 32 | t->entry;
+	return (uint64_t)t->layer << 32 | t->entry;
 }
 
 static int
@@ -142,7 +142,7 @@ sizes_add(void *acc, const struct match_chunk *m, void *ctx)
 		const struct tree_class *k = &c->classes[tree_cls(c, e)];
 		struct sized f = {.size = S_ISREG(k->mode) ? tree_size(c, e) : 0,
 			.dev = k->dev,
-			.root = m->root,
+			.layer = m->layer,
 			.entry = e};
 
 		if (f.size == 0)
@@ -191,7 +191,7 @@ static int
 add_run(struct search *s, const struct sized *f)
 {
 	struct run run = {.order = f->size > CONTENT_READ_MAX_BYTES ? f->size : 0,
-		.place = (uint64_t)f->root << 32 | f->entry,
+		.place = (uint64_t)f->layer << 32 | f->entry,
 		.first = s->twins.len};
 
 	return VEC_PUSH(&s->runs, run);
@@ -210,7 +210,7 @@ pick_size(struct search *s, const struct sized *f, size_t n)
 			return -ENOMEM;
 		s->runs.data[s->runs.len - 1].n++;
 		s->twins.data[s->twins.len++] =
-			(struct twin){.size = f[i].size, .root = f[i].root, .entry = f[i].entry};
+			(struct twin){.size = f[i].size, .layer = f[i].layer, .entry = f[i].entry};
 	}
 	return 0;
 }
@@ -238,7 +238,7 @@ hash_name(struct search *s, struct twin *t, unsigned worker, const struct conten
 
 	if (r == 0)
 		r = content_hash(
-			&s->reader[worker], s->snapshot, t->root, t->entry, s->opts, before, ret);
+			&s->reader[worker], s->snapshot, t->layer, t->entry, s->opts, before, ret);
 	if (r < 0)
 		return r;
 	t->fate = (enum content_fate)r;
@@ -339,7 +339,7 @@ add_group(struct dupes *d, const struct twin *t, size_t n)
 	*g = (struct dupe_group){.size = t[0].size, .n_names = (uint32_t)n, .first = d->n_names};
 	for (size_t i = 0; i < n; i++) {
 		file += i > 0 && t[i].leader != t[i - 1].leader;
-		d->name[d->n_names++] = (struct dupe_name){t[i].root, t[i].entry, file};
+		d->name[d->n_names++] = (struct dupe_name){t[i].layer, t[i].entry, file};
 	}
 	g->n_files = file + 1;
 	d->n_groups++;
@@ -356,7 +356,7 @@ compare_groups(const void *va, const void *vb, void *ctx)
 	if (r == 0)
 		r = compare_u64(b->size, a->size);
 	if (r == 0)
-		r = compare_u64(names[a->first].root, names[b->first].root);
+		r = compare_u64(names[a->first].layer, names[b->first].layer);
 	return r ? r : compare_u64(names[a->first].entry, names[b->first].entry);
 }
 
@@ -443,12 +443,9 @@ dupes_destroy(struct dupes *d)
 static int
 make_bits(const struct snapshot *s, struct dupe_set *d)
 {
-	for (uint32_t i = 0; i < s->n_roots; i++) {
-		if (!s->roots[i].tree)
-			continue;
-		d->root[i] =
-			calloc(tree_cols(s->roots[i].tree)->n_entries / 64 + 1, sizeof(uint64_t));
-		if (!d->root[i])
+	for (uint32_t i = 0; i < s->n_layers; i++) {
+		d->layer[i] = calloc(snapshot_cols(s, i)->n_entries / 64 + 1, sizeof(uint64_t));
+		if (!d->layer[i])
 			return -ENOMEM;
 	}
 	return 0;
@@ -471,7 +468,7 @@ mark_all(struct snapshot *s, const struct cursor_opts *opts, struct dupe_set *se
 	for (size_t i = 0; i < d->n_names; i++) {
 		const struct dupe_name *n = &d->name[i];
 
-		set->root[n->root][n->entry / 64] |= 1ull << (n->entry % 64);
+		set->layer[n->layer][n->entry / 64] |= 1ull << (n->entry % 64);
 	}
 	set->stats = d->stats;
 	dupes_destroy(d);
@@ -481,12 +478,12 @@ mark_all(struct snapshot *s, const struct cursor_opts *opts, struct dupe_set *se
 int
 dupe_set_create(struct snapshot *s, const struct cursor_opts *opts, struct dupe_set **ret)
 {
-	struct dupe_set *d = calloc(1, sizeof(*d) + s->n_roots * sizeof(d->root[0]));
+	struct dupe_set *d = calloc(1, sizeof(*d) + s->n_layers * sizeof(d->layer[0]));
 	int r;
 
 	if (!d)
 		return -ENOMEM;
-	d->n_roots = s->n_roots;
+	d->n_layers = s->n_layers;
 	r = make_bits(s, d);
 	if (r == 0)
 		r = mark_all(s, opts, d);
@@ -502,8 +499,8 @@ dupe_set_destroy(struct dupe_set *d)
 {
 	if (!d)
 		return;
-	for (uint32_t i = 0; i < d->n_roots; i++)
-		free(d->root[i]);
+	for (uint32_t i = 0; i < d->n_layers; i++)
+		free(d->layer[i]);
 	free(d);
 }
 

@@ -21,7 +21,7 @@
 
 /** One name of a file that has a twin. */
 struct dupe_name {
-	uint32_t root, entry;
+	uint32_t layer, entry;
 	uint32_t file; /* within the group: names of one inode have the same number */
 };
 
@@ -61,14 +61,14 @@ void dupes_destroy(struct dupes *d); /* NULL is legal */
 /** Which entries of a snapshot have a twin anywhere in it: what `dupe:` asks. */
 struct dupe_set {
 	struct dupe_stats stats;
-	uint32_t n_roots;
-	uint64_t *root[]; /* a bit an entry; NULL for a root without a tree */
+	uint32_t n_layers;
+	uint64_t *layer[]; /* a bit an entry */
 };
 
 static inline bool
-dupe_has(const struct dupe_set *d, uint32_t root, uint32_t entry)
+dupe_has(const struct dupe_set *d, uint32_t layer, uint32_t entry)
 {
-	return d->root[root][entry / 64] >> (entry % 64) & 1;
+	return d->layer[layer][entry / 64] >> (entry % 64) & 1;
 }
 
 /** Into what a cursor tells. */

@@ -189,11 +189,11 @@ whole_root(const struct tree_cols *c, bool own, uint32_t *ret_lo, uint32_t *ret_
 }
 
 void
-eval_where(const struct snapshot *s, uint32_t root, struct span where, uint32_t *ret_lo,
+eval_where(const struct snapshot *s, uint32_t layer, struct span where, uint32_t *ret_lo,
 	uint32_t *ret_hi)
 {
-	const struct tree_cols *c = tree_cols(s->roots[root].tree);
-	struct span path = span_of(s->roots[root].path), rest;
+	const struct tree_cols *c = snapshot_cols(s, layer);
+	struct span path = span_of(snapshot_root(s, layer)->path), rest;
 	uint32_t entry;
 
 	*ret_lo = *ret_hi = 0;
@@ -268,9 +268,9 @@ bind_leaf(struct eval *e, const struct node *n, struct eval_leaf *leaf)
 	if (of_class(n->term))
 		return bind_class(e, n, leaf);
 	if (n->term == TERM_IN)
-		eval_where(e->snapshot, e->root, n->where, &leaf->lo, &leaf->hi);
+		eval_where(e->snapshot, e->layer, n->where, &leaf->lo, &leaf->hi);
 	if (n->term == TERM_ROOT)
-		leaf->on = span_eq(n->where, span_of(e->snapshot->roots[e->root].name));
+		leaf->on = span_eq(n->where, span_of(snapshot_root(e->snapshot, e->layer)->name));
 	if (n->term == TERM_EXT && bind_class(e, n, leaf) < 0)
 		return -ENOMEM;
 	if (n->term == TERM_TEXT || n->term == TERM_EXT)
@@ -310,14 +310,14 @@ choose_first(const struct eval *e, const struct node *n)
 }
 
 int
-eval_bind(struct eval *e, uint32_t root)
+eval_bind(struct eval *e, uint32_t layer)
 {
 	const struct query *q = e->query;
 	bool *regular;
 
 	arena_reset(&e->arena);
-	e->root = root;
-	e->cols = tree_cols(e->snapshot->roots[root].tree);
+	e->layer = layer;
+	e->cols = snapshot_cols(e->snapshot, layer);
 	e->leaf = ARENA_ARRAY(&e->arena, struct eval_leaf, q->n_leaf + 1);
 	e->first = ARENA_ARRAY(&e->arena, const struct node *, q->n_group + 1);
 	regular = ARENA_ARRAY(&e->arena, bool, e->cols->n_classes);

@@ -1,5 +1,5 @@
 /**
- * eval: the tree of a question over the columns of one root, a chunk of entries at a time.
+ * eval: the tree of a question over the columns of one layer, a chunk of entries at a time.
  *
  * Each leaf fills a bitmap for the chunk; AND, OR and NOT work on bitmaps, the cheapest child
  * first, and a child sees only the entries that still matter (`want`). Bits outside `want` are zero
@@ -8,7 +8,7 @@
  * Contents are not read here: a content term is "maybe" for regular files. The result is the upper
  * bound (every entry that may match), also under NOT: there the lower bound of the child is taken.
  *
- * Ownership: borrows query and snapshot; eval_create()/eval_destroy(). A bound root stays valid
+ * Ownership: borrows query and snapshot; eval_create()/eval_destroy(). A bound layer stays valid
  *            until the next bind.
  * Threads:   bind from one thread; afterwards eval_chunk() from many, each with its own worker.
  * Errors:    -ENOMEM, -EOVERFLOW a pattern reached its match limit.
@@ -49,7 +49,7 @@ uint32_t bits_next(const struct bits *b, uint32_t i);
 
 enum dir_state { DIR_UNKNOWN, DIR_NO, DIR_YES };
 
-/** What a leaf knows of the bound root. */
+/** What a leaf knows of the bound layer. */
 struct eval_leaf {
 	const bool *class_ok; /* [n_classes] the leaf is a property of the class alone */
 	/* [n_dirs] enum dir_state: does the path of the directory hold the word? Found lazily.
@@ -77,8 +77,8 @@ struct eval {
 	const struct snapshot *snapshot;
 	const struct dupe_set *dupes; /* of the whole snapshot; NULL when the query has no dupe: */
 
-	/* Of the bound root. */
-	uint32_t root;
+	/* Of the bound layer. */
+	uint32_t layer;
 	const struct tree_cols *cols;
 	struct arena arena;
 	struct eval_leaf *leaf; /* [n_leaf] */
@@ -99,10 +99,10 @@ int eval_trace(struct eval *e);
  *  many workers did anything. */
 unsigned eval_get_cost(const struct eval *e, struct leaf_cost *ret);
 
-/** Look at root number `root` (it has a tree) from now on. */
-int eval_bind(struct eval *e, uint32_t root);
+/** Look at this snapshot layer from now on. */
+int eval_bind(struct eval *e, uint32_t layer);
 
-/** Chunks of the bound root in which a leaf of names may find something, as far as grams tell. */
+/** Chunks of the bound layer in which a leaf of names may find something, as far as grams tell. */
 size_t eval_n_may(const struct eval *e, const struct node *n);
 
 /** Where an evaluation is: entries [lo, lo + n) with one worker's scratch. */
@@ -138,9 +138,9 @@ int eval_entry(struct eval *e, unsigned worker, const struct node *node, uint32_
 /** The matcher of a leaf's pattern for this worker. */
 int eval_matcher(struct eval_worker *w, const struct node *leaf, struct matcher **ret);
 
-/** Entries of root `root` that are in the directory `where` (absolute, or relative to the root);
- *  empty when there is none. */
-void eval_where(const struct snapshot *s, uint32_t root, struct span where, uint32_t *ret_lo,
+/** Entries of a snapshot layer that are in the directory `where` (absolute, or relative to the
+ *  root); empty when there is none. */
+void eval_where(const struct snapshot *s, uint32_t layer, struct span where, uint32_t *ret_lo,
 	uint32_t *ret_hi);
 
 /* The leaves; bits outside `want` may be set, and only what is in it need be right. leaf.c:
@@ -149,7 +149,7 @@ void leaf_columns(
 	const struct eval_at *at, const struct node *n, const struct bits *want, struct bits *out);
 int leaf_text(
 	const struct eval_at *at, const struct node *n, const struct bits *want, struct bits *out);
-/** Prepare a leaf of names, paths or extensions for the bound root: 0 or -ENOMEM. */
+/** Prepare a leaf of names, paths or extensions for the bound layer: 0 or -ENOMEM. */
 int leaf_bind_text(struct eval *e, const struct node *n, struct eval_leaf *leaf);
 void leaf_ext(
 	const struct eval_at *at, const struct node *n, const struct bits *want, struct bits *out);

@@ -39,7 +39,7 @@ is_leaf(const struct node *n)
 	return n->term >= TERM_TEXT;
 }
 
-/* Entries [lo, lo + n) of the bound root that the leaf may take. */
+/* Entries [lo, lo + n) of the bound layer that the leaf may take. */
 static int
 count_piece(const struct sample *s, const struct node *n, uint32_t lo, uint32_t len, uint64_t *sum)
 {
@@ -57,7 +57,7 @@ static int
 count_range(const struct sample *s, const struct node *n, const struct sweep_range *range,
 	uint64_t *sum)
 {
-	int r = eval_bind(s->eval, range->root);
+	int r = eval_bind(s->eval, range->layer);
 
 	for (uint64_t lo = range->lo; lo < range->hi && r == 0; lo += EVAL_CHUNK)
 		r = count_piece(s, n, (uint32_t)lo, (uint32_t)MIN(EVAL_CHUNK, range->hi - lo), sum);
@@ -76,7 +76,7 @@ count_sample(const struct sample *s, const struct node *n, uint64_t *sum, uint64
 		uint64_t len = range->hi - range->lo;
 
 		if (next < before + len)
-			r = eval_bind(s->eval, range->root);
+			r = eval_bind(s->eval, range->layer);
 		for (; next < before + len && r == 0; next += every) {
 			uint32_t lo = range->lo + (uint32_t)(next - before);
 			uint32_t piece = MIN(TREE_BLOCK, range->hi - lo);
@@ -120,7 +120,7 @@ group_word(enum term t)
 	return t == TERM_AND ? "and" : t == TERM_OR ? "or" : t == TERM_NOT ? "not" : NULL;
 }
 
-/* The child that eval asks i-th: one may be so rare in this root that it goes first. */
+/* The child that eval asks i-th: one may be so rare in this layer that it goes first. */
 static const struct node *
 child_at(const struct sample *s, const struct node *n, uint32_t i)
 {
@@ -173,7 +173,7 @@ make_steps(struct explain *x, const struct query *q, const struct snapshot *s)
 	if (r < 0)
 		return r;
 	if (x->n_ranges > 0)
-		r = eval_bind(sample.eval, x->range[0].root);
+		r = eval_bind(sample.eval, x->range[0].layer);
 	if (r == 0)
 		r = add_steps(x, &sample, q->root, 0);
 	eval_destroy(sample.eval);
@@ -194,10 +194,8 @@ copy_ranges(struct explain *x, const struct cursor *c)
 		x->range[i] = range[i];
 		x->n_entries += range[i].hi - range[i].lo;
 	}
-	for (uint32_t i = 0; i < s->n_roots; i++) {
-		if (s->roots[i].tree)
-			x->n_all += tree_cols(s->roots[i].tree)->n_entries;
-	}
+	for (uint32_t i = 0; i < s->n_layers; i++)
+		x->n_all += snapshot_cols(s, i)->n_entries;
 	return 0;
 }
 

@@ -140,13 +140,13 @@ field_number(const struct tree_cols *c, uint32_t entry, enum field f)
 }
 
 struct span
-field_name(const struct snapshot *s, uint32_t root, uint32_t entry)
+field_name(const struct snapshot *s, uint32_t layer, uint32_t entry)
 {
-	struct span path = span_of(s->roots[root].path);
+	struct span path = span_of(snapshot_root(s, layer)->path);
 	const char *slash;
 
 	if (entry != 0)
-		return tree_name(tree_cols(s->roots[root].tree), entry);
+		return tree_name(snapshot_cols(s, layer), entry);
 	slash = memrchr(path.data, '/', path.len);
 	if (!slash || path.len == 1)
 		return path;
@@ -154,13 +154,13 @@ field_name(const struct snapshot *s, uint32_t root, uint32_t entry)
 }
 
 static int
-directory_path(const struct snapshot *s, uint32_t root, uint32_t entry, struct strbuf *text)
+directory_path(const struct snapshot *s, uint32_t layer, uint32_t entry, struct strbuf *text)
 {
-	const struct tree_cols *c = tree_cols(s->roots[root].tree);
-	struct span path = span_of(s->roots[root].path);
+	const struct tree_cols *c = snapshot_cols(s, layer);
+	struct span path = span_of(snapshot_root(s, layer)->path);
 
 	if (entry != 0)
-		return snapshot_path(s, root, c->dir_entry[tree_parent(c, entry)], text);
+		return snapshot_path(s, layer, c->dir_entry[tree_parent(c, entry)], text);
 	while (path.len > 1 && path.data[path.len - 1] != '/')
 		path.len--;
 	if (path.len > 1)
@@ -169,20 +169,19 @@ directory_path(const struct snapshot *s, uint32_t root, uint32_t entry, struct s
 }
 
 int
-field_value(const struct snapshot *s, uint32_t root, uint32_t entry, enum field f,
+field_value(const struct snapshot *s, uint32_t layer, uint32_t entry, enum field f,
 	struct strbuf *text, int64_t *number)
 {
-	const struct snap_root *r = &s->roots[root];
-	const struct tree_cols *c = tree_cols(r->tree);
+	const struct tree_cols *c = snapshot_cols(s, layer);
 	const struct tree_class *k = &c->classes[tree_cls(c, entry)];
 
 	switch (f) {
 	case FIELD_PATH:
-		return snapshot_path(s, root, entry, text);
+		return snapshot_path(s, layer, entry, text);
 	case FIELD_NAME:
-		return strbuf_span(text, field_name(s, root, entry));
+		return strbuf_span(text, field_name(s, layer, entry));
 	case FIELD_DIR:
-		return directory_path(s, root, entry, text);
+		return directory_path(s, layer, entry, text);
 	case FIELD_EXT:
 		return strbuf_span(text, field_ext(c, entry));
 	case FIELD_TYPE:
@@ -192,7 +191,7 @@ field_value(const struct snapshot *s, uint32_t root, uint32_t entry, enum field 
 	case FIELD_GROUP:
 		return owner_name(OWNER_GROUP, k->gid, text);
 	case FIELD_ROOT:
-		return strbuf_puts(text, r->name);
+		return strbuf_puts(text, snapshot_root(s, layer)->name);
 	case FIELD_LANG:
 		return strbuf_puts(
 			text, tree_type(c, entry) == DT_REG ? lang_of(tree_name(c, entry)) : "");

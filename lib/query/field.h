@@ -39,7 +39,7 @@ enum field_kind { FIELD_TEXT, FIELD_NUMBER, FIELD_TIME };
 enum field_kind field_kind(enum field f);
 
 /** The value of one entry. Text is appended to `text`, a number goes to *number: 0, -ENOMEM. */
-int field_value(const struct snapshot *s, uint32_t root, uint32_t entry, enum field f,
+int field_value(const struct snapshot *s, uint32_t layer, uint32_t entry, enum field f,
 	struct strbuf *text, int64_t *number);
 
 /** Name of the language of a file name ("c", "python", "" unknown), from a static table. */
@@ -47,7 +47,7 @@ const char *lang_of(struct span name);
 
 /** The name as FIELD_NAME (the root itself is shown under the name that its path ends with), and
  *  the extension as FIELD_EXT; borrowed from the snapshot. */
-struct span field_name(const struct snapshot *s, uint32_t root, uint32_t entry);
+struct span field_name(const struct snapshot *s, uint32_t layer, uint32_t entry);
 struct span field_ext(const struct tree_cols *c, uint32_t entry);
 /** The extension of a name that is no directory's. */
 struct span field_ext_of(struct span name);

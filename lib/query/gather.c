@@ -16,10 +16,10 @@ struct gather {
 	struct eval *eval;
 	struct sweep *sweep;
 	const struct tree_cols *cols;
-	uint32_t root, lo, hi; /* entries that are looked at */
-	const uint32_t *order; /* chunks, what promises most first; NULL: as they stand */
-	bool by_column;        /* the first key is a column */
-	bool may_skip;         /* blocks that cannot win are left out */
+	uint32_t layer, lo, hi; /* entries that are looked at */
+	const uint32_t *order;  /* chunks, what promises most first; NULL: as they stand */
+	bool by_column;         /* the first key is a column */
+	bool may_skip;          /* blocks that cannot win are left out */
 	enum tree_column column;
 	uint64_t add, flip; /* (value + add) ^ flip is the first key: sorter_number() */
 
@@ -114,7 +114,7 @@ take_column(struct gather *g, struct gatherer *w, uint32_t lo, uint32_t n, const
 			left &= below_bar(g, value + from, part, bar);
 		for (; left; left &= left - 1) {
 			uint32_t i = from + (uint32_t)__builtin_ctzll(left);
-			struct sort_item it = {(value[i] + g->add) ^ g->flip, g->root, lo + i};
+			struct sort_item it = {(value[i] + g->add) ^ g->flip, g->layer, lo + i};
 
 			if (sort_heap_add(g->sorter, &w->heap, &it) < 0)
 				return -ENOMEM;
@@ -133,7 +133,7 @@ take_block(struct gather *g, struct gatherer *w, uint32_t lo, uint32_t n, const 
 	if (g->by_column)
 		return take_column(g, w, lo, n, got, at);
 	for (uint32_t i = bits_next(got, at); i < at + n && r == 0; i = bits_next(got, i + 1)) {
-		struct sort_item it = sorter_item(g->sorter, g->root, lo + i - at);
+		struct sort_item it = sorter_item(g->sorter, g->layer, lo + i - at);
 
 		r = sort_heap_add(g->sorter, &w->heap, &it);
 	}
@@ -237,12 +237,12 @@ static int
 gather_range(struct gather *g, const struct sweep_range *range)
 {
 	AUTO(freep) uint32_t *order = NULL;
-	const struct tree *tree = g->sorter->snapshot->roots[range->root].tree;
+	const struct tree *tree = g->sorter->snapshot->layers[range->layer].tree;
 	uint32_t n = (range->hi - 1) / EVAL_CHUNK - range->lo / EVAL_CHUNK + 1;
-	int r = eval_bind(g->eval, range->root);
+	int r = eval_bind(g->eval, range->layer);
 
 	g->cols = tree_cols(tree);
-	g->root = range->root;
+	g->layer = range->layer;
 	g->lo = range->lo;
 	g->hi = range->hi;
 	if (r == 0 && g->may_skip)
@@ -264,8 +264,8 @@ gather_sweep(struct gather *g)
 	int r;
 
 	g->may_skip = false;
-	while ((r = sweep_next_chunk(g->sweep, &g->root, &lo, &got)) == 1) {
-		g->cols = tree_cols(g->sorter->snapshot->roots[g->root].tree);
+	while ((r = sweep_next_chunk(g->sweep, &g->layer, &lo, &got)) == 1) {
+		g->cols = snapshot_cols(g->sorter->snapshot, g->layer);
 		g->worker[0].n_chunks++;
 		r = take_chunk(g, &g->worker[0], lo,
 			(uint32_t)MIN(g->cols->n_entries, lo + (uint64_t)EVAL_CHUNK), got);

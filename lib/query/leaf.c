@@ -265,7 +265,7 @@ static void
 fill_dupe(const struct eval_at *at, const struct bits *want, struct bits *out)
 {
 	for (uint32_t i = 0; i < at->n; i++) {
-		if (bits_get(want, i) && dupe_has(at->e->dupes, at->e->root, at->lo + i))
+		if (bits_get(want, i) && dupe_has(at->e->dupes, at->e->layer, at->lo + i))
 			bits_set(out, i);
 	}
 }

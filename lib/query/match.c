@@ -46,13 +46,13 @@ drop_acc(void *acc, void *ctx)
 }
 
 static int
-add_bits(const struct matching *m, void *acc, uint32_t root, uint32_t lo, const struct bits *bits)
+add_bits(const struct matching *m, void *acc, uint32_t layer, uint32_t lo, const struct bits *bits)
 {
-	struct match_chunk chunk = {.root = root, .lo = lo, .bits = bits};
+	struct match_chunk chunk = {.layer = layer, .lo = lo, .bits = bits};
 
 	if (!bits_any(bits))
 		return 0;
-	chunk.cols = tree_cols(m->snapshot->roots[root].tree);
+	chunk.cols = snapshot_cols(m->snapshot, layer);
 	chunk.n = MIN(EVAL_CHUNK, chunk.cols->n_entries - lo);
 	return m->fold->add(acc, &chunk, m->ctx);
 }
@@ -73,7 +73,7 @@ fold_chunks(void *acc, size_t lo, size_t hi, unsigned worker, void *ctx)
 		if (r == 0)
 			r = eval_chunk(m->eval, worker, first, n, &bits);
 		if (r == 0)
-			r = add_bits(m, acc, m->range.root, first, &bits);
+			r = add_bits(m, acc, m->range.layer, first, &bits);
 	}
 	return r;
 }
@@ -85,7 +85,7 @@ fold_range(struct matching *m, void *acc)
 		m->fold->acc_bytes, init_acc, fold_chunks, merge_acc, drop_acc, 0};
 	size_t n_chunks = (m->range.hi - m->range.lo - 1) / EVAL_CHUNK + 1;
 	AUTO(freep) void *more = malloc(m->fold->acc_bytes);
-	int r = more ? eval_bind(m->eval, m->range.root) : -ENOMEM;
+	int r = more ? eval_bind(m->eval, m->range.layer) : -ENOMEM;
 
 	if (r == 0)
 		r = par_reduce(
@@ -93,7 +93,7 @@ fold_range(struct matching *m, void *acc)
 	if (r == 0)
 		r = merge_acc(acc, more, m);
 	/* Pages that the disk could not give were zeros. */
-	if (r == 0 && tree_faulted(m->snapshot->roots[m->range.root].tree))
+	if (r == 0 && tree_faulted(m->snapshot->layers[m->range.layer].tree))
 		r = -EIO;
 	return r;
 }
@@ -141,22 +141,22 @@ static int
 fold_answers(struct matching *m, struct cursor *c, void *acc)
 {
 	struct bits bits = {0};
-	uint32_t root = 0, lo = 0;
+	uint32_t layer = 0, lo = 0;
 	struct hit hit;
 	int r, e = 0;
 
 	while (e == 0 && (r = cursor_next(c, &hit)) == 1) {
-		if (hit.root != root || hit.entry < lo || hit.entry - lo >= EVAL_CHUNK) {
-			e = add_bits(m, acc, root, lo, &bits);
+		if (hit.layer != layer || hit.entry < lo || hit.entry - lo >= EVAL_CHUNK) {
+			e = add_bits(m, acc, layer, lo, &bits);
 			bits = (struct bits){0};
-			root = hit.root;
+			layer = hit.layer;
 			lo = hit.entry / EVAL_CHUNK * EVAL_CHUNK;
 		}
 		bits_set(&bits, hit.entry - lo);
 	}
 	if (e == 0)
 		e = r;
-	return e == 0 ? add_bits(m, acc, root, lo, &bits) : e;
+	return e == 0 ? add_bits(m, acc, layer, lo, &bits) : e;
 }
 
 static int

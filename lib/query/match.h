@@ -14,9 +14,9 @@
 
 #include "query/eval.h"
 
-/** Matches among entries [lo, lo + n) of one root: bit i is entry lo + i; at least one is set. */
+/** Matches among entries [lo, lo + n) of one layer: bit i is entry lo + i; at least one is set. */
 struct match_chunk {
-	uint32_t root, lo, n;
+	uint32_t layer, lo, n;
 	const struct tree_cols *cols;
 	const struct bits *bits;
 };

@@ -29,7 +29,7 @@ name_read(struct name_reader *r, const struct tree_cols *c, uint32_t entry)
 }
 
 struct path_maker {
-	uint32_t root, dir;
+	uint32_t layer, dir;
 	bool known;         /* `path` begins with the directory's, dir_len bytes with a slash */
 	struct strbuf path; /* of the last entry */
 	size_t dir_len;
@@ -37,6 +37,6 @@ struct path_maker {
 };
 
 /** The absolute path of an entry: 0 or -ENOMEM. Valid until the next call. */
-int path_make(struct path_maker *p, const struct snapshot *s, uint32_t root, uint32_t entry,
+int path_make(struct path_maker *p, const struct snapshot *s, uint32_t layer, uint32_t entry,
 	struct span *ret);
 void path_maker_fini(struct path_maker *p);

@@ -11,8 +11,8 @@
  * Metadata terms are evaluated chunk by chunk over the columns; contents are read only of
  * candidates that the rest of the query admits, in parallel on the pool, and the caller takes part.
  *
- * Order of answers: the roots in their order, entries in entry order, unless a sort is asked; with
- * a sort everything is evaluated at the first cursor_next(), ties in entry order.
+ * Order of answers: the snapshot's layers in their order, entries in entry order, unless a sort is
+ * asked; with a sort everything is evaluated at the first cursor_next(), ties in entry order.
  *
  * Truth: names and metadata are those of the snapshot. A file whose contents are verified is opened
  * below its root without following links and must be a regular file; its lines are those of now. A
@@ -97,7 +97,7 @@ struct cursor_opts {
 #define HIT_MAX_SPANS 64u
 
 struct hit {
-	uint32_t root, entry;
+	uint32_t layer, entry; /* of the snapshot: snapshot.h */
 	/* grep only; text and spans are valid until the next cursor_next(). */
 	uint64_t line;    /* 1-based */
 	uint64_t offset;  /* of the line's first byte in the (decoded) file */

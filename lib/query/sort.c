@@ -72,9 +72,9 @@ compare_paths(const struct tree_cols *c, uint32_t a, uint32_t b)
 }
 
 static const struct tree_cols *
-cols_of(const struct sorter *s, uint32_t root)
+cols_of(const struct sorter *s, uint32_t layer)
 {
-	return tree_cols(s->snapshot->roots[root].tree);
+	return snapshot_cols(s->snapshot, layer);
 }
 
 /* Any text field, built: for entries of different roots and fields that are seldom sorted by. */
@@ -86,8 +86,8 @@ compare_built(
 	AUTO(strbuf_fini) struct strbuf y = {0};
 	int64_t unused;
 
-	(void)field_value(s->snapshot, a->root, a->entry, f, &x, &unused);
-	(void)field_value(s->snapshot, b->root, b->entry, f, &y, &unused);
+	(void)field_value(s->snapshot, a->layer, a->entry, f, &x, &unused);
+	(void)field_value(s->snapshot, b->layer, b->entry, f, &y, &unused);
 	return span_cmp(strbuf_view(&x), strbuf_view(&y));
 }
 
@@ -95,18 +95,18 @@ static int
 compare_text(
 	const struct sorter *s, const struct sort_item *a, const struct sort_item *b, enum field f)
 {
-	const struct tree_cols *x = cols_of(s, a->root), *y = cols_of(s, b->root);
+	const struct tree_cols *x = cols_of(s, a->layer), *y = cols_of(s, b->layer);
 
 	if (f == FIELD_NAME)
-		return span_cmp(field_name(s->snapshot, a->root, a->entry),
-			field_name(s->snapshot, b->root, b->entry));
+		return span_cmp(field_name(s->snapshot, a->layer, a->entry),
+			field_name(s->snapshot, b->layer, b->entry));
 	if (f == FIELD_EXT)
 		return span_cmp(field_ext(x, a->entry), field_ext(y, b->entry));
-	if (a->root == b->root && f == FIELD_ROOT)
+	if (a->layer == b->layer && f == FIELD_ROOT)
 		return 0;
-	if (a->root == b->root && f == FIELD_PATH)
+	if (a->layer == b->layer && f == FIELD_PATH)
 		return compare_paths(x, a->entry, b->entry);
-	if (a->root == b->root && f == FIELD_DIR && a->entry && b->entry)
+	if (a->layer == b->layer && f == FIELD_DIR && a->entry && b->entry)
 		return compare_paths(x, x->dir_entry[tree_parent(x, a->entry)],
 			x->dir_entry[tree_parent(x, b->entry)]);
 	return compare_built(s, a, b, f);
@@ -120,8 +120,8 @@ compare_key(
 
 	if (field_kind(f) == FIELD_TEXT)
 		return compare_text(s, a, b, f);
-	x = field_number(cols_of(s, a->root), a->entry, f);
-	y = field_number(cols_of(s, b->root), b->entry, f);
+	x = field_number(cols_of(s, a->layer), a->entry, f);
+	y = field_number(cols_of(s, b->layer), b->entry, f);
 	if (field_kind(f) == FIELD_NUMBER)
 		return compare_u64((uint64_t)x, (uint64_t)y);
 	return x < y ? -1 : x > y;
@@ -154,8 +154,8 @@ sorter_compare(const void *va, const void *vb, void *ctx)
 		if (r != 0)
 			return key[i].descending ? -r : r;
 	}
-	if (a->root != b->root)
-		return a->root < b->root ? -1 : 1;
+	if (a->layer != b->layer)
+		return a->layer < b->layer ? -1 : 1;
 	return a->entry < b->entry ? -1 : a->entry > b->entry;
 }
 
@@ -181,21 +181,21 @@ sorter_number(const struct query_sort *key, uint64_t value)
 }
 
 struct sort_item
-sorter_item(const struct sorter *s, uint32_t root, uint32_t entry)
+sorter_item(const struct sorter *s, uint32_t layer, uint32_t entry)
 {
-	const struct tree_cols *c = cols_of(s, root);
+	const struct tree_cols *c = cols_of(s, layer);
 	const struct query_sort *key = &s->opts->sort[0];
 	uint64_t v = 0; /* only comparing tells */
 
 	if (key->field == FIELD_NAME)
-		v = text_prefix(field_name(s->snapshot, root, entry));
+		v = text_prefix(field_name(s->snapshot, layer, entry));
 	else if (key->field == FIELD_EXT)
 		v = text_prefix(field_ext(c, entry));
 	else if (field_kind(key->field) != FIELD_TEXT)
 		v = (uint64_t)field_number(c, entry, key->field);
 	else
-		return (struct sort_item){0, root, entry};
-	return (struct sort_item){sorter_number(key, v), root, entry};
+		return (struct sort_item){0, layer, entry};
+	return (struct sort_item){sorter_number(key, v), layer, entry};
 }
 
 static void
@@ -242,9 +242,9 @@ sort_heap_add(const struct sorter *s, struct sort_heap *h, const struct sort_ite
 }
 
 int
-sorter_add(struct sorter *s, uint32_t root, uint32_t entry)
+sorter_add(struct sorter *s, uint32_t layer, uint32_t entry)
 {
-	struct sort_item it = sorter_item(s, root, entry);
+	struct sort_item it = sorter_item(s, layer, entry);
 
 	assert(!s->finished);
 	s->n_added++;
@@ -286,11 +286,11 @@ sorter_get_cost(const struct sorter *s, struct sort_cost *ret)
 }
 
 int
-sorter_next(struct sorter *s, uint32_t *ret_root, uint32_t *ret_entry)
+sorter_next(struct sorter *s, uint32_t *ret_layer, uint32_t *ret_entry)
 {
 	if (s->at == s->heap.items.len)
 		return 0;
-	*ret_root = s->heap.items.data[s->at].root;
+	*ret_layer = s->heap.items.data[s->at].layer;
 	*ret_entry = s->heap.items.data[s->at].entry;
 	s->at++;
 	return 1;

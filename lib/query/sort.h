@@ -24,7 +24,7 @@ struct sorter;
 int sorter_create(const struct snapshot *s, const struct cursor_opts *opts, uint64_t keep,
 	struct sorter **ret);
 void sorter_destroy(struct sorter *s); /* NULL is legal */
-int sorter_add(struct sorter *s, uint32_t root, uint32_t entry);
+int sorter_add(struct sorter *s, uint32_t layer, uint32_t entry);
 /** Every entry that the question takes; the sweep is new. */
 int sorter_gather(struct sorter *s, struct eval *e, struct sweep *sweep);
 /** After the last add: put what was kept in order. */
@@ -35,4 +35,4 @@ uint64_t sorter_added(const struct sorter *s);
 bool sorter_saw_all(const struct sorter *s);
 void sorter_get_cost(const struct sorter *s, struct sort_cost *ret);
 /** 1 the next in order, 0 the end. */
-int sorter_next(struct sorter *s, uint32_t *ret_root, uint32_t *ret_entry);
+int sorter_next(struct sorter *s, uint32_t *ret_layer, uint32_t *ret_entry);

@@ -8,7 +8,7 @@
 
 struct sort_item {
 	uint64_t first; /* the first key in a form that compares as a number; text: 8 bytes */
-	uint32_t root, entry;
+	uint32_t layer, entry;
 };
 
 /** Items of one thread. With sorter.keep no more than so many, then the last in order on top. */
@@ -33,7 +33,7 @@ struct sorter {
 /** For par_sort(); ctx is the sorter. */
 int sorter_compare(const void *a, const void *b, void *ctx);
 /** The item of an entry. */
-struct sort_item sorter_item(const struct sorter *s, uint32_t root, uint32_t entry);
+struct sort_item sorter_item(const struct sorter *s, uint32_t layer, uint32_t entry);
 /** The first key's value as a number in its order. */
 uint64_t sorter_number(const struct query_sort *key, uint64_t value);
 /** 0 or -ENOMEM. */

@@ -297,10 +297,8 @@ sql_column_name(const struct sql *q, uint32_t column)
 static int
 check_trees(const struct sql *q, struct err *err)
 {
-	for (uint32_t i = 0; i < q->snapshot->n_roots; i++) {
-		if (q->snapshot->roots[i].tree && tree_faulted(q->snapshot->roots[i].tree))
-			return err_set(err, -EIO, "could not read the index: %s", err_reason(-EIO));
-	}
+	if (snapshot_faulted(q->snapshot))
+		return err_set(err, -EIO, "could not read the index: %s", err_reason(-EIO));
 	return 0;
 }
 

@@ -71,7 +71,7 @@ static const char declaration[] =
 /* Directories by number; `siblings`: one after the other of those that share a parent, each past
  * the subtree of the one before. */
 struct dirs_range {
-	uint32_t root, lo, hi;
+	uint32_t layer, lo, hi;
 	bool siblings;
 };
 
@@ -79,7 +79,7 @@ struct sql_pass {
 	const struct sql_env *env;
 	VEC(struct dirs_range) ranges;
 	size_t at;
-	uint32_t root, dir;  /* the row */
+	uint32_t layer, dir; /* the row */
 	bool begun;          /* it is one of ranges[at] */
 	struct strbuf below; /* the table's argument */
 	bool has_below;
@@ -97,8 +97,8 @@ count_all(const struct snapshot *s)
 {
 	double n = 0;
 
-	for (uint32_t i = 0; i < s->n_roots; i++)
-		n += s->roots[i].tree ? tree_cols(s->roots[i].tree)->n_dirs : 0;
+	for (uint32_t i = 0; i < s->n_layers; i++)
+		n += snapshot_cols(s, i)->n_dirs;
 	return n;
 }
 
@@ -183,32 +183,32 @@ dirs_close(struct sql_pass *p)
 }
 
 static int
-add_range(struct sql_pass *p, uint32_t root, uint32_t lo, uint32_t hi, bool siblings)
+add_range(struct sql_pass *p, uint32_t layer, uint32_t lo, uint32_t hi, bool siblings)
 {
-	return lo < hi ? VEC_PUSH(&p->ranges, (struct dirs_range){root, lo, hi, siblings}) : 0;
+	return lo < hi ? VEC_PUSH(&p->ranges, (struct dirs_range){layer, lo, hi, siblings}) : 0;
 }
 
 /* A root is a directory of the one above it. */
 static int
-add_children(struct sql_pass *p, uint32_t root, struct span path)
+add_children(struct sql_pass *p, uint32_t layer, struct span path)
 {
 	const struct snapshot *s = p->env->snapshot;
-	const struct tree_cols *c = tree_cols(s->roots[root].tree);
+	const struct tree_cols *c = snapshot_cols(s, layer);
 	int64_t unused;
 	uint32_t dir;
 	int r;
 
 	strbuf_reset(&p->text);
-	r = field_value(s, root, 0, FIELD_DIR, &p->text, &unused);
+	r = field_value(s, layer, 0, FIELD_DIR, &p->text, &unused);
 	if (r == 0 && span_eq(strbuf_view(&p->text), path))
-		r = add_range(p, root, 0, 1, false);
-	if (r == 0 && sql_place_dir(s, root, path, &dir) == 0)
-		r = add_range(p, root, dir + 1, c->dir_end[dir], true);
+		r = add_range(p, layer, 0, 1, false);
+	if (r == 0 && sql_place_dir(s, layer, path, &dir) == 0)
+		r = add_range(p, layer, dir + 1, c->dir_end[dir], true);
 	return r;
 }
 
 static int
-begin_root(struct sql_pass *p, uint32_t root, uint8_t column, struct span path)
+begin_layer(struct sql_pass *p, uint32_t layer, uint8_t column, struct span path)
 {
 	const struct snapshot *s = p->env->snapshot;
 	uint32_t lo, hi;
@@ -216,15 +216,15 @@ begin_root(struct sql_pass *p, uint32_t root, uint8_t column, struct span path)
 
 	switch (column) {
 	case DIRS_PATH:
-		r = sql_place_dir(s, root, path, &lo);
-		return r == -ENOENT ? 0 : add_range(p, root, lo, lo + 1, false);
+		r = sql_place_dir(s, layer, path, &lo);
+		return r == -ENOENT ? 0 : add_range(p, layer, lo, lo + 1, false);
 	case DIRS_DIR:
-		return add_children(p, root, path);
+		return add_children(p, layer, path);
 	case DIRS_BELOW:
-		r = sql_place_dirs_below(s, root, path, &lo, &hi);
-		return r < 0 ? r : add_range(p, root, lo, hi, false);
+		r = sql_place_dirs_below(s, layer, path, &lo, &hi);
+		return r < 0 ? r : add_range(p, layer, lo, hi, false);
 	default:
-		return add_range(p, root, 0, tree_cols(s->roots[root].tree)->n_dirs, false);
+		return add_range(p, layer, 0, snapshot_cols(s, layer)->n_dirs, false);
 	}
 }
 
@@ -248,9 +248,8 @@ dirs_begin(
 		strbuf_reset(&p->below);
 		r = strbuf_span(&p->below, v->bytes);
 	}
-	for (uint32_t i = 0; i < s->n_roots && r == 0; i++)
-		if (s->roots[i].tree)
-			r = begin_root(p, i, column, v ? v->bytes : SPAN_LIT(""));
+	for (uint32_t i = 0; i < s->n_layers && r == 0; i++)
+		r = begin_layer(p, i, column, v ? v->bytes : SPAN_LIT(""));
 	return r;
 }
 
@@ -259,10 +258,10 @@ dirs_next(struct sql_pass *p)
 {
 	for (; p->at < p->ranges.len; p->at++, p->begun = false) {
 		const struct dirs_range *range = &p->ranges.data[p->at];
-		const struct tree_cols *c = tree_cols(p->env->snapshot->roots[range->root].tree);
+		const struct tree_cols *c = snapshot_cols(p->env->snapshot, range->layer);
 
 		p->dir = !p->begun ? range->lo : range->siblings ? c->dir_end[p->dir] : p->dir + 1;
-		p->root = range->root;
+		p->layer = range->layer;
 		p->begun = true;
 		if (p->dir < range->hi)
 			return 1;
@@ -297,7 +296,7 @@ static int
 dirs_column(struct sql_pass *p, uint8_t column, struct sql_value *ret, bool *ret_lasting)
 {
 	const struct snapshot *s = p->env->snapshot;
-	const struct tree_cols *c = tree_cols(s->roots[p->root].tree);
+	const struct tree_cols *c = snapshot_cols(s, p->layer);
 	enum field f = columns[column].field;
 	int r = 0;
 
@@ -313,7 +312,7 @@ dirs_column(struct sql_pass *p, uint8_t column, struct sql_value *ret, bool *ret
 		return 0;
 	}
 	strbuf_reset(&p->text);
-	r = field_value(s, p->root, c->dir_entry[p->dir], f, &p->text, &ret->integer);
+	r = field_value(s, p->layer, c->dir_entry[p->dir], f, &p->text, &ret->integer);
 	if (column == DIRS_MTIME || column == DIRS_CTIME)
 		ret->integer = sql_seconds(ret->integer);
 	if (field_kind(f) == FIELD_TEXT) {
@@ -326,7 +325,7 @@ dirs_column(struct sql_pass *p, uint8_t column, struct sql_value *ret, bool *ret
 static uint64_t
 dirs_row(const struct sql_pass *p)
 {
-	return (uint64_t)p->root << 32 | p->dir;
+	return (uint64_t)p->layer << 32 | p->dir;
 }
 
 const struct sql_source sql_dirs = {

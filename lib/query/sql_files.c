@@ -159,7 +159,7 @@ share_below(const struct snapshot *s, const struct sql_asked *a, uint64_t all)
 
 	if (!a->known || a->value.kind != SQL_TEXT || all == 0)
 		return 0.1;
-	for (uint32_t i = 0; i < s->n_roots; i++)
+	for (uint32_t i = 0; i < s->n_layers; i++)
 		n += sql_place_below(s, i, a->value.bytes, &lo, &hi) == 0 ? hi - lo : 0;
 	return (double)n / (double)all;
 }
@@ -293,7 +293,7 @@ look_up_path(struct sql_pass *p, struct span path)
 	uint32_t entry;
 	int r = 0;
 
-	for (uint32_t i = 0; i < s->n_roots && r == 0; i++)
+	for (uint32_t i = 0; i < s->n_layers && r == 0; i++)
 		if (sql_place_entry(s, i, path, &entry) == 0)
 			r = sql_scan_add(&p->scan, i, entry, entry + 1);
 	return r;
@@ -301,14 +301,14 @@ look_up_path(struct sql_pass *p, struct span path)
 
 /* A root is an entry of the directory above it. */
 static int
-add_root_of(struct sql_pass *p, uint32_t root, struct span dir)
+add_root_of(struct sql_pass *p, uint32_t layer, struct span dir)
 {
 	int64_t unused;
 	int r;
 
 	strbuf_reset(&p->text);
-	r = field_value(p->scan.env->snapshot, root, 0, FIELD_DIR, &p->text, &unused);
-	return r == 0 && span_eq(strbuf_view(&p->text), dir) ? sql_scan_add(&p->scan, root, 0, 1)
+	r = field_value(p->scan.env->snapshot, layer, 0, FIELD_DIR, &p->text, &unused);
+	return r == 0 && span_eq(strbuf_view(&p->text), dir) ? sql_scan_add(&p->scan, layer, 0, 1)
 	                                                     : r;
 }
 
@@ -319,12 +319,11 @@ look_up_dir(struct sql_pass *p, struct span path)
 	uint32_t dir;
 	int r = 0;
 
-	for (uint32_t i = 0; i < s->n_roots && r == 0; i++) {
-		const struct tree_cols *c = s->roots[i].tree ? tree_cols(s->roots[i].tree) : NULL;
+	for (uint32_t i = 0; i < s->n_layers && r == 0; i++) {
+		const struct tree_cols *c = snapshot_cols(s, i);
 
-		if (c)
-			r = add_root_of(p, i, path);
-		if (c && r == 0 && sql_place_dir(s, i, path, &dir) == 0)
+		r = add_root_of(p, i, path);
+		if (r == 0 && sql_place_dir(s, i, path, &dir) == 0)
 			r = sql_scan_add(&p->scan, i, c->dir_first[dir], c->dir_first[dir + 1]);
 	}
 	return r;
@@ -402,18 +401,18 @@ set_text(struct sql_value *ret, bool *ret_lasting, struct span text, bool lastin
 /* Texts that stay where they are as long as the statement's snapshot: they need no copy. */
 static bool
 lasting_text(
-	const struct snapshot *s, uint32_t root, uint32_t entry, enum field f, struct span *ret)
+	const struct snapshot *s, uint32_t layer, uint32_t entry, enum field f, struct span *ret)
 {
-	const struct tree_cols *c = tree_cols(s->roots[root].tree);
+	const struct tree_cols *c = snapshot_cols(s, layer);
 
 	if (f == FIELD_NAME)
-		*ret = field_name(s, root, entry);
+		*ret = field_name(s, layer, entry);
 	else if (f == FIELD_EXT)
 		*ret = field_ext(c, entry);
 	else if (f == FIELD_TYPE)
 		*ret = span_of(field_type_word(tree_type(c, entry)));
 	else if (f == FIELD_ROOT)
-		*ret = span_of(s->roots[root].name);
+		*ret = span_of(snapshot_root(s, layer)->name);
 	else
 		return false;
 	return true;
@@ -423,7 +422,7 @@ static int
 files_column(struct sql_pass *p, uint8_t column, struct sql_value *ret, bool *ret_lasting)
 {
 	const struct snapshot *s = p->scan.env->snapshot;
-	uint32_t root = p->scan.root, entry = p->scan.entry;
+	uint32_t layer = p->scan.layer, entry = p->scan.entry;
 	struct sql_subject of = columns[column].of;
 	struct span text;
 	int64_t number = 0;
@@ -434,12 +433,12 @@ files_column(struct sql_pass *p, uint8_t column, struct sql_value *ret, bool *re
 			set_text(ret, ret_lasting, strbuf_view(&p->below), false);
 		return 0;
 	}
-	if (lasting_text(s, root, entry, of.field, &text)) {
+	if (lasting_text(s, layer, entry, of.field, &text)) {
 		set_text(ret, ret_lasting, text, true);
 		return 0;
 	}
 	strbuf_reset(&p->text);
-	r = field_value(s, root, entry, of.field, &p->text, &number);
+	r = field_value(s, layer, entry, of.field, &p->text, &number);
 	if (field_kind(of.field) == FIELD_TEXT) {
 		set_text(ret, ret_lasting, strbuf_view(&p->text), false);
 		return r;
@@ -452,7 +451,7 @@ files_column(struct sql_pass *p, uint8_t column, struct sql_value *ret, bool *re
 static uint64_t
 files_row(const struct sql_pass *p)
 {
-	return (uint64_t)p->scan.root << 32 | p->scan.entry;
+	return (uint64_t)p->scan.layer << 32 | p->scan.entry;
 }
 
 const struct sql_source sql_files = {

@@ -1,14 +1,14 @@
 #include "query/sql_guess.h"
 
-#define N_BLOCKS 48u /* looked at, of all roots together at least so many */
+#define N_BLOCKS 48u /* looked at, of all layers together at least so many */
 
 uint64_t
 sql_guess_all(const struct snapshot *s)
 {
 	uint64_t n = 0;
 
-	for (uint32_t i = 0; i < s->n_roots; i++)
-		n += s->roots[i].tree ? tree_cols(s->roots[i].tree)->n_entries : 0;
+	for (uint32_t i = 0; i < s->n_layers; i++)
+		n += snapshot_cols(s, i)->n_entries;
 	return n;
 }
 
@@ -97,18 +97,18 @@ share_of_block(const struct tree_cols *c, enum tree_column column, uint32_t lo, 
 	return (double)hits / n;
 }
 
-/* Of all roots, each as large as it is. */
+/* Of all layers, each as large as it is. */
 static double
 share_by_blocks(const struct snapshot *s, enum tree_column column, const struct wanted *w)
 {
 	double entries = 0, sum = 0;
 
-	for (uint32_t i = 0; i < s->n_roots; i++) {
-		const struct tree_cols *c = s->roots[i].tree ? tree_cols(s->roots[i].tree) : NULL;
-		uint32_t n_blocks = c ? (c->n_entries - 1) / TREE_BLOCK + 1 : 0, seen = 0;
+	for (uint32_t i = 0; i < s->n_layers; i++) {
+		const struct tree_cols *c = snapshot_cols(s, i);
+		uint32_t n_blocks = (c->n_entries - 1) / TREE_BLOCK + 1, seen = 0;
 		double share = 0;
 
-		for (uint32_t k = 0; k < N_BLOCKS && n_blocks > 0; k++) {
+		for (uint32_t k = 0; k < N_BLOCKS; k++) {
 			uint32_t block = (uint32_t)((uint64_t)k * n_blocks / N_BLOCKS);
 			uint32_t lo = block * TREE_BLOCK;
 
@@ -120,10 +120,8 @@ share_by_blocks(const struct snapshot *s, enum tree_column column, const struct 
 				c, column, lo, MIN(TREE_BLOCK, c->n_entries - lo), w);
 			seen++;
 		}
-		if (seen > 0) {
-			sum += share / seen * c->n_entries;
-			entries += c->n_entries;
-		}
+		sum += share / seen * c->n_entries;
+		entries += c->n_entries;
 	}
 	return entries > 0 ? sum / entries : 0;
 }

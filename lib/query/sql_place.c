@@ -6,12 +6,11 @@
 #include "query/term.h"
 
 int
-sql_place_entry(const struct snapshot *s, uint32_t root, struct span path, uint32_t *ret_entry)
+sql_place_entry(const struct snapshot *s, uint32_t layer, struct span path, uint32_t *ret_entry)
 {
-	const struct snap_root *r = &s->roots[root];
-	struct span above = span_of(r->path);
+	struct span above = span_of(snapshot_root(s, layer)->path);
 
-	if (!r->tree || path.len == 0)
+	if (path.len == 0)
 		return -ENOENT;
 	if (span_eq(path, above)) {
 		*ret_entry = 0;
@@ -22,23 +21,23 @@ sql_place_entry(const struct snapshot *s, uint32_t root, struct span path, uint3
 	if (!span_starts(path, above) || path.data[above.len] != '/')
 		return -ENOENT;
 	path = (struct span){path.data + above.len + 1, path.len - above.len - 1};
-	return tree_lookup(tree_cols(r->tree), path, ret_entry) == 0 ? 0 : -ENOENT;
+	return tree_lookup(snapshot_cols(s, layer), path, ret_entry) == 0 ? 0 : -ENOENT;
 }
 
 int
-sql_place_dir(const struct snapshot *s, uint32_t root, struct span path, uint32_t *ret_dir)
+sql_place_dir(const struct snapshot *s, uint32_t layer, struct span path, uint32_t *ret_dir)
 {
 	uint32_t entry;
-	int r = sql_place_entry(s, root, path, &entry);
+	int r = sql_place_entry(s, layer, path, &entry);
 
 	if (r < 0)
 		return r;
-	*ret_dir = tree_dir(tree_cols(s->roots[root].tree), entry);
+	*ret_dir = tree_dir(snapshot_cols(s, layer), entry);
 	return *ret_dir == TREE_NO_DIR ? -ENOENT : 0;
 }
 
 int
-sql_place_below(const struct snapshot *s, uint32_t root, struct span where, uint32_t *ret_lo,
+sql_place_below(const struct snapshot *s, uint32_t layer, struct span where, uint32_t *ret_lo,
 	uint32_t *ret_hi)
 {
 	AUTO(freep) char *plain = malloc(where.len + 1);
@@ -47,25 +46,25 @@ sql_place_below(const struct snapshot *s, uint32_t root, struct span where, uint
 	if (!plain)
 		return -ENOMEM;
 	where = (struct span){plain, path_squeeze(where, plain)};
-	if (where.len > 0 && s->roots[root].tree)
-		eval_where(s, root, where, ret_lo, ret_hi);
+	if (where.len > 0)
+		eval_where(s, layer, where, ret_lo, ret_hi);
 	return 0;
 }
 
 /* A subtree's first entry is a child of its directory, whose own number is one before those of the
  * directories in it. */
 int
-sql_place_dirs_below(const struct snapshot *s, uint32_t root, struct span where, uint32_t *ret_lo,
+sql_place_dirs_below(const struct snapshot *s, uint32_t layer, struct span where, uint32_t *ret_lo,
 	uint32_t *ret_hi)
 {
 	uint32_t lo, hi;
-	int r = sql_place_below(s, root, where, &lo, &hi);
+	int r = sql_place_below(s, layer, where, &lo, &hi);
 	const struct tree_cols *c;
 
 	*ret_lo = *ret_hi = 0;
 	if (r < 0 || lo >= hi)
 		return r;
-	c = tree_cols(s->roots[root].tree);
+	c = snapshot_cols(s, layer);
 	*ret_lo = lo == 0 ? 0 : tree_parent(c, lo) + 1;
 	*ret_hi = lo == 0 ? c->n_dirs : c->dir_end[tree_parent(c, lo)];
 	return 0;

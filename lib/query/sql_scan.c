@@ -32,17 +32,15 @@ sql_scan_fini(struct sql_scan *s)
 }
 
 int
-sql_scan_add(struct sql_scan *s, uint32_t root, uint32_t lo, uint32_t hi)
+sql_scan_add(struct sql_scan *s, uint32_t layer, uint32_t lo, uint32_t hi)
 {
-	return lo < hi ? VEC_PUSH(&s->ranges, (struct sql_range){root, lo, hi}) : 0;
+	return lo < hi ? VEC_PUSH(&s->ranges, (struct sql_range){layer, lo, hi}) : 0;
 }
 
 static struct sql_range
-whole_root(const struct snapshot *s, uint32_t root)
+whole_layer(const struct snapshot *s, uint32_t layer)
 {
-	const struct tree *t = s->roots[root].tree;
-
-	return (struct sql_range){root, 0, t ? tree_cols(t)->n_entries : 0};
+	return (struct sql_range){layer, 0, snapshot_cols(s, layer)->n_entries};
 }
 
 int
@@ -52,11 +50,11 @@ sql_scan_below(struct sql_scan *s, struct span where)
 	bool first = s->bounds.len == 0;
 	int r = 0;
 
-	for (uint32_t i = 0; i < snap->n_roots && r == 0; i++) {
+	for (uint32_t i = 0; i < snap->n_layers && r == 0; i++) {
 		uint32_t lo = 0, hi = 0;
 
 		if (first)
-			r = VEC_PUSH(&s->bounds, whole_root(snap, i));
+			r = VEC_PUSH(&s->bounds, whole_layer(snap, i));
 		if (r == 0)
 			r = sql_place_below(snap, i, where, &lo, &hi);
 		if (r == 0) {
@@ -74,8 +72,8 @@ add_all(struct sql_scan *s)
 	const struct snapshot *snap = s->env->snapshot;
 	int r = 0;
 
-	for (uint32_t i = 0; i < snap->n_roots && r == 0; i++) {
-		struct sql_range whole = whole_root(snap, i);
+	for (uint32_t i = 0; i < snap->n_layers && r == 0; i++) {
+		struct sql_range whole = whole_layer(snap, i);
 		const struct sql_range *b = s->bounds.len > 0 ? &s->bounds.data[i] : &whole;
 
 		r = sql_scan_add(s, i, b->lo, b->hi);
@@ -90,9 +88,8 @@ add_roots(struct sql_scan *s)
 	int r = 0;
 
 	s->skip_roots = true;
-	for (uint32_t i = 0; i < snap->n_roots && r == 0; i++)
-		if (snap->roots[i].tree)
-			r = sql_scan_add(s, i, 0, 1);
+	for (uint32_t i = 0; i < snap->n_layers && r == 0; i++)
+		r = sql_scan_add(s, i, 0, 1);
 	return r;
 }
 
@@ -151,7 +148,7 @@ open_part(struct sql_scan *s)
 	int r;
 
 	while (s->part < s->n_parts && s->terms.n_pieces > 0 &&
-		!s->env->snapshot->roots[s->part].tree)
+		!s->env->snapshot->roots[s->part].stack)
 		s->part++;
 	if (s->part == s->n_parts)
 		return 0;
@@ -171,7 +168,7 @@ next_of_ranges(struct sql_scan *s)
 		const struct sql_range *range = &s->ranges.data[s->at];
 
 		if (s->n_given < range->hi - range->lo) {
-			s->root = range->root;
+			s->layer = range->layer;
 			s->entry = range->lo + s->n_given++;
 			return true;
 		}
@@ -189,7 +186,7 @@ next_of_part(struct sql_scan *s)
 	do
 		r = cursor_next(s->cursor, &s->hit);
 	while (r == 1 && s->skip_roots && s->hit.entry == 0);
-	s->root = s->hit.root;
+	s->layer = s->hit.layer;
 	s->entry = s->hit.entry;
 	return r;
 }

@@ -18,13 +18,13 @@
 #include "query/sql_terms.h"
 
 struct sql_range {
-	uint32_t root, lo, hi;
+	uint32_t layer, lo, hi;
 };
 
 struct sql_scan {
 	const struct sql_env *env;
 	struct sql_terms terms;
-	VEC(struct sql_range) bounds; /* a root each, when a directory was named */
+	VEC(struct sql_range) bounds; /* a layer each, when a directory was named */
 	VEC(struct sql_range) ranges;
 	size_t at;        /* the range that is given, */
 	uint32_t n_given; /* and how many entries of it were */
@@ -35,7 +35,7 @@ struct sql_scan {
 	bool skip_roots;       /* they are among the ranges */
 	struct hit hit;
 
-	uint32_t root, entry; /* the row */
+	uint32_t layer, entry; /* the row */
 };
 
 void sql_scan_init(struct sql_scan *s, const struct sql_env *env);
@@ -44,11 +44,11 @@ void sql_scan_fini(struct sql_scan *s);
 void sql_scan_reset(struct sql_scan *s);
 /** Only what is below a directory (as in:); may be said again, all hold. */
 int sql_scan_below(struct sql_scan *s, struct span where);
-/** Entries [lo, hi) of a root. */
-int sql_scan_add(struct sql_scan *s, uint32_t root, uint32_t lo, uint32_t hi);
+/** Entries [lo, hi) of a layer. */
+int sql_scan_add(struct sql_scan *s, uint32_t layer, uint32_t lo, uint32_t hi);
 /** And all that s->terms admit, or the first `limit` of them, in this order (then no pieces of
  * paths were added). */
 int sql_scan_ask(
 	struct sql_scan *s, const struct query_sort *sort, uint32_t n_sort, uint64_t limit);
-/** 1 the next in root and entry, 0 the end. */
+/** 1 the next in layer and entry, 0 the end. */
 int sql_scan_next(struct sql_scan *s);

@@ -428,12 +428,12 @@ static int
 find_owners(
 	struct owners *o, const struct snapshot *s, enum owner_kind kind, const struct sql_arg *arg)
 {
-	for (uint32_t i = 0; i < s->n_roots; i++) {
-		const struct tree_cols *c = s->roots[i].tree ? tree_cols(s->roots[i].tree) : NULL;
+	for (uint32_t i = 0; i < s->n_layers; i++) {
+		const struct tree_cols *c = snapshot_cols(s, i);
 
-		if (c && c->n_classes > MAX_CLASSES)
+		if (c->n_classes > MAX_CLASSES)
 			return -EOVERFLOW;
-		for (uint32_t k = 0; c && k < c->n_classes; k++) {
+		for (uint32_t k = 0; k < c->n_classes; k++) {
 			int r = add_owner(o, kind,
 				kind == OWNER_USER ? c->classes[k].uid : c->classes[k].gid, arg);
 

@@ -30,14 +30,14 @@ struct sweep {
 	uint32_t n_ranges;
 	uint32_t n_wanted; /* words in paths that a front may decide */
 
-	struct front *front; /* of the bound root */
+	struct front *front; /* of the bound layer */
 	uint32_t n_front;
 	bool sole; /* the question is one front */
 
 	/* Where it is: entries of range[at] below `next` have been evaluated. */
 	uint32_t at, next;
 	uint32_t window_chunks; /* to look at in the next window */
-	bool bound;             /* eval looks at the root of range[at] */
+	bool bound;             /* eval looks at the layer of range[at] */
 	struct window w;
 };
 
@@ -47,11 +47,11 @@ cut_range(const struct snapshot *s, const struct node *n, struct sweep_range *r)
 {
 	uint32_t lo, hi;
 
-	if (n->term == TERM_ROOT && !span_eq(n->where, span_of(s->roots[r->root].name)))
+	if (n->term == TERM_ROOT && !span_eq(n->where, span_of(snapshot_root(s, r->layer)->name)))
 		r->hi = 0;
 	if (n->term != TERM_IN)
 		return;
-	eval_where(s, r->root, n->where, &lo, &hi);
+	eval_where(s, r->layer, n->where, &lo, &hi);
 	r->lo = MAX(r->lo, lo);
 	r->hi = MIN(r->hi, hi);
 }
@@ -62,15 +62,12 @@ make_ranges(struct sweep *s)
 	const struct snapshot *snap = s->eval->snapshot;
 	const struct node *top = s->eval->query->root;
 
-	s->range = calloc(snap->n_roots + 1, sizeof(*s->range));
+	s->range = calloc(snap->n_layers + 1, sizeof(*s->range));
 	if (!s->range)
 		return -ENOMEM;
-	for (uint32_t i = 0; i < snap->n_roots; i++) {
-		struct sweep_range r = {.root = i};
+	for (uint32_t i = 0; i < snap->n_layers; i++) {
+		struct sweep_range r = {.layer = i, .hi = snapshot_cols(snap, i)->n_entries};
 
-		if (!snap->roots[i].tree)
-			continue;
-		r.hi = tree_cols(snap->roots[i].tree)->n_entries;
 		cut_range(snap, top, &r);
 		for (uint32_t k = 0; top->term == TERM_AND && k < top->n_child; k++)
 			cut_range(snap, top->child[k], &r);
@@ -439,7 +436,7 @@ bind_range(struct sweep *s)
 		const struct sweep_range *range = &s->range[s->at];
 
 		if (!s->bound) {
-			int r = eval_bind(s->eval, range->root);
+			int r = eval_bind(s->eval, range->layer);
 
 			if (r < 0)
 				return r;
@@ -453,7 +450,7 @@ bind_range(struct sweep *s)
 		if (s->next < range->hi)
 			return 1;
 		/* Pages that the disk could not give were zeros. */
-		if (tree_faulted(s->eval->snapshot->roots[range->root].tree))
+		if (tree_faulted(s->eval->snapshot->layers[range->layer].tree))
 			return -EIO;
 		s->at++;
 		s->bound = false;
@@ -479,7 +476,7 @@ window_next(struct sweep *s)
 }
 
 int
-sweep_next(struct sweep *s, uint32_t *ret_root, uint32_t *ret_entry)
+sweep_next(struct sweep *s, uint32_t *ret_layer, uint32_t *ret_entry)
 {
 	while (!window_next(s)) {
 		int r = bind_range(s);
@@ -491,13 +488,13 @@ sweep_next(struct sweep *s, uint32_t *ret_root, uint32_t *ret_entry)
 		if (r < 0)
 			return r;
 	}
-	*ret_root = s->range[s->at].root;
+	*ret_layer = s->range[s->at].layer;
 	*ret_entry = chunk_at(s, s->w.at, 0).lo + s->w.pos++;
 	return 1;
 }
 
 int
-sweep_next_chunk(struct sweep *s, uint32_t *ret_root, uint32_t *ret_lo, const struct bits **ret)
+sweep_next_chunk(struct sweep *s, uint32_t *ret_layer, uint32_t *ret_lo, const struct bits **ret)
 {
 	assert(s->w.pos == 0);
 	while (!window_next(s)) {
@@ -510,7 +507,7 @@ sweep_next_chunk(struct sweep *s, uint32_t *ret_root, uint32_t *ret_lo, const st
 		if (r < 0)
 			return r;
 	}
-	*ret_root = s->range[s->at].root;
+	*ret_layer = s->range[s->at].layer;
 	*ret_lo = chunk_at(s, s->w.at, 0).lo;
 	*ret = answer_at(s, s->w.at);
 	s->w.at++;

@@ -25,9 +25,9 @@
 
 struct sweep;
 
-/** Entries of one root that are looked at. */
+/** Entries of one layer that are looked at. */
 struct sweep_range {
-	uint32_t root, lo, hi;
+	uint32_t layer, lo, hi;
 };
 
 int sweep_open(struct eval *e, const struct cursor_opts *opts, struct sweep **ret);
@@ -35,14 +35,14 @@ void sweep_close(struct sweep *s); /* NULL is legal */
 
 /** What is looked at, in order, nothing empty: their number. Valid until the sweep is closed. */
 uint32_t sweep_ranges(const struct sweep *s, const struct sweep_range **ret);
-/** The next entry that may match: 1, 0 the end, or an error. eval is bound to its root. */
-int sweep_next(struct sweep *s, uint32_t *ret_root, uint32_t *ret_entry);
+/** The next entry that may match: 1, 0 the end, or an error. eval is bound to its layer. */
+int sweep_next(struct sweep *s, uint32_t *ret_layer, uint32_t *ret_entry);
 /** The same, all answers of a chunk at once: bit i is entry lo + i. Valid until the next call. Not
  *  after sweep_next() of the same sweep. */
 int sweep_next_chunk(
-	struct sweep *s, uint32_t *ret_root, uint32_t *ret_lo, const struct bits **ret);
+	struct sweep *s, uint32_t *ret_layer, uint32_t *ret_lo, const struct bits **ret);
 /** Is it worth to be asked for all entries in order: has the question words in paths? Who evaluates
- *  chunks without the sweep asks sweep_may_match() which ones, eval bound to their root. */
+ *  chunks without the sweep asks sweep_may_match() which ones, eval bound to their layer. */
 bool sweep_has_words(const struct sweep *s);
 bool sweep_may_match(const struct sweep *s, uint32_t lo, uint32_t n);
 /** How many are left; the sweep is then at its end. */

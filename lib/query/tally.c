@@ -346,7 +346,7 @@ dir_key(const struct tally *y, const struct match_chunk *m, uint32_t parent, str
 {
 	if (last->parent != parent) {
 		last->parent = parent;
-		last->key = (uint64_t)m->root << 32 | cut_dir(m->cols, parent, y->opts.depth);
+		last->key = (uint64_t)m->layer << 32 | cut_dir(m->cols, parent, y->opts.depth);
 	}
 	return last->key;
 }
@@ -369,7 +369,7 @@ key_of(const struct tally *y, const struct match_chunk *m, const struct values *
 	case TALLY_SIZE:
 		return bucket_of(sizes, ARRAY_LEN(sizes), (int64_t)MIN(v->size[i], INT64_MAX));
 	case TALLY_ROOT:
-		return m->root;
+		return y->snapshot->layers[m->layer].root;
 	case TALLY_DIR:
 		return dir_key(y, m, (uint32_t)v->by[i], last);
 	case TALLY_NONE:
@@ -520,10 +520,10 @@ put_lower(struct strbuf *out, struct span text)
 static int
 put_dir(const struct tally *t, uint64_t key, struct strbuf *out)
 {
-	uint32_t root = (uint32_t)(key >> 32);
-	const struct tree_cols *c = tree_cols(t->snapshot->roots[root].tree);
+	uint32_t layer = (uint32_t)(key >> 32);
+	const struct tree_cols *c = snapshot_cols(t->snapshot, layer);
 
-	return snapshot_path(t->snapshot, root, c->dir_entry[(uint32_t)key], out);
+	return snapshot_path(t->snapshot, layer, c->dir_entry[(uint32_t)key], out);
 }
 
 static int

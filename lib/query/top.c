@@ -11,7 +11,7 @@
 
 /* A directory whose children are ranked. */
 struct ranked_dir {
-	uint32_t root, dir;
+	uint32_t layer, dir;
 };
 
 struct ranking {
@@ -54,8 +54,8 @@ compare_rows(const void *va, const void *vb, void *ctx)
 
 	if (x != y)
 		return x > y ? -1 : 1;
-	if (a->at.root != b->at.root)
-		return a->at.root < b->at.root ? -1 : 1;
+	if (a->at.layer != b->at.layer)
+		return a->at.layer < b->at.layer ? -1 : 1;
 	return a->at.entry < b->at.entry ? -1 : a->at.entry > b->at.entry;
 }
 
@@ -123,7 +123,7 @@ rank_entry(const struct ranking *k, struct best *b, struct place at)
 	int r;
 
 	(void)totals_inner(k->totals, at, &at);
-	is_dir = tree_type(tree_cols(k->snapshot->roots[at.root].tree), at.entry) == DT_DIR;
+	is_dir = tree_type(snapshot_cols(k->snapshot, at.layer), at.entry) == DT_DIR;
 	if ((k->opts->kind == TOP_DIRS && !is_dir) || (k->opts->kind == TOP_OTHERS && is_dir) ||
 		totals_apart(k->totals, k->top, at))
 		return 0;
@@ -142,19 +142,19 @@ rank_dirs(void *acc, size_t lo, size_t hi, unsigned worker, void *ctx)
 	(void)worker;
 	for (; r == 0 && lo < hi; lo++) {
 		const struct ranked_dir *d = &k->dirs.data[lo];
-		const struct tree_cols *c = tree_cols(k->snapshot->roots[d->root].tree);
+		const struct tree_cols *c = snapshot_cols(k->snapshot, d->layer);
 
 		for (uint32_t e = c->dir_first[d->dir]; r == 0 && e < c->dir_first[d->dir + 1]; e++)
-			r = rank_entry(k, acc, (struct place){d->root, e});
+			r = rank_entry(k, acc, (struct place){d->layer, e});
 	}
 	return r;
 }
 
 /* Directories of one root whose children are at most `depth` levels below directory `dir`. */
 static int
-collect_dirs(struct ranking *k, uint32_t root, uint32_t dir, uint64_t depth)
+collect_dirs(struct ranking *k, uint32_t layer, uint32_t dir, uint64_t depth)
 {
-	const struct tree_cols *c = tree_cols(k->snapshot->roots[root].tree);
+	const struct tree_cols *c = snapshot_cols(k->snapshot, layer);
 	uint32_t first = dir, end = c->dir_end[dir];
 	struct place inner;
 
@@ -166,9 +166,9 @@ collect_dirs(struct ranking *k, uint32_t root, uint32_t dir, uint64_t depth)
 			dir = k->ends.data[k->ends.len - 1] - 1; /* its siblings are as deep */
 		} else if (dir != first &&
 			   totals_inner(
-				   k->totals, (struct place){root, c->dir_entry[dir]}, &inner)) {
+				   k->totals, (struct place){layer, c->dir_entry[dir]}, &inner)) {
 			dir = c->dir_end[dir] - 1; /* a root by now */
-		} else if (VEC_PUSH(&k->dirs, (struct ranked_dir){root, dir}) < 0 ||
+		} else if (VEC_PUSH(&k->dirs, (struct ranked_dir){layer, dir}) < 0 ||
 			   VEC_PUSH(&k->ends, c->dir_end[dir]) < 0) {
 			return -ENOMEM;
 		}
@@ -180,7 +180,7 @@ collect_dirs(struct ranking *k, uint32_t root, uint32_t dir, uint64_t depth)
 static int
 collect(struct ranking *k, struct place at, uint64_t depth)
 {
-	const struct tree_cols *c = tree_cols(k->snapshot->roots[at.root].tree);
+	const struct tree_cols *c = snapshot_cols(k->snapshot, at.layer);
 	uint32_t dir = tree_dir(c, at.entry), lo, hi;
 	struct place door, inner;
 	int r;
@@ -188,11 +188,11 @@ collect(struct ranking *k, struct place at, uint64_t depth)
 	if (dir == TREE_NO_DIR)
 		return 0;
 	tree_subtree(c, dir, &lo, &hi);
-	r = collect_dirs(k, at.root, dir, depth);
+	r = collect_dirs(k, at.layer, dir, depth);
 	for (size_t i = 0; r == 0 && totals_door(k->totals, i, &door, &inner); i++) {
 		uint64_t level;
 
-		if (door.root != at.root || door.entry < lo || door.entry >= hi)
+		if (door.layer != at.layer || door.entry < lo || door.entry >= hi)
 			continue;
 		level = tree_depth(c, door.entry) - tree_depth(c, at.entry);
 		if (level < depth)

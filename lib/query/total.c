@@ -11,27 +11,28 @@
 
 /* A root that lies at or below an entry of another one. */
 struct nested {
-	uint32_t outer, at, inner;
-	bool own; /* the entry is the root's directory, else it is the deepest one known above */
+	uint32_t outer, inner; /* roots */
+	struct place at, top;  /* in the outer one; entry 0 of the inner one */
+	bool own; /* `at` is the root's directory, else it is the deepest one known above */
 };
 
-/* Entries of one root that do not count for it. */
+/* Entries of one layer that do not count for its root. */
 struct hole {
-	uint32_t root, lo, hi;
+	uint32_t layer, lo, hi;
 };
 
 struct totals {
 	const struct snapshot *snapshot;
 	struct totals_opts opts;
 	VEC(struct nested) nested; /* those whose own entry it is first */
-	VEC(struct hole) holes;    /* by root and lo */
+	VEC(struct hole) holes;    /* by layer and lo */
 	bool *simple; /* [n_roots] no other root in it, nor other devices that matter */
 };
 
-/* Entries [lo, hi) of a root, of one device only unless `dev` is 0. */
+/* Entries [lo, hi) of a layer, of one device only unless `dev` is 0. */
 struct piece {
 	uint64_t dev;
-	uint32_t root, lo, hi;
+	uint32_t layer, lo, hi;
 };
 
 struct pieces {
@@ -47,9 +48,9 @@ struct links {
 };
 
 static const struct tree_cols *
-cols_of(const struct totals *t, uint32_t root)
+cols_of(const struct totals *t, uint32_t layer)
 {
-	return tree_cols(t->snapshot->roots[root].tree);
+	return snapshot_cols(t->snapshot, layer);
 }
 
 /* `path` without the root's own, or false when it is not strictly below it. */
@@ -64,36 +65,35 @@ path_below(const char *root, const char *path, struct span *ret)
 	return true;
 }
 
-/* The deepest entry on the way to a path; *ret_whole: it is the path's. */
-static uint32_t
-deepest_entry(const struct tree_cols *c, struct span path, bool *ret_whole)
+/* The deepest entry on the way to a path below a root; *ret_whole: it is the path's. */
+static struct place
+deepest_entry(const struct snap_root *r, struct span path, bool *ret_whole)
 {
-	uint32_t entry = 0;
+	struct tree_at at = {0};
 
 	*ret_whole = true;
-	while (path.len > 0 && tree_lookup(c, path, &entry) < 0) {
+	while (tree_stack_lookup(r->stack, path, &at) < 0 && path.len > 0) {
 		const char *slash = memrchr(path.data, '/', path.len);
 
 		path.len = slash ? (size_t)(slash - path.data) : 0;
-		entry = 0;
 		*ret_whole = false;
 	}
-	return entry;
+	return (struct place){r->first_layer + at.layer, at.entry};
 }
 
 /* The entry of the inner root's directory is told by that root itself. What is below it there is
  * of a time when the inner root was none. */
 static int
-add_hole(struct totals *t, uint32_t root, uint32_t entry)
+add_hole(struct totals *t, struct place at)
 {
-	const struct tree_cols *c = cols_of(t, root);
-	struct hole below = {.root = root};
+	const struct tree_cols *c = cols_of(t, at.layer);
+	struct hole below = {.layer = at.layer};
 
-	if (VEC_PUSH(&t->holes, (struct hole){root, entry, entry + 1}) < 0)
+	if (VEC_PUSH(&t->holes, (struct hole){at.layer, at.entry, at.entry + 1}) < 0)
 		return -ENOMEM;
-	if (tree_dir(c, entry) == TREE_NO_DIR)
+	if (tree_dir(c, at.entry) == TREE_NO_DIR)
 		return 0;
-	tree_subtree(c, tree_dir(c, entry), &below.lo, &below.hi);
+	tree_subtree(c, tree_dir(c, at.entry), &below.lo, &below.hi);
 	return VEC_PUSH(&t->holes, below);
 }
 
@@ -103,15 +103,17 @@ add_nested(struct totals *t, uint32_t outer, uint32_t inner)
 	const struct snap_root *roots = t->snapshot->roots;
 	struct nested n = {.outer = outer, .inner = inner};
 	struct span path;
+	bool whole;
 
-	if (!roots[outer].tree || !roots[inner].tree ||
+	if (!roots[outer].stack || !roots[inner].stack ||
 		!path_below(roots[outer].path, roots[inner].path, &path))
 		return 0;
-	n.at = deepest_entry(cols_of(t, outer), path, &n.own);
+	n.at = deepest_entry(&roots[outer], path, &n.own);
+	n.top = deepest_entry(&roots[inner], SPAN_LIT(""), &whole);
 	t->simple[outer] = false;
 	if (VEC_PUSH(&t->nested, n) < 0)
 		return -ENOMEM;
-	return n.own ? add_hole(t, outer, n.at) : 0;
+	return n.own ? add_hole(t, n.at) : 0;
 }
 
 static int
@@ -119,8 +121,8 @@ compare_holes(const void *va, const void *vb)
 {
 	const struct hole *a = va, *b = vb;
 
-	if (a->root != b->root)
-		return a->root < b->root ? -1 : 1;
+	if (a->layer != b->layer)
+		return a->layer < b->layer ? -1 : 1;
 	return a->lo < b->lo ? -1 : a->lo > b->lo;
 }
 
@@ -133,10 +135,23 @@ compare_nested(const void *va, const void *vb)
 }
 
 static bool
-on_one_device(const struct tree_cols *c)
+on_device(const struct tree_cols *c, uint64_t dev)
 {
-	for (uint32_t k = 1; k < c->n_classes; k++) {
-		if (c->classes[k].dev != c->classes[0].dev)
+	for (uint32_t k = 0; k < c->n_classes; k++) {
+		if (c->classes[k].dev != dev)
+			return false;
+	}
+	return true;
+}
+
+/* Is everything in the root on one device? */
+static bool
+on_one_device(const struct totals *t, const struct snap_root *r)
+{
+	uint64_t dev = cols_of(t, r->first_layer)->classes[0].dev;
+
+	for (uint32_t k = 0; k < r->stack->n_layers; k++) {
+		if (!on_device(cols_of(t, r->first_layer + k), dev))
 			return false;
 	}
 	return true;
@@ -182,8 +197,8 @@ look_at_roots(struct totals *t)
 	int r;
 
 	for (uint32_t i = 0; i < s->n_roots; i++)
-		t->simple[i] =
-			s->roots[i].tree && (!t->opts.one_device || on_one_device(cols_of(t, i)));
+		t->simple[i] = s->roots[i].stack &&
+		               (!t->opts.one_device || on_one_device(t, &s->roots[i]));
 	r = find_nested(t);
 	if (t->nested.len > 0)
 		qsort(t->nested.data, t->nested.len, sizeof(struct nested), compare_nested);
@@ -231,8 +246,8 @@ totals_door(const struct totals *t, size_t i, struct place *ret_outer, struct pl
 	if (i >= t->nested.len || !t->nested.data[i].own)
 		return false;
 	n = &t->nested.data[i];
-	*ret_outer = (struct place){n->outer, n->at};
-	*ret_inner = (struct place){n->inner, 0};
+	*ret_outer = n->at;
+	*ret_inner = n->top;
 	return true;
 }
 
@@ -242,7 +257,7 @@ totals_inner(const struct totals *t, struct place at, struct place *ret)
 	struct place outer, inner;
 
 	for (size_t i = 0; totals_door(t, i, &outer, &inner); i++) {
-		if (outer.root == at.root && outer.entry == at.entry) {
+		if (outer.layer == at.layer && outer.entry == at.entry) {
 			*ret = inner;
 			return true;
 		}
@@ -253,7 +268,7 @@ totals_inner(const struct totals *t, struct place at, struct place *ret)
 static uint64_t
 device_of(const struct totals *t, struct place at)
 {
-	const struct tree_cols *c = cols_of(t, at.root);
+	const struct tree_cols *c = cols_of(t, at.layer);
 
 	return c->classes[tree_cls(c, at.entry)].dev;
 }
@@ -271,7 +286,7 @@ add_range(const struct totals *t, struct pieces *p, struct piece range)
 	VEC_EACH (&t->holes, h) {
 		struct piece left = range;
 
-		if (h->root != range.root || h->hi <= range.lo || h->lo >= range.hi)
+		if (h->layer != range.layer || h->hi <= range.lo || h->lo >= range.hi)
 			continue;
 		left.hi = h->lo;
 		if (left.lo < left.hi && VEC_PUSH(&p->all, left) < 0)
@@ -281,20 +296,33 @@ add_range(const struct totals *t, struct pieces *p, struct piece range)
 	return range.lo < range.hi ? VEC_PUSH(&p->all, range) : 0;
 }
 
+/* All of a root but the roots in it. */
+static int
+add_root(const struct totals *t, struct pieces *p, const struct snap_root *root, uint64_t dev)
+{
+	int r = 0;
+
+	for (uint32_t k = 0; r == 0 && k < root->stack->n_layers; k++) {
+		struct piece whole = {.layer = root->first_layer + k, .dev = dev};
+
+		whole.hi = cols_of(t, whole.layer)->n_entries;
+		r = add_range(t, p, whole);
+	}
+	return r;
+}
+
 static int
 add_inner(const struct totals *t, struct pieces *p, struct piece own, struct piece below)
 {
 	int r = 0;
 
 	VEC_EACH (&t->nested, n) {
-		struct piece whole = {.root = n->inner, .dev = own.dev};
+		uint32_t e = n->at.entry;
 
-		if (n->outer != own.root || r < 0)
+		if (n->at.layer != own.layer || (e != own.lo && (e < below.lo || e >= below.hi)))
 			continue;
-		if (n->at != own.lo && (n->at < below.lo || n->at >= below.hi))
-			continue;
-		whole.hi = cols_of(t, n->inner)->n_entries;
-		r = add_range(t, p, whole);
+		if (r == 0)
+			r = add_root(t, p, &t->snapshot->roots[n->inner], own.dev);
 	}
 	return r;
 }
@@ -310,8 +338,8 @@ add_place(const struct totals *t, struct pieces *p, struct place at)
 
 	if (totals_inner(t, at, &inner))
 		at = inner;
-	c = cols_of(t, at.root);
-	own = (struct piece){.root = at.root, .lo = at.entry, .hi = at.entry + 1};
+	c = cols_of(t, at.layer);
+	own = (struct piece){.layer = at.layer, .lo = at.entry, .hi = at.entry + 1};
 	if (t->opts.one_device)
 		own.dev = device_of(t, at);
 	below = own;
@@ -331,8 +359,8 @@ compare_pieces(const void *va, const void *vb)
 
 	if (a->dev != b->dev)
 		return a->dev < b->dev ? -1 : 1;
-	if (a->root != b->root)
-		return a->root < b->root ? -1 : 1;
+	if (a->layer != b->layer)
+		return a->layer < b->layer ? -1 : 1;
 	return a->lo < b->lo ? -1 : a->lo > b->lo;
 }
 
@@ -348,7 +376,8 @@ join_pieces(struct pieces *p)
 	for (size_t i = 0; i < p->all.len; i++) {
 		struct piece *last = n > 0 ? &a[n - 1] : NULL;
 
-		if (last && last->dev == a[i].dev && last->root == a[i].root && a[i].lo <= last->hi)
+		if (last && last->dev == a[i].dev && last->layer == a[i].layer &&
+			a[i].lo <= last->hi)
 			last->hi = MAX(last->hi, a[i].hi);
 		else
 			a[n++] = a[i];
@@ -401,7 +430,7 @@ static int
 each_value(const struct totals *t, const struct piece *p, enum tree_column col, uint64_t least,
 	block_fn fn, void *ctx)
 {
-	const struct tree_cols *c = cols_of(t, p->root);
+	const struct tree_cols *c = cols_of(t, p->layer);
 	int r = 0;
 
 	for (struct piece part = *p; r == 0 && part.lo < p->hi; part.lo = part.hi) {
@@ -499,13 +528,14 @@ sum_pieces(const struct totals *t, const struct pieces *p, struct total *ret)
 	int r = 0;
 
 	VEC_EACH (&p->all, piece) {
+		const struct tree_cols *c = cols_of(t, piece->layer);
 		struct tree_sum all;
 
-		tree_sum(cols_of(t, piece->root), piece->lo, piece->hi, &all);
+		tree_sum(c, piece->lo, piece->hi, &all);
 		sum.size += all.size;
 		sum.blocks += all.blocks;
 		sum.n_entries += piece->hi - piece->lo;
-		if (r == 0 && piece->dev != 0 && !on_one_device(cols_of(t, piece->root)))
+		if (r == 0 && piece->dev != 0 && !on_device(c, piece->dev))
 			r = each_value(t, piece, TREE_CLS, 0, take_foreign, &sum);
 	}
 	if (r == 0 && !t->opts.every_link)
@@ -549,9 +579,9 @@ sum_simple(const struct totals *t, const struct tree_cols *c, uint32_t entry, st
 int
 totals_of(const struct totals *t, struct place at, struct total *ret)
 {
-	if (!t->simple[at.root])
+	if (!t->simple[t->snapshot->layers[at.layer].root])
 		return totals_union(t, &at, 1, ret);
-	sum_simple(t, cols_of(t, at.root), at.entry, ret);
+	sum_simple(t, cols_of(t, at.layer), at.entry, ret);
 	return 0;
 }
 

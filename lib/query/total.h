@@ -21,7 +21,7 @@
 #include "query/query.h"
 
 struct place {
-	uint32_t root, entry;
+	uint32_t layer, entry; /* of the snapshot: snapshot.h */
 };
 
 struct total {

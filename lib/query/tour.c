@@ -32,7 +32,7 @@ arrive(struct tour *t, struct place at, struct place *ret)
 
 	if (totals_inner(t->totals, at, &level.at))
 		at = level.at;
-	c = tree_cols(t->snapshot->roots[at.root].tree);
+	c = snapshot_cols(t->snapshot, at.layer);
 	dir = tree_dir(c, at.entry);
 	*ret = at;
 	if (t->fresh)
@@ -57,7 +57,7 @@ tour_next(struct tour *t, struct place *ret)
 	}
 	while (r == 0 && t->levels.len > 0) {
 		struct tour_level *top = &t->levels.data[t->levels.len - 1];
-		struct place child = {top->at.root, top->next};
+		struct place child = {top->at.layer, top->next};
 
 		if (top->next == top->end) {
 			*ret = VEC_POP(&t->levels).at;

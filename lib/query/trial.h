@@ -16,7 +16,7 @@ enum tri { TRI_NO, TRI_YES, TRI_UNKNOWN };
 struct trial {
 	const struct query *query;
 	const struct cursor_opts *opts;
-	struct eval *eval; /* bound to the root of the entry */
+	struct eval *eval; /* bound to the layer of the entry */
 	unsigned worker;
 	struct eval_worker *patterns; /* matchers of content terms */
 	uint32_t entry;               /* the sweep admitted it */

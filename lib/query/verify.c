@@ -20,7 +20,7 @@ enum candidate_state {
 
 /* One entry and what was found. */
 struct candidate {
-	uint32_t root, entry;
+	uint32_t layer, entry;
 	enum candidate_state state;
 	bool answer; /* when answers are entries */
 	struct grep_lines lines;
@@ -40,7 +40,7 @@ struct verify_worker {
 
 struct verify {
 	/* Fixed at create. */
-	const struct eval *eval; /* of the sweep; only what does not hang on its root */
+	const struct eval *eval; /* of the sweep; only what does not hang on its layer */
 	const struct query *query;
 	const struct snapshot *snapshot;
 	const struct cursor_opts *opts;
@@ -53,12 +53,12 @@ struct verify {
 	 * that works on it. */
 	struct candidate batch[VERIFY_BATCH_MAX];
 	uint32_t n_batch, batch_next;
-	bool exhausted;        /* no more candidates */
-	uint64_t keep;         /* matching lines of a file worth keeping */
-	uint32_t at;           /* the candidate that is given next */
-	size_t line;           /* its next line */
-	_Atomic size_t n_kept; /* bytes of all lines; relaxed: a bound, publishes nothing */
-	struct eval **of_root; /* [n_roots], bound to its root; made when first needed */
+	bool exhausted;         /* no more candidates */
+	uint64_t keep;          /* matching lines of a file worth keeping */
+	uint32_t at;            /* the candidate that is given next */
+	size_t line;            /* its next line */
+	_Atomic size_t n_kept;  /* bytes of all lines; relaxed: a bound, publishes nothing */
+	struct eval **of_layer; /* [n_layers], bound to its layer; made when first needed */
 
 	unsigned n_workers;
 	struct verify_worker worker[];
@@ -106,8 +106,8 @@ verify_create(struct eval *e, const struct cursor_opts *opts, candidate_fn next,
 	v->batch_next = VERIFY_BATCH_FIRST;
 	v->keep = lines_to_keep(opts);
 	v->room = opts->max_kept_bytes ? opts->max_kept_bytes : VERIFY_KEPT_BYTES;
-	v->of_root = calloc(e->snapshot->n_roots + 1, sizeof(struct eval *));
-	if (!v->of_root)
+	v->of_layer = calloc(e->snapshot->n_layers + 1, sizeof(struct eval *));
+	if (!v->of_layer)
 		r = -ENOMEM;
 	for (; r == 0 && v->n_workers < n_workers; v->n_workers++)
 		r = make_worker(v, &v->worker[v->n_workers]);
@@ -144,9 +144,9 @@ verify_destroy(struct verify *v)
 		matcher_destroy(w->grep);
 		content_reader_fini(&w->reader);
 	}
-	for (uint32_t i = 0; v->of_root && i < v->snapshot->n_roots; i++)
-		eval_destroy(v->of_root[i]);
-	free(v->of_root);
+	for (uint32_t i = 0; v->of_layer && i < v->snapshot->n_layers; i++)
+		eval_destroy(v->of_layer[i]);
+	free(v->of_layer);
 	free(v);
 }
 
@@ -155,7 +155,7 @@ decide(struct verify *v, unsigned worker, const struct candidate *c, const struc
 {
 	struct trial t = {.query = v->query,
 		.opts = v->opts,
-		.eval = v->of_root[c->root],
+		.eval = v->of_layer[c->layer],
 		.worker = worker,
 		.patterns = &v->worker[worker].patterns,
 		.entry = c->entry,
@@ -167,7 +167,7 @@ decide(struct verify *v, unsigned worker, const struct candidate *c, const struc
 static bool
 is_regular(const struct verify *v, const struct candidate *c)
 {
-	const struct tree_cols *cols = tree_cols(v->snapshot->roots[c->root].tree);
+	const struct tree_cols *cols = snapshot_cols(v->snapshot, c->layer);
 
 	return S_ISREG(cols->classes[tree_cls(cols, c->entry)].mode);
 }
@@ -233,7 +233,7 @@ read_candidate(struct verify *v, unsigned worker, struct candidate *c)
 	struct verify_worker *w = &v->worker[worker];
 	struct span text;
 	uint64_t n_bytes;
-	int r = content_open(&w->reader, v->snapshot, c->root, c->entry, &text, &n_bytes);
+	int r = content_open(&w->reader, v->snapshot, c->layer, c->entry, &text, &n_bytes);
 
 	if (r < 0)
 		return r;
@@ -251,7 +251,7 @@ read_on(struct verify *v, unsigned worker, struct candidate *c)
 {
 	struct verify_worker *w = &v->worker[worker];
 	struct span text;
-	int r = content_reopen(&w->reader, v->snapshot, c->root, c->entry, &c->stamp, &text);
+	int r = content_reopen(&w->reader, v->snapshot, c->layer, c->entry, &c->stamp, &text);
 
 	grep_lines_reset(&c->lines);
 	if (r == CONTENT_OK)
@@ -329,29 +329,29 @@ run_round(struct verify *v)
 }
 
 static int
-bind_root(struct verify *v, uint32_t root)
+bind_layer(struct verify *v, uint32_t layer)
 {
 	struct eval *e = NULL;
 	int r;
 
-	if (v->of_root[root])
+	if (v->of_layer[layer])
 		return 0;
 	r = eval_create(v->query, v->snapshot, v->n_workers, &e);
 	if (r == 0)
-		r = eval_bind(e, root);
+		r = eval_bind(e, layer);
 	if (r < 0) {
 		eval_destroy(e);
 		return r;
 	}
 	e->dupes = v->eval->dupes;
-	v->of_root[root] = e;
+	v->of_layer[layer] = e;
 	return 0;
 }
 
 static uint64_t
 size_of(const struct verify *v, const struct candidate *c)
 {
-	return tree_size(tree_cols(v->snapshot->roots[c->root].tree), c->entry);
+	return tree_size(snapshot_cols(v->snapshot, c->layer), c->entry);
 }
 
 /* Candidates of the next batch. */
@@ -367,11 +367,11 @@ collect(struct verify *v)
 		int r;
 
 		*c = (struct candidate){0};
-		r = v->next(v->ctx, &c->root, &c->entry);
+		r = v->next(v->ctx, &c->layer, &c->entry);
 		if (r == 0)
 			v->exhausted = true;
 		if (r == 1)
-			r = bind_root(v, c->root);
+			r = bind_layer(v, c->layer);
 		if (r < 0)
 			return r;
 		if (!v->exhausted) {
@@ -403,7 +403,7 @@ fill_hit(const struct candidate *c, const struct grep_line *l, struct hit *ret)
 static bool
 candidate_next(struct verify *v, const struct candidate *c, struct hit *ret)
 {
-	ret->root = c->root;
+	ret->layer = c->layer;
 	ret->entry = c->entry;
 	if (!v->lines) {
 		ret->line = ret->offset = 0;

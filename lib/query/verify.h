@@ -31,7 +31,7 @@
 
 struct verify;
 
-typedef int (*candidate_fn)(void *ctx, uint32_t *ret_root, uint32_t *ret_entry);
+typedef int (*candidate_fn)(void *ctx, uint32_t *ret_layer, uint32_t *ret_entry);
 
 int verify_create(struct eval *e, const struct cursor_opts *opts, candidate_fn next, void *ctx,
 	struct verify **ret);

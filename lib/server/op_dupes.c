@@ -78,7 +78,7 @@ put_file(struct finding *f, struct json *out, const struct dupe_group *g,
 	int r;
 
 	strbuf_reset(&f->text);
-	r = snapshot_path(f->view.snapshot, name->root, name->entry, &f->text);
+	r = snapshot_path(f->view.snapshot, name->layer, name->entry, &f->text);
 	json_open(out, '[');
 	json_u64(out, f->group + 1);
 	json_u64(out, name->file + 1);

@@ -48,11 +48,11 @@ static void
 put_range(const struct snapshot *s, const struct sweep_range *r, struct json *out)
 {
 	json_open(out, '{');
-	json_kv_cstr(out, "root", s->roots[r->root].name);
-	json_kv_cstr(out, "path", s->roots[r->root].path);
+	json_kv_cstr(out, "root", snapshot_root(s, r->layer)->name);
+	json_kv_cstr(out, "path", snapshot_root(s, r->layer)->path);
 	json_kv_u64(out, "first", r->lo);
 	json_kv_u64(out, "entries", r->hi - r->lo);
-	json_kv_u64(out, "of", tree_cols(s->roots[r->root].tree)->n_entries);
+	json_kv_u64(out, "of", snapshot_cols(s, r->layer)->n_entries);
 	json_close(out, '}');
 }
 

@@ -23,7 +23,7 @@ struct search {
 
 	/* grep: JSON of the path of the file whose rows are given. */
 	struct strbuf path;
-	uint32_t path_root, path_entry;
+	uint32_t path_layer, path_entry;
 };
 
 void
@@ -229,13 +229,13 @@ put_field(struct search *s, struct json *out, const struct hit *hit, enum field 
 	int r;
 
 	if (f == FIELD_PATH) {
-		r = path_make(&s->paths, s->view.snapshot, hit->root, hit->entry, &text);
+		r = path_make(&s->paths, s->view.snapshot, hit->layer, hit->entry, &text);
 		if (r == 0)
 			json_str(out, text);
 		return r;
 	}
 	strbuf_reset(&s->text);
-	r = field_value(s->view.snapshot, hit->root, hit->entry, f, &s->text, &number);
+	r = field_value(s->view.snapshot, hit->layer, hit->entry, f, &s->text, &number);
 	if (r < 0)
 		return r;
 	if (kind == FIELD_TEXT)
@@ -250,7 +250,7 @@ put_field(struct search *s, struct json *out, const struct hit *hit, enum field 
 static bool
 is_new_file(const struct search *s, const struct hit *hit)
 {
-	return s->path.len == 0 || hit->root != s->path_root || hit->entry != s->path_entry;
+	return s->path.len == 0 || hit->layer != s->path_layer || hit->entry != s->path_entry;
 }
 
 /* Once for all rows of a file. */
@@ -260,7 +260,7 @@ make_path(struct search *s, const struct hit *hit)
 	struct json json = json_to(&s->path);
 
 	strbuf_reset(&s->path);
-	s->path_root = hit->root;
+	s->path_layer = hit->layer;
 	s->path_entry = hit->entry;
 	return put_field(s, &json, hit, FIELD_PATH);
 }

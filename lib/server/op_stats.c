@@ -50,12 +50,12 @@ read_depth(struct job *j, struct stats *s)
 	r = param_bytes(j, "path", &scratch, &path);
 	if (r < 0)
 		return r;
-	if (snapshot_lookup(snap, path, &at.root, &at.entry) < 0) {
+	if (snapshot_lookup(snap, path, &at.layer, &at.entry) < 0) {
 		(void)err_set(&err, -ENOENT, "\"%.*s\" is not in the index",
 			(int)MIN(path.len, 150u), path.data);
 		return job_fail(j, CODE_NOT_FOUND, &err);
 	}
-	s->what.depth += tree_depth(tree_cols(snap->roots[at.root].tree), at.entry);
+	s->what.depth += tree_depth(snapshot_cols(snap, at.layer), at.entry);
 	return 0;
 }
 

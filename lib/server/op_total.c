@@ -58,7 +58,7 @@ add_path(struct job *j, struct du *d, const struct msg_val *v)
 	if (r != 1)
 		return bad_request(j, "\"paths\" must be an array of strings or {\"b64\"}");
 	path = without_slashes(path);
-	if (snapshot_lookup(d->view.snapshot, path, &at.root, &at.entry) < 0) {
+	if (snapshot_lookup(d->view.snapshot, path, &at.layer, &at.entry) < 0) {
 		json_str(&d->missing_json, path);
 		return d->missing.failed ? job_fail_code(j, -ENOMEM) : 0;
 	}
@@ -153,7 +153,7 @@ put_place(struct du *d, struct json *out, struct place at)
 
 	strbuf_reset(&d->text);
 	if (r == 0)
-		r = snapshot_path(d->view.snapshot, at.root, at.entry, &d->text);
+		r = snapshot_path(d->view.snapshot, at.layer, at.entry, &d->text);
 	json_open(out, '[');
 	if (r == 0) {
 		json_str(out, strbuf_view(&d->text));
@@ -308,7 +308,7 @@ find_place(struct job *j, const struct snapshot *s, struct place *ret)
 	if (r < 0)
 		return r;
 	path = without_slashes(path);
-	if (snapshot_lookup(s, path, &ret->root, &ret->entry) == 0)
+	if (snapshot_lookup(s, path, &ret->layer, &ret->entry) == 0)
 		return 0;
 	(void)err_set(
 		&err, -ENOENT, "\"%.*s\" is not in the index", (int)MIN(path.len, 150u), path.data);
@@ -354,11 +354,11 @@ static int
 put_ranked(struct top *t, struct json *out, const struct top_row *row)
 {
 	const struct snapshot *s = t->view.snapshot;
-	const struct tree_cols *c = tree_cols(s->roots[row->at.root].tree);
+	const struct tree_cols *c = snapshot_cols(s, row->at.layer);
 	int r;
 
 	strbuf_reset(&t->text);
-	r = snapshot_path(s, row->at.root, row->at.entry, &t->text);
+	r = snapshot_path(s, row->at.layer, row->at.entry, &t->text);
 	json_open(out, '[');
 	if (r == 0) {
 		json_str(out, strbuf_view(&t->text));

@@ -2,6 +2,7 @@
  * gets whole lines: every answer ends in `end` or `error`, or the connection is closed. libevent
  * and jansson get their memory from us, too. */
 #include "fault.h"
+#include "one_stack.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -95,7 +96,12 @@ setup(void *arg)
 	event_set_mem_functions(malloc, realloc, free);
 	snap = snapshot_create(1);
 	snap->roots[0] = (struct snap_root){
-		.id = 1, .name = strdup("t"), .path = strdup("/t"), .tree = build_tree(dirfd)};
+		.id = 1,
+		.name = strdup("t"),
+		.path = strdup("/t"),
+		.stack = one_stack(build_tree(dirfd)),
+	};
+	snapshot_seal(snap);
 	(void)close(dirfd);
 	FAULT_CHECK(pool_create("compute", 2, &compute) == 0);
 	FAULT_CHECK(pool_create("io", 2, &io) == 0);

@@ -1,6 +1,7 @@
 /* SQL: a few statements from first to last row, with each allocation failing, those of SQLite with
  * them: its allocator is ours. A statement ends with all its rows or with -ENOMEM. */
 #include "fault.h"
+#include "one_stack.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -55,7 +56,12 @@ setup(void *arg)
 	FAULT_CHECK(sql_setup() == 0);
 	snap = snapshot_create(1);
 	snap->roots[0] = (struct snap_root){
-		.id = 1, .name = strdup("t"), .path = strdup("/t"), .tree = build_tree(dirfd)};
+		.id = 1,
+		.name = strdup("t"),
+		.path = strdup("/t"),
+		.stack = one_stack(build_tree(dirfd)),
+	};
+	snapshot_seal(snap);
 	(void)close(dirfd);
 }
 

@@ -152,7 +152,7 @@ drain(struct cursor *c, unsigned *ret_round)
 
 	while ((r = cursor_next(c, &hit)) == 1) {
 		strbuf_reset(&path);
-		CHECK_INT(snapshot_path(cursor_snapshot(c), hit.root, hit.entry, &path), 0);
+		CHECK_INT(snapshot_path(cursor_snapshot(c), hit.layer, hit.entry, &path), 0);
 		CHECK_INT(sscanf(strrchr(path.data, '/'), "/round%u_", &round), 1);
 		if (n++ == 0)
 			first = round;
@@ -296,7 +296,7 @@ check_like_find(struct flow *f)
 {
 	AUTO(strbuf_fini) struct strbuf path = {0};
 	struct snapshot *s = engine_snapshot(f->engine);
-	const struct tree_cols *c = tree_cols(s->roots[0].tree);
+	const struct tree_cols *c = snapshot_cols(s, 0);
 	struct walked w = {0};
 	struct found found = {0};
 
@@ -366,7 +366,7 @@ TEST(rescan_flow, an_unchanged_tree_keeps_its_segment_and_is_known_to_be_of_now)
 		walked = status_of_root(&f, NULL).walked_usec;
 		CHECK_INT(rescan(&f), 0);
 		after = engine_snapshot(f.engine);
-		CHECK(after->roots[0].tree == before->roots[0].tree);
+		CHECK(after->layers[0].tree == before->layers[0].tree);
 		CHECK(after->tick > before->tick);
 		CHECK(status_of_root(&f, NULL).walked_usec > walked);
 		snapshot_unref(before);
@@ -510,7 +510,7 @@ TEST(rescan_flow, other_settings_end_all_trust)
 	CHECK_INT(engine_reload(f.engine, &f.cfg, NULL), 0);
 	wait_walks(&f, 3);
 	s = engine_snapshot(f.engine);
-	CHECK_INT(s->roots[0].tree ? tree_cols(s->roots[0].tree)->n_entries : 0, 8);
+	CHECK_INT(s->roots[0].stack ? snapshot_cols(s, 0)->n_entries : 0, 8);
 	snapshot_unref(s);
 	f.root.exclude = NULL;
 	CHECK_INT(engine_reload(f.engine, &f.cfg, NULL), 0);

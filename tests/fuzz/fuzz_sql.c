@@ -1,5 +1,6 @@
 /* A statement over a small tree: whatever it says, it ends, with rows or one sentence. */
 #include "fuzz.h"
+#include "one_stack.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -75,8 +76,9 @@ build_snapshot(void)
 	s->roots[0] = (struct snap_root){.id = 1,
 		.name = strdup("one"),
 		.path = strdup("/r/one"),
-		.tree = build_tree(dirfd)};
+		.stack = one_stack(build_tree(dirfd))};
 	s->roots[1] = (struct snap_root){.id = 2, .name = strdup("none"), .path = strdup("/none")};
+	snapshot_seal(s);
 	(void)close(dirfd);
 	(void)rmdir(dir);
 	return s;

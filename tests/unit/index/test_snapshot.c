@@ -1,4 +1,5 @@
 #include "index/snapshot.h"
+#include "one_stack.h"
 #include "tree_model.h"
 
 #include <errno.h>
@@ -16,9 +17,10 @@ make(const char *const *roots, uint32_t n, const char *dir)
 		model_of_paths(&m, paths, ARRAY_LEN(paths));
 		s->roots[i].path = strdup(roots[i]);
 		s->roots[i].name = strdup("name");
-		s->roots[i].tree = model_tree(&m, dir, 10);
+		s->roots[i].stack = one_stack(model_tree(&m, dir, 10));
 		model_fini(&m);
 	}
+	snapshot_seal(s);
 	return s;
 }
 

@@ -98,6 +98,7 @@ clustered_grow(struct clustered *t, uint64_t seed, uint32_t share)
 {
 	struct tree_input root = {.mode = S_IFDIR | 0755, .size = 4096, .ino = 2, .nlink = 3};
 	struct tree_builder *b;
+	struct tree *tree;
 	uint64_t bytes, n_dirs = 1;
 
 	forest_seed = seed * 0x9e3779b97f4a7c15ull + 1;
@@ -109,8 +110,10 @@ clustered_grow(struct clustered *t, uint64_t seed, uint32_t share)
 	CHECK_INT(tree_builder_write(b, dirfd, "t", NULL, &bytes, NULL), 0);
 	tree_builder_destroy(b);
 	t->snapshot->roots[0] = (struct snap_root){.name = strdup("r"), .path = strdup("/r")};
-	CHECK_INT(tree_open(dirfd, "t", &t->snapshot->roots[0].tree, NULL), 0);
-	t->cols = tree_cols(t->snapshot->roots[0].tree);
+	CHECK_INT(tree_open(dirfd, "t", &tree, NULL), 0);
+	t->snapshot->roots[0].stack = one_stack(tree);
+	snapshot_seal(t->snapshot);
+	t->cols = snapshot_cols(t->snapshot, 0);
 }
 
 CLUSTERED void

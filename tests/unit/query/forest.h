@@ -8,6 +8,7 @@
 
 #include "index/snapshot.h"
 #include "index/tree_build.h"
+#include "one_stack.h"
 #include "query/query.h"
 #include "test.h"
 
@@ -188,12 +189,12 @@ forest_root(struct forest *f, uint32_t root, uint32_t n, int dirfd)
 	(void)snprintf(name, sizeof(name), "t%u", root);
 	r->name = strdup(strrchr(forest_roots[root], '/') + 1);
 	r->path = strdup(forest_roots[root]);
-	r->tree = forest_tree(f, first, dirfd, name);
+	r->stack = one_stack(forest_tree(f, first, dirfd, name));
 	r->content = true;
 	r->content_max_bytes = UINT64_MAX;
 	f->by_entry[root] = calloc(n, sizeof(uint32_t));
 	for (uint32_t i = first; i < f->n; i++) {
-		CHECK_INT(tree_lookup(tree_cols(r->tree), span_of(f->plant[i].path),
+		CHECK_INT(tree_lookup(tree_stack_cols(r->stack, 0), span_of(f->plant[i].path),
 				  &f->plant[i].entry),
 			0);
 		f->by_entry[root][f->plant[i].entry] = i;
@@ -211,6 +212,7 @@ forest_grow(struct forest *f, uint64_t seed, uint32_t n)
 	AUTO(closep) int dirfd = open(f->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	for (uint32_t i = 0; i < FOREST_ROOTS; i++)
 		forest_root(f, i, i == 2 ? 10 : n, dirfd);
+	snapshot_seal(f->snapshot); /* a layer has the number of its root */
 }
 
 FOREST void

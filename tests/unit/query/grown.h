@@ -5,6 +5,7 @@
 
 #include "index/snapshot.h"
 #include "index/tree_build.h"
+#include "one_stack.h"
 #include "query/query.h"
 #include "test.h"
 
@@ -92,6 +93,7 @@ grown_snapshot(const char *path, const char *store)
 	uint64_t n_dirs = 0, bytes;
 	struct tree_input root = grown_input(path, "", &n_dirs);
 	struct tree_builder *b;
+	struct tree *tree;
 	struct err err = {0};
 
 	CHECK_INT(tree_builder_create(&root, &b), 0);
@@ -103,6 +105,8 @@ grown_snapshot(const char *path, const char *store)
 		.path = strdup(path),
 		.content = true,
 		.content_max_bytes = UINT64_MAX};
-	CHECK_INT(tree_open(dirfd, "t", &s->roots[0].tree, &err), 0);
+	CHECK_INT(tree_open(dirfd, "t", &tree, &err), 0);
+	s->roots[0].stack = one_stack(tree);
+	snapshot_seal(s);
 	return s;
 }

@@ -77,10 +77,11 @@ TEST(cursor, a_root_without_a_tree_is_passed_over)
 		s->roots[i].name = strdup(i ? "two" : "new");
 		s->roots[i].path = strdup(i ? "/two" : "/new");
 	}
-	s->roots[1].tree = tree_ref(forest.snapshot->roots[2].tree);
+	s->roots[1].stack = tree_stack_ref(forest.snapshot->roots[2].stack);
+	snapshot_seal(s);
 	c = ask_cursor(s, "", &opts);
 	CHECK_INT(cursor_next(c, &hit), 1);
-	CHECK(hit.root == 1 && hit.entry == 0);
+	CHECK(hit.layer == 0 && hit.entry == 0);
 	CHECK_INT(drain(c), 9);
 	cursor_close(c);
 	snapshot_unref(s);
@@ -94,7 +95,8 @@ TEST(cursor, holds_its_snapshot_and_query)
 
 	s->roots[0].name = strdup("two");
 	s->roots[0].path = strdup("/two");
-	s->roots[0].tree = tree_ref(forest.snapshot->roots[2].tree);
+	s->roots[0].stack = tree_stack_ref(forest.snapshot->roots[2].stack);
+	snapshot_seal(s);
 	c = ask_cursor(s, "", &opts); /* gives its reference to the query back */
 	CHECK(cursor_snapshot(c) == s);
 	snapshot_unref(s);
@@ -143,6 +145,7 @@ TEST(cursor, a_pattern_that_runs_away_on_a_path_ends_the_query)
 	struct snapshot *s = snapshot_create(1);
 	AUTO(closep) int dirfd = open(forest.dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	struct tree_builder *b;
+	struct tree *tree;
 	struct cursor *c;
 	struct hit hit;
 	uint64_t bytes;
@@ -152,7 +155,9 @@ TEST(cursor, a_pattern_that_runs_away_on_a_path_ends_the_query)
 	CHECK_INT(tree_builder_write(b, dirfd, "x", NULL, &bytes, NULL), 0);
 	tree_builder_destroy(b);
 	s->roots[0] = (struct snap_root){.name = strdup("x"), .path = strdup("/x")};
-	CHECK_INT(tree_open(dirfd, "x", &s->roots[0].tree, NULL), 0);
+	CHECK_INT(tree_open(dirfd, "x", &tree, NULL), 0);
+	s->roots[0].stack = one_stack(tree);
+	snapshot_seal(s);
 	c = ask_cursor(s, "/(a+)+(a+)+$/", &opts);
 	CHECK_INT(cursor_next(c, &hit), -EOVERFLOW);
 	cursor_close(c);

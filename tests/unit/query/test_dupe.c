@@ -44,7 +44,7 @@ check_answers(const char *text, struct pool *io, const char *expected, struct cu
 	query_unref(q);
 	CHECK_INT(strbuf_puts(&out, ""), 0);
 	while ((r = cursor_next(c, &hit)) == 1)
-		CHECK_INT(tree_path(tree_cols(snapshot->roots[0].tree), hit.entry, &out) |
+		CHECK_INT(tree_path(snapshot_cols(snapshot, 0), hit.entry, &out) |
 				  strbuf_putc(&out, ' '),
 			0);
 	CHECK_INT(r, 0);
@@ -140,7 +140,7 @@ check_groups(const char *text, const char *expected, struct dupe_stats *stats)
 
 			if (k > 0)
 				(void)strbuf_putc(&out, n[0].file == n[-1].file ? '=' : ' ');
-			CHECK_INT(tree_path(tree_cols(snapshot->roots[0].tree), n->entry, &out), 0);
+			CHECK_INT(tree_path(snapshot_cols(snapshot, 0), n->entry, &out), 0);
 			CHECK(n->file < g->n_files);
 		}
 		(void)strbuf_putc(&out, ')');

@@ -396,11 +396,11 @@ compare(const struct forest *f, const char *text, const struct part *part, struc
 	int r = cursor_next(c, &hit);
 
 	for (uint32_t root = 0; root < FOREST_ROOTS; root++) {
-		uint32_t n_entries = tree_cols(f->snapshot->roots[root].tree)->n_entries;
+		uint32_t n_entries = snapshot_cols(f->snapshot, root)->n_entries;
 
 		for (uint32_t e = 0; e < n_entries; e++) {
 			const struct plant *p = forest_at(f, root, e);
-			bool got = r == 1 && hit.root == root && hit.entry == e;
+			bool got = r == 1 && hit.layer == root && hit.entry == e;
 
 			cr_assert(got == part_holds(part, p), "%s: %s root %u \"%s\"", text,
 				got ? "took" : "left out", root, p->path);
@@ -495,6 +495,7 @@ TEST(eval, a_large_root_is_shared_between_threads)
 	char *dir = test_dir();
 	AUTO(closep) int dirfd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	struct tree_builder *b;
+	struct tree *tree;
 	struct cursor *c;
 	struct hit hit;
 	uint64_t bytes;
@@ -511,7 +512,9 @@ TEST(eval, a_large_root_is_shared_between_threads)
 	CHECK_INT(tree_builder_write(b, dirfd, "t", NULL, &bytes, NULL), 0);
 	tree_builder_destroy(b);
 	s->roots[0] = (struct snap_root){.name = strdup("r"), .path = strdup("/r")};
-	CHECK_INT(tree_open(dirfd, "t", &s->roots[0].tree, NULL), 0);
+	CHECK_INT(tree_open(dirfd, "t", &tree, NULL), 0);
+	s->roots[0].stack = one_stack(tree);
+	snapshot_seal(s);
 	CHECK_INT(pool_create("t", 3, &opts.compute), 0);
 	c = ask_cursor(s, "77 -/99$/ -size:..999", &opts);
 	for (uint32_t i = 1000; i < N; i++) {

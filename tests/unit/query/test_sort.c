@@ -70,7 +70,7 @@ take(struct cursor *c, struct row *rows)
 	int r;
 
 	while ((r = cursor_next(c, &hit)) == 1)
-		rows[n++] = (struct row){hit.root, hit.entry};
+		rows[n++] = (struct row){hit.layer, hit.entry};
 	CHECK_INT(r, 0);
 	return n;
 }

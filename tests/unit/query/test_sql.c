@@ -103,7 +103,7 @@ put_dir(FILE *f, const struct plant *d)
 	uint32_t n = 0, n_dirs = 0, n_children = 0;
 	bool seen[4096] = {false};
 
-	for (uint32_t e = 0; e < tree_cols(forest.snapshot->roots[d->root].tree)->n_entries; e++) {
+	for (uint32_t e = 0; e < snapshot_cols(forest.snapshot, d->root)->n_entries; e++) {
 		const struct plant *p = forest_at(&forest, d->root, e);
 
 		if (!is_below(p, d))

@@ -83,7 +83,7 @@ count_by_cursor(const char *text, enum tally_by by)
 
 	groups.len = 0;
 	while ((r = cursor_next(c, &hit)) == 1)
-		add(key_of(hit.root, hit.entry, by), forest_at(&forest, hit.root, hit.entry));
+		add(key_of(hit.layer, hit.entry, by), forest_at(&forest, hit.layer, hit.entry));
 	CHECK_INT(r, 0);
 	cursor_close(c);
 }
@@ -100,8 +100,8 @@ is_ambiguous(enum tally_by by)
 {
 	uint32_t entry;
 
-	return by == TALLY_DIR && tree_lookup(tree_cols(forest.snapshot->roots[0].tree),
-					  SPAN_LIT("nested"), &entry) == 0;
+	return by == TALLY_DIR &&
+	       tree_lookup(snapshot_cols(forest.snapshot, 0), SPAN_LIT("nested"), &entry) == 0;
 }
 
 static void

@@ -32,7 +32,7 @@ place_of(uint32_t i)
 static uint32_t
 plant_at(struct place at)
 {
-	return forest.by_entry[at.root][at.entry];
+	return forest.by_entry[at.layer][at.entry];
 }
 
 static bool
@@ -204,7 +204,7 @@ is_listed(uint32_t i, uint32_t top)
 	uint32_t entry;
 
 	return counted[i] && (forest.plant[i].root != 2 || forest.plant[top].root == 2 ||
-				     tree_lookup(tree_cols(forest.snapshot->roots[0].tree),
+				     tree_lookup(snapshot_cols(forest.snapshot, 0),
 					     SPAN_LIT("nested"), &entry) == 0);
 }
 

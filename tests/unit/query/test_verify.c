@@ -89,7 +89,7 @@ answers(const char *text, struct cursor_opts *opts, struct strbuf *out, struct c
 	strbuf_reset(out);
 	CHECK_INT(strbuf_puts(out, ""), 0);
 	while ((r = cursor_next(c, &hit)) == 1) {
-		CHECK_INT(tree_path(tree_cols(snapshot->roots[0].tree), hit.entry, out), 0);
+		CHECK_INT(tree_path(snapshot_cols(snapshot, 0), hit.entry, out), 0);
 		CHECK_INT(strbuf_putc(out, '\n'), 0);
 	}
 	CHECK_INT(r, 0);
@@ -290,7 +290,7 @@ static void
 print_hits(const char *pattern, enum pattern_flags flags, struct cursor_opts *opts,
 	struct strbuf *out, struct cursor_stats *stats)
 {
-	const struct tree_cols *cols = tree_cols(snapshot->roots[0].tree);
+	const struct tree_cols *cols = snapshot_cols(snapshot, 0);
 	struct pattern *p;
 	struct cursor *c;
 	struct hit hit;
@@ -620,8 +620,8 @@ TEST(verify, many_directories_keep_their_order)
 	}
 	grow();
 	answers("content:needle", &opts, &out, NULL);
-	for (uint32_t e = 0; e < tree_cols(snapshot->roots[0].tree)->n_entries; e++) {
-		const struct tree_cols *c = tree_cols(snapshot->roots[0].tree);
+	for (uint32_t e = 0; e < snapshot_cols(snapshot, 0)->n_entries; e++) {
+		const struct tree_cols *c = snapshot_cols(snapshot, 0);
 
 		/* Sizes differ: the oracle needs not open anything. */
 		if (tree_type(c, e) != DT_REG || tree_size(c, e) != 11)

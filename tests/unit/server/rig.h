@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "one_stack.h"
 #include "test.h"
 
 #include <arpa/inet.h>
@@ -162,7 +163,8 @@ rig_build_snapshot(struct rig *r, uint64_t tick)
 	r->snap->epoch = 1;
 	r->snap->tick = tick;
 	r->snap->roots[0] = (struct snap_root){
-		.id = 1, .name = strdup("t"), .path = strdup("/t"), .tree = tree};
+		.id = 1, .name = strdup("t"), .path = strdup("/t"), .stack = one_stack(tree)};
+	snapshot_seal(r->snap);
 }
 
 static inline int

@@ -46,9 +46,10 @@ add_real_root(struct rig *r, const char *const *names, const char *const *texts,
 	r->snap->roots[0] = (struct snap_root){.id = 2,
 		.name = strdup("real"),
 		.path = strdup(dir),
-		.tree = tree,
+		.stack = one_stack(tree),
 		.content = true,
 		.content_max_bytes = UINT64_MAX};
+	snapshot_seal(r->snap);
 	snapshot_unref(old);
 }
 
