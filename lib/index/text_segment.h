@@ -1,0 +1,96 @@
+/**
+ * text_segment: a text segment file, mapped and checked: which grams stand in which contents, and
+ * which files have these contents (FORMAT-TEXT.md).
+ *
+ *     content    a number that names a distinct content for ever
+ *     document   content - base, in a segment
+ *     unit       what postings name: a document, or a window of a large one
+ *
+ * Not live: what was dropped after the segment was written is the caller's to know.
+ *
+ * Ownership: counted; what accessors point to is valid while a reference is held.
+ * Threads:   immutable, any thread.
+ * Errors:    -EBADMSG damaged, -EOPNOTSUPP of another version, -EIO, -ENOMEM, those of open and
+ *            mmap; each with its sentence.
+ */
+#pragma once
+
+#include "base/err.h"
+#include "base/hash.h"
+#include "index/text_format.h"
+
+struct text;
+
+enum text_encoding {
+	TEXT_ASCII,
+	TEXT_UTF8,
+	TEXT_UTF16LE,
+	TEXT_UTF16BE,
+	TEXT_BYTES,  /* other 8 bit */
+	TEXT_BINARY, /* not searched */
+};
+#define TEXT_ENCODING_MASK 7u
+#define TEXT_FOLDS 8u    /* characters beyond ASCII that fold into it */
+#define TEXT_DROPPED 16u /* nothing but its place is left */
+
+/** The sections. Counts and positions were checked (all but P6 of FORMAT-TEXT.md). */
+struct text_cols {
+	unsigned n_symbols; /* 3 or 4 */
+	uint32_t base, n_docs, n_units, n_live, overlap_bytes, n_groups, n_windows;
+	uint64_t n_files, postings_bytes;
+	const struct text_doc *docs;
+	const uint32_t *hash_order;
+	const uint64_t *file_keys;
+	const uint32_t *file_contents;
+	const uint32_t *unit_doc;
+	const struct text_window *windows;
+	const struct text_shelf *shelves;
+	const uint32_t *groups;
+	const char *postings;
+};
+
+enum text_open_flags {
+	TEXT_OPEN_WRITTEN = 1u << 0, /* by this process, just now: sums prove it */
+	TEXT_OPEN_DEEP = 1u << 1,    /* P6, too: every list is decoded */
+};
+
+struct text_open_opts {
+	enum text_open_flags flags;
+	struct pool *pool; /* may be NULL */
+};
+
+int text_open(int dirfd, const char *name, const struct text_open_opts *opts, struct text **ret,
+	struct err *err);
+/** The descriptor stays the caller's. */
+int text_open_fd(int fd, const char *name, const struct text_open_opts *opts, struct text **ret,
+	struct err *err);
+struct text *text_ref(struct text *t);
+void text_unref(struct text *t); /* NULL is legal */
+const struct text_cols *text_cols(const struct text *t);
+uint64_t text_file_bytes(const struct text *t);
+/** Did the disk fail to give bytes of the mapping since it was opened? Then drop the segment. */
+bool text_faulted(const struct text *t);
+
+/** The document with this content: 1 and it, or 0. */
+int text_find_hash(const struct text_cols *c, const struct hash128 *hash, uint32_t *ret_doc);
+/** The content number that a file with this key has: 1 and it, or 0. It may be of an older segment.
+ */
+int text_find_file(const struct text_cols *c, uint64_t key, uint32_t *ret_content);
+
+/** The units of a document: [lo, hi). */
+static inline void
+text_units(const struct text_cols *c, uint32_t doc, uint32_t *ret_lo, uint32_t *ret_hi)
+{
+	*ret_lo = c->docs[doc].first_unit;
+	*ret_hi = doc + 1 < c->n_docs ? c->docs[doc + 1].first_unit : c->n_units;
+}
+
+/** Where a unit begins in its document: bytes, and lines before it. */
+void text_unit_place(
+	const struct text_cols *c, uint32_t unit, uint64_t *ret_offset, uint64_t *ret_lines);
+/** All units are documents: no windows, and no document without a unit. */
+static inline bool
+text_units_are_docs(const struct text_cols *c)
+{
+	return c->n_units == c->n_docs && c->n_windows == 0;
+}
