@@ -510,7 +510,7 @@ TEST(rescan_flow, other_settings_end_all_trust)
 	CHECK_INT(engine_reload(f.engine, &f.cfg, NULL), 0);
 	wait_walks(&f, 3);
 	s = engine_snapshot(f.engine);
-	CHECK_INT(s->roots[0].stack ? snapshot_cols(s, 0)->n_entries : 0, 8);
+	CHECK_INT(s->roots[0].stack ? s->roots[0].stack->n_entries : 0, 8);
 	snapshot_unref(s);
 	f.root.exclude = NULL;
 	CHECK_INT(engine_reload(f.engine, &f.cfg, NULL), 0);

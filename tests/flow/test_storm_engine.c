@@ -147,8 +147,8 @@ check_snapshot(const struct snapshot *s)
 	for (uint32_t i = 0; i < s->n_roots; i++) {
 		if (!s->roots[i].stack)
 			continue;
-		check_whole(snapshot_cols(s, i)->n_entries);
-		n += snapshot_cols(s, i)->n_entries;
+		check_whole(s->roots[i].stack->n_entries);
+		n += s->roots[i].stack->n_entries;
 	}
 	return n;
 }
@@ -363,7 +363,7 @@ check_served(struct battle *b)
 		for (size_t k = 0; k < b->saved.n; k++)
 			n = strcmp(b->saved.path[k], s->roots[i].path) == 0 ? b->saved.n_entries[k]
 			                                                    : n;
-		STORM_INT(s->roots[i].stack ? snapshot_cols(s, i)->n_entries : 0, n);
+		STORM_INT(s->roots[i].stack ? s->roots[i].stack->n_entries : 0, n);
 	}
 	snapshot_unref(s);
 }

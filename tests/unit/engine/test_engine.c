@@ -164,7 +164,7 @@ TEST(engine, a_rescan_shows_what_changed_and_keeps_one_file)
 	CHECK_INT(engine_rescan(f.engine, "main", NULL), 0);
 	wait_done(&f, 2);
 	CHECK(indexed(&f, "a/new"));
-	CHECK_INT(before->roots[0].stack ? snapshot_cols(before, 0)->n_entries : 0, 6);
+	CHECK_INT(before->roots[0].stack ? before->roots[0].stack->n_entries : 0, 6);
 	snapshot_unref(before);
 	CHECK_INT(n_segments(&f), 1);
 	CHECK_INT(engine_rescan(f.engine, "other", NULL), -ENOENT);
