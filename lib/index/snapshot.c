@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "index/snapshot_link.h"
 #include "sync/lock.h"
 
 /* Guards the list of all snapshots, from create to fini: making and ending them is rare. */
@@ -51,6 +52,7 @@ snapshot_fini(struct shared *shared)
 	struct snapshot *s = CONTAINER_OF(shared, struct snapshot, shared);
 
 	delist(s);
+	snap_links_fini(s->links);
 	for (uint32_t i = 0; i < s->n_roots; i++) {
 		free(s->roots[i].name);
 		free(s->roots[i].path);
@@ -69,12 +71,14 @@ snapshot_create(uint32_t n_roots)
 {
 	size_t roots_bytes = n_roots * sizeof(struct snap_root);
 	size_t layers_bytes = (size_t)n_roots * TREE_MAX_LAYERS * sizeof(struct snap_layer);
-	struct snapshot *s = calloc(1, sizeof(*s) + roots_bytes + layers_bytes);
+	struct snapshot *s =
+		calloc(1, sizeof(*s) + sizeof(struct snap_links) + roots_bytes + layers_bytes);
 
 	if (!s)
 		return NULL;
 	s->n_roots = n_roots;
-	s->roots = (struct snap_root *)(s + 1);
+	s->links = (struct snap_links *)(s + 1);
+	s->roots = (struct snap_root *)(s->links + 1);
 	s->layers = (struct snap_layer *)(s->roots + n_roots);
 	shared_init(&s->shared, snapshot_fini, snapshot_release);
 	enlist(s);

@@ -59,6 +59,7 @@ struct snapshot {
 	uint32_t n_roots, n_layers;
 	struct snap_root *roots;
 	struct snap_layer *layers; /* after snapshot_seal() */
+	struct snap_links *links;  /* snapshot_link.h */
 };
 
 /** n roots, zeroed; the caller fills them, seals, and then publishes. NULL: out of memory. */
@@ -95,6 +96,15 @@ static inline const struct snap_root *
 snapshot_root(const struct snapshot *s, uint32_t layer)
 {
 	return &s->roots[s->layers[layer].root];
+}
+
+/** How many of the entries [lo, hi) of a layer count. */
+static inline uint32_t
+snapshot_count(const struct snapshot *s, uint32_t layer, uint32_t lo, uint32_t hi)
+{
+	const struct snap_layer *l = &s->layers[layer];
+
+	return hi - lo - tree_dead_sum(l->dead, tree_cols(l->tree), lo, hi, NULL);
 }
 
 /** Could the disk not give what was asked for, in any layer? */

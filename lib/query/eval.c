@@ -318,6 +318,7 @@ eval_bind(struct eval *e, uint32_t layer)
 	arena_reset(&e->arena);
 	e->layer = layer;
 	e->cols = snapshot_cols(e->snapshot, layer);
+	e->dead = e->snapshot->layers[layer].dead;
 	e->leaf = ARENA_ARRAY(&e->arena, struct eval_leaf, q->n_leaf + 1);
 	e->first = ARENA_ARRAY(&e->arena, const struct node *, q->n_group + 1);
 	regular = ARENA_ARRAY(&e->arena, bool, e->cols->n_classes);
@@ -334,6 +335,15 @@ eval_bind(struct eval *e, uint32_t layer)
 	}
 	choose_first(e, q->root);
 	return 0;
+}
+
+void
+eval_live(const struct eval *e, uint32_t lo, uint32_t n, struct bits *ret)
+{
+	*ret = (struct bits){0};
+	bits_set_range(ret, 0, n);
+	if (e->dead)
+		tree_dead_clear(e->dead, lo, n, ret->word);
 }
 
 /* `upper`: which entries may match; else: which match whatever the contents are. */
@@ -475,18 +485,18 @@ eval_some(struct eval *e, unsigned worker, uint32_t lo, uint32_t n, const struct
 int
 eval_ahead(struct eval *e, const struct eval_at *at, struct bits *out)
 {
-	struct bits want = {0};
+	struct bits want;
 
-	bits_set_range(&want, 0, at->n);
+	eval_live(e, at->lo, at->n, &want);
 	return eval_node(at, e->query->root, true, &want, out);
 }
 
 int
 eval_chunk(struct eval *e, unsigned worker, uint32_t lo, uint32_t n, struct bits *out)
 {
-	struct bits want = {0};
+	struct bits want;
 
-	bits_set_range(&want, 0, n);
+	eval_live(e, lo, n, &want);
 	return eval_some(e, worker, lo, n, &want, out);
 }
 

@@ -80,6 +80,7 @@ struct eval {
 	/* Of the bound layer. */
 	uint32_t layer;
 	const struct tree_cols *cols;
+	const struct tree_dead *dead; /* entries that no answer has; paths go through them */
 	struct arena arena;
 	struct eval_leaf *leaf; /* [n_leaf] */
 	const bool *regular;    /* [n_classes] */
@@ -122,11 +123,14 @@ eval_ready(const struct eval_at *at, const struct node *leaf)
 	return at->ready && front ? &at->ready[front - 1] : NULL;
 }
 
-/** Entries of the chunk that may match the whole query. */
+/** Those of [lo, lo + n) that count: what an evaluation may find at most. */
+void eval_live(const struct eval *e, uint32_t lo, uint32_t n, struct bits *ret);
+
+/** Live entries of the chunk that may match the whole query. */
 int eval_chunk(struct eval *e, unsigned worker, uint32_t lo, uint32_t n, struct bits *out);
 /** The same, with what the fronts say of it. */
 int eval_ahead(struct eval *e, const struct eval_at *at, struct bits *out);
-/** The same, of the entries in `want` only. */
+/** The same, of the entries in `want` only, all of them live. */
 int eval_some(struct eval *e, unsigned worker, uint32_t lo, uint32_t n, const struct bits *want,
 	struct bits *out);
 /** The same, of one part of the question, which has no dupe: in it. */

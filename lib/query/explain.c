@@ -8,6 +8,7 @@
 struct sample {
 	struct eval *eval;
 	const struct explain *x;
+	uint64_t n_numbers; /* of entries in the ranges, dead ones too */
 };
 
 void
@@ -39,16 +40,19 @@ is_leaf(const struct node *n)
 	return n->term >= TERM_TEXT;
 }
 
-/* Entries [lo, lo + n) of the bound layer that the leaf may take. */
+/* How many entries of [lo, lo + len) of the bound layer the leaf may take, of how many that count.
+ */
 static int
-count_piece(const struct sample *s, const struct node *n, uint32_t lo, uint32_t len, uint64_t *sum)
+count_piece(const struct sample *s, const struct node *n, uint32_t lo, uint32_t len, uint64_t *sum,
+	uint64_t *n_asked)
 {
-	struct bits want = {0}, got;
+	struct bits want, got;
 	int r;
 
-	bits_set_range(&want, 0, len);
+	eval_live(s->eval, lo, len, &want);
 	r = eval_part(s->eval, 0, n, lo, len, &want, &got);
 	*sum += r < 0 ? 0 : bits_count(&got);
+	*n_asked += bits_count(&want);
 	return r;
 }
 
@@ -57,10 +61,12 @@ static int
 count_range(const struct sample *s, const struct node *n, const struct sweep_range *range,
 	uint64_t *sum)
 {
+	uint64_t unused = 0;
 	int r = eval_bind(s->eval, range->layer);
 
 	for (uint64_t lo = range->lo; lo < range->hi && r == 0; lo += EVAL_CHUNK)
-		r = count_piece(s, n, (uint32_t)lo, (uint32_t)MIN(EVAL_CHUNK, range->hi - lo), sum);
+		r = count_piece(s, n, (uint32_t)lo, (uint32_t)MIN(EVAL_CHUNK, range->hi - lo), sum,
+			&unused);
 	return r;
 }
 
@@ -68,7 +74,7 @@ count_range(const struct sample *s, const struct node *n, const struct sweep_ran
 static int
 count_sample(const struct sample *s, const struct node *n, uint64_t *sum, uint64_t *n_asked)
 {
-	uint64_t every = s->x->n_entries / N_PIECES, next = every / 2, before = 0;
+	uint64_t every = s->n_numbers / N_PIECES, next = every / 2, before = 0;
 	int r = 0;
 
 	for (uint32_t i = 0; i < s->x->n_ranges && r == 0; i++) {
@@ -81,8 +87,7 @@ count_sample(const struct sample *s, const struct node *n, uint64_t *sum, uint64
 			uint32_t lo = range->lo + (uint32_t)(next - before);
 			uint32_t piece = MIN(TREE_BLOCK, range->hi - lo);
 
-			r = count_piece(s, n, lo, piece, sum);
-			*n_asked += piece;
+			r = count_piece(s, n, lo, piece, sum, n_asked);
 		}
 		before += len;
 	}
@@ -100,7 +105,7 @@ estimate(const struct sample *s, const struct node *n, struct explain_step *step
 	step->estimated = n->term != TERM_DUPE;
 	if (!step->estimated)
 		return 0;
-	if (by_arithmetic || s->x->n_entries <= 2ull * N_PIECES * TREE_BLOCK) {
+	if (by_arithmetic || s->n_numbers <= 2ull * N_PIECES * TREE_BLOCK) {
 		for (uint32_t i = 0; i < s->x->n_ranges && r == 0; i++)
 			r = count_range(s, n, &s->x->range[i], &sum);
 		step->estimate = sum;
@@ -172,6 +177,8 @@ make_steps(struct explain *x, const struct query *q, const struct snapshot *s)
 	r = eval_create(q, s, 1, &sample.eval);
 	if (r < 0)
 		return r;
+	for (uint32_t i = 0; i < x->n_ranges; i++)
+		sample.n_numbers += x->range[i].hi - x->range[i].lo;
 	if (x->n_ranges > 0)
 		r = eval_bind(sample.eval, x->range[0].layer);
 	if (r == 0)
@@ -192,10 +199,10 @@ copy_ranges(struct explain *x, const struct cursor *c)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < x->n_ranges; i++) {
 		x->range[i] = range[i];
-		x->n_entries += range[i].hi - range[i].lo;
+		x->n_entries += snapshot_count(s, range[i].layer, range[i].lo, range[i].hi);
 	}
-	for (uint32_t i = 0; i < s->n_layers; i++)
-		x->n_all += snapshot_cols(s, i)->n_entries;
+	for (uint32_t i = 0; i < s->n_roots; i++)
+		x->n_all += s->roots[i].stack ? s->roots[i].stack->n_entries : 0;
 	return 0;
 }
 

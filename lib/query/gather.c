@@ -172,6 +172,7 @@ gather_chunk(struct gather *g, unsigned worker, uint32_t lo, uint32_t hi)
 		else
 			bits_set_range(&want, e - lo, end - lo);
 	}
+	tree_dead_clear(g->eval->dead, lo, hi - lo, want.word);
 	if (!bits_any(&want))
 		return 0;
 	r = eval_some(g->eval, worker, lo, hi - lo, &want, &got);

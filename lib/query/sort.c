@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "query/halt.h"
+#include "query/path_order.h"
 
 int
 sorter_create(const struct snapshot *s, const struct cursor_opts *opts, uint64_t keep,
@@ -34,43 +35,6 @@ compare_u64(uint64_t a, uint64_t b)
 	return a < b ? -1 : a > b;
 }
 
-/* Names of two siblings on the way to entries a and b; the path goes on with a slash after them
- * when the entry lies deeper. */
-static int
-compare_siblings(const struct tree_cols *c, uint32_t a, bool a_deeper, uint32_t b, bool b_deeper)
-{
-	struct span x = tree_name(c, a), y = tree_name(c, b);
-	size_t n = MIN(x.len, y.len);
-	int r = n ? memcmp(x.data, y.data, n) : 0;
-	int next_x, next_y;
-
-	if (r != 0)
-		return r;
-	next_x = x.len > n ? (unsigned char)x.data[n] : a_deeper ? '/' : -1;
-	next_y = y.len > n ? (unsigned char)y.data[n] : b_deeper ? '/' : -1;
-	return next_x - next_y;
-}
-
-/* Bytes of the paths of two entries of one tree, without building them: climb until both are
- * children of one directory. A directory's number is larger than its parent's. */
-static int
-compare_paths(const struct tree_cols *c, uint32_t a, uint32_t b)
-{
-	uint32_t x = a, y = b; /* ancestors-or-self of a and b */
-
-	if (a == b || a == 0 || b == 0)
-		return a < b ? -1 : a > b;
-	while (tree_parent(c, x) != tree_parent(c, y)) {
-		if (tree_parent(c, x) > tree_parent(c, y))
-			x = c->dir_entry[tree_parent(c, x)];
-		else
-			y = c->dir_entry[tree_parent(c, y)];
-	}
-	if (x == y) /* one is above the other, and shorter */
-		return x == a ? -1 : 1;
-	return compare_siblings(c, x, x != a, y, y != b);
-}
-
 static const struct tree_cols *
 cols_of(const struct sorter *s, uint32_t layer)
 {
@@ -96,19 +60,20 @@ compare_text(
 	const struct sorter *s, const struct sort_item *a, const struct sort_item *b, enum field f)
 {
 	const struct tree_cols *x = cols_of(s, a->layer), *y = cols_of(s, b->layer);
+	bool one_root = s->snapshot->layers[a->layer].root == s->snapshot->layers[b->layer].root;
 
 	if (f == FIELD_NAME)
 		return span_cmp(field_name(s->snapshot, a->layer, a->entry),
 			field_name(s->snapshot, b->layer, b->entry));
 	if (f == FIELD_EXT)
 		return span_cmp(field_ext(x, a->entry), field_ext(y, b->entry));
-	if (a->layer == b->layer && f == FIELD_ROOT)
+	if (one_root && f == FIELD_ROOT)
 		return 0;
-	if (a->layer == b->layer && f == FIELD_PATH)
-		return compare_paths(x, a->entry, b->entry);
-	if (a->layer == b->layer && f == FIELD_DIR && a->entry && b->entry)
-		return compare_paths(x, x->dir_entry[tree_parent(x, a->entry)],
-			x->dir_entry[tree_parent(x, b->entry)]);
+	if (one_root && f == FIELD_PATH)
+		return path_compare_bytes(x, a->entry, y, b->entry);
+	if (one_root && f == FIELD_DIR && a->entry && b->entry)
+		return path_compare_bytes(x, x->dir_entry[tree_parent(x, a->entry)], y,
+			y->dir_entry[tree_parent(y, b->entry)]);
 	return compare_built(s, a, b, f);
 }
 

@@ -1,7 +1,9 @@
 #include <errno.h>
 
 #include "base/vec.h"
+#include "query/below.h"
 #include "query/field.h"
+#include "query/pieces.h"
 #include "query/sql_place.h"
 #include "query/sql_source.h"
 
@@ -253,43 +255,99 @@ dirs_begin(
 	return r;
 }
 
+/* A directory may be entered in several layers; the one that tells it gives the row. */
+static bool
+is_told(const struct snapshot *s, uint32_t layer, uint32_t dir)
+{
+	const struct snap_layer *l = &s->layers[layer];
+
+	return !tree_is_dead(l->dead, tree_cols(l->tree)->dir_entry[dir]);
+}
+
+static bool
+next_of_range(struct sql_pass *p, const struct dirs_range *range)
+{
+	const struct tree_cols *c = snapshot_cols(p->env->snapshot, range->layer);
+
+	p->dir = !p->begun ? range->lo : range->siblings ? c->dir_end[p->dir] : p->dir + 1;
+	p->begun = true;
+	return p->dir < range->hi;
+}
+
 static int
 dirs_next(struct sql_pass *p)
 {
 	for (; p->at < p->ranges.len; p->at++, p->begun = false) {
 		const struct dirs_range *range = &p->ranges.data[p->at];
-		const struct tree_cols *c = snapshot_cols(p->env->snapshot, range->layer);
 
-		p->dir = !p->begun ? range->lo : range->siblings ? c->dir_end[p->dir] : p->dir + 1;
 		p->layer = range->layer;
-		p->begun = true;
-		if (p->dir < range->hi)
-			return 1;
+		while (next_of_range(p, range)) {
+			if (is_told(p->env->snapshot, p->layer, p->dir))
+				return 1;
+		}
 	}
 	return 0;
 }
 
-/* Of the directory and everything below it, as du: an inode with several links counts once. */
-static int64_t
-number_below(const struct tree_cols *c, uint32_t dir, enum dirs_column column)
+/* What is below, each inode once, where running sums do not tell. */
+static int
+look_below(const struct sql_pass *p, const struct below *dir, struct tree_sum *ret)
 {
-	uint32_t own = c->dir_entry[dir], lo, hi;
-	struct tree_sum sum;
+	AUTO(pieces_fini)
+	struct pieces all = {.snapshot = p->env->snapshot, .halt = &p->env->opts};
+	struct total sum;
+	int r = 0;
 
-	tree_subtree(c, dir, &lo, &hi);
+	for (uint32_t i = 0; r == 0 && i < dir->n; i++) {
+		struct piece one = {.layer = dir->part[i].layer};
+
+		below_range(all.snapshot, dir, i, &one.lo, &one.hi);
+		r = pieces_add(&all, &one);
+	}
+	if (r == 0)
+		r = pieces_sum(&all, false, &sum);
+	if (r == 0)
+		*ret = (struct tree_sum){sum.size, sum.blocks};
+	return r;
+}
+
+/* Of the directory and everything below it, as du: an inode with several links counts once. */
+static int
+sum_below(const struct sql_pass *p, const struct below *dir, enum dirs_column column, int64_t *ret)
+{
+	const struct tree_cols *c = snapshot_cols(p->env->snapshot, p->layer);
+	uint32_t own = c->dir_entry[p->dir];
+	struct tree_sum sum;
+	int r = 0;
+
+	if (!below_sum(p->env->snapshot, dir, false, &sum))
+		r = look_below(p, dir, &sum);
+	if (r == 0)
+		*ret = (int64_t)(column == DIRS_SIZE ? sum.size + tree_size(c, own)
+						     : sum.blocks + tree_blocks(c, own));
+	return r;
+}
+
+static int
+number_below(const struct sql_pass *p, enum dirs_column column, int64_t *ret)
+{
+	const struct snapshot *s = p->env->snapshot;
+	struct below dir;
+
+	below_find(s, p->layer, p->dir, &dir);
 	switch (column) {
 	case DIRS_N_ENTRIES:
-		return hi - lo;
+		*ret = (int64_t)below_entries(s, &dir);
+		return 0;
 	case DIRS_N_DIRS:
-		return c->dir_end[dir] - dir - 1;
+		*ret = (int64_t)below_dirs(s, &dir);
+		return 0;
 	case DIRS_N_CHILDREN:
-		return c->dir_first[dir + 1] - c->dir_first[dir];
+		*ret = (int64_t)below_children(s, &dir);
+		return 0;
 	default:
-		break;
+		return sum_below(p, &dir, column, ret);
 	}
-	tree_sum_dir(c, dir, &sum);
-	return (int64_t)(column == DIRS_SIZE ? sum.size + tree_size(c, own)
-					     : sum.blocks + tree_blocks(c, own));
 }
 
 static int
@@ -307,10 +365,8 @@ dirs_column(struct sql_pass *p, uint8_t column, struct sql_value *ret, bool *ret
 		return 0;
 	}
 	ret->kind = SQL_INTEGER;
-	if (f == N_FIELDS) {
-		ret->integer = number_below(c, p->dir, (enum dirs_column)column);
-		return 0;
-	}
+	if (f == N_FIELDS)
+		return number_below(p, (enum dirs_column)column, &ret->integer);
 	strbuf_reset(&p->text);
 	r = field_value(s, p->layer, c->dir_entry[p->dir], f, &p->text, &ret->integer);
 	if (column == DIRS_MTIME || column == DIRS_CTIME)

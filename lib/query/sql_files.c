@@ -160,7 +160,9 @@ share_below(const struct snapshot *s, const struct sql_asked *a, uint64_t all)
 	if (!a->known || a->value.kind != SQL_TEXT || all == 0)
 		return 0.1;
 	for (uint32_t i = 0; i < s->n_layers; i++)
-		n += sql_place_below(s, i, a->value.bytes, &lo, &hi) == 0 ? hi - lo : 0;
+		n += sql_place_below(s, i, a->value.bytes, &lo, &hi) == 0
+		             ? snapshot_count(s, i, lo, hi)
+		             : 0;
 	return (double)n / (double)all;
 }
 

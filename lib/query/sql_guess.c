@@ -7,8 +7,8 @@ sql_guess_all(const struct snapshot *s)
 {
 	uint64_t n = 0;
 
-	for (uint32_t i = 0; i < s->n_layers; i++)
-		n += snapshot_cols(s, i)->n_entries;
+	for (uint32_t i = 0; i < s->n_roots; i++)
+		n += s->roots[i].stack ? s->roots[i].stack->n_entries : 0;
 	return n;
 }
 

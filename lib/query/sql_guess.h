@@ -9,7 +9,7 @@
 
 #include "query/sql_terms.h"
 
-/** Entries of all layers. */
+/** Entries of all roots. */
 uint64_t sql_guess_all(const struct snapshot *s);
 /** The share (0..1, never 0) of entries for which the comparison may be true. */
 double sql_guess_share(

@@ -166,10 +166,13 @@ next_of_ranges(struct sql_scan *s)
 {
 	while (s->at < s->ranges.len) {
 		const struct sql_range *range = &s->ranges.data[s->at];
+		const struct tree_dead *dead = s->env->snapshot->layers[range->layer].dead;
+		uint32_t entry = tree_dead_skip(dead, range->lo + s->n_given);
 
-		if (s->n_given < range->hi - range->lo) {
+		if (entry < range->hi) {
 			s->layer = range->layer;
-			s->entry = range->lo + s->n_given++;
+			s->entry = entry;
+			s->n_given = entry + 1 - range->lo;
 			return true;
 		}
 		s->at++;

@@ -1,7 +1,8 @@
 /**
  * sql_scan: the entries that a row of SQL may be made of, one after the other.
  *
- * First the ranges that were added, entry by entry, then what questions of the query language find.
+ * First the live entries of the ranges that were added, then what questions of the query language
+ * find.
  * Usually that is one question; where pieces of paths are asked for, whose meaning depends on the
  * root, there is one a root, each asked when the one before has ended.
  *
@@ -27,7 +28,7 @@ struct sql_scan {
 	VEC(struct sql_range) bounds; /* a layer each, when a directory was named */
 	VEC(struct sql_range) ranges;
 	size_t at;        /* the range that is given, */
-	uint32_t n_given; /* and how many entries of it were */
+	uint32_t n_given; /* and how many entries of it were, or were passed over */
 
 	struct cursor_opts opts; /* with the order asked for */
 	uint32_t part, n_parts;

@@ -337,7 +337,7 @@ trace_sole(const struct sweep *s, const struct eval_at *at, const struct bits *a
 		return;
 	}
 	cost->n_calls++;
-	cost->n_asked += at->n;
+	cost->n_asked += snapshot_count(s->eval->snapshot, s->eval->layer, at->lo, at->lo + at->n);
 	cost->n_hits += bits_count(answer);
 }
 
@@ -386,6 +386,10 @@ absorb_fronts(struct sweep *s)
 		for (uint32_t i = 0; w->slot_of[offset] > 0 && i < s->n_front && r == 0; i++)
 			r = front_absorb(&s->front[i], &at,
 				&w->ready[(w->slot_of[offset] - 1) * s->n_front + i]);
+		/* Fronts tell of all entries. */
+		if (s->sole && w->slot_of[offset] > 0)
+			tree_dead_clear(
+				s->eval->dead, at.lo, at.n, w->ready[w->slot_of[offset] - 1].word);
 		trace_sole(s, &at, answer_at(s, offset));
 	}
 	return r;

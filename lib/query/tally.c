@@ -8,6 +8,7 @@
 #include "query/halt.h"
 #include "query/match.h"
 #include "query/owner.h"
+#include "query/path_order.h"
 
 #define NONE UINT32_MAX
 #define FIRST_SLOTS 64u
@@ -341,12 +342,23 @@ cut_dir(const struct tree_cols *c, uint32_t parent, uint64_t depth)
 	return parent;
 }
 
+/* One number for a directory, in whichever layers its files are. */
+static uint64_t
+canon_dir(const struct snapshot *s, uint32_t layer, uint32_t dir)
+{
+	const struct snap_root *root = snapshot_root(s, layer);
+	struct tree_at at = tree_stack_canon(root->stack, s->layers[layer].layer, dir);
+
+	return (uint64_t)(root->first_layer + at.layer) << 32 | at.entry;
+}
+
 static uint64_t
 dir_key(const struct tally *y, const struct match_chunk *m, uint32_t parent, struct last *last)
 {
 	if (last->parent != parent) {
 		last->parent = parent;
-		last->key = (uint64_t)m->layer << 32 | cut_dir(m->cols, parent, y->opts.depth);
+		last->key =
+			canon_dir(y->snapshot, m->layer, cut_dir(m->cols, parent, y->opts.depth));
 	}
 	return last->key;
 }
@@ -471,11 +483,25 @@ compare_u64(uint64_t a, uint64_t b)
 	return a < b ? -1 : a > b;
 }
 
+/* Depth first, as the numbers of directories in one layer are. */
 static int
-compare_keys(const struct group *a, const struct group *b)
+compare_dirs(const struct snapshot *s, uint64_t a, uint64_t b)
+{
+	uint32_t i = (uint32_t)(a >> 32), k = (uint32_t)(b >> 32);
+	const struct tree_cols *x = snapshot_cols(s, i), *y = snapshot_cols(s, k);
+
+	if (i == k || s->layers[i].root != s->layers[k].root)
+		return compare_u64(a, b);
+	return path_compare_depth_first(x, x->dir_entry[(uint32_t)a], y, y->dir_entry[(uint32_t)b]);
+}
+
+static int
+compare_keys(const struct tally *t, const struct group *a, const struct group *b)
 {
 	int r = compare_text(a->text, b->text);
 
+	if (r == 0 && t->opts.by == TALLY_DIR)
+		return compare_dirs(t->snapshot, a->key, b->key);
 	return r ? r : compare_u64(a->key, b->key);
 }
 
@@ -492,7 +518,7 @@ compare_groups(const void *va, const void *vb, void *ctx)
 		r = compare_u64(b->sum.blocks, a->sum.blocks);
 	else if (t->sort == TALLY_BY_COUNT)
 		r = compare_u64(b->sum.n, a->sum.n);
-	return r ? r : compare_keys(a, b);
+	return r ? r : compare_keys(t, a, b);
 }
 
 int

@@ -4,12 +4,13 @@
 #include <errno.h>
 
 #include "base/vec.h"
+#include "query/below.h"
 #include "query/halt.h"
 #include "sync/par_reduce.h"
 
 #define RANK_GRAIN 16u /* directories */
 
-/* A directory whose children are ranked. */
+/* A directory whose children in this layer are ranked. */
 struct ranked_dir {
 	uint32_t layer, dir;
 };
@@ -134,29 +135,36 @@ rank_entry(const struct ranking *k, struct best *b, struct place at)
 }
 
 static int
+rank_children(const struct ranking *k, struct best *b, const struct ranked_dir *d)
+{
+	const struct snap_layer *l = &k->snapshot->layers[d->layer];
+	const uint32_t *first = tree_cols(l->tree)->dir_first;
+	uint32_t e = tree_dead_skip(l->dead, first[d->dir]);
+	int r = 0;
+
+	for (; r == 0 && e < first[d->dir + 1]; e = tree_dead_skip(l->dead, e + 1))
+		r = rank_entry(k, b, (struct place){d->layer, e});
+	return r;
+}
+
+static int
 rank_dirs(void *acc, size_t lo, size_t hi, unsigned worker, void *ctx)
 {
 	const struct ranking *k = ctx;
 	int r = query_poll(k->opts->halt);
 
 	(void)worker;
-	for (; r == 0 && lo < hi; lo++) {
-		const struct ranked_dir *d = &k->dirs.data[lo];
-		const struct tree_cols *c = snapshot_cols(k->snapshot, d->layer);
-
-		for (uint32_t e = c->dir_first[d->dir]; r == 0 && e < c->dir_first[d->dir + 1]; e++)
-			r = rank_entry(k, acc, (struct place){d->layer, e});
-	}
+	for (; r == 0 && lo < hi; lo++)
+		r = rank_children(k, acc, &k->dirs.data[lo]);
 	return r;
 }
 
-/* Directories of one root whose children are at most `depth` levels below directory `dir`. */
+/* Directories of one layer whose children are at most `depth` levels below directory `dir`. */
 static int
 collect_dirs(struct ranking *k, uint32_t layer, uint32_t dir, uint64_t depth)
 {
 	const struct tree_cols *c = snapshot_cols(k->snapshot, layer);
 	uint32_t first = dir, end = c->dir_end[dir];
-	struct place inner;
 
 	k->ends.len = 0;
 	for (; dir < end; dir++) {
@@ -164,9 +172,7 @@ collect_dirs(struct ranking *k, uint32_t layer, uint32_t dir, uint64_t depth)
 			k->ends.len--;
 		if (k->ends.len >= depth) {
 			dir = k->ends.data[k->ends.len - 1] - 1; /* its siblings are as deep */
-		} else if (dir != first &&
-			   totals_inner(
-				   k->totals, (struct place){layer, c->dir_entry[dir]}, &inner)) {
+		} else if (dir != first && totals_is_root(k->totals, layer, dir)) {
 			dir = c->dir_end[dir] - 1; /* a root by now */
 		} else if (VEC_PUSH(&k->dirs, (struct ranked_dir){layer, dir}) < 0 ||
 			   VEC_PUSH(&k->ends, c->dir_end[dir]) < 0) {
@@ -176,25 +182,32 @@ collect_dirs(struct ranking *k, uint32_t layer, uint32_t dir, uint64_t depth)
 	return 0;
 }
 
+static uint32_t
+depth_of(const struct ranking *k, struct place at)
+{
+	return tree_depth(snapshot_cols(k->snapshot, at.layer), at.entry);
+}
+
 /* Roots in roots nest no deeper than there are roots. */
 static int
 collect(struct ranking *k, struct place at, uint64_t depth)
 {
-	const struct tree_cols *c = snapshot_cols(k->snapshot, at.layer);
-	uint32_t dir = tree_dir(c, at.entry), lo, hi;
+	uint32_t dir = tree_dir(snapshot_cols(k->snapshot, at.layer), at.entry);
 	struct place door, inner;
-	int r;
+	struct below below;
+	int r = 0;
 
 	if (dir == TREE_NO_DIR)
 		return 0;
-	tree_subtree(c, dir, &lo, &hi);
-	r = collect_dirs(k, at.layer, dir, depth);
+	below_find(k->snapshot, at.layer, dir, &below);
+	for (uint32_t i = 0; r == 0 && i < below.n; i++)
+		r = collect_dirs(k, below.part[i].layer, below.part[i].dir, depth);
 	for (size_t i = 0; r == 0 && totals_door(k->totals, i, &door, &inner); i++) {
 		uint64_t level;
 
-		if (door.layer != at.layer || door.entry < lo || door.entry >= hi)
+		if (!below_has(k->snapshot, &below, door.layer, door.entry))
 			continue;
-		level = tree_depth(c, door.entry) - tree_depth(c, at.entry);
+		level = depth_of(k, door) - depth_of(k, at);
 		if (level < depth)
 			r = collect(k, inner, depth - level);
 	}

@@ -8,8 +8,9 @@
  * A root inside another (a directory belongs to its deepest root) counts as part of the outer one's
  * directory. Inodes with links in both are then looked for by going through the links of both.
  *
- * Cost: a file some ns; a directory one binary search; more only where it must be so: links
- * between several roots or paths, or entries of other file systems with `one_device`.
+ * Cost: a file some ns; a directory some binary searches; more only where it must be so: links
+ * between several roots, layers or paths, dead links, or entries of other file systems with
+ * `one_device`.
  *
  * Ownership: totals_open()/totals_close(); borrows the snapshot and `halt`.
  * Threads:   const after open, but for `halt`'s token: any number of readers.
@@ -51,8 +52,10 @@ int totals_unread(const struct totals *t, const struct place *at, size_t n, uint
 /** With one_device: is `at` on another file system than `top`, so that it does not count there? */
 bool totals_apart(const struct totals *t, struct place top, struct place at);
 
-/** The root that begins where this entry of another root stands: true, and its own entry 0. */
+/** The root that begins where this entry of another root stands: true, and its own entry. */
 bool totals_inner(const struct totals *t, struct place at, struct place *ret);
+/** Does another root begin where this directory of a layer stands? */
+bool totals_is_root(const struct totals *t, uint32_t layer, uint32_t dir);
 /** The i-th such place and root; false: there are no more. */
 bool totals_door(
 	const struct totals *t, size_t i, struct place *ret_outer, struct place *ret_inner);

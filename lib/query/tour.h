@@ -17,8 +17,8 @@
 #include "query/total.h"
 
 struct tour_level {
-	struct place at;    /* the directory */
-	uint32_t next, end; /* of its children */
+	struct place at;           /* the directory */
+	struct tree_list children; /* those to come */
 };
 
 struct tour {
