@@ -66,19 +66,20 @@ tree_builder_destroy(struct tree_builder *b)
 static int
 write_rows(struct tree_builder *b, int fd, struct stop *stop, uint64_t *ret_bytes)
 {
-	struct tree_plan plan;
+	struct build_plan numbered;
+	struct tree_plan *plan = &numbered.plan;
 	int r;
 
 	b->dirs.data[0].failed |= !b->dirs.data[0].listed;
 	b->dirs.data[0].listed = true;
-	r = tree_number(&b->dirs, b->pool, stop, &plan);
-	plan.root = &b->root;
-	plan.classes = b->classes.classes.data;
-	plan.with_grams = plan.counts.n_entries >= b->grams_from;
-	plan.counts.n_classes = (uint32_t)b->classes.classes.len;
+	r = tree_number(&b->dirs, b->pool, stop, &numbered);
+	numbered.root = &b->root;
+	plan->classes = b->classes.classes.data;
+	plan->with_grams = plan->counts.n_entries >= b->grams_from;
+	plan->counts.n_classes = (uint32_t)b->classes.classes.len;
 	if (r == 0)
-		r = tree_write(fd, &plan, b->pool, stop, ret_bytes);
-	tree_plan_fini(&plan);
+		r = tree_write(fd, plan, b->pool, stop, ret_bytes);
+	build_plan_fini(&numbered);
 	return r;
 }
 

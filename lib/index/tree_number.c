@@ -12,9 +12,9 @@ struct visit {
 struct numbering {
 	struct build_dirs *dirs;
 	VEC(struct visit) stack;
-	struct tree_plan *plan;
+	struct build_plan *out;
 	uint32_t n_dirs;
-	uint64_t n_entries, names_bytes;
+	uint64_t n_entries;
 };
 
 struct sorting {
@@ -100,11 +100,10 @@ visit_dir(struct numbering *n, struct visit v)
 	uint32_t number = n->n_dirs++;
 
 	d->number = number;
-	n->plan->sequence[number] = v.dir;
-	n->plan->parent[number] = v.parent;
-	n->plan->dir_first[number] = (uint32_t)n->n_entries;
+	n->out->sequence[number] = v.dir;
+	n->out->plan.parent[number] = v.parent;
+	n->out->plan.dir_first[number] = (uint32_t)n->n_entries;
 	n->n_entries += d->n;
-	n->names_bytes += d->names_bytes;
 	return push_subs(n, d);
 }
 
@@ -137,13 +136,14 @@ visit_all(struct numbering *n, struct stop *stop)
 
 /* One table for five: none has more elements than there are directories, and one more. */
 static int
-plan_alloc(struct tree_plan *plan, size_t n_dirs)
+plan_alloc(struct build_plan *b, size_t n_dirs)
 {
+	struct tree_plan *plan = &b->plan;
 	uint32_t *p = n_dirs < SIZE_MAX / 32 ? malloc((5 * n_dirs + 1) * sizeof(*p)) : NULL;
 
 	if (!p)
 		return -ENOMEM;
-	plan->sequence = p;
+	b->sequence = p;
 	plan->parent = p + n_dirs;
 	plan->dir_end = p + 2 * n_dirs;
 	plan->dir_entry = p + 3 * n_dirs;
@@ -151,14 +151,45 @@ plan_alloc(struct tree_plan *plan, size_t n_dirs)
 	return 0;
 }
 
-int
-tree_number(struct build_dirs *dirs, struct pool *pool, struct stop *stop, struct tree_plan *ret)
+/* The root, and the rest of the first part or all of another. */
+static int
+gather_rows(const struct tree_plan *plan, uint32_t first, uint32_t n, struct plan_rows *ret)
 {
-	/* The root's name is one NUL. */
-	struct numbering n = {.dirs = dirs, .plan = ret, .n_entries = 1, .names_bytes = 1};
+	const struct build_plan *b = (const void *)plan;
+	uint32_t k = 0, entry = first;
+
+	if (entry == 0) {
+		ret->rows[k] = b->root;
+		ret->classes[k] = b->root->cls;
+		ret->parents[k++] = 0;
+		entry++;
+	}
+	for (uint32_t d = k < n ? tree_plan_dir(plan, entry) : 0; k < n; d++) {
+		struct row_cursor rows =
+			dir_rows(&b->dirs->data[b->sequence[d]], entry - plan->dir_first[d]);
+
+		for (; entry < plan->dir_first[d + 1] && k < n; entry++) {
+			ret->rows[k] = row_next(&rows, &ret->classes[k]);
+			ret->parents[k++] = d;
+		}
+	}
+	for (uint32_t i = 0; i < n; i++) {
+		const struct walk_entry *row = ret->rows[i];
+
+		ret->numbers[i] =
+			row->dir == ROW_NO_DIR ? TREE_NO_DIR : b->dirs->data[row->dir].number;
+		ret->flags[i] = row_flags(row, plan->classes[ret->classes[i]].mode, b->dirs);
+	}
+	return 0;
+}
+
+int
+tree_number(struct build_dirs *dirs, struct pool *pool, struct stop *stop, struct build_plan *ret)
+{
+	struct numbering n = {.dirs = dirs, .out = ret, .n_entries = 1};
 	int r;
 
-	*ret = (struct tree_plan){.dirs = dirs};
+	*ret = (struct build_plan){.plan.gather = gather_rows, .dirs = dirs};
 	r = sort_dirs(dirs, pool, stop);
 	if (r == 0)
 		r = plan_alloc(ret, dirs->len);
@@ -167,19 +198,18 @@ tree_number(struct build_dirs *dirs, struct pool *pool, struct stop *stop, struc
 	VEC_FINI(&n.stack);
 	if (r < 0)
 		return r;
-	ret->dir_first[n.n_dirs] = (uint32_t)n.n_entries;
-	ret->dir_entry[0] = 0;
-	close_ranges(ret, n.n_dirs);
-	ret->counts = (struct tree_cols){
+	ret->plan.dir_first[n.n_dirs] = (uint32_t)n.n_entries;
+	ret->plan.dir_entry[0] = 0;
+	close_ranges(&ret->plan, n.n_dirs);
+	ret->plan.counts = (struct tree_cols){
 		.n_entries = (uint32_t)n.n_entries,
 		.n_dirs = n.n_dirs,
-		.names_bytes = n.names_bytes,
 	};
 	return 0;
 }
 
 void
-tree_plan_fini(struct tree_plan *plan)
+build_plan_fini(struct build_plan *b)
 {
-	free(plan->sequence);
+	free(b->sequence);
 }

@@ -4,9 +4,7 @@
 #include <sys/stat.h>
 
 struct part_scratch {
-	/* The part's rows, the numbers of their directories and the builder's classes. */
-	const struct walk_entry *rows[TREE_CHUNK];
-	uint32_t parents[TREE_CHUNK], classes[TREE_CHUNK];
+	struct plan_rows in;
 	uint64_t values[N_TREE_COLUMNS][TREE_BLOCK]; /* of one block */
 	char words[N_TREE_COLUMNS][PART_BLOCKS * TREE_PACK_MAX_BYTES];
 	size_t n_words[N_TREE_COLUMNS]; /* bytes */
@@ -46,9 +44,8 @@ tree_part_fini(struct tree_part *part)
 	free(part->wide);
 }
 
-/* The directory whose block holds the entry. */
-static uint32_t
-dir_of_entry(const struct tree_plan *plan, uint32_t entry)
+uint32_t
+tree_plan_dir(const struct tree_plan *plan, uint32_t entry)
 {
 	uint32_t lo = 0, hi = plan->counts.n_dirs;
 
@@ -64,34 +61,10 @@ dir_of_entry(const struct tree_plan *plan, uint32_t entry)
 }
 
 static void
-gather_rows(const struct tree_plan *plan, const struct tree_part *part, struct part_scratch *s)
-{
-	uint32_t n = 0, entry = part->first;
-
-	if (entry == 0) {
-		s->rows[n] = plan->root;
-		s->classes[n] = plan->root->cls;
-		s->parents[n++] = 0;
-		entry++;
-	}
-	for (uint32_t d = dir_of_entry(plan, entry); n < part->n; d++) {
-		struct row_cursor rows =
-			dir_rows(&plan->dirs->data[plan->sequence[d]], entry - plan->dir_first[d]);
-
-		for (; entry < plan->dir_first[d + 1] && n < part->n; entry++) {
-			s->rows[n] = row_next(&rows, &s->classes[n]);
-			s->parents[n++] = d;
-		}
-	}
-}
-
-static void
 add_sub(const struct tree_plan *plan, struct tree_part *part, struct part_scratch *s, uint32_t i)
 {
-	uint32_t number = plan->dirs->data[s->rows[i]->dir].number;
+	uint32_t number = s->in.numbers[i];
 
-	if (number == ROW_NO_DIR)
-		return;
 	part->dir_bits[i / 64] |= (uint64_t)1 << i % 64;
 	plan->dir_entry[number] = part->first + i;
 	s->subs[part->n_subs++] = number;
@@ -100,8 +73,8 @@ add_sub(const struct tree_plan *plan, struct tree_part *part, struct part_scratc
 static void
 add_link(const struct tree_plan *plan, struct tree_part *part, struct part_scratch *s, uint32_t i)
 {
-	const struct walk_entry *row = s->rows[i];
-	const struct tree_class *cls = &plan->classes[s->classes[i]];
+	const struct walk_entry *row = s->in.rows[i];
+	const struct tree_class *cls = &plan->classes[s->in.classes[i]];
 
 	if (S_ISDIR(cls->mode))
 		return;
@@ -110,7 +83,7 @@ add_link(const struct tree_plan *plan, struct tree_part *part, struct part_scrat
 		.ino = row->ino,
 		.sum = {row->size, row->blocks},
 		.entry = part->first + i,
-		.parent = s->parents[i],
+		.parent = s->in.parents[i],
 	};
 }
 
@@ -118,11 +91,11 @@ add_link(const struct tree_plan *plan, struct tree_part *part, struct part_scrat
 static void
 add_rare(const struct tree_plan *plan, struct tree_part *part, struct part_scratch *s, uint32_t i)
 {
-	const struct walk_entry *row = s->rows[i];
+	const struct walk_entry *row = s->in.rows[i];
 
 	if (i % 64 == 0)
 		part->dir_rank[i / 64] = part->n_subs;
-	if (row->dir != ROW_NO_DIR)
+	if (s->in.numbers[i] != TREE_NO_DIR)
 		add_sub(plan, part, s, i);
 	if (row->nlink > 1)
 		add_link(plan, part, s, i);
@@ -130,12 +103,12 @@ add_rare(const struct tree_plan *plan, struct tree_part *part, struct part_scrat
 
 /* One block's rows into columns; a short block is filled up with its last row. */
 static void
-spread_rows(const struct tree_plan *plan, const struct part_scratch *s, uint32_t lo, uint32_t n,
+spread_rows(const struct part_scratch *s, uint32_t lo, uint32_t n,
 	uint64_t values[N_TREE_COLUMNS][TREE_BLOCK])
 {
 	for (uint32_t i = 0; i < TREE_BLOCK; i++) {
 		uint32_t k = lo + MIN(i, n - 1);
-		const struct walk_entry *row = s->rows[k];
+		const struct walk_entry *row = s->in.rows[k];
 
 		values[TREE_SIZE][i] = row->size;
 		values[TREE_BLOCKS][i] = row->blocks;
@@ -143,10 +116,9 @@ spread_rows(const struct tree_plan *plan, const struct part_scratch *s, uint32_t
 		values[TREE_CTIME][i] = (uint64_t)row->ctime_ns;
 		values[TREE_INO][i] = row->ino;
 		values[TREE_NLINK][i] = row->nlink;
-		values[TREE_CLS][i] = s->classes[k];
-		values[TREE_PARENT][i] = s->parents[k];
-		values[TREE_FLAGS][i] =
-			row_flags(row, plan->classes[s->classes[k]].mode, plan->dirs);
+		values[TREE_CLS][i] = s->in.classes[k];
+		values[TREE_PARENT][i] = s->in.parents[k];
+		values[TREE_FLAGS][i] = s->in.flags[k];
 	}
 }
 
@@ -165,7 +137,7 @@ pack_block(const struct tree_plan *plan, struct tree_part *part, struct part_scr
 	uint32_t block = part->n_blocks++, lo = block * TREE_BLOCK;
 	uint32_t n = MIN(part->n - lo, TREE_BLOCK);
 
-	spread_rows(plan, s, lo, n, s->values);
+	spread_rows(s, lo, n, s->values);
 	part->sums[block] = part->sum;
 	add_sums(part, s, n);
 	for (unsigned col = 0; col < N_TREE_COLUMNS; col++) {
@@ -193,7 +165,7 @@ place_names(struct tree_part *part, const struct part_scratch *s)
 			*base = at;
 		if (i % TREE_NAME_STEP == 0)
 			part->name_rel[i / TREE_NAME_STEP] = (uint16_t)(at - *base);
-		at += s->rows[i]->name_len + 1u;
+		at += s->in.rows[i]->name_len + 1u;
 	}
 	part->names_bytes = at;
 }
@@ -203,9 +175,9 @@ static void
 copy_names(const struct tree_part *part, const struct part_scratch *s, char *out)
 {
 	for (uint32_t i = 0; i < part->n; i++) {
-		size_t len = s->rows[i]->name_len + 1u;
+		size_t len = s->in.rows[i]->name_len + 1u;
 
-		memcpy(out, s->rows[i]->name, len);
+		memcpy(out, s->in.rows[i]->name, len);
 		out += len;
 	}
 }
@@ -255,7 +227,7 @@ list_wide(struct tree_part *part, const struct part_scratch *s)
 	if (!part->wide)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < part->n; i++) {
-		if (names_count(s->rows[i]->name, s->rows[i]->name_len).high)
+		if (names_count(s->in.rows[i]->name, s->in.rows[i]->name_len).high)
 			part->wide[part->n_wide++] = part->first + i;
 	}
 	return 0;
@@ -283,12 +255,14 @@ tree_part_make(
 		.n = MIN(plan->counts.n_entries - first, TREE_CHUNK),
 	};
 	memset(s->n_words, 0, sizeof(s->n_words));
-	gather_rows(plan, ret, s);
+	r = plan->gather(plan, first, ret->n, &s->in);
+	if (r < 0)
+		return r;
 	while (ret->n_blocks * TREE_BLOCK < ret->n)
 		pack_block(plan, ret, s);
 	place_names(ret, s);
 	for (uint32_t i = 0; plan->with_grams && i < ret->n; i++)
-		gram_seen_add(s->seen, (struct span){s->rows[i]->name, s->rows[i]->name_len});
+		gram_seen_add(s->seen, (struct span){s->in.rows[i]->name, s->in.rows[i]->name_len});
 	ret->n_grams = plan->with_grams ? gram_seen_count(s->seen) : 0;
 	r = settle(ret, s);
 	return r < 0 ? r : check_names(ret, s);

@@ -15,7 +15,7 @@
 #include "index/tree_gram_build.h"
 #include "index/tree_link.h"
 #include "index/tree_pack.h"
-#include "index/tree_rows.h"
+#include "index/tree_plan.h"
 
 #define PART_BLOCKS (TREE_CHUNK / TREE_BLOCK)
 
@@ -50,7 +50,7 @@ struct part_scratch *part_scratch_create(void);    /* NULL: out of memory */
 void part_scratch_destroy(struct part_scratch *s); /* NULL is legal */
 
 /** The entries from `first` on, a multiple of TREE_CHUNK: 0, -ENOMEM, -EINVAL a name that
- *  no walk gives. */
+ *  no walk gives, what the plan's `gather` returned. */
 int tree_part_make(const struct tree_plan *plan, uint32_t first, struct part_scratch *s,
 	struct tree_part *ret);
 void tree_part_fini(struct tree_part *part); /* zeroed is legal */

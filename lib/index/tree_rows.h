@@ -1,6 +1,6 @@
 /**
- * tree_rows: what a tree builder remembers, between tree_build, tree_take, tree_sort, tree_number,
- * tree_part and tree_write.
+ * tree_rows: what a tree builder remembers, between tree_build, tree_take, tree_sort and
+ * tree_number.
  *
  *     build_dir -> piece -> piece        in the order they came
  *                    |-> rows            as the walk made them, names behind each other
@@ -19,9 +19,7 @@
 
 #include "base/arena.h"
 #include "base/vec.h"
-#include "index/tree_format.h"
-#include "sync/par.h"
-#include "walk/walk.h"
+#include "index/tree_plan.h"
 
 #define ROW_NO_DIR WALK_NO_DIR
 
@@ -37,7 +35,6 @@ struct piece {
 struct build_dir {
 	struct piece *first, *last;
 	struct walk_entry **order; /* of malloc, n rows; NULL: the pieces' order is right */
-	uint64_t names_bytes;      /* with a NUL for each name */
 	uint32_t n;                /* entries in all pieces; after dir_sort() without doubles */
 	uint32_t number;           /* in the segment, or before: ROW_NO_DIR */
 	bool announced;            /* a parent's listing named it */
@@ -130,28 +127,17 @@ row_flags(const struct walk_entry *row, uint32_t mode, const struct build_dirs *
 	return (d->n == 0 ? TREE_EMPTY_DIR : 0) | left_out;
 }
 
-/** Everything that goes into the file, numbered. */
-struct tree_plan {
+/** A builder's plan. */
+struct build_plan {
+	struct tree_plan plan;
 	const struct walk_entry *root;
 	const struct build_dirs *dirs;
-	const struct tree_class *classes;
-	uint32_t *sequence;  /* [n_dirs] index into dirs, by number; the tables below start here */
-	uint32_t *parent;    /* [n_dirs] number */
-	uint32_t *dir_first; /* [n_dirs + 1] */
-	uint32_t *dir_end, *dir_entry; /* [n_dirs]; dir_entry is filled by tree_part_make() */
-	bool with_grams;               /* a filter over the names */
-	struct tree_cols counts; /* n_entries, n_dirs, n_classes, names_bytes; of a layer n_below,
-	                            below, n_dead, dead */
+	uint32_t *sequence; /* [n_dirs] index into dirs, by number; the plan's tables start here */
 };
 
 /** Number the directories of `dirs`, whose first is the root: 0, -ENOMEM, -ECANCELED, -EFBIG. The
- *  caller sets root, with_grams, classes and n_classes, and frees with tree_plan_fini() whatever is
- * returned.
- */
+ *  caller sets root, with_grams, classes and n_classes, and frees with build_plan_fini() whatever
+ *  is returned. */
 int tree_number(
-	struct build_dirs *dirs, struct pool *pool, struct stop *stop, struct tree_plan *ret);
-void tree_plan_fini(struct tree_plan *plan);
-
-/** Write the file's bytes, all but the sync: 0, -ECANCELED, -errno of write, -ENOMEM. */
-int tree_write(int fd, const struct tree_plan *plan, struct pool *pool, struct stop *stop,
-	uint64_t *ret_bytes);
+	struct build_dirs *dirs, struct pool *pool, struct stop *stop, struct build_plan *ret);
+void build_plan_fini(struct build_plan *plan);

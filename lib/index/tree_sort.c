@@ -85,13 +85,6 @@ row_listed(const struct walk_entry *r, const struct build_dirs *all)
 }
 
 static void
-forget_row(struct build_dir *d, const struct walk_entry *r)
-{
-	d->n--;
-	d->names_bytes -= r->name_len + 1u;
-}
-
-static void
 keep_unique(struct build_dir *d, const struct key *k, uint32_t n, const struct build_dirs *all)
 {
 	uint32_t kept = 0;
@@ -103,7 +96,7 @@ keep_unique(struct build_dir *d, const struct key *k, uint32_t n, const struct b
 			d->order[kept++] = k[i].row;
 			continue;
 		}
-		forget_row(d, k[i].row); /* the two names are the same bytes: the same sums */
+		d->n--;
 		if (!row_listed(before, all) || row_listed(k[i].row, all))
 			d->order[kept - 1] = k[i].row;
 	}

@@ -143,7 +143,7 @@ dir_append(struct build_dir *d, struct piece *p)
 }
 
 static int
-append(struct tree_builder *b, uint64_t dir, struct piece *p, size_t names_bytes)
+append(struct tree_builder *b, uint64_t dir, struct piece *p)
 {
 	struct build_dir *d;
 	int r = 0;
@@ -155,7 +155,6 @@ append(struct tree_builder *b, uint64_t dir, struct piece *p, size_t names_bytes
 	d = &b->dirs.data[dir]; /* only now: announcing sub-directories moves the vector */
 	dir_append(d, p);
 	d->n += p->n;
-	d->names_bytes += names_bytes;
 	b->n_entries += p->n;
 	return 0;
 }
@@ -232,7 +231,7 @@ add_inputs(struct tree_builder *b, uint64_t dir, const struct tree_input *in, si
 	rows = arena_alloc(&b->arena, n * sizeof(*rows) + need.names_bytes);
 	p = rows ? piece_alloc(b, rows, (uint32_t)n, need.n_subs) : NULL;
 	r = p ? fill_piece(b, in, p, (char *)(rows + n)) : -ENOMEM;
-	return r < 0 ? r : append(b, dir, p, need.names_bytes);
+	return r < 0 ? r : append(b, dir, p);
 }
 
 int
@@ -275,7 +274,7 @@ take_list(struct tree_builder *b, const struct walk_list *l, const uint32_t *cla
 		if (dir != ROW_NO_DIR)
 			p->subs[n_subs++] = dir;
 	}
-	return append(b, l->dir, p, l->names_bytes);
+	return append(b, l->dir, p);
 }
 
 /* The batch's classes as the builder's. */

@@ -34,6 +34,7 @@ struct writer {
 	struct gram_index grams;
 	uint64_t file_bytes;
 	uint32_t n_wide;
+	uint64_t names_bytes;
 
 	struct out_section sections[SECTION_LAST];
 	uint32_t n_sections;
@@ -57,16 +58,33 @@ make_parts(size_t lo, size_t hi, unsigned worker, void *ctx)
 	return r;
 }
 
+/* Directories are in the plan and, one by one, among the rows. */
+static int
+add_parts(struct writer *w)
+{
+	uint64_t n_subs = 0;
+
+	for (uint32_t i = 0; i < w->n_parts; i++) {
+		n_subs += w->parts[i].n_subs;
+		w->n_wide += w->parts[i].n_wide;
+		w->names_bytes += w->parts[i].names_bytes;
+	}
+	return n_subs == w->plan->counts.n_dirs ? 0 : -EBADMSG;
+}
+
 static int
 pack_parts(struct writer *w)
 {
+	int r;
+
 	w->n_parts = (w->plan->counts.n_entries - 1) / TREE_CHUNK + 1;
 	w->n_scratch = tree_par_width(w->pool);
 	w->parts = calloc(w->n_parts, sizeof(*w->parts));
 	w->scratch = calloc(w->n_scratch, sizeof(struct part_scratch *));
 	if (!w->parts || !w->scratch)
 		return -ENOMEM;
-	return tree_par(w->pool, TASK_INDEX, w->n_parts, make_parts, w, w->stop);
+	r = tree_par(w->pool, TASK_INDEX, w->n_parts, make_parts, w, w->stop);
+	return r < 0 ? r : add_parts(w);
 }
 
 static int
@@ -77,10 +95,8 @@ find_links(struct writer *w)
 	size_t n = 0;
 	int r;
 
-	for (uint32_t i = 0; i < w->n_parts; i++) {
+	for (uint32_t i = 0; i < w->n_parts; i++)
 		n += w->parts[i].n_links;
-		w->n_wide += w->parts[i].n_wide;
-	}
 	if (n == 0)
 		return 0;
 	if (VEC_RESERVE(&seeds, n) < 0)
@@ -207,7 +223,7 @@ add_name_base(struct writer *w)
 	}
 	if (n_entries % TREE_NAME_GROUP == 0)
 		base[k++] = names;
-	assert(k == n && names == w->plan->counts.names_bytes);
+	assert(k == n && names == w->names_bytes);
 	add_bytes(s, base, n * sizeof(*base));
 	return 0;
 }
@@ -479,7 +495,7 @@ write_header(struct writer *w)
 	p = put_u32(p, counts->n_dirs);
 	p = put_u32(p, counts->n_classes);
 	p = put_u32(p, w->n_wide);
-	p = put_u64(p, counts->names_bytes);
+	p = put_u64(p, w->names_bytes);
 	p = put_u64(p, 0);
 	for (uint32_t i = 0; i < w->n_sections; i++) {
 		const struct out_section *s = &w->sections[i];
