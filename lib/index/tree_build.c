@@ -1,12 +1,7 @@
 #include "index/tree_builder.h"
-
-#include "base/fd.h"
+#include "index/tree_file.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
-#include <stdio.h>
-#include <unistd.h>
 
 #define BUILD_CHUNK_BYTES ((size_t)1 << 20)
 
@@ -20,7 +15,8 @@ tree_builder_create(const struct tree_input *root, struct tree_builder **ret)
 		return -ENOMEM;
 	b->arena.chunk_bytes = BUILD_CHUNK_BYTES;
 	b->grams_from = TREE_GRAM_ENTRIES;
-	r = root->dir == 0 && S_ISDIR(root->mode) ? build_input_row(b, root, &b->root) : -EINVAL;
+	r = root->dir == 0 && S_ISDIR(root->mode) ? build_input_row(&b->classes, root, &b->root)
+	                                          : -EINVAL;
 	if (r == 0)
 		r = build_announce(b, 0);
 	if (r < 0) {
@@ -83,50 +79,26 @@ write_rows(struct tree_builder *b, int fd, struct stop *stop, uint64_t *ret_byte
 	return r;
 }
 
-static int
-write_synced(
-	struct tree_builder *b, int dirfd, const char *temp, struct stop *stop, uint64_t *ret_bytes)
-{
-	AUTO(closep)
-	int fd = openat(dirfd, temp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-	int r = fd < 0 ? -errno : write_rows(b, fd, stop, ret_bytes);
-
-	return r < 0 ? r : fd_sync(fd);
-}
+struct build_write {
+	struct tree_builder *b;
+	struct stop *stop;
+};
 
 static int
-write_failed(struct err *err, int r, const char *name)
+write_builder(void *ctx, int fd, uint64_t *ret_bytes)
 {
-	(void)err_set(err, r, "could not write tree segment \"%s\": %s", name, err_reason(r));
-	if (r == -ENOSPC || r == -EDQUOT)
-		(void)err_hint(err, "make room in the state directory");
-	return r;
+	const struct build_write *w = ctx;
+
+	return write_rows(w->b, fd, w->stop, ret_bytes);
 }
 
 int
 tree_builder_write(struct tree_builder *b, int dirfd, const char *name, struct stop *stop,
 	uint64_t *ret_bytes, struct err *err)
 {
-	char temp[NAME_MAX + 1];
-	uint64_t bytes = 0;
-	int r;
+	struct build_write w = {b, stop};
 
 	assert(!b->spent);
 	b->spent = true;
-	if (snprintf(temp, sizeof(temp), "%s.tmp", name) >= (int)sizeof(temp))
-		return write_failed(err, -ENAMETOOLONG, name);
-	r = write_synced(b, dirfd, temp, stop, &bytes);
-	if (r == 0 && renameat(dirfd, temp, dirfd, name) < 0)
-		r = -errno;
-	if (r < 0) {
-		(void)unlinkat(dirfd, temp, 0);
-		return write_failed(err, r, name);
-	}
-	r = fd_sync(dirfd);
-	if (r < 0) {
-		(void)unlinkat(dirfd, name, 0);
-		return write_failed(err, r, name);
-	}
-	*ret_bytes = bytes;
-	return 0;
+	return tree_file_write(dirfd, name, write_builder, &w, ret_bytes, err);
 }

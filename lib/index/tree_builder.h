@@ -1,24 +1,14 @@
 /**
- * tree_builder: the inside of a tree builder, for tree_build and tree_take only.
+ * tree_builder: the inside of a tree builder, for tree_build and tree_take; what it asks
+ * of rows, for tree_change too.
  *
  * Threads: one.
  */
 #pragma once
 
 #include "index/tree_build.h"
+#include "index/tree_class.h"
 #include "index/tree_rows.h"
-
-/** Classes are few: a table of open addressing over their vector, at most half full. */
-struct class_table {
-	VEC(struct tree_class) classes;
-	uint32_t *slots; /* index + 1 into classes, 0 free */
-	uint32_t n_slots;
-	uint32_t last; /* the class asked for last */
-};
-
-/** The index of a class equal to this one, new if need be: 0 or -ENOMEM. */
-int class_intern(struct class_table *t, const struct tree_class *c, uint32_t *ret);
-void class_table_fini(struct class_table *t);
 
 struct tree_builder {
 	struct arena arena;
@@ -34,5 +24,7 @@ struct tree_builder {
 
 /** A directory was named: 0, -EFBIG, -EINVAL named before, -ENOMEM. */
 int build_announce(struct tree_builder *b, uint64_t dir);
-/** Everything but the name: 0, -EINVAL, -ENOMEM. */
-int build_input_row(struct tree_builder *b, const struct tree_input *in, struct walk_entry *ret);
+/** Is it what a walk gives? 0, -EINVAL, -ENAMETOOLONG. */
+int build_check_input(const struct tree_input *in);
+/** Everything but the name: 0 or -ENOMEM. */
+int build_input_row(struct class_table *t, const struct tree_input *in, struct walk_entry *ret);

@@ -179,6 +179,15 @@ tree_dead_ranges(const struct tree_dead *d, const struct tree_range **ret)
 	return d ? d->n : 0;
 }
 
+uint32_t
+tree_dead_from(const struct tree_dead *d, uint32_t entry, const struct tree_range **ret)
+{
+	uint32_t i = d ? range_from(d, entry) : 0;
+
+	*ret = d ? d->ranges + i : NULL;
+	return d ? d->n - i : 0;
+}
+
 /* Bits [lo, hi). */
 static void
 clear_bits(uint64_t *words, uint32_t lo, uint32_t hi)

@@ -29,6 +29,8 @@ bool tree_is_dead(const struct tree_dead *d, uint32_t entry);
 uint32_t tree_dead_skip(const struct tree_dead *d, uint32_t entry);
 /** The ranges, ascending, none touching: their number. */
 uint32_t tree_dead_ranges(const struct tree_dead *d, const struct tree_range **ret);
+/** Those of them that end past `entry`. */
+uint32_t tree_dead_from(const struct tree_dead *d, uint32_t entry, const struct tree_range **ret);
 /** Clear the bits of what is dead: bit i of `words` is entry lo + i, i < n. */
 void tree_dead_clear(const struct tree_dead *d, uint32_t lo, uint32_t n, uint64_t *words);
 /** How many of [lo, hi) are dead, and their sums, every link. `ret` may be NULL. */

@@ -7,8 +7,6 @@
 /* Layers come from below, directories of a layer with parents first, so a parent's row is complete
  * as far as the layers seen when its children are looked for in them. */
 
-static const struct tree_dirs nowhere = {{[0 ... TREE_MAX_LAYERS - 1] = TREE_NO_DIR}};
-
 static int
 joint_alloc(const struct tree_stack *s, struct tree_joint *j)
 {
@@ -55,7 +53,7 @@ find_row(const struct tree_stack *s, struct tree_joint *j, uint32_t layer, uint3
 			return j->row_of[i][d];
 	}
 	row = &j->rows[j->n_rows];
-	*row = nowhere;
+	*row = (struct tree_dirs)TREE_NOWHERE;
 	base = dir_in(s, &j->rows[above], 0, name);
 	row->dir[0] = base;
 	if (base != TREE_NO_DIR)
@@ -98,7 +96,7 @@ tree_joint_create(const struct tree_stack *s, struct tree_joint **ret)
 		return -ENOMEM;
 	r = joint_alloc(s, j);
 	if (r == 0) {
-		j->rows[j->n_rows++] = nowhere;
+		j->rows[j->n_rows++] = (struct tree_dirs)TREE_NOWHERE;
 		j->rows[0].dir[0] = 0;
 		j->base[j->n_base++] = (struct joint_base){0, 0};
 		for (uint32_t i = 1; i < s->n_layers; i++)

@@ -109,8 +109,8 @@ visit_dir(struct numbering *n, struct visit v)
 
 /* Children have greater numbers than their parent: backwards, each range is complete when it is
  * handed to the parent's. */
-static void
-close_ranges(const struct tree_plan *plan, uint32_t n_dirs)
+void
+tree_plan_ranges(struct tree_plan *plan, uint32_t n_dirs)
 {
 	for (uint32_t d = 0; d < n_dirs; d++)
 		plan->dir_end[d] = d + 1;
@@ -200,7 +200,7 @@ tree_number(struct build_dirs *dirs, struct pool *pool, struct stop *stop, struc
 		return r;
 	ret->plan.dir_first[n.n_dirs] = (uint32_t)n.n_entries;
 	ret->plan.dir_entry[0] = 0;
-	close_ranges(&ret->plan, n.n_dirs);
+	tree_plan_ranges(&ret->plan, n.n_dirs);
 	ret->plan.counts = (struct tree_cols){
 		.n_entries = (uint32_t)n.n_entries,
 		.n_dirs = n.n_dirs,

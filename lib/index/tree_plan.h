@@ -38,6 +38,8 @@ struct tree_plan {
 		const struct tree_plan *plan, uint32_t first, uint32_t n, struct plan_rows *ret);
 };
 
+/** Fill dir_end from parent. */
+void tree_plan_ranges(struct tree_plan *plan, uint32_t n_dirs);
 /** The directory whose block holds the entry, which is not 0. */
 uint32_t tree_plan_dir(const struct tree_plan *plan, uint32_t entry);
 

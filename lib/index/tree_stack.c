@@ -130,22 +130,13 @@ tree_stack_faulted(const struct tree_stack *s)
 	return faulted;
 }
 
-static void
-dirs_of_one(uint32_t layer, uint32_t dir, struct tree_dirs *ret)
-{
-	for (uint32_t i = 0; i < TREE_MAX_LAYERS; i++)
-		ret->dir[i] = i == layer ? dir : TREE_NO_DIR;
-}
-
 void
 tree_stack_dirs(const struct tree_stack *s, uint32_t layer, uint32_t dir, struct tree_dirs *ret)
 {
 	const struct tree_dirs *row = s->joint ? tree_joint_row(s->joint, layer, dir) : NULL;
 
-	if (row)
-		*ret = *row;
-	else
-		dirs_of_one(layer, dir, ret);
+	*ret = row ? *row : (struct tree_dirs)TREE_NOWHERE;
+	ret->dir[layer] = dir;
 }
 
 struct tree_at
@@ -167,39 +158,53 @@ is_live(const struct tree_stack *s, struct tree_at at)
 	return !tree_is_dead(s->layer[at.layer].dead, at.entry);
 }
 
-/* The numbers of a directory's sub-directory too, where `ret_dirs` is given: it may be entered in
- * other layers than that which tells it. */
+/* In this layer: the entry of the name, dead or not. */
 static int
-find_child(const struct tree_stack *s, const struct tree_dirs *dirs, struct span name,
-	struct tree_at *ret, struct tree_dirs *ret_dirs)
+child_in(const struct tree_stack *s, uint32_t layer, const struct tree_dirs *dirs, struct span name,
+	struct tree_at *ret)
 {
-	int r = -ENOENT;
+	uint32_t d = dirs->dir[layer];
 
-	for (uint32_t i = s->n_layers; i-- > 0;) {
-		const struct tree_cols *c = tree_stack_cols(s, i);
-		struct tree_at at = {.layer = i};
-
-		if (ret_dirs)
-			ret_dirs->dir[i] = TREE_NO_DIR;
-		if (dirs->dir[i] == TREE_NO_DIR || tree_child(c, dirs->dir[i], name, &at.entry) < 0)
-			continue;
-		if (ret_dirs)
-			ret_dirs->dir[i] = tree_dir(c, at.entry);
-		if (r < 0 && is_live(s, at)) {
-			*ret = at;
-			r = 0;
-		}
-		if (r == 0 && !ret_dirs)
-			return 0;
-	}
-	return r;
+	ret->layer = layer;
+	return d == TREE_NO_DIR ? -ENOENT
+	                        : tree_child(tree_stack_cols(s, layer), d, name, &ret->entry);
 }
 
 int
 tree_stack_child(const struct tree_stack *s, const struct tree_dirs *dirs, struct span name,
 	struct tree_at *ret)
 {
-	return find_child(s, dirs, name, ret, NULL);
+	for (uint32_t i = s->n_layers; i-- > 0;) {
+		struct tree_at at;
+
+		if (child_in(s, i, dirs, name, &at) == 0 && is_live(s, at)) {
+			*ret = at;
+			return 0;
+		}
+	}
+	return -ENOENT;
+}
+
+int
+tree_stack_enter(const struct tree_stack *s, const struct tree_dirs *dirs, struct span name,
+	struct tree_at *ret, struct tree_dirs *ret_dirs)
+{
+	struct tree_dirs below = TREE_NOWHERE;
+	int r = -ENOENT;
+
+	for (uint32_t i = s->n_layers; i-- > 0;) {
+		struct tree_at at;
+
+		if (child_in(s, i, dirs, name, &at) < 0)
+			continue;
+		below.dir[i] = tree_dir(tree_stack_cols(s, i), at.entry);
+		if (r < 0 && is_live(s, at)) {
+			*ret = at;
+			r = 0;
+		}
+	}
+	*ret_dirs = below;
+	return r;
 }
 
 static struct tree_at
@@ -230,12 +235,11 @@ tree_stack_lookup(const struct tree_stack *s, struct span path, struct tree_at *
 		(void)tree_component(&path);
 	while (path.len > 0) {
 		struct span name = tree_component(&path);
-		struct tree_dirs above = dirs;
 		int r;
 
 		if (!is_dir(s, at))
 			return -ENOTDIR;
-		r = find_child(s, &above, name, &at, &dirs);
+		r = tree_stack_enter(s, &dirs, name, &at, &dirs);
 		if (r < 0)
 			return r;
 	}
@@ -254,7 +258,7 @@ own_by_name(const struct tree_stack *s, struct tree_at dead, struct tree_at *ret
 	struct tree_at at;
 
 	tree_stack_dirs(s, dead.layer, tree_parent(c, dead.entry), &above);
-	if (find_child(s, &above, tree_name(c, dead.entry), &at, NULL) < 0 || !is_dir(s, at))
+	if (tree_stack_child(s, &above, tree_name(c, dead.entry), &at) < 0 || !is_dir(s, at))
 		return -ENOENT;
 	*ret = at;
 	return 0;

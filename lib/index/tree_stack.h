@@ -37,6 +37,10 @@ struct tree_at {
 struct tree_dirs {
 	uint32_t dir[TREE_MAX_LAYERS];
 };
+#define TREE_NOWHERE                                                 \
+	{                                                            \
+		.dir = { [0 ... TREE_MAX_LAYERS - 1] = TREE_NO_DIR } \
+	}
 
 struct tree_stack {
 	struct arc arc;
@@ -74,6 +78,10 @@ int tree_stack_lookup(const struct tree_stack *s, struct span path, struct tree_
 /** The live entry of that name in a directory: 0 or -ENOENT. */
 int tree_stack_child(const struct tree_stack *s, const struct tree_dirs *dirs, struct span name,
 	struct tree_at *ret);
+/** The same, and the numbers of the directory that has this name, in all layers that have entered
+ *  one, whether anything of the name is live or not. */
+int tree_stack_enter(const struct tree_stack *s, const struct tree_dirs *dirs, struct span name,
+	struct tree_at *ret, struct tree_dirs *ret_dirs);
 /** The live entry of a directory itself; -ENOENT when it is gone. */
 int tree_stack_own(const struct tree_stack *s, const struct tree_dirs *dirs, struct tree_at *ret);
 

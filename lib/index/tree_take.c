@@ -1,71 +1,6 @@
 #include "index/tree_builder.h"
 
-#include "base/hash.h"
-
 #include <errno.h>
-
-static bool
-class_eq(const struct tree_class *a, const struct tree_class *b)
-{
-	return a->dev == b->dev && a->mode == b->mode && a->uid == b->uid && a->gid == b->gid;
-}
-
-static uint32_t *
-class_slot(struct class_table *t, const struct tree_class *c)
-{
-	uint64_t h = hash64(c, sizeof(*c), 0);
-
-	for (;; h++) {
-		uint32_t *slot = &t->slots[h & (t->n_slots - 1)];
-
-		if (*slot == 0 || class_eq(&t->classes.data[*slot - 1], c))
-			return slot;
-	}
-}
-
-static int
-class_grow(struct class_table *t)
-{
-	uint32_t n = t->n_slots ? t->n_slots * 2 : 64;
-	uint32_t *slots = calloc(n, sizeof(*slots));
-
-	if (!slots)
-		return -ENOMEM;
-	free(t->slots);
-	t->slots = slots;
-	t->n_slots = n;
-	for (uint32_t i = 0; i < t->classes.len; i++)
-		*class_slot(t, &t->classes.data[i]) = i + 1;
-	return 0;
-}
-
-int
-class_intern(struct class_table *t, const struct tree_class *c, uint32_t *ret)
-{
-	uint32_t *slot;
-
-	if (t->classes.len > 0 && class_eq(&t->classes.data[t->last], c)) {
-		*ret = t->last;
-		return 0;
-	}
-	if (t->classes.len * 2 >= t->n_slots && class_grow(t) < 0)
-		return -ENOMEM;
-	slot = class_slot(t, c);
-	if (*slot == 0) {
-		if (VEC_PUSH(&t->classes, *c) < 0)
-			return -ENOMEM;
-		*slot = (uint32_t)t->classes.len;
-	}
-	*ret = t->last = *slot - 1;
-	return 0;
-}
-
-void
-class_table_fini(struct class_table *t)
-{
-	VEC_FINI(&t->classes);
-	free(t->slots);
-}
 
 /* The walk counts its directories up from 0, so their numbers serve as indices. */
 int
@@ -89,7 +24,7 @@ build_announce(struct tree_builder *b, uint64_t dir)
 }
 
 int
-build_input_row(struct tree_builder *b, const struct tree_input *in, struct walk_entry *ret)
+build_input_row(struct class_table *t, const struct tree_input *in, struct walk_entry *ret)
 {
 	struct tree_class c = {.dev = in->dev, .mode = in->mode, .uid = in->uid, .gid = in->gid};
 
@@ -103,7 +38,7 @@ build_input_row(struct tree_builder *b, const struct tree_input *in, struct walk
 		.dir = in->dir == TREE_BUILD_NO_DIR ? ROW_NO_DIR : (uint32_t)in->dir,
 		.name_len = (uint16_t)in->name.len,
 	};
-	return class_intern(&b->classes, &c, &ret->cls);
+	return class_intern(t, &c, &ret->cls);
 }
 
 /* A piece of n rows, n_subs of which are directories: NULL when memory is out. */
@@ -175,22 +110,32 @@ struct need {
 	uint32_t n_subs;
 };
 
+int
+build_check_input(const struct tree_input *in)
+{
+	struct name_census s = names_count(in->name.data, in->name.len);
+
+	if (in->name.len > TREE_NAME_MAX_BYTES)
+		return -ENAMETOOLONG;
+	if (in->name.len == 0 || s.n_nul > 0 || s.n_slash > 0)
+		return -EINVAL;
+	if (in->dir == TREE_BUILD_NO_DIR)
+		return 0;
+	return S_ISDIR(in->mode) ? 0 : -EINVAL;
+}
+
 static int
 measure(const struct tree_input *in, size_t n, struct need *ret)
 {
 	*ret = (struct need){0};
 	for (size_t i = 0; i < n; i++) {
-		struct name_census s = names_count(in[i].name.data, in[i].name.len);
+		int r = build_check_input(&in[i]);
 
-		if (in[i].name.len > TREE_NAME_MAX_BYTES)
-			return -ENAMETOOLONG;
-		if (in[i].name.len == 0 || s.n_nul > 0 || s.n_slash > 0)
-			return -EINVAL;
+		if (r < 0)
+			return r;
 		ret->names_bytes += in[i].name.len + 1;
 		if (in[i].dir == TREE_BUILD_NO_DIR)
 			continue;
-		if (!S_ISDIR(in[i].mode))
-			return -EINVAL;
 		if (in[i].dir > TREE_MAX_ENTRIES)
 			return -EFBIG;
 		ret->n_subs++;
@@ -206,7 +151,7 @@ fill_piece(struct tree_builder *b, const struct tree_input *in, struct piece *p,
 	for (uint32_t i = 0; i < p->n; i++) {
 		struct walk_entry *row = &p->rows[i];
 
-		if (build_input_row(b, &in[i], row) < 0)
+		if (build_input_row(&b->classes, &in[i], row) < 0)
 			return -ENOMEM;
 		if (row->dir != ROW_NO_DIR)
 			p->subs[n_subs++] = row->dir;
