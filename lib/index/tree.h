@@ -27,7 +27,8 @@
 
 #define TREE_NAME_MAX_BYTES 1023u
 #define TREE_NO_DIR UINT32_MAX
-#define TREE_MAX_LAYERS 8u /* of a stack (tree_stack.h), the base counted */
+#define TREE_NAME_GROUP 64u /* entries of a name_base (FORMAT.md 3.1) */
+#define TREE_MAX_LAYERS 8u  /* of a stack (tree_stack.h), the base counted */
 
 /** What entries share: interned, a few dozen a tree (FORMAT.md 3.3). */
 struct tree_class {
@@ -107,7 +108,7 @@ struct tree;
 
 enum tree_open_flags {
 	TREE_OPEN_WRITTEN = 1u << 0, /* by this process just now: its sums are enough */
-	TREE_OPEN_DEEP = 1u << 1,    /* also what decides no access, only an answer: L2, L3, G3 */
+	TREE_OPEN_DEEP = 1u << 1,    /* also what decides no access, only an answer: L2, L3, G2 */
 };
 
 struct tree_open_opts {

@@ -182,14 +182,13 @@ check_tables(const struct tree_cols *c, enum tree_column *ret_col)
 	return f;
 }
 
-#define GROUPS_AT_ONCE 64u
+#define ROWS_AT_ONCE 64u
 
 static int
-check_groups(size_t lo, size_t hi, unsigned worker, void *ctx)
+check_rows(size_t lo, size_t hi, unsigned worker, void *ctx)
 {
 	(void)worker;
-	return (int)check_gram_groups(
-		ctx, (uint32_t)lo * GROUPS_AT_ONCE, (uint32_t)hi * GROUPS_AT_ONCE);
+	return (int)check_gram_rows(ctx, (uint32_t)lo * ROWS_AT_ONCE, (uint32_t)hi * ROWS_AT_ONCE);
 }
 
 static int
@@ -199,10 +198,9 @@ check_grams(const struct tree_cols *c, struct pool *pool)
 
 	if (!c->gram_index)
 		return 0;
-	if (c->gram_index[0] != 0 || c->gram_index[TREE_N_GRAMS / TREE_GRAM_GROUP] != c->gram_bytes)
+	if (c->gram_index[0] != 0 || c->gram_index[TREE_N_GRAM_ROWS] != c->gram_bytes)
 		return FLAW_GRAM_INDEX;
-	return tree_par(pool, TASK_QUERY, TREE_N_GRAMS / TREE_GRAM_GROUP / GROUPS_AT_ONCE,
-		check_groups, &own, NULL);
+	return tree_par(pool, TASK_QUERY, TREE_N_GRAM_ROWS / ROWS_AT_ONCE, check_rows, &own, NULL);
 }
 
 static int

@@ -49,15 +49,14 @@
 	X(FLAW_LINKS, SECTION_LINKS, "L1: list not ascending")                         \
 	X(FLAW_PAIR, SECTION_LINKS, "L1: no links to one inode")                       \
 	X(FLAW_LINK_DIR, SECTION_LINK_SUMS, "L3: list not ascending")                  \
-	X(FLAW_GRAM_INDEX, SECTION_GRAM_INDEX, "G1: groups do not ascend")             \
-	X(FLAW_GRAM_GROUP, SECTION_GRAM_LISTS, "G1: lists do not fill their group")    \
-	X(FLAW_GRAM_LIST, SECTION_GRAM_LISTS, "G2: no such chunks")                    \
+	X(FLAW_GRAM_INDEX, SECTION_GRAM_INDEX, "G1: rows do not ascend")               \
+	X(FLAW_GRAM_ROW, SECTION_GRAM_LISTS, "G1: lists do not fill their row")        \
 	X(FLAW_BELOW, SECTION_BELOW, "Y2: no such segment")                            \
 	X(FLAW_DEAD, SECTION_DEAD, "Y2: ranges do not ascend")                         \
 	X(FLAW_DEAD_COUNT, SECTION_DEAD, "Y2: not as many as the segments have")       \
 	X(FLAW_LINKS_DEEP, SECTION_LINKS, "L2: list not exact")                        \
 	X(FLAW_LINK_SUMS, SECTION_LINK_SUMS, "L3: wrong sums")                         \
-	X(FLAW_GRAMS, SECTION_GRAM_LISTS, "G3: list not exact")
+	X(FLAW_GRAMS, SECTION_GRAM_LISTS, "G2: list not exact")
 
 #define FLAW_NAME(name, section, rule) name,
 enum flaw { FLAW_NONE, TREE_FLAWS(FLAW_NAME) };
@@ -76,13 +75,13 @@ enum flaw check_dir_tables(const struct tree_cols *c);
 enum flaw check_depth_first(const struct tree_cols *c);
 /** L1, and of L3 what keeps tree_sum_dir() inside. */
 enum flaw check_links(const struct tree_cols *c);
-/** G1 and G2 of the groups [lo, hi). */
-enum flaw check_gram_groups(const struct tree_cols *c, uint32_t lo, uint32_t hi);
+/** G1 of the rows [lo, hi). */
+enum flaw check_gram_rows(const struct tree_cols *c, uint32_t lo, uint32_t hi);
 
 /** Y2 */
 enum flaw check_layer(const struct tree_cols *c);
 
 /** L2, L3: 0, a flaw, -ENOMEM. */
 int check_links_deep(const struct tree_cols *c, struct pool *pool);
-/** G3: 0, a flaw, -ENOMEM. */
+/** G2: 0, a flaw, -ENOMEM. */
 int check_grams_deep(const struct tree_cols *c, struct pool *pool);

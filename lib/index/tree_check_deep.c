@@ -71,7 +71,7 @@ check_links_deep(const struct tree_cols *c, struct pool *pool)
 struct chunk_grams {
 	const struct tree_cols *c;
 	struct gram_seen **seen;   /* by worker */
-	struct gram_chunk *chunks; /* grams are of malloc */
+	struct gram_chunk *chunks; /* what is in them is of malloc */
 };
 
 static int
@@ -80,14 +80,16 @@ chunk_grams(
 {
 	uint32_t lo = chunk * TREE_CHUNK, hi = MIN(c->n_entries - lo, TREE_CHUNK) + lo;
 	uint32_t *grams;
+	uint64_t *groups;
 
 	for (uint32_t e = lo; e < hi; e++)
-		gram_seen_add(seen, tree_name(c, e));
+		gram_seen_add(seen, tree_name(c, e), (e - lo) / TREE_NAME_GROUP);
 	ret->n = gram_seen_count(seen);
 	ret->grams = grams = malloc((ret->n + 1) * sizeof(*grams));
-	if (!grams)
+	ret->groups = groups = malloc((ret->n + 1) * sizeof(*groups));
+	if (!grams || !groups)
 		return -ENOMEM;
-	gram_seen_take(seen, grams);
+	gram_seen_take(seen, grams, groups);
 	return 0;
 }
 
@@ -110,8 +112,7 @@ static int
 compare_grams(const struct tree_cols *c, const struct gram_index *x)
 {
 	if (x->len != c->gram_bytes || memcmp(x->lists, c->gram_lists, x->len) != 0 ||
-		memcmp(x->index, c->gram_index,
-			(TREE_N_GRAMS / TREE_GRAM_GROUP + 1) * sizeof(*x->index)) != 0)
+		memcmp(x->index, c->gram_index, (TREE_N_GRAM_ROWS + 1) * sizeof(*x->index)) != 0)
 		return FLAW_GRAMS;
 	return 0;
 }
@@ -119,7 +120,7 @@ compare_grams(const struct tree_cols *c, const struct gram_index *x)
 int
 check_grams_deep(const struct tree_cols *c, struct pool *pool)
 {
-	uint32_t n_chunks = tree_n_chunks(c);
+	uint32_t n_chunks = (c->n_entries - 1) / TREE_CHUNK + 1;
 	unsigned width = tree_par_width(pool);
 	struct chunk_grams g = {.c = c};
 	struct gram_index x = {0};
@@ -132,56 +133,31 @@ check_grams_deep(const struct tree_cols *c, struct pool *pool)
 	if (g.seen && g.chunks)
 		r = tree_par(pool, TASK_QUERY, n_chunks, grams_of_chunks, &g, NULL);
 	if (r == 0)
-		r = gram_index_make(g.chunks, n_chunks, pool, NULL, &x);
+		r = gram_index_make(g.chunks, tree_n_groups(c), pool, NULL, &x);
 	if (r == 0)
 		r = compare_grams(c, &x);
 	gram_index_fini(&x);
 	for (unsigned i = 0; g.seen && i < width; i++)
 		gram_seen_destroy(g.seen[i]);
-	for (uint32_t i = 0; g.chunks && i < n_chunks; i++)
+	for (uint32_t i = 0; g.chunks && i < n_chunks; i++) {
 		free((void *)(uintptr_t)g.chunks[i].grams);
+		free((void *)(uintptr_t)g.chunks[i].groups);
+	}
 	free(g.seen);
 	free(g.chunks);
 	return r;
 }
 
-/* The lists of a group fill it exactly; an empty group has not even the mask. */
-static enum flaw
-check_group(const struct tree_cols *c, uint32_t group)
-{
-	const uint8_t *at = c->gram_lists + c->gram_index[group];
-	const uint8_t *end = c->gram_lists + c->gram_index[group + 1];
-	uint64_t present;
-	struct gram_list list;
-
-	if (at == end)
-		return FLAW_NONE;
-	if ((size_t)(end - at) < sizeof(present))
-		return FLAW_GRAM_GROUP;
-	memcpy(&present, at, sizeof(present));
-	at += sizeof(present);
-	if (!present)
-		return FLAW_GRAM_GROUP;
-	for (; present; present &= present - 1) {
-		if (!gram_list_open(&at, end, &list))
-			return FLAW_GRAM_GROUP;
-		if (!gram_list_check(&list, tree_n_chunks(c)))
-			return FLAW_GRAM_LIST;
-	}
-	return at == end ? FLAW_NONE : FLAW_GRAM_GROUP;
-}
-
 enum flaw
-check_gram_groups(const struct tree_cols *c, uint32_t lo, uint32_t hi)
+check_gram_rows(const struct tree_cols *c, uint32_t lo, uint32_t hi)
 {
-	enum flaw f = FLAW_NONE;
+	for (; lo < hi; lo++) {
+		uint32_t at = c->gram_index[lo], end = c->gram_index[lo + 1];
 
-	for (; lo < hi && !f; lo++) {
-		if (c->gram_index[lo] > c->gram_index[lo + 1] ||
-			c->gram_index[lo + 1] > c->gram_bytes)
-			f = FLAW_GRAM_INDEX;
-		else
-			f = check_group(c, lo);
+		if (at > end || end > c->gram_bytes)
+			return FLAW_GRAM_INDEX;
+		if (!gram_row_check(c->gram_lists + at, c->gram_lists + end))
+			return FLAW_GRAM_ROW;
 	}
-	return f;
+	return FLAW_NONE;
 }

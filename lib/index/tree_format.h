@@ -58,8 +58,8 @@ enum tree_kind { TREE_KIND_BASE, TREE_KIND_LAYER };
 
 #define TREE_GRAM_ENTRIES (1u << 18) /* trees from this size on have a filter */
 #define TREE_N_GRAMS (1u << 18)      /* of three symbols of 6 bits */
-#define TREE_N_GRAM_GROUPS (TREE_N_GRAMS / TREE_GRAM_GROUP)
-#define TREE_GRAM_GROUP 64u /* grams of an element of gram_index */
+#define TREE_N_GRAM_ROWS (TREE_N_GRAMS / TREE_GRAM_ROW)
+#define TREE_GRAM_ROW 64u /* grams of an element of gram_index */
 
 _Static_assert(
 	SECTION_NEEDED == 23 && SECTION_LAST == 41, "FORMAT.md 3: ids are part of the format");
@@ -105,5 +105,5 @@ struct tree_flaw {
 };
 
 /** The invariants of FORMAT.md 3 over sections whose lengths are right, on `pool` too (may be
- * NULL): 0 or -EBADMSG. `deep`: L2, L3 and G3 too, which may fail with -ENOMEM. */
+ * NULL): 0 or -EBADMSG. `deep`: L2, L3 and G2 too, which may fail with -ENOMEM. */
 int tree_check(const struct tree_cols *c, bool deep, struct pool *pool, struct tree_flaw *ret);

@@ -2,6 +2,7 @@
 
 #include "index/tree_format.h"
 #include "index/tree_gram_code.h"
+#include "text/members.h"
 
 #define SYMBOL_NONE 64u /* says nothing: a byte of a text that is not UTF-8 */
 
@@ -64,35 +65,60 @@ tree_has_grams(const struct tree_cols *c)
 static bool
 find_list(const struct tree_cols *c, uint32_t gram, struct gram_list *ret)
 {
-	uint32_t group = gram / TREE_GRAM_GROUP, which = gram % TREE_GRAM_GROUP;
-	const uint8_t *at = c->gram_lists + c->gram_index[group];
-	const uint8_t *end = c->gram_lists + c->gram_index[group + 1];
-	uint64_t present;
+	uint32_t row = gram / TREE_GRAM_ROW;
+	const uint8_t *at = c->gram_lists + c->gram_index[row];
+	const uint8_t *end = c->gram_lists + c->gram_index[row + 1];
 
-	if (at >= end || (size_t)(end - at) < sizeof(present))
-		return false;
-	memcpy(&present, at, sizeof(present));
-	at += sizeof(present);
-	if (!(present >> which & 1))
-		return false;
-	for (present &= tree_packed_mask(which); present; present &= present - 1) {
-		if (!gram_list_open(&at, end, ret))
+	return at < end && gram_row_find(at, end, gram % TREE_GRAM_ROW, ret);
+}
+
+/* What going through a list costs, in bytes of its code; a bitmap is taken 8 bytes at a time. */
+static size_t
+list_cost(const struct gram_list *l)
+{
+	size_t bytes = (size_t)(l->end - l->at);
+
+	return l->bitmap ? bytes / 16 : bytes;
+}
+
+/* The names of a group, too, in bytes of code: some 60 ns. */
+#define GROUP_COST 20u
+
+#define MAX_LISTS 32u
+
+/* By cost, the least first; false: one of the grams is in no name. */
+static bool
+find_lists(const struct tree_cols *c, const uint32_t *grams, unsigned n, struct gram_list *lists)
+{
+	for (unsigned i = 0; i < n; i++) {
+		struct gram_list l;
+		unsigned k = i;
+
+		if (!find_list(c, grams[i], &l))
 			return false;
+		for (; k > 0 && list_cost(&lists[k - 1]) > list_cost(&l); k--)
+			lists[k] = lists[k - 1];
+		lists[k] = l;
 	}
-	return gram_list_open(&at, end, ret);
+	return true;
 }
 
 void
-tree_gram_filter(const struct tree_cols *c, const uint32_t *grams, unsigned n, uint64_t *chunks)
+tree_gram_filter(const struct tree_cols *c, const uint32_t *grams, unsigned n, uint64_t *groups)
 {
-	uint32_t n_chunks = tree_n_chunks(c);
+	uint32_t n_groups = tree_n_groups(c), n_words = (n_groups + 63) / 64;
+	struct gram_list lists[MAX_LISTS];
 
 	if (!tree_has_grams(c))
 		return;
+	n = MIN(n, MAX_LISTS);
+	if (!find_lists(c, grams, n, lists)) {
+		memset(groups, 0, n_words * sizeof(*groups));
+		return;
+	}
 	for (unsigned i = 0; i < n; i++) {
-		struct gram_list list = {0};
-
-		(void)find_list(c, grams[i], &list);
-		gram_list_filter(&list, n_chunks, chunks);
+		if (list_cost(&lists[i]) > members_count(groups, n_words) * GROUP_COST)
+			break;
+		gram_list_filter(&lists[i], n_groups, groups);
 	}
 }

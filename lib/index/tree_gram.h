@@ -1,5 +1,5 @@
 /**
- * tree_gram: which chunks of entries may hold a name with a given piece of text.
+ * tree_gram: which groups of entries may hold a name with a given piece of text.
  *
  * A gram is three neighbouring symbols of a name. Symbols are classes: each letter with its other
  * case, each digit, the common punctuation, the rest of ASCII, and some classes of other characters
@@ -7,17 +7,17 @@
  * folded search: what it leaves out holds the text in neither sense (needle_find() of fold.h, exact
  * or folded), what it lets through must be looked at.
  *
- * Only large trees have the filter; for others every chunk may hold everything, which is right too.
+ * Only large trees have the filter; for others every group may hold everything, which is right too.
  *
  *     n = tree_grams(text, 0, grams, ARRAY_LEN(grams));
- *     memset(chunks, 0xff, ...);
- *     tree_gram_filter(c, grams, n, chunks);      and once more for each further text of an AND
+ *     memset(groups, 0xff, ...);
+ *     tree_gram_filter(c, grams, n, groups);      and once more for each further text of an AND
  *
  * Not for regular expressions as such: give it the literals that they imply.
  *
  * Threads: pure functions over immutable columns.
- * Units:   chunks of TREE_CHUNK entries; bit i of a bitmap is entries [i * TREE_CHUNK, (i + 1) *
- *          TREE_CHUNK).
+ * Units:   groups of TREE_NAME_GROUP entries; bit i of a bitmap is entries [i * TREE_NAME_GROUP,
+ *          (i + 1) * TREE_NAME_GROUP). A chunk of TREE_CHUNK entries is one word of it.
  */
 #pragma once
 
@@ -35,16 +35,18 @@ enum tree_gram_flags {
 unsigned tree_grams(
 	struct span text, enum tree_gram_flags flags, uint32_t *ret_grams, unsigned max);
 
-/** Chunks of the tree, the last perhaps short. */
+/** Groups of the tree, the last perhaps short. */
 static inline uint32_t
-tree_n_chunks(const struct tree_cols *c)
+tree_n_groups(const struct tree_cols *c)
 {
-	return (c->n_entries - 1) / TREE_CHUNK + 1;
+	return (c->n_entries - 1) / TREE_NAME_GROUP + 1;
 }
 
 /** Has the tree a filter? */
 bool tree_has_grams(const struct tree_cols *c);
-/** Clear the bits of chunks in which no name holds all `n` grams. `chunks` has tree_n_chunks()
- *  bits in 64-bit words. Some 100 ns a gram, and a few ns a chunk in which it occurs. */
+/** Clear the bits of groups in which no name holds all `n` grams, as far as it is cheaper to find
+ *  out than to look at their names: the rarest grams are asked, and no more of them than pay.
+ *  `groups` has tree_n_groups() bits in 64-bit words. Some 100 ns a gram, and of those that are
+ *  asked 3 ns a group in which it occurs, at most some us. */
 void tree_gram_filter(
-	const struct tree_cols *c, const uint32_t *grams, unsigned n, uint64_t *chunks);
+	const struct tree_cols *c, const uint32_t *grams, unsigned n, uint64_t *groups);

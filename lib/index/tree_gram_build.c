@@ -8,7 +8,8 @@
 #include <errno.h>
 
 struct gram_seen {
-	uint64_t bits[TREE_N_GRAMS / 64];
+	uint64_t bits[TREE_N_GRAMS / 64]; /* grams that are there */
+	uint64_t groups[TREE_N_GRAMS];    /* of the others: 0 */
 };
 
 struct gram_seen *
@@ -24,9 +25,9 @@ gram_seen_destroy(struct gram_seen *s)
 }
 
 void
-gram_seen_add(struct gram_seen *s, struct span name)
+gram_seen_add(struct gram_seen *s, struct span name, uint32_t group)
 {
-	uint64_t *bits = s->bits;
+	const uint64_t bit = (uint64_t)1 << group;
 	uint32_t gram = 0;
 	size_t at = 0;
 
@@ -36,7 +37,8 @@ gram_seen_add(struct gram_seen *s, struct span name)
 	gram = gram << 6 | gram_name_symbol(name, &at);
 	while (at <= name.len) {
 		gram = (gram << 6 | gram_name_symbol(name, &at)) & (TREE_N_GRAMS - 1);
-		bits[gram / 64] |= (uint64_t)1 << gram % 64;
+		s->bits[gram / 64] |= (uint64_t)1 << gram % 64;
+		s->groups[gram] |= bit;
 	}
 }
 
@@ -53,11 +55,16 @@ gram_seen_count(const struct gram_seen *s)
 }
 
 void
-gram_seen_take(struct gram_seen *s, uint32_t *ret)
+gram_seen_take(struct gram_seen *s, uint32_t *ret_grams, uint64_t *ret_groups)
 {
 	for (uint32_t i = 0; i < ARRAY_LEN(s->bits); i++) {
-		for (uint64_t word = s->bits[i]; word; word &= word - 1)
-			*ret++ = i * 64 + (uint32_t)__builtin_ctzll(word);
+		for (uint64_t word = s->bits[i]; word; word &= word - 1) {
+			uint32_t gram = i * 64 + (uint32_t)__builtin_ctzll(word);
+
+			*ret_grams++ = gram;
+			*ret_groups++ = s->groups[gram];
+			s->groups[gram] = 0;
+		}
 	}
 	memset(s->bits, 0, sizeof(s->bits));
 }
@@ -65,24 +72,24 @@ gram_seen_take(struct gram_seen *s, uint32_t *ret)
 /* Lists are made for ranges of grams that share their first symbol, each by itself. */
 #define N_RANGES 64u
 #define RANGE_GRAMS (TREE_N_GRAMS / N_RANGES)
-#define RANGE_GROUPS (RANGE_GRAMS / TREE_GRAM_GROUP)
+#define RANGE_ROWS (RANGE_GRAMS / TREE_GRAM_ROW)
 
 struct range {
 	uint8_t *lists;
 	size_t len;
-	uint32_t group_at[RANGE_GROUPS]; /* in lists */
+	uint32_t row_at[RANGE_ROWS]; /* in lists */
 };
 
 struct making {
 	const struct gram_chunk *chunks;
-	uint32_t n_chunks;
+	uint32_t n_chunks, n_groups;
 	struct range ranges[N_RANGES];
 };
 
-/* The pairs of a range: chunk numbers by gram, in the order of the chunks. */
+/* The pairs of a range: group numbers by gram, ascending. */
 struct pairs {
-	uint32_t first[RANGE_GRAMS + 1]; /* into chunks */
-	uint32_t *chunks;
+	uint32_t first[RANGE_GRAMS + 1]; /* into groups */
+	uint32_t *groups;
 };
 
 static uint32_t
@@ -101,6 +108,17 @@ lower_bound(const struct gram_chunk *c, uint32_t gram)
 	return lo;
 }
 
+/* `first` as in the second pass of sort_pairs(). */
+static void
+list_groups(struct pairs *p, uint32_t gram, uint64_t groups, uint32_t chunk)
+{
+	uint32_t at = p->first[gram + 1];
+
+	for (; groups; groups &= groups - 1)
+		p->groups[at++] = chunk * 64 + (uint32_t)__builtin_ctzll(groups);
+	p->first[gram + 1] = at;
+}
+
 /* A counting sort: each chunk's grams are looked at twice. `first` ends one place too far to the
  * right and is read so: list g is [first[g], first[g + 1]) after the second pass. */
 static int
@@ -114,7 +132,8 @@ sort_pairs(const struct making *m, uint32_t base, struct pairs *p)
 
 		for (uint32_t i = lower_bound(c, base);
 			i < c->n && c->grams[i] < base + RANGE_GRAMS; i++)
-			p->first[c->grams[i] - base + 1]++;
+			p->first[c->grams[i] - base + 1] +=
+				(uint32_t)__builtin_popcountll(c->groups[i]);
 	}
 	for (uint32_t g = 0; g <= RANGE_GRAMS; g++) {
 		uint32_t n = p->first[g];
@@ -123,28 +142,56 @@ sort_pairs(const struct making *m, uint32_t base, struct pairs *p)
 		total += n;
 	}
 	/* Now first[g + 1] is where list g starts; filling it moves that to its end. */
-	p->chunks = malloc(((size_t)total + 1) * sizeof(*p->chunks));
-	if (!p->chunks)
+	p->groups = malloc(((size_t)total + 1) * sizeof(*p->groups));
+	if (!p->groups)
 		return -ENOMEM;
 	for (uint32_t k = 0; k < m->n_chunks; k++) {
 		const struct gram_chunk *c = &m->chunks[k];
 
 		for (uint32_t i = lower_bound(c, base);
 			i < c->n && c->grams[i] < base + RANGE_GRAMS; i++)
-			p->chunks[p->first[c->grams[i] - base + 1]++] = k;
+			list_groups(p, c->grams[i] - base, c->groups[i], k);
 	}
 	return 0;
 }
 
+/* What is behind the mask of a row: all heads, then all lists. */
 static int
-put_group(
-	const struct making *m, const struct pairs *p, uint32_t group, struct range *r, size_t *cap)
+put_lists(const struct making *m, const struct pairs *p, uint32_t row, struct range *r, size_t *cap)
+{
+	const size_t heads_at = r->len, room = TREE_GRAM_ROW * GRAM_HEAD_MAX_BYTES;
+	uint8_t heads[TREE_GRAM_ROW * GRAM_HEAD_MAX_BYTES];
+	size_t n_heads = 0;
+
+	if (vec_reserve((void **)&r->lists, r->len, cap, room, 1) < 0)
+		return -ENOMEM;
+	r->len += room;
+	for (uint32_t g = row * TREE_GRAM_ROW; g < (row + 1) * TREE_GRAM_ROW; g++) {
+		uint32_t n = p->first[g + 1] - p->first[g], head;
+
+		if (n == 0)
+			continue;
+		if (vec_reserve((void **)&r->lists, r->len, cap, gram_list_max_bytes(m->n_groups),
+			    1) < 0)
+			return -ENOMEM;
+		r->len += gram_list_put(
+			p->groups + p->first[g], n, m->n_groups, r->lists + r->len, &head);
+		n_heads += gram_head_put(heads + n_heads, head);
+	}
+	memmove(r->lists + heads_at + n_heads, r->lists + heads_at + room,
+		r->len - heads_at - room);
+	memcpy(r->lists + heads_at, heads, n_heads);
+	r->len -= room - n_heads;
+	return 0;
+}
+
+static int
+put_row(const struct making *m, const struct pairs *p, uint32_t row, struct range *r, size_t *cap)
 {
 	uint64_t present = 0;
-	size_t mask_at;
 
-	for (uint32_t i = 0; i < TREE_GRAM_GROUP; i++) {
-		uint32_t g = group * TREE_GRAM_GROUP + i;
+	for (uint32_t i = 0; i < TREE_GRAM_ROW; i++) {
+		uint32_t g = row * TREE_GRAM_ROW + i;
 
 		if (p->first[g + 1] > p->first[g])
 			present |= (uint64_t)1 << i;
@@ -153,20 +200,9 @@ put_group(
 		return 0;
 	if (vec_reserve((void **)&r->lists, r->len, cap, sizeof(present), 1) < 0)
 		return -ENOMEM;
-	mask_at = r->len;
-	memcpy(r->lists + mask_at, &present, sizeof(present));
+	memcpy(r->lists + r->len, &present, sizeof(present));
 	r->len += sizeof(present);
-	for (uint32_t i = 0; i < TREE_GRAM_GROUP; i++) {
-		uint32_t g = group * TREE_GRAM_GROUP + i, n = p->first[g + 1] - p->first[g];
-
-		if (n == 0)
-			continue;
-		if (vec_reserve((void **)&r->lists, r->len, cap,
-			    gram_list_max_bytes(n, m->n_chunks), 1) < 0)
-			return -ENOMEM;
-		r->len += gram_list_put(p->chunks + p->first[g], n, m->n_chunks, r->lists + r->len);
-	}
-	return 0;
+	return put_lists(m, p, row, r, cap);
 }
 
 static int
@@ -179,13 +215,13 @@ make_range(struct making *m, uint32_t k)
 
 	if (error < 0)
 		return error;
-	for (uint32_t group = 0; group < RANGE_GROUPS && error == 0; group++) {
-		r->group_at[group] = (uint32_t)r->len;
-		error = put_group(m, p, group, r, &cap);
+	for (uint32_t row = 0; row < RANGE_ROWS && error == 0; row++) {
+		r->row_at[row] = (uint32_t)r->len;
+		error = put_row(m, p, row, r, &cap);
 		if (r->len > UINT32_MAX)
 			error = -EFBIG;
 	}
-	free(p->chunks);
+	free(p->groups);
 	return error;
 }
 
@@ -209,26 +245,26 @@ join_ranges(const struct making *m, struct gram_index *ret)
 		total += m->ranges[k].len;
 	if (total > UINT32_MAX)
 		return -EFBIG;
-	ret->index = malloc((TREE_N_GRAM_GROUPS + 1) * sizeof(*ret->index));
+	ret->index = malloc((TREE_N_GRAM_ROWS + 1) * sizeof(*ret->index));
 	ret->lists = malloc(total + 1);
 	if (!ret->index || !ret->lists)
 		return -ENOMEM;
 	for (uint32_t k = 0; k < N_RANGES; k++) {
 		const struct range *r = &m->ranges[k];
 
-		for (uint32_t group = 0; group < RANGE_GROUPS; group++)
-			ret->index[(size_t)k * RANGE_GROUPS + group] =
-				(uint32_t)ret->len + r->group_at[group];
+		for (uint32_t row = 0; row < RANGE_ROWS; row++)
+			ret->index[(size_t)k * RANGE_ROWS + row] =
+				(uint32_t)ret->len + r->row_at[row];
 		if (r->len > 0)
 			memcpy(ret->lists + ret->len, r->lists, r->len);
 		ret->len += r->len;
 	}
-	ret->index[TREE_N_GRAM_GROUPS] = (uint32_t)ret->len;
+	ret->index[TREE_N_GRAM_ROWS] = (uint32_t)ret->len;
 	return 0;
 }
 
 int
-gram_index_make(const struct gram_chunk *chunks, uint32_t n_chunks, struct pool *pool,
+gram_index_make(const struct gram_chunk *chunks, uint32_t n_groups, struct pool *pool,
 	struct stop *stop, struct gram_index *ret)
 {
 	AUTO(freep) struct making *m = calloc(1, sizeof(*m));
@@ -238,7 +274,8 @@ gram_index_make(const struct gram_chunk *chunks, uint32_t n_chunks, struct pool 
 	if (!m)
 		return -ENOMEM;
 	m->chunks = chunks;
-	m->n_chunks = n_chunks;
+	m->n_chunks = (n_groups - 1) / 64 + 1;
+	m->n_groups = n_groups;
 	r = tree_par(pool, TASK_INDEX, N_RANGES, make_ranges, m, stop);
 	if (r == 0)
 		r = join_ranges(m, ret);

@@ -176,27 +176,25 @@ gram_wide_symbol(struct span text, size_t *at)
 	return cp < CASED_END ? wide_symbols[cp] : hash_symbol(cp);
 }
 
-#define MAX_NUMBER_BYTES 5u
-
-static size_t
-put_number(uint8_t *out, uint32_t v)
+size_t
+gram_head_put(uint8_t *out, uint32_t head)
 {
 	size_t n = 0;
 
-	for (; v >= 0x80; v >>= 7)
-		out[n++] = (uint8_t)(v | 0x80);
-	out[n++] = (uint8_t)v;
+	for (; head >= 0x80; head >>= 7)
+		out[n++] = (uint8_t)(head | 0x80);
+	out[n++] = (uint8_t)head;
 	return n;
 }
 
 /* False: it does not end before `end`, or is greater than any. */
 static bool
-get_number(const uint8_t **at, const uint8_t *end, uint32_t *ret)
+get_head(const uint8_t **at, const uint8_t *end, uint32_t *ret)
 {
 	const uint8_t *p = *at;
 	uint64_t v = 0;
 
-	for (unsigned shift = 0; p < end && shift < 7 * MAX_NUMBER_BYTES; shift += 7) {
+	for (unsigned shift = 0; p < end && shift < 7 * GRAM_HEAD_MAX_BYTES; shift += 7) {
 		v |= (uint64_t)(*p & 0x7f) << shift;
 		if (*p++ < 0x80) {
 			*ret = (uint32_t)v;
@@ -208,131 +206,242 @@ get_number(const uint8_t **at, const uint8_t *end, uint32_t *ret)
 }
 
 static uint32_t
-bitmap_bytes(uint32_t n_chunks)
+bitmap_bytes(uint32_t n_groups)
 {
-	return (n_chunks + 7) / 8;
+	return (n_groups + 7) / 8;
 }
 
 size_t
-gram_list_max_bytes(uint32_t n, uint32_t n_chunks)
+gram_list_max_bytes(uint32_t n_groups)
 {
-	return MAX((size_t)n * MAX_NUMBER_BYTES, bitmap_bytes(n_chunks)) + MAX_NUMBER_BYTES;
+	return bitmap_bytes(n_groups) + 1;
+}
+
+/* ---- Rice code: Robert F. Rice, Some Practical Universal Noiseless Coding Techniques, 1979 ----
+ */
+
+#define RICE_MAX_LOW 31u
+
+/* Of a difference so many low bits stand as they are: as many as make the rest about one. */
+static unsigned
+rice_low(const uint32_t *groups, uint32_t n)
+{
+	uint64_t mean = (groups[n - 1] + 1ull - n) * 11 / 16 / n;
+
+	return mean ? 63 - (unsigned)__builtin_clzll(mean) : 0;
+}
+
+static uint32_t
+gap_at(const uint32_t *groups, uint32_t i)
+{
+	return i ? groups[i] - groups[i - 1] - 1 : groups[0];
 }
 
 static size_t
-gap_bytes(const uint32_t *chunks, uint32_t n)
+rice_bytes(const uint32_t *groups, uint32_t n, unsigned low)
 {
-	uint8_t scratch[MAX_NUMBER_BYTES];
-	size_t bytes = put_number(scratch, chunks[0]);
+	uint64_t bits = (uint64_t)n * (low + 1);
 
-	for (uint32_t i = 1; i < n; i++)
-		bytes += put_number(scratch, chunks[i] - chunks[i - 1] - 1);
-	return bytes;
-}
-
-size_t
-gram_list_put(const uint32_t *chunks, uint32_t n, uint32_t n_chunks, uint8_t *out)
-{
-	size_t gaps = gap_bytes(chunks, n), map = bitmap_bytes(n_chunks), at;
-
-	if (gaps <= map) {
-		at = put_number(out, (uint32_t)(2 * gaps));
-		at += put_number(out + at, chunks[0]);
-		for (uint32_t i = 1; i < n; i++)
-			at += put_number(out + at, chunks[i] - chunks[i - 1] - 1);
-		return at;
-	}
-	at = put_number(out, (uint32_t)(2 * map + 1));
-	memset(out + at, 0, map);
 	for (uint32_t i = 0; i < n; i++)
-		out[at + chunks[i] / 8] |= (uint8_t)(1u << chunks[i] % 8);
-	return at + map;
+		bits += gap_at(groups, i) >> low;
+	return (size_t)((bits + 7) / 8) + 1;
 }
 
-bool
-gram_list_open(const uint8_t **at, const uint8_t *end, struct gram_list *ret)
+/* Into zeros. */
+static void
+rice_put(const uint32_t *groups, uint32_t n, unsigned low, uint8_t *out)
 {
-	uint32_t head;
+	uint64_t bit = 8;
 
-	if (!get_number(at, end, &head) || head / 2 > (size_t)(end - *at))
+	out[0] = (uint8_t)low;
+	for (uint32_t i = 0; i < n; i++) {
+		uint32_t gap = gap_at(groups, i);
+
+		bit += gap >> low;
+		out[bit / 8] |= (uint8_t)(1u << bit % 8);
+		bit++;
+		for (unsigned k = 0; k < low; k++, bit++)
+			out[bit / 8] |= (uint8_t)((gap >> k & 1) << bit % 8);
+	}
+}
+
+struct rice {
+	const uint8_t *at, *end;
+	uint64_t bits; /* the next n_bits, lowest first; above them zeros */
+	unsigned n_bits, low;
+};
+
+static bool
+rice_open(const struct gram_list *l, struct rice *ret)
+{
+	*ret = (struct rice){.at = l->at, .end = l->end};
+	if (l->at == l->end || *l->at > RICE_MAX_LOW)
 		return false;
-	*ret = (struct gram_list){.at = *at, .end = *at + head / 2, .bitmap = head & 1};
-	*at = ret->end;
+	ret->low = *ret->at++;
 	return true;
 }
 
+/* At least 56 bits, or all that are left. */
 static void
-filter_bitmap(const struct gram_list *l, uint32_t n_chunks, uint64_t *chunks)
+rice_fill(struct rice *r)
 {
-	size_t bytes = MIN((size_t)(l->end - l->at), bitmap_bytes(n_chunks));
+	uint64_t word = 0;
 
-	for (uint32_t i = 0; i < (n_chunks + 63) / 64; i++) {
+	if (r->end - r->at >= 8) {
+		unsigned n = (64 - r->n_bits) / 8;
+
+		memcpy(&word, r->at, sizeof(word));
+		if (n < 8)
+			word &= ((uint64_t)1 << 8 * n) - 1;
+		r->bits |= n ? word << r->n_bits : 0;
+		r->at += n;
+		r->n_bits += 8 * n;
+		return;
+	}
+	for (; r->n_bits <= 56 && r->at < r->end; r->n_bits += 8)
+		r->bits |= (uint64_t)*r->at++ << r->n_bits;
+}
+
+/* The next group of a list: false at its end. `*group` starts at -1. */
+static bool
+rice_next(struct rice *r, uint64_t *group)
+{
+	uint64_t high = 0;
+	unsigned zeros;
+
+	for (rice_fill(r); r->bits == 0; rice_fill(r)) {
+		if (r->at == r->end)
+			return false;
+		high += r->n_bits;
+		r->n_bits = 0;
+	}
+	zeros = (unsigned)__builtin_ctzll(r->bits);
+	high += zeros;
+	r->bits = r->bits >> zeros >> 1;
+	r->n_bits -= zeros + 1;
+	rice_fill(r);
+	if (r->n_bits < r->low)
+		return false;
+	*group += (high << r->low | (r->bits & (((uint64_t)1 << r->low) - 1))) + 1;
+	r->bits >>= r->low;
+	r->n_bits -= r->low;
+	return true;
+}
+
+/* ---- lists and rows ---- */
+
+size_t
+gram_list_put(
+	const uint32_t *groups, uint32_t n, uint32_t n_groups, uint8_t *out, uint32_t *ret_head)
+{
+	unsigned low = rice_low(groups, n);
+	size_t rice = rice_bytes(groups, n, low), map = bitmap_bytes(n_groups);
+
+	memset(out, 0, MIN(rice, map));
+	if (rice <= map) {
+		rice_put(groups, n, low, out);
+		*ret_head = (uint32_t)(2 * rice);
+		return rice;
+	}
+	for (uint32_t i = 0; i < n; i++)
+		out[groups[i] / 8] |= (uint8_t)(1u << groups[i] % 8);
+	*ret_head = (uint32_t)(2 * map + 1);
+	return map;
+}
+
+/* What a row holds: its grams, and where its lists are. */
+struct row {
+	uint64_t present;
+	const uint8_t *lists;
+	uint64_t n_bytes; /* of the lists */
+	struct gram_list found;
+};
+
+/* Goes through all heads; `which` is the gram looked for. False: they do not end in the row. */
+static bool
+read_heads(const uint8_t *at, const uint8_t *end, unsigned which, struct row *ret)
+{
+	uint64_t before = 0, here = 0;
+	bool bitmap = false;
+
+	if ((size_t)(end - at) < sizeof(ret->present))
+		return false;
+	memcpy(&ret->present, at, sizeof(ret->present));
+	at += sizeof(ret->present);
+	ret->n_bytes = 0;
+	for (uint64_t left = ret->present; left; left &= left - 1) {
+		uint32_t head;
+
+		if (!get_head(&at, end, &head))
+			return false;
+		if ((unsigned)__builtin_ctzll(left) == which) {
+			before = ret->n_bytes;
+			here = head / 2;
+			bitmap = head & 1;
+		}
+		ret->n_bytes += head / 2;
+	}
+	if (ret->n_bytes > (uint64_t)(end - at))
+		return false;
+	ret->lists = at;
+	ret->found = (struct gram_list){at + before, at + before + here, bitmap};
+	return true;
+}
+
+bool
+gram_row_find(const uint8_t *at, const uint8_t *end, unsigned which, struct gram_list *ret)
+{
+	struct row row;
+
+	if (!read_heads(at, end, which, &row) || !(row.present >> which & 1))
+		return false;
+	*ret = row.found;
+	return true;
+}
+
+bool
+gram_row_check(const uint8_t *at, const uint8_t *end)
+{
+	struct row row;
+
+	if (at == end)
+		return true; /* not even the mask */
+	return read_heads(at, end, 0, &row) && row.present &&
+	       row.n_bytes == (uint64_t)(end - row.lists);
+}
+
+static void
+filter_bitmap(const struct gram_list *l, uint32_t n_groups, uint64_t *groups)
+{
+	size_t bytes = MIN((size_t)(l->end - l->at), bitmap_bytes(n_groups));
+
+	for (uint32_t i = 0; i < (n_groups + 63) / 64; i++) {
 		size_t from = 8 * (size_t)i;
 		uint64_t word = 0;
 
 		if (from < bytes)
 			memcpy(&word, l->at + from, MIN(bytes - from, sizeof(word)));
-		chunks[i] &= word;
+		groups[i] &= word;
 	}
-}
-
-/* The next chunk of a list of gaps: false at its end. `*chunk` starts at -1. */
-static bool
-next_chunk(const uint8_t **at, const uint8_t *end, uint64_t *chunk)
-{
-	uint32_t gap;
-
-	if (!get_number(at, end, &gap))
-		return false;
-	*chunk += (uint64_t)gap + 1;
-	return true;
 }
 
 void
-gram_list_filter(const struct gram_list *l, uint32_t n_chunks, uint64_t *chunks)
+gram_list_filter(const struct gram_list *l, uint32_t n_groups, uint64_t *groups)
 {
-	const uint8_t *at = l->at;
-	uint64_t chunk = UINT64_MAX, word = 0;
+	uint64_t group = UINT64_MAX, word = 0;
+	struct rice r;
 	uint32_t i = 0;
 
 	if (l->bitmap) {
-		filter_bitmap(l, n_chunks, chunks);
+		filter_bitmap(l, n_groups, groups);
 		return;
 	}
 	/* A word of the bitmap is complete when the list has gone past it. */
-	while (next_chunk(&at, l->end, &chunk) && chunk < n_chunks) {
-		for (; i < chunk / 64; i++, word = 0)
-			chunks[i] &= word;
-		word |= (uint64_t)1 << chunk % 64;
+	for (bool any = rice_open(l, &r); any && rice_next(&r, &group) && group < n_groups;) {
+		for (; i < group / 64; i++, word = 0)
+			groups[i] &= word;
+		word |= (uint64_t)1 << group % 64;
 	}
-	for (; i < (n_chunks + 63) / 64; i++, word = 0)
-		chunks[i] &= word;
-}
-
-static bool
-check_bitmap(const struct gram_list *l, uint32_t n_chunks)
-{
-	uint32_t bytes = bitmap_bytes(n_chunks);
-	bool any = false;
-
-	if (l->end - l->at != bytes)
-		return false;
-	for (uint32_t i = 0; i < bytes; i++)
-		any |= l->at[i] != 0;
-	return any && (n_chunks % 8 == 0 || l->at[bytes - 1] >> n_chunks % 8 == 0);
-}
-
-bool
-gram_list_check(const struct gram_list *l, uint32_t n_chunks)
-{
-	const uint8_t *at = l->at;
-	uint64_t chunk = UINT64_MAX;
-
-	if (l->bitmap)
-		return check_bitmap(l, n_chunks);
-	while (at < l->end) {
-		if (!next_chunk(&at, l->end, &chunk) || chunk >= n_chunks)
-			return false;
-	}
-	return chunk != UINT64_MAX;
+	for (; i < (n_groups + 63) / 64; i++, word = 0)
+		groups[i] &= word;
 }

@@ -26,18 +26,23 @@ gram_name_symbol(struct span name, size_t *at)
 }
 
 /** Bytes that gram_list_put() may need. */
-size_t gram_list_max_bytes(uint32_t n, uint32_t n_chunks);
-/** A list of n ascending chunks in its shorter form: its bytes. */
-size_t gram_list_put(const uint32_t *chunks, uint32_t n, uint32_t n_chunks, uint8_t *out);
+size_t gram_list_max_bytes(uint32_t n_groups);
+/** A list of n ascending groups in its shorter form: its bytes. *ret_head is what stands for it
+ *  among the heads of its row. */
+size_t gram_list_put(
+	const uint32_t *groups, uint32_t n, uint32_t n_groups, uint8_t *out, uint32_t *ret_head);
+/** A head as it is written: its bytes, GRAM_HEAD_MAX_BYTES at most. */
+size_t gram_head_put(uint8_t *out, uint32_t head);
+#define GRAM_HEAD_MAX_BYTES 5u
 
 /** A list as it stands in a segment. */
 struct gram_list {
-	const uint8_t *at, *end; /* of what is behind the length */
+	const uint8_t *at, *end;
 	bool bitmap;
 };
-/** The list at *at, which moves past it: false when it does not end at or before `end`. */
-bool gram_list_open(const uint8_t **at, const uint8_t *end, struct gram_list *ret);
-/** Clear the bits of chunks that the list lacks; what would be past n_chunks is left out. */
-void gram_list_filter(const struct gram_list *l, uint32_t n_chunks, uint64_t *chunks);
-/** G2. */
-bool gram_list_check(const struct gram_list *l, uint32_t n_chunks);
+/** The list of the gram `which` of a row that has bytes [at, end): false, the row has none. */
+bool gram_row_find(const uint8_t *at, const uint8_t *end, unsigned which, struct gram_list *ret);
+/** G1: its heads and lists fill the row. */
+bool gram_row_check(const uint8_t *at, const uint8_t *end);
+/** Clear the bits of groups that the list lacks; what would be past n_groups is left out. */
+void gram_list_filter(const struct gram_list *l, uint32_t n_groups, uint64_t *groups);

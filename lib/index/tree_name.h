@@ -10,9 +10,8 @@
 
 #include "base/defs.h"
 
-#define TREE_NAME_GROUP 64u /* entries of a name_base (FORMAT.md 3.1) */
-#define TREE_NAME_STEP 16u  /* entries of a name_rel */
-#define TREE_NAMES_PAD 64u  /* zeros behind the names */
+#define TREE_NAME_STEP 16u /* entries of a name_rel */
+#define TREE_NAMES_PAD 64u /* zeros behind the names */
 
 static inline uint64_t
 name_word(const char *p)

@@ -119,7 +119,7 @@ tree_section_bytes(const struct tree_cols *c, enum tree_section id)
 	case SECTION_LINK_SUMS:
 		return sizeof(struct tree_link_sum);
 	case SECTION_GRAM_INDEX:
-		return 4 * (uint64_t)TREE_N_GRAM_GROUPS + 4;
+		return 4 * (uint64_t)TREE_N_GRAM_ROWS + 4;
 	case SECTION_GRAM_LISTS:
 		return 1;
 	case SECTION_BELOW:

@@ -197,14 +197,16 @@ static int
 settle(struct tree_part *part, const struct part_scratch *s)
 {
 	size_t links = part->n_links * sizeof(*part->links), subs = part->n_subs * sizeof(uint32_t);
-	size_t grams = part->n_grams * sizeof(uint32_t), words = 0;
+	size_t grams = part->n_grams * sizeof(uint32_t), groups = 2 * grams, words = 0;
 	char *at;
 
 	for (unsigned col = 0; col < N_TREE_COLUMNS; col++)
 		words += s->n_words[col];
-	at = part->memory = malloc(words + links + subs + grams + part->names_bytes + 1);
+	at = part->memory = malloc(groups + words + links + subs + grams + part->names_bytes + 1);
 	if (!at)
 		return -ENOMEM;
+	part->gram_groups = (const void *)at;
+	at += groups;
 	for (unsigned col = 0; col < N_TREE_COLUMNS; col++) {
 		part->columns[col].bytes = s->n_words[col];
 		part->columns[col].words = take(&at, s->words[col], s->n_words[col]);
@@ -213,7 +215,7 @@ settle(struct tree_part *part, const struct part_scratch *s)
 	part->dir_order = (const void *)take(&at, s->subs, subs);
 	part->grams = (const void *)at;
 	if (grams > 0)
-		gram_seen_take(s->seen, (uint32_t *)(void *)at);
+		gram_seen_take(s->seen, (uint32_t *)(void *)at, (uint64_t *)(void *)part->memory);
 	at += grams;
 	part->names = at;
 	copy_names(part, s, at);
@@ -262,7 +264,8 @@ tree_part_make(
 		pack_block(plan, ret, s);
 	place_names(ret, s);
 	for (uint32_t i = 0; plan->with_grams && i < ret->n; i++)
-		gram_seen_add(s->seen, (struct span){s->in.rows[i]->name, s->in.rows[i]->name_len});
+		gram_seen_add(s->seen, (struct span){s->in.rows[i]->name, s->in.rows[i]->name_len},
+			i / TREE_NAME_GROUP);
 	ret->n_grams = plan->with_grams ? gram_seen_count(s->seen) : 0;
 	r = settle(ret, s);
 	return r < 0 ? r : check_names(ret, s);

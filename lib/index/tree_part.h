@@ -40,8 +40,9 @@ struct tree_part {
 	const char *names;
 	const uint32_t *dir_order; /* [n_subs] numbers, in the order of entries */
 	const struct link_seed *links;
-	const uint32_t *grams; /* [n_grams] ascending */
-	uint32_t *wide;        /* of malloc; NULL: none */
+	const uint32_t *grams;       /* [n_grams] ascending */
+	const uint64_t *gram_groups; /* [n_grams] of this part */
+	uint32_t *wide;              /* of malloc; NULL: none */
 };
 
 /** What a worker packs in. */

@@ -124,8 +124,10 @@ find_grams(struct writer *w)
 	if (!chunks)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < w->n_parts; i++)
-		chunks[i] = (struct gram_chunk){w->parts[i].grams, w->parts[i].n_grams};
-	return gram_index_make(chunks, w->n_parts, w->pool, w->stop, &w->grams);
+		chunks[i] = (struct gram_chunk){
+			w->parts[i].grams, w->parts[i].gram_groups, w->parts[i].n_grams};
+	return gram_index_make(
+		chunks, tree_n_groups(&w->plan->counts), w->pool, w->stop, &w->grams);
 }
 
 /* A new section of up to `n_pieces` and `own_bytes` of its own: NULL when memory is out. */
@@ -310,7 +312,7 @@ add_grams(struct writer *w)
 	if (!w->grams.index)
 		return 0;
 	r = add_table(w, SECTION_GRAM_INDEX, w->grams.index,
-		(TREE_N_GRAMS / TREE_GRAM_GROUP + 1) * sizeof(*w->grams.index));
+		(TREE_N_GRAM_ROWS + 1) * sizeof(*w->grams.index));
 	return r < 0 ? r : add_table(w, SECTION_GRAM_LISTS, w->grams.lists, w->grams.len);
 }
 

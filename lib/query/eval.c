@@ -281,19 +281,19 @@ bind_leaf(struct eval *e, const struct node *n, struct eval_leaf *leaf)
 size_t
 eval_n_may(const struct eval *e, const struct node *n)
 {
-	uint32_t n_chunks = tree_n_chunks(e->cols);
+	uint32_t n_groups = tree_n_groups(e->cols);
 
 	if ((n->term != TERM_TEXT && n->term != TERM_EXT) || !e->leaf[n->leaf].may)
-		return n_chunks;
-	return members_count(e->leaf[n->leaf].may, (n_chunks + 63) / 64);
+		return n_groups;
+	return members_count(e->leaf[n->leaf].may, (n_groups + 63) / 64);
 }
 
-/* In each AND the rarest of its words, when it spares most of the chunks, goes first: a front
+/* In each AND the rarest of its words, when it spares most of the names, goes first: a front
  * then leaves them out, and the others are asked about what it found. */
 static void
 choose_first(const struct eval *e, const struct node *n)
 {
-	size_t least = tree_n_chunks(e->cols) / 8;
+	size_t least = tree_n_groups(e->cols) / 8;
 
 	for (uint32_t i = 0; i < n->n_child; i++) {
 		size_t k;

@@ -58,7 +58,7 @@ struct eval_leaf {
 	uint32_t lo, hi; /* TERM_IN: entry range */
 	bool on;         /* TERM_ROOT */
 
-	/* Names: the chunks of the tree that may hold the literals; NULL: all may. */
+	/* Names: the groups of names (tree_gram.h) that may hold the literals; NULL: all may. */
 	const uint64_t *may;
 	uint32_t front; /* paths: 1 + index of the front that decides it; 0: none (front.h) */
 };
@@ -103,7 +103,7 @@ unsigned eval_get_cost(const struct eval *e, struct leaf_cost *ret);
 /** Look at this snapshot layer from now on. */
 int eval_bind(struct eval *e, uint32_t layer);
 
-/** Chunks of the bound layer in which a leaf of names may find something, as far as grams tell. */
+/** Groups of names of the bound layer in which a leaf may find something, as far as grams tell. */
 size_t eval_n_may(const struct eval *e, const struct node *n);
 
 /** Where an evaluation is: entries [lo, lo + n) with one worker's scratch. */

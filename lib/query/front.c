@@ -2,6 +2,7 @@
 
 #include <errno.h>
 
+#include "index/tree_gram.h"
 #include "query/leaf_text.h"
 
 bool
@@ -78,7 +79,7 @@ ask_directories(struct front *f, const struct eval_at *at)
 {
 	const struct tree_cols *c = f->eval->cols;
 	uint32_t top = tree_parent(c, at->lo);
-	size_t n_names = eval_n_may(f->eval, f->leaf) * EVAL_CHUNK;
+	size_t n_names = eval_n_may(f->eval, f->leaf) * TREE_NAME_GROUP;
 	int r = 0;
 
 	if ((size_t)(c->dir_end[top] - top) * NAMES_A_DIRECTORY > n_names)
@@ -141,11 +142,12 @@ static void
 scan_slashed(const struct front *f, const struct eval_at *at, struct bits *out)
 {
 	const struct text_term *t = &f->leaf->text;
+	uint64_t may = leaf_may_groups(&f->eval->leaf[f->leaf->leaf], at->lo, at->n);
 
 	if (t->has_head)
-		literal_bits(at, &t->head, out);
+		literal_bits(at, &t->head, may, out);
 	else if (t->has_tail)
-		literal_bits(at, &t->tail, out);
+		literal_bits(at, &t->tail, may, out);
 	else
 		bits_set_range(out, 0, at->n);
 	if (any_wide(f))
@@ -227,7 +229,7 @@ keep_tails(const struct front *f, const struct eval_at *at, struct bits *bits)
 	struct bits scanned, wide = {0};
 
 	if (!f->any_kid) {
-		literal_bits(at, tail, &scanned);
+		literal_bits(at, tail, UINT64_MAX, &scanned);
 		if (tail->ask_wide)
 			wide_bits(at, &wide);
 		for (size_t k = 0; k < ARRAY_LEN(bits->word); k++)

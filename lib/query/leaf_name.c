@@ -5,30 +5,71 @@
 #include "index/tree_gram.h"
 #include "text/pattern.h"
 
-_Static_assert(TREE_CHUNK == EVAL_CHUNK, "what the grams leave out is a chunk");
+_Static_assert(EVAL_CHUNK == 64 * TREE_NAME_GROUP, "the groups of a chunk are the bits of a word");
 
 bool
 leaf_may(const struct eval_leaf *leaf, uint32_t lo, uint32_t n)
 {
+	uint32_t first = lo / TREE_NAME_GROUP, last = (lo + n - 1) / TREE_NAME_GROUP;
+
 	if (!leaf->may)
 		return true;
-	for (uint32_t chunk = lo / TREE_CHUNK; chunk <= (lo + n - 1) / TREE_CHUNK; chunk++) {
-		if (leaf->may[chunk / 64] >> (chunk % 64) & 1)
+	for (uint32_t i = first; i <= last; i = (i / 64 + 1) * 64) {
+		uint64_t left = leaf->may[i / 64] >> i % 64;
+
+		if (last - i < 63)
+			left &= ((uint64_t)2 << (last - i)) - 1;
+		if (left)
 			return true;
 	}
 	return false;
 }
 
-void
-literal_bits(const struct eval_at *at, const struct literal *l, struct bits *out)
+/* Where a range that is looked at begins within a group, the groups are not those of the bits. */
+uint64_t
+leaf_may_groups(const struct eval_leaf *leaf, uint32_t lo, uint32_t n)
+{
+	uint32_t first = lo / TREE_NAME_GROUP, last = (lo + n - 1) / TREE_NAME_GROUP;
+	uint64_t may;
+
+	if (!leaf->may || lo % TREE_NAME_GROUP)
+		return leaf_may(leaf, lo, n) ? UINT64_MAX : 0;
+	may = leaf->may[first / 64] >> first % 64;
+	if (last / 64 != first / 64)
+		may |= leaf->may[last / 64] << (64 - first % 64);
+	return last - first < 63 ? may & (((uint64_t)2 << (last - first)) - 1) : may;
+}
+
+/* Entries [lo, lo + n) of the chunk. */
+static void
+scan_names(const struct eval_at *at, const struct literal *l, uint32_t lo, uint32_t n,
+	struct bits *out)
 {
 	const struct tree_cols *c = at->e->cols;
-	uint64_t start = tree_name_at(c, at->lo), end = tree_name_at(c, at->lo + at->n);
-	uint32_t n_words = (at->n + 63) / 64;
+	uint64_t start = tree_name_at(c, at->lo + lo), end = tree_name_at(c, at->lo + lo + n);
 
-	members_find(&l->scan, (struct span){c->names + start, end > start ? end - start : 0},
-		at->n, out->word);
-	memset(out->word + n_words, 0, sizeof(*out) - n_words * sizeof(uint64_t));
+	members_find(&l->scan, (struct span){c->names + start, end > start ? end - start : 0}, n,
+		out->word + lo / 64);
+}
+
+void
+literal_bits(const struct eval_at *at, const struct literal *l, uint64_t may, struct bits *out)
+{
+	const uint32_t n_groups = (at->n + TREE_NAME_GROUP - 1) / TREE_NAME_GROUP;
+
+	*out = (struct bits){0};
+	if (n_groups < 64)
+		may &= ((uint64_t)1 << n_groups) - 1;
+	/* A run of groups at a time. */
+	while (may) {
+		uint32_t first = (uint32_t)__builtin_ctzll(may);
+		uint64_t gaps = ~(may >> first);
+		uint32_t len = gaps ? (uint32_t)__builtin_ctzll(gaps) : 64;
+		uint32_t lo = first * TREE_NAME_GROUP;
+
+		scan_names(at, l, lo, MIN(len * TREE_NAME_GROUP, at->n - lo), out);
+		may &= first + len < 64 ? ~(uint64_t)0 << (first + len) : 0;
+	}
 }
 
 /* The pattern of a folded glob is folded; an ASCII text is folded by the matcher. */
@@ -127,7 +168,7 @@ longest_literal(const struct name_test *t)
 /* Where the scans of all literals meet, or so few that asking each of them is cheaper than another
  * scan: what more than one literal leaves is asked anyway. */
 static void
-scan_literals(const struct eval_at *at, const struct name_test *t, struct bits *out)
+scan_literals(const struct eval_at *at, const struct name_test *t, uint64_t may, struct bits *out)
 {
 	uint32_t first = longest_literal(t);
 	struct bits one;
@@ -136,11 +177,11 @@ scan_literals(const struct eval_at *at, const struct name_test *t, struct bits *
 		bits_set_range(out, 0, at->n);
 		return;
 	}
-	literal_bits(at, &t->literal[first], out);
+	literal_bits(at, &t->literal[first], may, out);
 	for (uint32_t i = 0; i < t->n_literals && bits_count(out) > TEXT_FEW; i++) {
 		if (i == first)
 			continue;
-		literal_bits(at, &t->literal[i], &one);
+		literal_bits(at, &t->literal[i], may, &one);
 		for (size_t k = 0; k < ARRAY_LEN(out->word); k++)
 			out->word[k] &= one.word[k];
 	}
@@ -163,15 +204,16 @@ name_bits(const struct eval_at *at, const struct node *n, const struct bits *wan
 {
 	const struct name_test *t = &n->text.name;
 	struct bits ask = {0};
-	bool may = leaf_may(&at->e->leaf[n->leaf], at->lo, at->n), wide = false;
+	uint64_t may = leaf_may_groups(&at->e->leaf[n->leaf], at->lo, at->n);
+	bool wide = false;
 
-	note_blocks(at, n, may);
+	note_blocks(at, n, may != 0);
 	*out = (struct bits){0};
 	if (!may)
 		return 0;
 	if (bits_count(want) <= TEXT_FEW)
 		return ask_names(at, n, want, out);
-	scan_literals(at, t, out);
+	scan_literals(at, t, may, out);
 	for (uint32_t i = 0; i < t->n_literals; i++)
 		wide = wide || t->literal[i].ask_wide;
 	if (wide)
@@ -179,7 +221,7 @@ name_bits(const struct eval_at *at, const struct node *n, const struct bits *wan
 	for (size_t k = 0; k < ARRAY_LEN(ask.word); k++) {
 		if (!t->decides)
 			ask.word[k] |= out->word[k];
-		ask.word[k] &= want->word[k];
+		ask.word[k] &= may >> k & 1 ? want->word[k] : 0;
 	}
 	return ask_names(at, n, &ask, out);
 }

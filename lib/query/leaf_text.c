@@ -6,32 +6,32 @@
 #include "index/tree_gram.h"
 #include "query/lang.h"
 
-/* Chunks that may hold all of n literals, the first at `l`. */
+/* Groups of names that may hold all of n literals, the first at `l`. */
 static uint64_t *
-chunks_with(struct eval *e, const struct literal *l, uint32_t n)
+groups_with(struct eval *e, const struct literal *l, uint32_t n)
 {
-	uint32_t n_words = (tree_n_chunks(e->cols) + 63) / 64;
-	uint64_t *chunks = ARENA_ARRAY(&e->arena, uint64_t, n_words);
+	uint32_t n_groups = tree_n_groups(e->cols), n_words = (n_groups + 63) / 64;
+	uint64_t *groups = ARENA_ARRAY(&e->arena, uint64_t, n_words);
 
-	if (!chunks)
+	if (!groups)
 		return NULL;
-	memset(chunks, 0xff, n_words * sizeof(*chunks));
-	if (tree_n_chunks(e->cols) % 64)
-		chunks[n_words - 1] >>= 64 - tree_n_chunks(e->cols) % 64;
+	memset(groups, 0xff, n_words * sizeof(*groups));
+	if (n_groups % 64)
+		groups[n_words - 1] >>= 64 - n_groups % 64;
 	for (uint32_t i = 0; i < n; i++)
-		tree_gram_filter(e->cols, l[i].gram, l[i].n_grams, chunks);
-	return chunks;
+		tree_gram_filter(e->cols, l[i].gram, l[i].n_grams, groups);
+	return groups;
 }
 
 /* One of them is enough. */
 static int
 bind_ext(struct eval *e, const struct node *n, struct eval_leaf *leaf)
 {
-	uint32_t n_words = (tree_n_chunks(e->cols) + 63) / 64;
+	uint32_t n_words = (tree_n_groups(e->cols) + 63) / 64;
 	uint64_t *any = ARENA_ARRAY(&e->arena, uint64_t, n_words);
 
 	for (uint32_t i = 0; any && i < n->list.n_ext; i++) {
-		uint64_t *one = chunks_with(e, &n->list.ext[i], 1);
+		uint64_t *one = groups_with(e, &n->list.ext[i], 1);
 
 		if (!one)
 			return -ENOMEM;
@@ -69,7 +69,7 @@ leaf_bind_text(struct eval *e, const struct node *n, struct eval_leaf *leaf)
 	}
 	if (n_literals == 0)
 		return 0;
-	leaf->may = chunks_with(e, l, n_literals);
+	leaf->may = groups_with(e, l, n_literals);
 	return leaf->may ? 0 : -ENOMEM;
 }
 
@@ -117,9 +117,10 @@ void
 leaf_ext(const struct eval_at *at, const struct node *n, const struct bits *want, struct bits *out)
 {
 	const struct tree_cols *c = at->e->cols;
+	uint64_t may = leaf_may_groups(&at->e->leaf[n->leaf], at->lo, at->n);
 	struct bits one;
 
-	if (!leaf_may(&at->e->leaf[n->leaf], at->lo, at->n))
+	if (!may)
 		return;
 	if (bits_count(want) <= TEXT_FEW) {
 		for (uint32_t i = bits_next(want, 0); i < EVAL_CHUNK; i = bits_next(want, i + 1)) {
@@ -128,7 +129,7 @@ leaf_ext(const struct eval_at *at, const struct node *n, const struct bits *want
 		}
 	} else {
 		for (uint32_t k = 0; k < n->list.n_ext; k++) {
-			literal_bits(at, &n->list.ext[k], &one);
+			literal_bits(at, &n->list.ext[k], may, &one);
 			for (size_t i = 0; i < ARRAY_LEN(out->word); i++)
 				out->word[i] |= one.word[i] & want->word[i];
 		}

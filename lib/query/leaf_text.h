@@ -17,11 +17,16 @@
 /** Where a leaf can be decided entry by entry at less cost than the scan of a chunk. */
 #define TEXT_FEW 24u
 
-/** May one of the chunks hold a name with the leaf's literals, as far as the grams tell? */
+/** May one of the names hold the leaf's literals, as far as the grams tell? */
 bool leaf_may(const struct eval_leaf *leaf, uint32_t lo, uint32_t n);
+/** Which of the groups of 64 names from `lo` on may, n <= EVAL_CHUNK: bit i is names 64 x i to
+ *  64 x i + 63. */
+uint64_t leaf_may_groups(const struct eval_leaf *leaf, uint32_t lo, uint32_t n);
 
-/** Names of the chunk that hold the literal as ASCII tells; others are 0. */
-void literal_bits(const struct eval_at *at, const struct literal *l, struct bits *out);
+/** Names of the chunk that hold the literal as ASCII tells; others are 0, as are all that are in
+ *  none of the groups of `may`. */
+void literal_bits(
+	const struct eval_at *at, const struct literal *l, uint64_t may, struct bits *out);
 /** Set the names of the chunk with bytes >= 0x80. */
 void wide_bits(const struct eval_at *at, struct bits *out);
 /** Does the name pass the leaf's test of names? */

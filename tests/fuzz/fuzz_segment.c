@@ -55,21 +55,21 @@ look_at_columns(const struct tree_cols *c)
 static void
 look_at_grams(const struct tree_cols *c, bool deep)
 {
-	uint32_t n_chunks = tree_n_chunks(c), grams[64];
-	uint64_t *chunks = calloc(n_chunks / 64 + 1, sizeof(*chunks));
+	uint32_t n_groups = tree_n_groups(c), grams[64];
+	uint64_t *groups = calloc(n_groups / 64 + 1, sizeof(*groups));
 
-	if (!chunks)
+	if (!groups)
 		abort();
 	for (uint32_t e = 0; e < c->n_entries; e += 7) {
 		unsigned n = tree_grams(tree_name(c, e), TREE_GRAM_NAME, grams, 64);
 
-		memset(chunks, 0xff, (n_chunks + 63) / 64 * sizeof(*chunks));
-		tree_gram_filter(c, grams, n, chunks);
-		assert(!deep || (chunks[e / TREE_CHUNK / 64] >> e / TREE_CHUNK % 64 & 1));
+		memset(groups, 0xff, (n_groups + 63) / 64 * sizeof(*groups));
+		tree_gram_filter(c, grams, n, groups);
+		assert(!deep || (groups[e / TREE_NAME_GROUP / 64] >> e / TREE_NAME_GROUP % 64 & 1));
 	}
 	for (grams[0] = 0; grams[0] < TREE_N_GRAMS && c->gram_index; grams[0]++)
-		tree_gram_filter(c, grams, 1, chunks);
-	free(chunks);
+		tree_gram_filter(c, grams, 1, groups);
+	free(groups);
 }
 
 static void

@@ -8,6 +8,7 @@
 #include "base/fd.h"
 #include "base/hash.h"
 #include "index/tree_build.h"
+#include "index/tree_gram_code.h"
 #include "text/fold.h"
 
 #define MAX_GRAMS 64u
@@ -106,7 +107,7 @@ TEST(tree_gram, no_piece_of_a_name_is_missed)
 
 #define N_NAMED (5 * TREE_CHUNK / 2)
 
-/* Names that say in which chunk they are, some of them in characters beyond ASCII. */
+/* Names that say where they are, some of them in characters beyond ASCII. */
 static void
 name_of(uint32_t i, char name[32])
 {
@@ -145,47 +146,103 @@ make_tree(const char *dir)
 	return t;
 }
 
-/* The chunks that the filter leaves, and how many: a chunk with the text must be among them. */
-static unsigned
+/* How many groups the filter leaves; one with the text must be among them. */
+static size_t
 left(const struct tree_cols *c, const char *text, bool fold)
 {
-	uint64_t chunks = 0xff;
-	uint32_t g[MAX_GRAMS];
+	uint64_t groups[(N_NAMED + 1) / 4096 + 1];
+	uint32_t g[MAX_GRAMS], n_groups = tree_n_groups(c);
 	struct needle needle;
+	size_t n = 0;
 
+	memset(groups, 0xff, sizeof(groups));
 	CHECK_INT(needle_init(&needle, span_of(text), fold), 0);
-	tree_gram_filter(c, g, tree_grams(span_of(text), 0, g, MAX_GRAMS), &chunks);
+	tree_gram_filter(c, g, tree_grams(span_of(text), 0, g, MAX_GRAMS), groups);
 	for (uint32_t e = 0; e < c->n_entries; e++) {
+		uint32_t group = e / TREE_NAME_GROUP;
+
 		if (needle_find(&needle, tree_name(c, e), 0, NULL) >= 0)
-			cr_assert(chunks >> e / TREE_CHUNK & 1, "\"%s\" in entry %u", text, e);
+			cr_assert(groups[group / 64] >> group % 64 & 1, "\"%s\" in entry %u", text,
+				e);
 	}
 	needle_fini(&needle);
-	return (unsigned)__builtin_popcountll(chunks & 7);
+	for (uint32_t i = 0; i < n_groups; i++)
+		n += groups[i / 64] >> i % 64 & 1;
+	return n;
 }
 
-TEST(tree_gram, the_filter_leaves_out_chunks_without_the_text_and_no_others)
+TEST(tree_gram, the_filter_leaves_out_groups_without_the_text_and_no_others)
 {
 	char *dir = test_dir();
 	struct tree *t = make_tree(dir);
 	const struct tree_cols *c = tree_cols(t);
-	uint64_t chunks = 7;
+	uint64_t groups[3] = {UINT64_MAX, UINT64_MAX, UINT64_MAX};
 	uint32_t g;
 
 	CHECK(tree_has_grams(c));
-	CHECK_INT(tree_n_chunks(c), 3);
+	CHECK_INT(tree_n_groups(c), 161);
 	CHECK_INT(left(c, "aqqq", true), 1);
 	CHECK_INT(left(c, "qqq", false), 1);
-	CHECK_INT(left(c, "alpha", true), 1);
-	CHECK_INT(left(c, "BETA", true), 2);
-	CHECK_INT(left(c, "gamma", false), 2);
-	CHECK_INT(left(c, "\xc3\xa9t\xc3\xa9", true), 1);
-	CHECK_INT(left(c, "\xc3\xa9t\xc3\xa9", false), 1);
-	CHECK_INT(left(c, ".txt", true), 3);
+	CHECK_INT(left(c, "alpha", true), 47);
+	CHECK_INT(left(c, "BETA", true), 48);
+	CHECK_INT(left(c, "gamma", false), 48);
+	CHECK_INT(left(c, "\xc3\xa9t\xc3\xa9", true), 21);
+	CHECK_INT(left(c, "\xc3\xa9t\xc3\xa9", false), 21);
+	CHECK_INT(left(c, ".txt", true), 160); /* the last group has one name */
 	CHECK_INT(left(c, "zzz", true), 0);
-	CHECK_INT(left(c, "zz", true), 3);
+	CHECK_INT(left(c, "zz", true), 161);
+	CHECK_INT(left(c, "004999", true), 1);
 	CHECK_INT(tree_grams(SPAN_LIT("qq"), TREE_GRAM_TAIL, &g, 1), 1);
-	tree_gram_filter(c, &g, 1, &chunks);
-	CHECK_INT(chunks, 2);
+	tree_gram_filter(c, &g, 1, groups);
+	CHECK_INT(groups[0] | groups[2], 0);
+	CHECK_INT(groups[1], 1ull << ((5000 + 1) / 64 - 64));
 	tree_unref(t);
 	test_dir_remove(dir);
+}
+
+/* Lists of every density, and groups far apart. */
+TEST(tree_gram, a_list_gives_back_what_was_put_into_it)
+{
+	static const uint32_t sizes[] = {1, 7, 64, 65, 1000, 70000};
+	unsigned long rounds = test_scale(20000);
+
+	for (unsigned long round = 0; round < rounds; round++) {
+		uint32_t n_groups = sizes[round % ARRAY_LEN(sizes)], n = 0,
+			 n_words = n_groups / 64 + 1;
+		AUTO(freep) uint32_t *groups = calloc(n_groups, sizeof(*groups));
+		AUTO(freep) uint64_t *bits = calloc(n_words, 8), *want = calloc(n_words, 8);
+		AUTO(freep) uint8_t *row = calloc(1, 8 + 5 + gram_list_max_bytes(n_groups));
+		uint64_t present = 1ull << 5;
+		uint32_t head, one_in = 1u << round % 17;
+		struct gram_list list;
+		size_t bytes, head_bytes;
+
+		for (uint32_t i = 0; i < n_groups; i++) {
+			uint64_t dice[2] = {round, i};
+
+			/* Every third list stands at one end. */
+			if (hash64(dice, sizeof(dice), 2) % one_in == 0 &&
+				(round % 3 || i < n_groups / 8))
+				groups[n++] = i;
+		}
+		if (n == 0 || round % 3 == 0)
+			groups[n++] = n_groups - 1;
+		if (n > 1 && groups[n - 1] == groups[n - 2])
+			n--;
+		for (uint32_t i = 0; i < n; i++)
+			want[groups[i] / 64] |= 1ull << groups[i] % 64;
+		memcpy(row, &present, 8);
+		bytes = gram_list_put(groups, n, n_groups, row + 13, &head);
+		head_bytes = gram_head_put(row + 8, head);
+		memmove(row + 8 + head_bytes, row + 13, bytes);
+		CHECK(bytes <= gram_list_max_bytes(n_groups));
+		CHECK(gram_row_check(row, row + 8 + head_bytes + bytes));
+		CHECK(!gram_row_check(row, row + 7 + head_bytes + bytes));
+		CHECK(!gram_row_find(row, row + 8 + head_bytes + bytes, 4, &list));
+		CHECK(gram_row_find(row, row + 8 + head_bytes + bytes, 5, &list));
+		memset(bits, 0xff, n_words * 8);
+		gram_list_filter(&list, n_groups, bits);
+		bits[n_words - 1] &= n_groups % 64 ? UINT64_MAX : 0; /* a word too many */
+		CHECK(memcmp(bits, want, (n_groups + 63) / 64 * 8) == 0);
+	}
 }
