@@ -4,12 +4,13 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/fd.h"
 #include "catalog/peek.h"
 #include "config.h"
 #include "engine/engine.h"
-#include "index/tree.h"
+#include "index/tree_stack.h"
 
 /* A running daemon replaces a segment and unlinks the old one: then the catalog names another. */
 #define MAX_TRIES 5
@@ -29,69 +30,129 @@ say(const struct err *err, int r)
 	return 1;
 }
 
-/* What the catalog names now for the root; *ret is of malloc, NULL when it has no segment. */
-static int
-segment_now(const struct verifying *v, uint32_t id, char **ret, struct err *err)
-{
-	struct catalog_roots roots;
-	int r = catalog_peek(v->state_fd, v->state_dir, &roots, err);
+/* What is to be told of a root: its layers as far as they are right, and the first thing wrong. */
+struct verdict {
+	struct tree *trees[TREE_MAX_LAYERS];
+	unsigned n_right, n_wrong;
+	uint64_t n_entries; /* that are live in all layers */
+	struct err err;
+};
 
-	*ret = NULL;
-	for (size_t i = 0; r == 0 && i < roots.len; i++) {
-		if (roots.data[i].id == id)
-			*ret = TAKE_PTR(roots.data[i].segments[0]);
-	}
-	if (r == 0)
-		catalog_roots_free(&roots);
-	return r;
+static void
+verdict_clear(struct verdict *d)
+{
+	for (uint32_t i = 0; i < TREE_MAX_LAYERS; i++)
+		tree_unref(d->trees[i]);
+	*d = (struct verdict){0};
 }
 
+/* -ENOENT: a file is not there, whatever else is wrong. */
 static int
-open_segment(
-	const struct verifying *v, struct catalog_root *root, struct tree **ret, struct err *err)
+open_layers(const struct verifying *v, const struct catalog_root *root, struct verdict *ret)
 {
 	struct tree_open_opts opts = {.flags = TREE_OPEN_DEEP, .pool = v->pool};
-	int r = -ENOENT;
+	int gone = 0;
 
-	for (int i = 0; i < MAX_TRIES && root->segments[0]; i++) {
-		char *other = NULL;
+	for (uint32_t i = 0; i < root->n_segments; i++) {
+		struct err err = {0};
+		int r = tree_open_with(
+			v->segment_fd, root->segments[i], &opts, &ret->trees[i], &err);
 
-		*err = (struct err){0};
-		r = tree_open_with(v->segment_fd, root->segments[0], &opts, ret, err);
-		if (r != -ENOENT)
-			return r;
-		if (segment_now(v, root->id, &other, &(struct err){0}) < 0)
-			return r;
-		if (other && span_eq(span_of(other), span_of(root->segments[0]))) {
-			free(other);
-			return r; /* it is the catalog's, and not there */
-		}
-		free(root->segments[0]);
-		root->segments[0] = other;
+		ret->n_right += r == 0;
+		ret->n_wrong += r < 0;
+		if (r < 0 && ret->err.code == 0)
+			ret->err = err;
+		if (r == -ENOENT)
+			gone = r;
 	}
-	return r;
+	return gone;
+}
+
+/* How the layers lie upon each other, once each is right by itself. */
+static void
+check_layers(const struct catalog_root *root, struct verdict *d)
+{
+	struct tree_stack *s = NULL;
+	int r = tree_stack_create(d->trees, root->n_segments, &s, &d->err);
+
+	if (r == 0) {
+		d->n_entries = s->n_entries;
+		r = tree_stack_check(s, &d->err);
+	}
+	d->n_wrong += r < 0;
+	tree_stack_unref(s);
+}
+
+static bool
+same_segments(const struct catalog_root *a, const struct catalog_root *b)
+{
+	bool same = a->n_segments == b->n_segments;
+
+	for (uint32_t i = 0; i < a->n_segments && same; i++)
+		same = strcmp(a->segments[i], b->segments[i]) == 0;
+	return same;
+}
+
+/* What the catalog names now for the root; false: the same, or nothing could be learned. */
+static bool
+root_changed(const struct verifying *v, struct catalog_root *root)
+{
+	struct catalog_roots roots;
+	bool changed = false;
+
+	if (catalog_peek(v->state_fd, v->state_dir, &roots, &(struct err){0}) < 0)
+		return false;
+	for (size_t i = 0; i < roots.len && !changed; i++) {
+		struct catalog_root swap = roots.data[i];
+
+		if (swap.id != root->id || same_segments(&swap, root))
+			continue;
+		roots.data[i] = *root;
+		*root = swap;
+		changed = true;
+	}
+	catalog_roots_free(&roots);
+	return changed;
+}
+
+static void
+say_root(const struct catalog_root *root, const struct verdict *d)
+{
+	uint64_t bytes = 0;
+
+	(void)printf("%s: ", root->path);
+	if (d->n_wrong > 0) {
+		(void)printf("%s\n", d->err.what);
+		return;
+	}
+	for (uint32_t i = 0; i < root->n_segments; i++) {
+		bytes += tree_file_bytes(d->trees[i]);
+		(void)printf("%s\"%s\"", i > 0 ? ", " : "", root->segments[i]);
+	}
+	(void)printf(" %s right: %" PRIu64 " entries, %" PRIu64 " bytes\n",
+		root->n_segments == 1 ? "is" : "are", d->n_entries, bytes);
 }
 
 static void
 verify_root(struct verifying *v, struct catalog_root *root)
 {
-	struct tree *tree = NULL;
-	struct err err = {0};
+	struct verdict d = {0};
 
+	for (int i = 0; open_layers(v, root, &d) == -ENOENT && i < MAX_TRIES; i++) {
+		if (!root_changed(v, root))
+			break;
+		verdict_clear(&d);
+	}
 	if (root->n_segments == 0) {
 		(void)printf("%s: not indexed yet\n", root->path);
 		return;
 	}
-	if (open_segment(v, root, &tree, &err) < 0) {
-		v->n_wrong++;
-		(void)printf("%s: %s\n", root->path,
-			err.what[0] ? err.what : "the root is no longer in the catalog");
-		return;
-	}
-	v->n_right++;
-	(void)printf("%s: \"%s\" is right: %" PRIu32 " entries, %" PRIu64 " bytes\n", root->path,
-		root->segments[0], tree_cols(tree)->n_entries, tree_file_bytes(tree));
-	tree_unref(tree);
+	if (d.n_wrong == 0)
+		check_layers(root, &d);
+	say_root(root, &d);
+	v->n_right += d.n_right;
+	v->n_wrong += d.n_wrong;
+	verdict_clear(&d);
 }
 
 static int

@@ -64,6 +64,9 @@ tree_stack_cols(const struct tree_stack *s, uint32_t layer)
 	return tree_cols(s->layer[layer].tree);
 }
 
+/** What decides no access, only whether answers are right: Y4 to Y6. 0, -EBADMSG, -ENOMEM. Goes
+ *  through all directories. */
+int tree_stack_check(const struct tree_stack *s, struct err *err);
 /** Could the disk not give what was asked for, in any layer? */
 bool tree_stack_faulted(const struct tree_stack *s);
 

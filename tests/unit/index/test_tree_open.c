@@ -1,22 +1,9 @@
-#include "tree_model.h"
-
-#include "base/hash.h"
-
-#include <errno.h>
-#include <sys/mman.h>
+#include "tree_image.h"
 
 /* Entries, in order: "" a b b.c empty ä b/c b/x b/c/deep b.c/y. Directories: 0 the root, 1 b, 2
  * b/c, 3 b.c, 4 empty. */
 static const char *const paths[] = {
 	"b/", "b/c/", "b/c/deep", "b/x", "a", "empty/", "b.c/", "b.c/y", "\xc3\xa4"};
-
-#define FILE_MAX_BYTES 16384u
-#define ROW_AT(i) (TREE_HEADER_BYTES + (i)*TREE_ROW_BYTES)
-
-struct image {
-	char bytes[FILE_MAX_BYTES];
-	size_t len;
-};
 
 static struct image good;
 
@@ -46,58 +33,6 @@ make_image(void)
 
 TestSuite(tree_open, .init = make_image);
 
-static int
-open_image(const struct image *im, struct tree **ret, struct err *err)
-{
-	AUTO(closep) int fd = memfd_create("segment", MFD_CLOEXEC);
-
-	*err = (struct err){0};
-	CHECK_INT(fd_write_full(fd, im->bytes, im->len), 0);
-	return tree_open_fd(fd, "seg", &(struct tree_open_opts){.flags = TREE_OPEN_DEEP}, ret, err);
-}
-
-static uint64_t
-get(const struct image *im, size_t at, size_t width)
-{
-	uint64_t v = 0;
-
-	memcpy(&v, im->bytes + at, width);
-	return v;
-}
-
-static void
-put(struct image *im, size_t at, size_t width, uint64_t v)
-{
-	memcpy(im->bytes + at, &v, width);
-}
-
-/* What a writer does that means harm: wrong content, right sums. */
-static void
-sum_again(struct image *im)
-{
-	uint32_t n = (uint32_t)get(im, 24, 4);
-
-	for (uint32_t i = 0; i < n; i++) {
-		size_t at = get(im, ROW_AT(i) + 8, 8), len = get(im, ROW_AT(i) + 16, 8);
-
-		put(im, ROW_AT(i) + 24, 8, hash64(im->bytes + at, len, get(im, ROW_AT(i), 4)));
-	}
-	put(im, TREE_SUM_AT, 8, 0);
-	put(im, TREE_SUM_AT, 8, hash64(im->bytes, ROW_AT(n), 0));
-}
-
-static void
-must_refuse(const struct image *im, int code, const char *text)
-{
-	struct tree *t = NULL;
-	struct err err;
-	int r = open_image(im, &t, &err);
-
-	cr_assert(r == code, "%s: result %d, \"%s\"", text, r, err.what);
-	cr_assert(strstr(err.what, text) != NULL, "\"%s\" lacks \"%s\"", err.what, text);
-	CHECK(strstr(err.what, "\"seg\"") != NULL && err.hint[0] != '\0');
-}
-
 TEST(tree_open, each_flipped_bit_is_found)
 {
 	for (size_t at = 0; at < good.len; at++) {
@@ -108,7 +43,7 @@ TEST(tree_open, each_flipped_bit_is_found)
 
 		im = good;
 		im.bytes[at] = (char)(im.bytes[at] ^ (1 << at % 8));
-		r = open_image(&im, &t, &err);
+		r = image_open(&im, &t, &err);
 		cr_assert(r == -EBADMSG, "byte %zu: result %d", at, r);
 		CHECK(strstr(err.what, "tree segment \"seg\" is damaged: ") != NULL);
 	}
@@ -121,14 +56,14 @@ TEST(tree_open, each_other_length_is_found)
 	for (size_t len = 0; len < good.len; len++) {
 		im = good;
 		im.len = len;
-		must_refuse(&im, -EBADMSG, "is damaged");
+		image_must_refuse(&im, -EBADMSG, "is damaged");
 	}
 	im = good;
 	im.len = good.len + 1;
-	must_refuse(&im, -EBADMSG, "H4");
-	put(&im, 16, 8, im.len);
-	sum_again(&im);
-	must_refuse(&im, -EBADMSG, "H5: bytes after");
+	image_must_refuse(&im, -EBADMSG, "H4");
+	image_put(&im, 16, 8, im.len);
+	image_sum_again(&im);
+	image_must_refuse(&im, -EBADMSG, "H5: bytes after");
 }
 
 /* Everything that an accessor can be asked; AddressSanitizer and the mapping's end watch. */
@@ -174,11 +109,11 @@ TEST(tree_open, a_hostile_file_with_right_sums_cannot_lead_an_accessor_astray)
 		im = good;
 		/* Small changes of small numbers come closest to passing. */
 		im.bytes[at] = dice >> 40 & 1 ? (char)(im.bytes[at] + 1) : (char)(dice >> 48);
-		if (get(&im, 24, 4) != get(&good, 24, 4) ||
+		if (image_get(&im, 24, 4) != image_get(&good, 24, 4) ||
 			(at >= TREE_HEADER_BYTES && at < ROW_AT(SECTION_NEEDED)))
 			continue;
-		sum_again(&im);
-		r = open_image(&im, &t, &err);
+		image_sum_again(&im);
+		r = image_open(&im, &t, &err);
 		if (r == 0) {
 			(void)use_everything(tree_cols(t));
 			n_opened++;
@@ -188,65 +123,6 @@ TEST(tree_open, a_hostile_file_with_right_sums_cannot_lead_an_accessor_astray)
 		tree_unref(t);
 	}
 	CHECK(rounds < 1000 || n_opened > 0); /* a size or a time may be anything */
-}
-
-struct patch {
-	enum tree_section section;
-	size_t at, width; /* at: index of the element; width PACKED: of an entry */
-	uint64_t value;
-};
-#define PACKED 100u
-/* Parts of the head of a packed column's first block, as elements of their width. */
-#define HEAD_BASE 0, 8
-#define HEAD_AT 2, 4
-#define HEAD_WIDTH 12, 1
-#define HEAD_UNIT 13, 1
-#define HEAD_RESERVED 7, 2
-
-static size_t
-section_at(const struct image *im, enum tree_section id)
-{
-	return get(im, ROW_AT((size_t)id - 1) + 8, 8);
-}
-
-/* The number of an entry of a tree of one block. */
-static void
-put_packed(struct image *im, enum tree_section section, size_t entry, uint64_t value)
-{
-	size_t head = section_at(im, section), width = get(im, head + 12, 1);
-
-	cr_assert(value >> width == 0, "%s has only %zu bits", tree_section_name(section), width);
-	for (size_t i = 0; i < width; i++) {
-		size_t bit = entry * width + i, at = head + sizeof(struct tree_block) + bit / 8;
-		uint64_t byte = get(im, at, 1) & ~((uint64_t)1 << bit % 8);
-
-		put(im, at, 1, byte | (value >> i & 1) << bit % 8);
-	}
-}
-
-struct rule_case {
-	const char *rule;
-	struct patch patches[7];
-};
-
-static void
-must_find(const struct rule_case *cases, size_t n)
-{
-	for (size_t i = 0; i < n; i++) {
-		static struct image im;
-
-		im = good;
-		for (const struct patch *p = cases[i].patches;
-			p < cases[i].patches + ARRAY_LEN(cases[i].patches) && p->width > 0; p++) {
-			if (p->width == PACKED)
-				put_packed(&im, p->section, p->at, p->value);
-			else
-				put(&im, section_at(&im, p->section) + p->at * p->width, p->width,
-					p->value);
-		}
-		sum_again(&im);
-		must_refuse(&im, -EBADMSG, cases[i].rule);
-	}
 }
 
 TEST(tree_open, each_rule_of_names_is_checked)
@@ -273,7 +149,7 @@ TEST(tree_open, each_rule_of_names_is_checked)
 				      {SECTION_NAMES, 11, 1, 'b'}}},
 	};
 
-	must_find(cases, ARRAY_LEN(cases));
+	image_must_find(&good, cases, ARRAY_LEN(cases));
 }
 
 TEST(tree_open, each_rule_of_directories_is_checked)
@@ -304,7 +180,7 @@ TEST(tree_open, each_rule_of_directories_is_checked)
 		{"dir_end: D5", {{SECTION_DIR_END, 3, 4, UINT32_MAX}}},
 	};
 
-	must_find(cases, ARRAY_LEN(cases));
+	image_must_find(&good, cases, ARRAY_LEN(cases));
 }
 
 TEST(tree_open, each_rule_of_columns_is_checked)
@@ -331,7 +207,7 @@ TEST(tree_open, each_rule_of_columns_is_checked)
 		{"sums: S1", {{SECTION_SUMS, 1, 8, 1}}},
 	};
 
-	must_find(cases, ARRAY_LEN(cases));
+	image_must_find(&good, cases, ARRAY_LEN(cases));
 }
 
 /* a and z are one inode, as are d/m and d/n and x; entries: "" a d x z d/m d/n. */
@@ -388,7 +264,7 @@ TEST(tree_open, each_rule_of_links_is_checked)
 	};
 
 	make_links_image();
-	must_find(cases, ARRAY_LEN(cases));
+	image_must_find(&good, cases, ARRAY_LEN(cases));
 }
 
 #define N_MANY 300u
@@ -421,7 +297,7 @@ TEST(tree_open, what_follows_the_first_block_is_checked)
 	};
 
 	make_many_image();
-	must_find(cases, ARRAY_LEN(cases));
+	image_must_find(&good, cases, ARRAY_LEN(cases));
 }
 
 TEST(tree_open, the_start_after_a_full_group_of_names_is_checked)
@@ -436,27 +312,27 @@ TEST(tree_open, the_start_after_a_full_group_of_names_is_checked)
 		of[i] = names[i];
 	}
 	make_image_of(of, ARRAY_LEN(of));
-	last = section_at(&good, SECTION_NAME_BASE) + 8;
+	last = image_section(&good, SECTION_NAME_BASE) + 8;
 	im = good;
-	put(&im, last, 8, get(&im, last, 8) - 1);
-	sum_again(&im);
-	must_refuse(&im, -EBADMSG, "name_base: N1: the last");
-	put(&im, last, 8, UINT64_MAX);
-	sum_again(&im);
-	must_refuse(&im, -EBADMSG, "name_base: N1: a name starts past");
+	image_put(&im, last, 8, image_get(&im, last, 8) - 1);
+	image_sum_again(&im);
+	image_must_refuse(&im, -EBADMSG, "name_base: N1: the last");
+	image_put(&im, last, 8, UINT64_MAX);
+	image_sum_again(&im);
+	image_must_refuse(&im, -EBADMSG, "name_base: N1: a name starts past");
 }
 
 TEST(tree_open, a_file_is_no_directory)
 {
-	size_t head = section_at(&good, SECTION_CLS), width = get(&good, head + 12, 1);
-	uint64_t words = get(&good, head + sizeof(struct tree_block), 8);
+	size_t head = image_section(&good, SECTION_CLS), width = image_get(&good, head + 12, 1);
+	uint64_t words = image_get(&good, head + sizeof(struct tree_block), 8);
 	const struct rule_case cases[] = {
 		/* b gets the class of b/c/deep */
 		{"cls: E3", {{SECTION_CLS, 2, PACKED, words >> 8 * width & ((1u << width) - 1)}}},
 	};
 
 	cr_assert(9 * width <= 64);
-	must_find(cases, ARRAY_LEN(cases));
+	image_must_find(&good, cases, ARRAY_LEN(cases));
 }
 
 TEST(tree_open, header_and_table_are_checked)
@@ -490,10 +366,10 @@ TEST(tree_open, header_and_table_are_checked)
 		static struct image im;
 
 		im = good;
-		put(&im, cases[i].at, cases[i].width, cases[i].value);
-		put(&im, TREE_SUM_AT, 8, 0);
-		put(&im, TREE_SUM_AT, 8, hash64(im.bytes, ROW_AT(SECTION_NEEDED), 0));
-		must_refuse(&im, cases[i].code, cases[i].text);
+		image_put(&im, cases[i].at, cases[i].width, cases[i].value);
+		image_put(&im, TREE_SUM_AT, 8, 0);
+		image_put(&im, TREE_SUM_AT, 8, hash64(im.bytes, ROW_AT(SECTION_NEEDED), 0));
+		image_must_refuse(&im, cases[i].code, cases[i].text);
 	}
 }
 
@@ -509,18 +385,18 @@ with_section(uint32_t id, uint32_t flags)
 	memmove(im.bytes + body + more, im.bytes + body, im.len - body);
 	memset(im.bytes + ROW_AT(SECTION_NEEDED), 0, body + more - ROW_AT(SECTION_NEEDED));
 	for (uint32_t i = 0; i < SECTION_NEEDED; i++)
-		put(&im, ROW_AT(i) + 8, 8, get(&im, ROW_AT(i) + 8, 8) + more);
+		image_put(&im, ROW_AT(i) + 8, 8, image_get(&im, ROW_AT(i) + 8, 8) + more);
 	end = ALIGN_UP(im.len + more, TREE_ALIGN);
-	put(&im, ROW_AT(SECTION_NEEDED), 4, id);
-	put(&im, ROW_AT(SECTION_NEEDED) + 4, 4, flags);
-	put(&im, ROW_AT(SECTION_NEEDED) + 8, 8, end);
-	put(&im, ROW_AT(SECTION_NEEDED) + 16, 8, 8);
+	image_put(&im, ROW_AT(SECTION_NEEDED), 4, id);
+	image_put(&im, ROW_AT(SECTION_NEEDED) + 4, 4, flags);
+	image_put(&im, ROW_AT(SECTION_NEEDED) + 8, 8, end);
+	image_put(&im, ROW_AT(SECTION_NEEDED) + 16, 8, 8);
 	memcpy(im.bytes + end, "whatever", 8);
 	im.len = end + 8;
-	put(&im, 12, 4, ROW_AT(SECTION_NEEDED + 1));
-	put(&im, 16, 8, im.len);
-	put(&im, 24, 4, SECTION_NEEDED + 1);
-	sum_again(&im);
+	image_put(&im, 12, 4, ROW_AT(SECTION_NEEDED + 1));
+	image_put(&im, 16, 8, im.len);
+	image_put(&im, 24, 4, SECTION_NEEDED + 1);
+	image_sum_again(&im);
 	return im;
 }
 
@@ -529,17 +405,17 @@ TEST(tree_open, an_unknown_optional_section_is_skipped_and_a_required_one_refuse
 	struct image im = with_section(35, TREE_SECTION_OPTIONAL);
 	struct tree *t = NULL;
 	struct err err;
-	int r = open_image(&im, &t, &err);
+	int r = image_open(&im, &t, &err);
 
 	cr_assert(r == 0, "%s", err.what);
 	(void)use_everything(tree_cols(t));
 	tree_unref(t);
 	im = with_section(35, 0);
-	must_refuse(&im, -EOPNOTSUPP, "written by a newer trawld (section 35)");
+	image_must_refuse(&im, -EOPNOTSUPP, "written by a newer trawld (section 35)");
 	im = with_section(SECTION_GRAM_INDEX, TREE_SECTION_OPTIONAL);
-	must_refuse(&im, -EBADMSG, "gram_index: H7");
+	image_must_refuse(&im, -EBADMSG, "gram_index: H7");
 	im = with_section(SECTION_GRAM_LISTS, TREE_SECTION_OPTIONAL);
-	must_refuse(&im, -EBADMSG, "gram_index: H6");
+	image_must_refuse(&im, -EBADMSG, "gram_index: H6");
 }
 
 TEST(tree_open, a_missing_section_is_found)
@@ -547,10 +423,10 @@ TEST(tree_open, a_missing_section_is_found)
 	static struct image im;
 
 	im = good;
-	put(&im, ROW_AT(SECTION_NEEDED - 1), 4, 50);
-	put(&im, ROW_AT(SECTION_NEEDED - 1) + 4, 4, TREE_SECTION_OPTIONAL);
-	sum_again(&im);
-	must_refuse(&im, -EBADMSG, "link_sums: H6");
+	image_put(&im, ROW_AT(SECTION_NEEDED - 1), 4, 50);
+	image_put(&im, ROW_AT(SECTION_NEEDED - 1) + 4, 4, TREE_SECTION_OPTIONAL);
+	image_sum_again(&im);
+	image_must_refuse(&im, -EBADMSG, "link_sums: H6");
 }
 
 TEST(tree_open, what_is_not_a_file_is_one_sentence)
