@@ -103,6 +103,9 @@ put_ranges(struct out *o, const struct msg_val *end)
 
 		(void)strbuf_printf(&o->buf, "  root ");
 		out_name(o, text(r, "root"));
+		if (number(r, "layer") > 0)
+			(void)strbuf_printf(
+				&o->buf, ", layer %s", count_text(number(r, "layer"), a));
 		(void)strbuf_printf(
 			&o->buf, ": %s entries from ", count_text(number(r, "entries"), a));
 		(void)strbuf_printf(&o->buf, "%s on, of ", count_text(number(r, "first"), a));

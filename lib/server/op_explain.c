@@ -47,12 +47,15 @@ put_step(const struct explain *x, const struct explain_step *step, struct json *
 static void
 put_range(const struct snapshot *s, const struct sweep_range *r, struct json *out)
 {
+	uint32_t n = snapshot_cols(s, r->layer)->n_entries;
+
 	json_open(out, '{');
 	json_kv_cstr(out, "root", snapshot_root(s, r->layer)->name);
 	json_kv_cstr(out, "path", snapshot_root(s, r->layer)->path);
+	json_kv_u64(out, "layer", s->layers[r->layer].layer);
 	json_kv_u64(out, "first", r->lo);
-	json_kv_u64(out, "entries", r->hi - r->lo);
-	json_kv_u64(out, "of", snapshot_cols(s, r->layer)->n_entries);
+	json_kv_u64(out, "entries", snapshot_count(s, r->layer, r->lo, r->hi));
+	json_kv_u64(out, "of", snapshot_count(s, r->layer, 0, n));
 	json_close(out, '}');
 }
 
