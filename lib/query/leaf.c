@@ -1,6 +1,5 @@
 #include "query/eval.h"
 
-#include "query/below.h"
 #include "query/dupe.h"
 
 /* What the bounds of a block say of its entries. */
@@ -243,33 +242,6 @@ fill_range(struct probe *p)
 	probe(p);
 }
 
-/* With several layers the flag may be of an earlier time: children come and go in layers above. */
-static bool
-has_live_child(const struct eval_at *at, uint32_t dir)
-{
-	struct below below;
-
-	below_find(at->e->snapshot, at->e->layer, dir, &below);
-	return below_children(at->e->snapshot, &below) > 0;
-}
-
-static void
-fill_empty_dirs(const struct eval_at *at, const struct bits *want, struct bits *out)
-{
-	const struct tree_cols *c = at->e->cols;
-
-	for (uint32_t i = bits_next(want, 0); i < EVAL_CHUNK; i = bits_next(want, i + 1)) {
-		uint32_t e = at->lo + i, dir = tree_dir(c, e);
-
-		if (dir == TREE_NO_DIR)
-			continue;
-		if ((tree_flags(c, e) & TREE_NOT_ENTERED) || has_live_child(at, dir))
-			out->word[i / 64] &= ~(1ull << (i % 64));
-		else
-			bits_set(out, i);
-	}
-}
-
 static void
 fill_class(struct probe *p, const bool *ok)
 {
@@ -287,8 +259,6 @@ fill_empty(struct probe *p)
 	p->judge = judge_empty;
 	p->read = read_empty;
 	probe(p);
-	if (snapshot_root(p->at->e->snapshot, p->at->e->layer)->stack->n_layers > 1)
-		fill_empty_dirs(p->at, p->want, p->out);
 }
 
 static void

@@ -60,6 +60,8 @@ static const char *const forest_names[] = {"a", "b", "ab", "Foo", "foo", "foo.c"
 	"\xc3\x89T\xc3\x89", "\xe2\x84\xaa", "k", "bar", "Bar.PY", "bad\xff.c", "Makefile", "o",
 	"a-b", "nested"};
 
+static bool forest_one_size; /* links to one inode are of one size */
+
 FOREST struct plant
 plant_roll(void)
 {
@@ -72,6 +74,8 @@ plant_roll(void)
 	p.entered = p.dir && roll(8) > 0;
 	p.ino = 1000 + roll(50);
 	p.size = roll(4) == 0 ? 0 : roll(20000);
+	if (forest_one_size && !p.dir && p.nlink > 1)
+		p.size = p.ino * 7;
 	p.mtime_ns = ((int64_t)roll(4000) - 100) * 86400 * NSEC_PER_SEC;
 	p.ctime_ns = (int64_t)roll(4000) * 86400 * NSEC_PER_SEC;
 	return p;
