@@ -246,7 +246,7 @@ look_at(struct content_reader *r, const struct snapshot *s, uint32_t layer, uint
 	struct stat st;
 	int e;
 
-	if (!s->roots[layer].content)
+	if (!snapshot_root(s, layer)->content)
 		return CONTENT_OFF;
 	e = enter_dir(r, s, layer, tree_parent(c, entry));
 	if (e < 0)
@@ -258,8 +258,8 @@ look_at(struct content_reader *r, const struct snapshot *s, uint32_t layer, uint
 	*ret = stamp_of(&st);
 	if (!S_ISREG(st.st_mode))
 		return CONTENT_GONE;
-	return (uint64_t)st.st_size > s->roots[layer].content_max_bytes ? CONTENT_TOO_LARGE
-	                                                                : CONTENT_OK;
+	return (uint64_t)st.st_size > snapshot_root(s, layer)->content_max_bytes ? CONTENT_TOO_LARGE
+	                                                                         : CONTENT_OK;
 }
 
 static bool
