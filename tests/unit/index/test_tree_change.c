@@ -142,6 +142,42 @@ TEST(tree_change, a_directory_that_was_put_and_never_read_is_not_entered)
 	layered_fini(&l);
 }
 
+TEST(tree_change, one_that_can_no_longer_be_entered_is_told_by_a_layer_that_has_no_number_for_it)
+{
+	struct layered l = layered_init();
+	struct tree_input in = layered_input("b", true);
+	struct tree_dirs dirs;
+	struct tree_at own;
+
+	in.dir = TREE_BUILD_NO_DIR;
+	CHECK_INT(tree_change_put(l.set, TREE_CHANGE_ROOT, &in, NULL), 0);
+	layered_commit(&l, 1);
+	CHECK(!is_there(&l, "b/x"));
+	CHECK_INT(flags_of(&l, "b"), TREE_NOT_ENTERED);
+	tree_stack_dirs(l.s, 0, 1, &dirs);
+	CHECK_INT(tree_stack_own(l.s, &dirs, &own), 0);
+	CHECK(own.layer == 1 && span_eq(tree_name(tree_stack_cols(l.s, 1), own.entry), in.name));
+	tree_stack_dirs(l.s, 0, 2, &dirs); /* b/c */
+	CHECK_INT(tree_stack_own(l.s, &dirs, &own), -ENOENT);
+	(void)layered_put(&l, layered_put(&l, TREE_CHANGE_ROOT, "b", true), "x", false);
+	layered_commit(&l, 2);
+	CHECK_INT(l.s->n_entries, 7);
+	layered_fini(&l);
+}
+
+TEST(tree_change, one_that_is_made_anew_and_stays_empty_says_so)
+{
+	struct layered l = layered_init();
+	uint32_t b = layered_put(&l, TREE_CHANGE_ROOT, "b", true);
+
+	layered_kill(&l, TREE_CHANGE_ROOT, "b");
+	CHECK_INT(tree_change_read(l.set, b, 0), 0);
+	layered_commit(&l, 1);
+	CHECK_INT(flags_of(&l, "b"), TREE_EMPTY_DIR);
+	CHECK_INT(l.s->n_entries, 6);
+	layered_fini(&l);
+}
+
 TEST(tree_change, how_reading_ended_is_told_without_a_row)
 {
 	struct layered l = layered_init();
