@@ -1,6 +1,7 @@
 #include "stack_model.h"
 
 #include <dirent.h>
+#include <unistd.h>
 
 /* Checks that a stack says what the model does: of each node, and of nothing else. */
 struct checking {
@@ -195,4 +196,136 @@ TEST(tree_merge, threads_make_no_difference)
 	CHECK_INT(pool_create("merge", 3, &pool), 0);
 	live_through(1000, 20, 20, pool);
 	pool_destroy(pool);
+}
+
+/* Some parts in one directory, with sub-directories here and there, put in layers of every third,
+ * every seventh and so on; what a number was put in last is its size. */
+#define WIDE 15000u
+
+static uint64_t
+wide_size(uint32_t i, uint32_t n_layers)
+{
+	static const uint32_t steps[] = {1, 3, 7, 11};
+	uint64_t size = 0;
+
+	for (uint32_t k = 0; k < n_layers; k++) {
+		if (i % steps[k] == 0)
+			size = k + 1;
+	}
+	return size;
+}
+
+static struct tree_stack *
+put_wide(struct tree_stack *s, uint32_t n_layers, uint32_t from, struct pool *pool)
+{
+	struct tree_change *set;
+
+	CHECK_INT(tree_change_create(s, &set), 0);
+	for (uint32_t i = 0; i < WIDE; i++) {
+		char name[16];
+		uint32_t sub;
+		struct tree_input in = {.name = {name, 6}, .mode = S_IFREG, .size = n_layers};
+
+		if (wide_size(i, n_layers) != n_layers)
+			continue;
+		(void)snprintf(name, sizeof(name), "%06u", i);
+		in.dir = i % 100 == 50 ? 0 : TREE_BUILD_NO_DIR;
+		in.mode = i % 100 == 50 ? S_IFDIR : S_IFREG;
+		CHECK_INT(tree_change_put(set, 0, &in, &sub), 0);
+		if (in.dir == 0)
+			CHECK_INT(tree_change_read(set, sub, 0), 0);
+	}
+	s = plain_merge(s, set, from, pool);
+	tree_change_destroy(set);
+	return s;
+}
+
+static void
+check_wide(const struct tree_stack *s, uint32_t n_layers)
+{
+	struct tree_dirs dirs;
+	struct tree_list list;
+	struct tree_at at;
+
+	tree_stack_dirs(s, 0, 0, &dirs);
+	tree_list_open(&list, s, &dirs);
+	for (uint32_t i = 0; i < WIDE; i++) {
+		const struct tree_cols *c;
+		char name[16];
+
+		CHECK(tree_list_next(&list, &at));
+		c = tree_stack_cols(s, at.layer);
+		(void)snprintf(name, sizeof(name), "%06u", i);
+		CHECK(span_eq(tree_name(c, at.entry), span_of(name)));
+		CHECK_INT(tree_size(c, at.entry), wide_size(i, n_layers));
+		CHECK(tree_entered(c, at.entry) == (i % 100 == 50));
+	}
+	CHECK(!tree_list_next(&list, &at));
+	CHECK_INT(s->n_entries, WIDE + 1);
+}
+
+TEST(tree_merge, parts_begin_deep_in_a_wide_directory)
+{
+	char *dir = test_dir();
+	struct tree_stack *s;
+	struct pool *pool;
+	struct plain p;
+
+	CHECK_INT(pool_create("merge", 3, &pool), 0);
+	plain_init(&p, 1);
+	s = plain_stack(&p, dir);
+	for (uint32_t n = 1; n <= 4; n++) {
+		s = put_wide(s, n, n - 1, pool);
+		check_wide(s, n);
+	}
+	s = plain_merge(s, NULL, 1, pool);
+	check_wide(s, 4);
+	s = plain_merge(s, NULL, 0, pool);
+	check_wide(s, 4);
+	tree_stack_unref(s);
+	plain_fini(&p);
+	pool_destroy(pool);
+	test_dir_remove(dir);
+}
+
+static void
+stop_and_go(struct tree_merge *m, const char *dir)
+{
+	AUTO(closep) int dirfd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct err err = {0};
+	struct stop stop;
+	uint64_t bytes;
+
+	stop_init(&stop, NULL);
+	stop_request(&stop);
+	m->stop = &stop;
+	CHECK_INT(tree_merge_write(m, dirfd, "seg", &bytes, &err), -ECANCELED);
+	CHECK(strstr(err.what, "\"seg\"") != NULL);
+	CHECK_INT(faccessat(dirfd, "seg", F_OK, 0), -1);
+	CHECK_INT(faccessat(dirfd, "seg.tmp", F_OK, 0), -1);
+	m->stop = NULL;
+	CHECK_INT(tree_merge_write(m, dirfd, "seg", &bytes, &err), 0);
+	CHECK_INT(faccessat(dirfd, "seg", F_OK, 0), 0);
+	CHECK_INT(faccessat(dirfd, "seg.tmp", F_OK, 0), -1);
+	stop_fini(&stop);
+}
+
+TEST(tree_merge, one_that_is_stopped_leaves_nothing_and_may_be_made_again)
+{
+	char *dir = test_dir();
+	struct tree_merge m = {0};
+	struct tree_stack *s;
+	struct plain p;
+
+	plain_init(&p, 2);
+	s = plain_stack(&p, dir);
+	for (uint32_t i = 0; i < 50; i++)
+		plain_change(&p);
+	m.stack = s;
+	m.change = plain_tell(&p, s);
+	stop_and_go(&m, dir);
+	tree_change_destroy(m.change);
+	tree_stack_unref(s);
+	plain_fini(&p);
+	test_dir_remove(dir);
 }
