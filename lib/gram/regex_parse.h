@@ -48,3 +48,6 @@ struct regex_node {
 /** 0, and NULL when nothing is known of the pattern; or -ENOMEM. `utf`: pattern and text are
  *  characters, else bytes (the pattern is no UTF-8). */
 int regex_parse(struct span pattern, bool utf, struct arena *a, const struct regex_node **ret);
+
+/** The tree of a text that is meant as it is. */
+int regex_of_literal(struct span text, bool utf, struct arena *a, const struct regex_node **ret);
