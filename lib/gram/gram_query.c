@@ -70,18 +70,25 @@ gram_query_range(struct gram_query *q, uint32_t first, uint32_t last)
 	return node;
 }
 
-/* By kind, and ranges by their grams. */
+/* By kind, then what is in it: 0 only when they say the same. */
 static int
 node_cmp(const void *a, const void *b)
 {
 	const struct gram_node *x = *(const struct gram_node *const *)a;
 	const struct gram_node *y = *(const struct gram_node *const *)b;
+	int r = 0;
 
+	if (x == y)
+		return 0;
 	if (x->op != y->op)
 		return x->op < y->op ? -1 : 1;
-	if (x->op == GRAM_RANGE && (x->first != y->first || x->last != y->last))
+	if (x->first != y->first || x->last != y->last)
 		return x->first < y->first || (x->first == y->first && x->last < y->last) ? -1 : 1;
-	return x->n_kids < y->n_kids ? -1 : x->n_kids > y->n_kids;
+	if (x->n_kids != y->n_kids)
+		return x->n_kids < y->n_kids ? -1 : 1;
+	for (uint32_t i = 0; i < x->n_kids && r == 0; i++)
+		r = node_cmp(&x->kids[i], &y->kids[i]);
+	return r;
 }
 
 /*
@@ -136,7 +143,7 @@ flatten(enum gram_op op, const struct gram_node *const *kids, size_t n, node_lis
 	return true;
 }
 
-/* Of ranges that are equal, and stand side by side, one stays. */
+/* Of children that are equal, and stand side by side, one stays. */
 static void
 drop_equal(node_list *kids)
 {
@@ -145,7 +152,7 @@ drop_equal(node_list *kids)
 	for (size_t i = 0; i < kids->len; i++) {
 		const struct gram_node *a = kids->data[i];
 
-		if (n == 0 || a->op != GRAM_RANGE || node_cmp(&kids->data[n - 1], &a) != 0)
+		if (n == 0 || node_cmp(&kids->data[n - 1], &a) != 0)
 			kids->data[n++] = a;
 	}
 	kids->len = n;

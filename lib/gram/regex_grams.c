@@ -327,6 +327,7 @@ derive_repeat(struct deriver *d, const struct regex_node *node)
 		copy = copy_part(d, once);
 		if (!copy)
 			return NULL;
+		copy->needs = NULL; /* `all` has them: nested repeats would double them */
 		append(d, all, copy);
 	}
 	if (all && node->max != copies)

@@ -1,0 +1,78 @@
+/* One byte of flags, the pattern up to the first newline, and the text that is searched: when the
+ * pattern matches, the text satisfies its query. */
+#include "fuzz.h"
+
+#include "gram/regex_grams.h"
+
+#define TEXT_MAX_BYTES 2048u
+#define ALL_FLAGS 0x1fu /* without PATTERN_PATH */
+
+static int
+gram_cmp(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+static void
+check_satisfies(const struct gram_query *q, struct span text, bool matches)
+{
+	struct gram_maker *m = NULL;
+	uint32_t sorted[TEXT_MAX_BYTES + GRAM_PAD_BEFORE + GRAM_PAD_BEHIND];
+	const uint32_t *grams;
+	size_t n;
+
+	if (gram_maker_create(q->n, &m) < 0)
+		return;
+	if (gram_maker_add(m, text) == 0 && gram_maker_end(m, &grams, &n) == 0) {
+		assert(n <= ARRAY_LEN(sorted));
+		if (n > 0)
+			memcpy(sorted, grams, n * sizeof(*grams));
+		qsort(sorted, n, sizeof(*sorted), gram_cmp);
+		assert(!matches || gram_query_holds(q->root, sorted, n));
+	}
+	gram_maker_destroy(m);
+}
+
+static void
+check_query(struct span pattern, enum pattern_flags flags, struct span text, bool matches)
+{
+	for (unsigned n = GRAM_MIN; n <= GRAM_MAX; n++) {
+		struct gram_query q;
+		struct strbuf said = {0};
+
+		gram_query_init(&q, n);
+		if (grams_of_pattern(pattern, flags, &q) == 0) {
+			(void)gram_query_print(&q, q.root, &said);
+			assert(q.n_nodes <= GRAM_QUERY_MAX_NODES);
+			check_satisfies(&q, text, matches);
+		}
+		strbuf_fini(&said);
+		gram_query_fini(&q);
+	}
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	enum pattern_flags flags = size > 0 ? data[0] & ALL_FLAGS : 0;
+	struct span text = {(const char *)data + (size > 0), size - (size > 0)};
+	struct span pattern = fuzz_cut(&text, '\n');
+	struct pattern *p = NULL;
+	struct matcher *m = NULL;
+	struct match match;
+	bool matches = false;
+
+	pattern.len = MIN(pattern.len, PATTERN_MAX_BYTES);
+	text.len = MIN(text.len, TEXT_MAX_BYTES);
+	if (memchr(data, 0, size)) /* not text */
+		text.len = 0;
+	if (pattern_create(pattern, flags, &p, NULL) == 0 && matcher_create(p, &m) == 0)
+		matches = matcher_find(m, text, 0, &match) == 1;
+	/* What does not compile must end, too. */
+	check_query(pattern, flags, text, matches);
+	matcher_destroy(m);
+	pattern_destroy(p);
+	return 0;
+}
