@@ -51,6 +51,7 @@ put_root(struct json *out, const struct engine_root_status *r)
 	json_kv_cstr(out, "state", state_words[r->state]);
 	json_kv_u64(out, "entries", r->n_entries);
 	json_kv_u64(out, "bytes", r->segment_bytes);
+	json_kv_u64(out, "layers", r->n_layers);
 	json_kv_u64(out, "walked_us", r->walked_usec);
 	json_kv_u64(out, "took_us", r->walk_took_usec);
 	json_kv_u64(out, "walk_entries", r->walk_entries);
@@ -175,6 +176,7 @@ put_pipeline(struct json *out, const struct engine_status *s)
 	json_open(out, '{');
 	json_kv_u64(out, "walks", s->n_walks);
 	json_kv_u64(out, "commits", s->n_commits);
+	json_kv_u64(out, "merges", s->n_merges);
 	json_kv_u64(out, "batches", s->n_batches);
 	json_kv_u64(out, "walk_waits", s->n_walk_waits);
 	json_kv_u64(out, "build_waits", s->n_build_waits);

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "engine/internal.h"
+#include "index/tree_merge.h"
 
 char *
 commit_name(struct root *r)
@@ -114,16 +115,13 @@ static int
 open_state(struct root *r, const char *name, uint32_t keep, struct state *ret, struct err *err)
 {
 	struct tree_open_opts opts = {.flags = TREE_OPEN_WRITTEN, .pool = r->engine->io};
-	struct tree *trees[TREE_MAX_LAYERS], *tree;
+	struct tree *tree;
 	int code = tree_open_with(r->engine->segment_fd, name, &opts, &tree, err);
 
 	if (code < 0)
 		return code;
-	assert(keep < TREE_MAX_LAYERS);
-	for (uint32_t i = 0; i < keep; i++)
-		trees[i] = r->stack->layer[i].tree;
-	trees[keep] = tree;
-	code = tree_stack_create(trees, keep + 1, &ret->stack, err);
+	code = keep > 0 ? tree_merge_stack(r->stack, keep, tree, &ret->stack, err)
+	                : tree_stack_create(&tree, 1, &ret->stack, err);
 	tree_unref(tree); /* the stack has its own reference */
 	if (code == 0)
 		code = files_copy(&ret->files, r->files.name, keep);
@@ -164,7 +162,7 @@ commit_segment(struct root *r, const char *name, uint32_t keep, const struct wal
 		(void)unlinkat(dirfd, name, 0);
 		return code;
 	}
-	counter_add(&r->engine->n_commits, 1);
+	counter_add(walk ? &r->engine->n_commits : &r->engine->n_merges, 1);
 	files_unlink(&s.files, dirfd, &r->files); /* `s` is what was there before */
 	return 0;
 }

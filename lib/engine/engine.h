@@ -86,8 +86,8 @@ struct engine_root_status {
 
 struct engine_status {
 	size_t n_roots;
-	struct engine_root_status *roots; /* in configuration order */
-	uint64_t n_walks, n_commits;
+	struct engine_root_status *roots;      /* in configuration order */
+	uint64_t n_walks, n_commits, n_merges; /* n_commits: of what walks have found */
 	/* Of the walks that have ended: batches from walk to builder, how often a worker of a walk
 	 * waited for the builder and the other way round, most bytes ever under way. */
 	uint64_t n_batches, n_walk_waits, n_build_waits, most_batch_bytes;

@@ -10,8 +10,11 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "engine/commit.h"
+#include "engine/differ.h"
 #include "engine/known_tree.h"
+#include "engine/tier.h"
 #include "index/tree_build.h"
+#include "index/tree_merge.h"
 #include "sync/scope.h"
 
 /* One walk. A thread of its own runs it while the root's thread builds. */
@@ -25,6 +28,9 @@ struct walker {
 	/* Of a rescan, else NULL: what is known, and trusted where it can be. */
 	struct tree_stack *stack;
 	struct walk_known known;
+	struct differ differ;
+	struct walk_root root_row;
+
 	struct tree_builder *builder; /* of a first walk, else NULL */
 };
 
@@ -46,11 +52,11 @@ static int
 walk_main(void *arg, struct stop *stop)
 {
 	struct walker *w = arg;
-	struct walk_root root;
 	int r;
 
 	thread_doing("walks %s", w->root->path);
-	r = walk_run(&w->opts, w->root->engine->io, w->chan, stop, &w->stats, &root, thread_err());
+	r = walk_run(&w->opts, w->root->engine->io, w->chan, stop, &w->stats, &w->root_row,
+		thread_err());
 	chan_close(w->chan); /* the builder receives what was sent, then learns of the end */
 	return r;
 }
@@ -89,6 +95,18 @@ is_unchanged(const struct walker *w)
 	return w->stack && counter_get(&w->stats.n_changed) == 0;
 }
 
+static int
+take_batch(struct walker *w, struct walk_batch *batch)
+{
+	int r;
+
+	if (w->builder)
+		return tree_builder_take(w->builder, batch);
+	r = differ_take(&w->differ, batch);
+	walk_batch_destroy(batch);
+	return r;
+}
+
 /* Receive until the walk is over, or building fails. */
 static int
 take_all(struct walker *w)
@@ -96,12 +114,8 @@ take_all(struct walker *w)
 	int r = 0;
 	void *item;
 
-	while (r == 0 && chan_recv(w->chan, &item, NULL) == 0) {
-		if (w->builder)
-			r = tree_builder_take(w->builder, item);
-		else
-			walk_batch_destroy(item);
-	}
+	while (r == 0 && chan_recv(w->chan, &item, NULL) == 0)
+		r = take_batch(w, item);
 	return r;
 }
 
@@ -192,20 +206,50 @@ walk_first(struct walker *w, struct err *err)
 	return code < 0 ? code : commit_base(w, err);
 }
 
+/* A layer of what has changed, with those upon which it shall not lie; or a base. */
+static int
+commit_changes(struct walker *w, struct err *err)
+{
+	struct root *r = w->root;
+	AUTO(freep) char *name = commit_name(r);
+	struct tier_weights weights = tier_weigh(w->stack);
+	struct tree_merge merge = {
+		.stack = w->stack,
+		.change = w->differ.change,
+		.from = tier_keep(&weights, tree_change_count(w->differ.change)),
+		.pool = r->engine->io,
+		.stop = &r->stop,
+	};
+	struct walk_result res;
+	uint64_t bytes;
+	int code;
+
+	if (!name)
+		return err_set(err, -ENOMEM, "could not write the index: out of memory");
+	code = tree_merge_write(&merge, r->engine->segment_fd, name, &bytes, err);
+	if (code < 0)
+		return tree_stack_faulted(w->stack) ? -EBADMSG : code;
+	res = result_of(w);
+	return commit_segment(r, name, merge.from, &res, err);
+}
+
 static int
 walk_again(struct walker *w, struct err *err)
 {
 	struct walk_result res;
-	int code = walk_and_take(w, err);
+	int code = differ_init(&w->differ, w->stack);
 
+	code = code < 0 ? cannot_collect(w, code, err) : walk_and_take(w, err);
 	if (tree_stack_faulted(w->stack))
 		return err_set(err, -EBADMSG, "could not read the index of \"%s\"", w->root->path);
 	if (code < 0)
 		return code;
-	if (!is_unchanged(w))
-		return -ESTALE;
-	res = result_of(w);
-	return commit_renewal(w->root, &res, err);
+	if (is_unchanged(w)) {
+		res = result_of(w);
+		return commit_renewal(w->root, &res, err);
+	}
+	code = w->root_row.same ? 0 : differ_root(&w->differ, &w->root_row);
+	return code < 0 ? cannot_collect(w, code, err) : commit_changes(w, err);
 }
 
 /* Trust what an earlier walk under the same settings has found. */
@@ -270,6 +314,7 @@ attempt(struct root *r, bool rescan, struct err *err)
 	count_waits(r->engine, w->chan);
 	chan_destroy(w->chan);
 	tree_builder_destroy(w->builder);
+	differ_fini(&w->differ);
 	tree_stack_unref(w->stack);
 	return code;
 }
@@ -279,7 +324,6 @@ indexer_run(struct root *r, struct err *err)
 {
 	int code = attempt(r, true, err);
 
-	/* A segment could not be read, or there are differences: it is made again from the file
-	 * system alone. */
-	return code == -EBADMSG || code == -ESTALE ? attempt(r, false, err) : code;
+	/* A segment could not be read: a base is made from the file system alone. */
+	return code == -EBADMSG ? attempt(r, false, err) : code;
 }

@@ -2,8 +2,8 @@
  * indexer: one walk of one root, from the first listing to the published snapshot. Internal to
  * lib/engine.
  *
- * A first walk makes a base. A rescan holds its differences back until it is over; without any, the
- * segments stay as they are.
+ * A first walk makes a base, a rescan a layer of what is not as it was, or again a base when that
+ * is much (tier.h); when nothing is, the segments stay as they are.
  */
 #pragma once
 

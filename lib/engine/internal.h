@@ -41,7 +41,7 @@ struct engine {
 	 * still run. */
 	struct list retired; /* struct root.link */
 
-	struct counter n_walks, n_commits;
+	struct counter n_walks, n_commits, n_merges;
 	/* Of the channels between walks and builders, added when a walk has ended. */
 	struct counter n_batches, n_walk_waits, n_build_waits, most_batch_bytes;
 	struct counter next_file; /* makes segment names unique within an epoch */

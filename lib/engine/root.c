@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "engine/indexer.h"
+#include "engine/merger.h"
 
 /* Every other root: most lie elsewhere, but a bind mount may lead to any of them. */
 static char **
@@ -164,6 +165,7 @@ root_stop_locked(struct root *r)
 {
 	lock_assert_held(&r->engine->lock);
 	r->stopping = true;
+	merger_stop_locked(r);
 	cond_broadcast(&r->changed);
 }
 
@@ -215,7 +217,8 @@ root_request_locked(struct root *r)
 {
 	lock_assert_held(&r->engine->lock);
 	r->wanted = true;
-	cond_signal(&r->changed);
+	merger_stop_locked(r);
+	cond_broadcast(&r->changed);
 }
 
 /* "word=n word=n" of the catalog back into counts; unknown words are of a newer version: ignored.
@@ -366,19 +369,44 @@ report_failed(struct root *r, int code, const struct err *err)
 			name, err->what);
 }
 
+static void
+walk(struct root *r)
+{
+	struct err err = {0};
+	int code = indexer_run(r, &err);
+
+	if (code < 0)
+		report_failed(r, code, &err);
+	else
+		report_done(r);
+}
+
+/* The segments are right as they are: nothing but their number waits for the next time. */
+static void
+tidy(struct root *r)
+{
+	struct err err = {0};
+	int code = merger_run(r, &err);
+	char name[128];
+
+	if (code == 0 || code == -ECANCELED)
+		return;
+	{
+		LOCK_SCOPE(&r->engine->lock);
+		copy_name_locked(r, name, sizeof(name));
+	}
+	engine_event(
+		r->engine, true, "could not merge the segments of root \"%s\": %s", name, err.what);
+}
+
 static int
 root_main(void *arg)
 {
 	struct root *r = arg;
 
 	while (next_wish(r) > 0) {
-		struct err err = {0};
-		int code = indexer_run(r, &err);
-
-		if (code < 0)
-			report_failed(r, code, &err);
-		else
-			report_done(r);
+		walk(r);
+		tidy(r);
 	}
 	return 0;
 }

@@ -4,6 +4,7 @@
  * The thread lives as long as the root and sleeps while nothing is wanted. A walk is: listings from
  * walk_run() (in a second thread, of a scope, on the I/O pool) through a channel that is bounded in
  * items and bytes, until a segment comes of them (indexer.h), which is committed (commit.h).
+ * Between walks the thread merges segments (merger.h).
  *
  * Life of a root: root_create -> root_adopt (its segments of an earlier run) -> root_start -> any
  * number of root_request -> root_stop -> root_destroy. A removed root whose walk hangs in the
@@ -42,6 +43,7 @@ struct root {
 	uint64_t skipped[N_WALK_SKIPS];
 	char error[256];
 	struct walk_stats *stats; /* of the running walk, NULL when none runs */
+	struct stop *merging;     /* of the running merge, NULL when none runs */
 	struct cond changed;      /* one of the flags above */
 
 	/* Owner: who creates and destroys the root. */

@@ -32,6 +32,7 @@ engine_status(struct engine *e, struct engine_status *ret)
 	struct engine_status s = {
 		.n_walks = counter_get(&e->n_walks),
 		.n_commits = counter_get(&e->n_commits),
+		.n_merges = counter_get(&e->n_merges),
 		.n_batches = counter_get(&e->n_batches),
 		.n_walk_waits = counter_get(&e->n_walk_waits),
 		.n_build_waits = counter_get(&e->n_build_waits),

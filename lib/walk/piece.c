@@ -511,10 +511,12 @@ end_new(struct piece_maker *p, const struct dir *d)
 		return filler_add(&p->filler, (struct walk_list){
 						      .dir = d->number,
 						      .last = true,
+						      .left_out = load_rlx(&d->left_out),
 						      .skip = skip,
 						      .was = WALK_NOT_KNOWN,
 					      });
 	l->last = true;
+	l->left_out = load_rlx(&d->left_out);
 	l->skip = skip;
 	return 0;
 }
@@ -542,7 +544,8 @@ same_state(const struct dir *d)
 {
 	enum walk_skip skip = load_rlx(&d->skip);
 
-	return (skip == SKIP_NONE || load_rlx(&d->n_listed) > 0) &&
+	/* Of one that cannot be read nothing is known, entered or not. */
+	return (skip == SKIP_NONE || load_rlx(&d->n_listed) > 0 || d->known.n == 0) &&
 	       d->was.broken_off == (skip != SKIP_NONE) &&
 	       d->was.left_out == load_rlx(&d->left_out);
 }
@@ -552,8 +555,8 @@ static int
 end_known(struct piece_maker *p, struct dir *d, bool begun)
 {
 	size_t before = p->filler.gone.len, n_gone;
-	bool same = same_state(d);
 	int r = piece_know(p, d);
+	bool same = r == 0 && same_state(d);
 
 	if (r == 0)
 		r = list_gone(p, d, begun);

@@ -122,7 +122,7 @@ struct walk_list {
 	uint32_t n_entries;
 	uint32_t names_bytes; /* of their names, with a NUL each */
 	bool last;
-	bool left_out; /* rules left out names of this piece */
+	bool left_out; /* rules left out names of this piece; of the last: of any piece */
 	uint8_t skip;  /* enum walk_skip: of the directory itself, when it could not be read (to the
 	                  end) */
 	/* In order of names, and the names lie in memory in this order, without gaps. */

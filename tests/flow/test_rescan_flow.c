@@ -6,9 +6,11 @@
 
 #include "base/clock.h"
 #include "engine/engine.h"
+#include "engine/tier.h"
 #include "query/query.h"
 #include "sync/thread.h"
 #include "text/mapfile.h"
+#include <dirent.h>
 #include <sched.h>
 
 #define N_READERS 3u
@@ -290,15 +292,12 @@ let_times_settle(void)
 		(void)sched_yield();
 }
 
-/* The published tree as rows of a walk, to hold it against find(1). */
+/* What is live in a layer, but for the root, as rows of a walk. */
 static void
-check_like_find(struct flow *f)
+add_layer(const struct snap_layer *l, struct walked *w)
 {
 	AUTO(strbuf_fini) struct strbuf path = {0};
-	struct snapshot *s = engine_snapshot(f->engine);
-	const struct tree_cols *c = snapshot_cols(s, 0);
-	struct walked w = {0};
-	struct found found = {0};
+	const struct tree_cols *c = tree_cols(l->tree);
 
 	for (uint32_t e = 1; e < c->n_entries; e++) {
 		const struct tree_class *cls = &c->classes[tree_cls(c, e)];
@@ -313,11 +312,26 @@ check_like_find(struct flow *f)
 			.cls = {.mode = cls->mode, .uid = cls->uid, .gid = cls->gid},
 		};
 
+		if (tree_is_dead(l->dead, e))
+			continue;
 		strbuf_reset(&path);
 		CHECK_INT(tree_path(c, e, &path), 0);
 		row.path = strdup(path.data);
-		cr_assert(row.path && VEC_PUSH(&w.rows, row) == 0);
+		cr_assert(row.path && VEC_PUSH(&w->rows, row) == 0);
 	}
+}
+
+/* What is published, to hold it against find(1). */
+static void
+check_like_find(struct flow *f)
+{
+	struct snapshot *s = engine_snapshot(f->engine);
+	struct walked w = {0};
+	struct found found = {0};
+
+	for (uint32_t i = 0; i < s->n_layers; i++)
+		add_layer(&s->layers[i], &w);
+	CHECK_INT(s->roots[0].stack->n_entries, w.rows.len + 1);
 	qsort(w.rows.data, w.rows.len, sizeof(w.rows.data[0]), walked_row_cmp);
 	found_run(&found, f->tree, "");
 	check_same(&w, &found);
@@ -493,6 +507,87 @@ TEST(rescan_flow, a_hostile_tree_is_unchanged_until_it_changes)
 	run_in(&f, "chmod -R u+rwx .");
 	(void)rescan(&f);
 	check_like_find(&f);
+	teardown(&f);
+}
+
+static unsigned
+n_files_in_state(const struct flow *f)
+{
+	char path[600];
+	const struct dirent *d;
+	unsigned n = 0;
+	DIR *dir;
+
+	(void)snprintf(path, sizeof(path), "%s/" ENGINE_SEGMENT_DIR, f->state);
+	dir = opendir(path);
+	while (dir && (d = readdir(dir)) != NULL)
+		n += d->d_name[0] != '.';
+	(void)closedir(dir);
+	return n;
+}
+
+/* How many layers there are once nothing is left to be merged, and no file of before. */
+static uint32_t
+wait_merged(struct flow *f)
+{
+	bool due = true;
+	uint32_t n = 0;
+
+	while (due || n_files_in_state(f) != n) {
+		struct snapshot *s = engine_snapshot(f->engine);
+		struct tier_weights w = tier_weigh(s->roots[0].stack);
+		uint32_t ignored;
+
+		due = tier_is_due(&w, &ignored);
+		n = s->n_layers;
+		snapshot_unref(s);
+		(void)sched_yield();
+	}
+	return n;
+}
+
+static void
+restart(struct flow *f)
+{
+	engine_destroy(f->engine);
+	start_engine(f);
+	wait_walks(f, 1);
+}
+
+TEST(rescan_flow, changes_become_layers_and_layers_are_merged)
+{
+	struct flow f;
+	struct engine_status s = {0};
+	unsigned n = 24 + (unsigned)test_scale(1000);
+	uint32_t most = 0;
+	uint64_t n_merges = 0;
+
+	setup(&f);
+	run_in(&f, "mkdir -p big/deep && cd big && seq 3000 | xargs touch");
+	CHECK_INT(rescan(&f), 1);
+	CHECK_INT(wait_merged(&f), 1); /* so much makes a base at once */
+	for (unsigned i = 0; i < n; i++) {
+		char command[256];
+
+		(void)snprintf(command, sizeof(command),
+			"cd big && seq %u %u | xargs chmod %o && mv %u deep/%u && touch new%u && "
+			"rm -f new%u",
+			i * 71 % 2900 + 1, i * 71 % 2900 + 70, i % 2 ? 0600 : 0640, 3000 - i, i, i,
+			i / 2);
+		run_in(&f, command);
+		CHECK_INT(rescan(&f), 1);
+		most = MAX(most, status_of_root(&f, NULL).n_layers);
+		if (i % 7 == 6)
+			restart(&f); /* whatever is being merged */
+		if (i % 5 == 4)
+			(void)wait_merged(&f);
+		check_like_find(&f);
+		CHECK_INT(engine_status(f.engine, &s), 0);
+		n_merges += i % 7 == 5 || i + 1 == n ? s.n_merges : 0; /* since the restart */
+		engine_status_fini(&s);
+	}
+	CHECK(most >= 3);
+	CHECK(n_merges > 0);
 	teardown(&f);
 }
 

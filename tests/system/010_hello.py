@@ -89,7 +89,7 @@ def test_status_names_the_roots_and_the_memory():
             s = d.ask("status")
             assert s["pid"] == d.process.pid and s["memory"]["rss"] > 0, s
             root = next(r for r in s["roots"] if r["name"] == "t")
-            assert root["state"] == "ready" and root["entries"] >= 2, root
+            assert root["state"] == "ready" and root["entries"] >= 2 and root["layers"] == 1, root
 
 
 def test_status_tells_of_pools_channels_readers_and_threads():
@@ -102,7 +102,7 @@ def test_status_tells_of_pools_channels_readers_and_threads():
             for pool in s["pools"].values():
                 assert 0 <= pool["busy"] <= pool["threads"] and pool["stolen"] >= 0 and pool["sleeps"] > 0, pool
             assert s["pools"]["compute"]["query_tasks"] >= 2 and s["pools"]["io"]["index_tasks"] >= 1, s["pools"]
-            assert s["pipeline"]["walks"] == s["pipeline"]["commits"] == 1, s["pipeline"]
+            assert s["pipeline"]["walks"] == s["pipeline"]["commits"] == 1 and s["pipeline"]["merges"] == 0, s["pipeline"]
             assert s["pipeline"]["batches"] >= 1 and s["pipeline"]["most_bytes"] > 0, s["pipeline"]
             assert s["server"]["mails"] >= 2 and s["server"]["mail_waits"] == 0, s["server"]
             assert s["snapshots"]["live"] >= 1 and s["snapshots"]["stale_us"] < 60e6, s["snapshots"]

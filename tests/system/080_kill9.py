@@ -31,10 +31,11 @@ def files_of(d):
 
 
 def nothing_left(d):
-    """One segment a root and no halves, once the last reader of the old one has gone."""
+    """The segments that the root has and no halves, once the last reader of the old ones has gone."""
     def clean():
+        layers = d.ask("status")["roots"][0]["layers"]
         names = files_of(d)
-        return all(KEPT.fullmatch(n) for n in names) and sum(n.endswith(".seg") for n in names) == 1
+        return all(KEPT.fullmatch(n) for n in names) and sum(n.endswith(".seg") for n in names) == layers
     until(clean, f"the state directory is tidy: {sorted(files_of(d))}")
 
 
@@ -86,6 +87,14 @@ def after_the_commit(d, rng, _):
     kill(d)
 
 
+def within_a_merge(d, rng, _):
+    """The walk is over, and its layer joins others if that is due."""
+    d.rescan()
+    look_for(lambda: any(n.endswith(".tmp") for n in files_of(d)))
+    time.sleep(rng.uniform(0, 0.002))
+    kill(d)
+
+
 def within_the_start(d, rng, _):
     kill(d)
     d.spawn()
@@ -108,7 +117,7 @@ def within_a_reload(d, rng, _):
 
 
 MOMENTS = [within_the_walk, within_the_walk, within_the_file, within_the_commit, within_the_commit, after_the_commit,
-           within_the_start, within_the_stop, within_a_reload]
+           within_a_merge, within_the_start, within_the_stop, within_a_reload]
 
 
 class Committed:
@@ -168,7 +177,7 @@ def below(live):
 
 def test_at_any_moment():
     rng = random.Random(SEED)
-    took, moments = [], {}
+    took, moments, layers = [], {}, set()
     with Tree() as t:
         hostile.many(t.at("still"), STILL)
         live = t.at("live")
@@ -183,7 +192,7 @@ def test_at_any_moment():
                 moment = rng.choice(MOMENTS)
                 what = f"kill {n} of {KILLS}, {moment.__name__} (TRAWL_SEED={SEED})"
                 churn.look()
-                churn.some(rng.choice([0, 1, 5, 40]))
+                churn.some(rng.choice([0, 1, 5, 40, 200]))
                 committed.add(below(live))
                 moment(d, rng, walk)
                 moments[moment.__name__] = moments.get(moment.__name__, 0) + 1
@@ -196,11 +205,13 @@ def test_at_any_moment():
                     d.wait_indexed()
                     d.rescan()
                     same_rows(look_below(d, live)[0], committed.states[-1], f"{what}: after the next walk")
+                    layers.add(d.ask("status")["roots"][0]["layers"])
                     committed.settle()
                     nothing_left(d)
     print(f"  {KILLS} kills (seed {SEED}): {', '.join(f'{n} {k}' for k, n in sorted(moments.items()))}; served "
           f"{committed.served['the last']} times the state of the kill, {committed.served['an earlier']} times one before; "
-          f"first answer after {statistics.median(took) * 1e3:.0f} ms, at worst {max(took) * 1e3:.0f}")
+          f"first answer after {statistics.median(took) * 1e3:.0f} ms, at worst {max(took) * 1e3:.0f}; "
+          f"{min(layers)} to {max(layers)} layers")
 
 
 def test_during_the_first_walk_and_its_commit():

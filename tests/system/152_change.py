@@ -8,7 +8,7 @@ import time
 
 import hostile
 from churn import Churn
-from box import SANITIZED, TIER, Daemon, Skip, Tree, main, need_root, text_of
+from box import SANITIZED, TIER, TRAWLD, Daemon, Skip, Tree, main, need_root, text_of
 from truth import AT, FIELDS, indexed, listing, same_rows, sums
 
 SEED = int(os.environ.get("TRAWL_SEED", "152"))
@@ -29,6 +29,12 @@ def same_sums(c, rows, top, what):
         raise AssertionError(f"{what}: sizes, blocks and entries of {len(unlike)} directories, ours and find's: {unlike[:4]}")
 
 
+def verified(daemon, what):
+    """Every segment by itself, and that they belong together."""
+    p = subprocess.run([TRAWLD, "--verify", "-c", daemon.file], capture_output=True, text=True)
+    assert p.returncode == 0 and p.stderr == "", f"{what}: {p.stdout}{p.stderr}"
+
+
 def rescanned(daemon, churn, what):
     daemon.rescan("t")
     wanted = listing(churn.top)
@@ -36,7 +42,10 @@ def rescanned(daemon, churn, what):
         same_rows(indexed(c), wanted, f"{what}, TRAWL_SEED={SEED}")
         if churn.random.random() < 0.3:
             same_sums(c, wanted, churn.top, f"{what}, TRAWL_SEED={SEED}")
+    if churn.random.random() < 0.1:
+        verified(daemon, f"{what}, TRAWL_SEED={SEED}")
     churn.look(wanted)
+    return daemon.ask("status")["roots"][0]["layers"]
 
 
 def burst(rng):
@@ -46,6 +55,7 @@ def burst(rng):
 def change_and_compare(daemon, churn, changes):
     rng = random.Random(SEED)
     made = rescans = 0
+    layers = set()
     churn.look()
     while made < changes:
         n = churn.some(burst(rng))
@@ -55,9 +65,16 @@ def change_and_compare(daemon, churn, changes):
         # Some walks come within the tick of the changes before or after them, some do not.
         if rng.random() < 0.2:
             time.sleep(SETTLED)
-        rescanned(daemon, churn, f"rescan {rescans}, after {made} changes, the last {n} of them new")
+        layers.add(rescanned(daemon, churn, f"rescan {rescans}, after {made} changes, the last {n} of them new"))
+        # One in a while goes on from what is on disk.
+        if rng.random() < 0.03:
+            daemon.stop()
+            daemon.start()
+    merges = daemon.ask("status")["pipeline"]["merges"]
     print(f"  {made} changes (seed {SEED}), {rescans} rescans, {len(churn.done)} kinds, {len(churn.others)} entries "
-          f"that are no directories, {len(churn.directories)} that are")
+          f"that are no directories, {len(churn.directories)} that are; {min(layers)} to {max(layers)} layers, "
+          f"{merges} merges since the last start")
+    verified(daemon, "at the end")
 
 
 def test_changes_between_rescans():

@@ -1,0 +1,17 @@
+/**
+ * merger: merges the segments of a root when there is time for it. Internal to lib/engine.
+ *
+ * What changed lies in layers upon the base (tier.h). A merge writes some of them anew as one
+ * segment, from themselves: the file system is not looked at, and what queries see stays the same.
+ * It runs on a thread of its own, of the lowest priority for processor and disk and without the
+ * pools, and ends at once when the root is to be walked or stopped; it is begun anew after that.
+ */
+#pragma once
+
+#include "engine/root.h"
+
+/** Merge until nothing is due any more, or something else is to be done. Runs on the root's thread.
+ *  0; -ECANCELED; else err says why, and it is tried again after the next change. */
+int merger_run(struct root *r, struct err *err);
+/** Something else is to be done: let a merge end. Any thread, with the engine's lock. */
+void merger_stop_locked(struct root *r);
