@@ -1,14 +1,8 @@
 #include "query/path_order.h"
 
-/* An entry or one above it. */
-struct step {
-	const struct tree_cols *cols;
-	uint32_t entry;
-	bool deeper; /* what is compared lies below it */
-};
-
+/* Two siblings on the way to what is compared, which lies below them or not. */
 static int
-compare_bytes(struct span x, bool x_deeper, struct span y, bool y_deeper)
+compare_siblings(struct span x, bool x_deeper, struct span y, bool y_deeper)
 {
 	size_t n = MIN(x.len, y.len);
 	int r = n ? memcmp(x.data, y.data, n) : 0;
@@ -22,6 +16,33 @@ compare_bytes(struct span x, bool x_deeper, struct span y, bool y_deeper)
 	return next_x - next_y;
 }
 
+/* Climb until both are children of one directory. A directory's number is larger than its
+ * parent's. */
+static int
+compare_in_layer(const struct tree_cols *c, uint32_t a, uint32_t b)
+{
+	uint32_t x = a, y = b; /* ancestors-or-self of a and b */
+
+	if (a == b || a == 0 || b == 0)
+		return a < b ? -1 : a > b;
+	while (tree_parent(c, x) != tree_parent(c, y)) {
+		if (tree_parent(c, x) > tree_parent(c, y))
+			x = c->dir_entry[tree_parent(c, x)];
+		else
+			y = c->dir_entry[tree_parent(c, y)];
+	}
+	if (x == y) /* one is above the other, and shorter */
+		return x == a ? -1 : 1;
+	return compare_siblings(tree_name(c, x), x != a, tree_name(c, y), y != b);
+}
+
+/* An entry or one above it. */
+struct step {
+	const struct tree_cols *cols;
+	uint32_t entry;
+	bool deeper; /* what is compared lies below it */
+};
+
 static void
 go_up(struct step *s)
 {
@@ -29,75 +50,54 @@ go_up(struct step *s)
 	s->deeper = true;
 }
 
-/* Up to the child of a directory that both have above them, or of the root's. In one layer a
- * directory's number is larger than its parent's. */
-static void
-meet_in_layer(struct step *x, struct step *y)
+static struct span
+name_of(const struct step *s)
 {
-	const struct tree_cols *c = x->cols;
-
-	while (tree_parent(c, x->entry) != tree_parent(c, y->entry))
-		go_up(tree_parent(c, x->entry) > tree_parent(c, y->entry) ? x : y);
+	return tree_name(s->cols, s->entry);
 }
 
-static bool
-same_name(const struct step *x, const struct step *y)
-{
-	return span_eq(tree_name(x->cols, x->entry), tree_name(y->cols, y->entry));
-}
-
-/* Between layers names tell: of the levels that both have, the highest at which they differ. */
+/* Between layers only names tell: go to the highest level at which they differ, of those that both
+ * have, or to the lowest. */
 static void
-meet_by_names(struct step *x, struct step *y)
+go_apart(struct step *x, struct step *y)
 {
 	uint32_t a = tree_depth(x->cols, x->entry), b = tree_depth(y->cols, y->entry);
-	struct step top_x, top_y;
+	struct step i, k;
 
 	for (; a > b; a--)
 		go_up(x);
 	for (; b > a; b--)
 		go_up(y);
-	top_x = *x;
-	top_y = *y;
-	for (struct step i = *x, k = *y; a > 0; a--, go_up(&i), go_up(&k)) {
-		if (!same_name(&i, &k)) {
-			top_x = i;
-			top_y = k;
+	i = *x;
+	k = *y;
+	for (; a > 0; a--, go_up(&i), go_up(&k)) {
+		if (!span_eq(name_of(&i), name_of(&k))) {
+			*x = i;
+			*y = k;
 		}
 	}
-	*x = top_x;
-	*y = top_y;
-}
-
-static int
-compare(struct step x, struct step y, bool depth_first)
-{
-	bool one_layer = x.cols == y.cols;
-
-	if (one_layer && (x.entry == y.entry || x.entry == 0 || y.entry == 0))
-		return x.entry < y.entry ? -1 : x.entry > y.entry;
-	if (one_layer)
-		meet_in_layer(&x, &y);
-	else
-		meet_by_names(&x, &y);
-	/* One is above the other, or the same: the shorter is first. */
-	if (one_layer ? x.entry == y.entry : same_name(&x, &y))
-		return (int)x.deeper - (int)y.deeper;
-	if (depth_first)
-		return span_cmp(tree_name(x.cols, x.entry), tree_name(y.cols, y.entry));
-	return compare_bytes(
-		tree_name(x.cols, x.entry), x.deeper, tree_name(y.cols, y.entry), y.deeper);
 }
 
 int
 path_compare_bytes(const struct tree_cols *xc, uint32_t x, const struct tree_cols *yc, uint32_t y)
 {
-	return compare((struct step){xc, x, false}, (struct step){yc, y, false}, false);
+	struct step a = {xc, x, false}, b = {yc, y, false};
+
+	if (xc == yc)
+		return compare_in_layer(xc, x, y);
+	go_apart(&a, &b);
+	return compare_siblings(name_of(&a), a.deeper, name_of(&b), b.deeper);
 }
 
 int
 path_compare_depth_first(
 	const struct tree_cols *xc, uint32_t x, const struct tree_cols *yc, uint32_t y)
 {
-	return compare((struct step){xc, x, false}, (struct step){yc, y, false}, true);
+	struct step a = {xc, x, false}, b = {yc, y, false};
+	int r;
+
+	go_apart(&a, &b);
+	r = span_cmp(name_of(&a), name_of(&b));
+	/* Of one that is above the other, or the same, the higher is first. */
+	return r ? r : (int)a.deeper - (int)b.deeper;
 }

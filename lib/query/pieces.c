@@ -242,9 +242,11 @@ pieces_sum(const struct pieces *p, bool every_link, struct total *ret)
 static int
 count_unread(const struct values *v, void *ctx)
 {
-	uint64_t *n = ctx;
+	uint64_t *n = ctx, any = 0;
 
 	for (uint32_t i = 0; i < v->n; i++)
+		any |= v->value[i];
+	for (uint32_t i = 0; i < v->n && (any & TREE_NOT_ENTERED); i++)
 		*n += (v->value[i] & TREE_NOT_ENTERED) != 0 &&
 		      !is_foreign(v, v->dev ? tree_cls(v->cols, v->lo + i) : 0) &&
 		      !tree_is_dead(v->dead, v->lo + i);
