@@ -64,6 +64,8 @@ int segment_file_open(int fd, const char *name, const struct segment_kind *kind,
 int segment_file_sums(const struct segment_file *f, struct pool *pool);
 /** -EBADMSG: section `id` (0: the header) breaks `rule`. */
 int segment_damaged(const struct segment_file *f, unsigned id, const char *rule);
+/** r, or -EIO with its sentence when bytes could not be read: to be asked after looking at them. */
+int segment_file_result(const struct segment_file *f, int r);
 void segment_file_close(struct segment_file *f);
 
 static inline const void *

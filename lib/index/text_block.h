@@ -23,9 +23,19 @@
 size_t text_block_bytes(uint32_t m, uint32_t from, uint32_t last);
 /** Write m ascending units from `from` on: the bytes written. */
 size_t text_block_put(const uint32_t *units, uint32_t m, uint32_t from, char *out);
-/** Read them: all are in [from, last] whatever the bytes are, and ascend unless these are damaged.
- */
-void text_block_get(const char *in, uint32_t m, uint32_t from, uint32_t last, uint32_t *ret);
+/** Read them: all are in [from, last] whatever the bytes are, the last one is `last`, and they
+ * ascend unless the bytes are damaged. Returns the bytes of the block. */
+size_t text_block_get(const char *in, uint32_t m, uint32_t from, uint32_t last, uint32_t *ret);
 /** Are these the bytes that text_block_put() makes of what text_block_get() gives, and does that
  *  ascend (P6)? */
 bool text_block_exact(const char *in, uint32_t m, uint32_t from, uint32_t last);
+
+/** Bytes of the last units of the blocks of a list of n units, and one of them. */
+static inline uint64_t
+text_lasts_bytes(uint32_t n_units, uint32_t n)
+{
+	return ((uint64_t)text_unit_bits(n_units) * ((n - 1) / TEXT_BLOCK + 1) + 7) / 8;
+}
+
+uint32_t text_lasts_get(const char *lasts, uint32_t n_units, uint32_t block);
+void text_lasts_put(const uint32_t *units, uint32_t n, uint32_t n_units, char *out);

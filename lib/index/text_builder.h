@@ -17,6 +17,9 @@
  * this adder before had none) in one of 4,096 streams by the high bits. Writing sorts stream by
  * stream by counting, in parallel.
  *
+ * Hand out runs of some 32 neighbouring documents: what an adder was given one by one between those
+ * of others must be put together one by one.
+ *
  * Durability: segment_write.h.
  *
  * Ownership: adders are the builder's; what is added is copied.

@@ -16,30 +16,23 @@
 
 #include "index/text_segment.h"
 
-#define TEXT_NO_UNIT UINT32_MAX
-
-enum text_list_form { TEXT_LIST_BITMAP, TEXT_LIST_BLOCKS };
-
 /** The caller reads n and nothing else. */
 struct text_list {
-	uint32_t n; /* units */
+	uint32_t n; /* units of the whole list */
 
-	enum text_list_form form;
-	uint32_t n_units;
-	uint32_t n_blocks, block; /* the block in `units`; n_blocks: none is left */
-	uint32_t from;            /* the first unit that the block could have */
-	uint32_t last_unit;       /* of the list, where it has one block */
-	unsigned unit_bits;       /* of a number in lasts */
-	uint32_t at, m;           /* the next in `units`, and how many they are */
-	const char *lasts, *body; /* body: of the block, or the bitmap */
-	uint32_t units[TEXT_BLOCK];
+	/* Units that were decoded; of a bitmap `at` is the next bit instead. */
+	uint32_t units[TEXT_BLOCK], at, m;
+	/* The next block: its index, its first possible unit, its bytes. Of a bitmap n_blocks is 0.
+	 */
+	uint32_t n_blocks, block, from;
+	const char *body;
+	uint32_t n_units, last; /* of the segment; of the list, when it has one block */
+	const char *lasts;      /* when it has several */
+	bool bitmap;
 };
 
 /** 1 and the list, or 0: no unit has the gram. */
 int text_list_find(const struct text_cols *c, uint32_t gram, struct text_list *ret);
-/** The lists of a group (grams 64 x group on): for each its gram; at most TEXT_GROUP. */
-unsigned text_list_group(
-	const struct text_cols *c, uint32_t group, uint32_t *ret_grams, struct text_list *ret);
 /** How many units the lists of the grams [first, last] have together, without reading them. */
 uint64_t text_list_count(const struct text_cols *c, uint32_t first, uint32_t last);
 

@@ -71,7 +71,16 @@ uint64_t text_file_bytes(const struct text *t);
 /** Did the disk fail to give bytes of the mapping since it was opened? Then drop the segment. */
 bool text_faulted(const struct text *t);
 
-/** The document with this content: 1 and it, or 0. */
+/** The order of hash_order, but for documents with one content. */
+static inline int
+text_hash_cmp(const struct text_doc *d, uint64_t high, uint64_t low)
+{
+	if (d->hash_high != high)
+		return d->hash_high < high ? -1 : 1;
+	return d->hash_low < low ? -1 : d->hash_low > low;
+}
+
+/** The first document with this content: 1 and it, or 0. */
 int text_find_hash(const struct text_cols *c, const struct hash128 *hash, uint32_t *ret_doc);
 /** The content number that a file with this key has: 1 and it, or 0. It may be of an older segment.
  */

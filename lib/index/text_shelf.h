@@ -7,7 +7,7 @@
  *
  * Ownership: struct shelf_pack is the caller's; what end() leaves is valid until the next begin().
  * Threads:   one a pack.
- * Errors:    -ENOMEM; -EFBIG a shelf of more than 4 GiB. After one, only begin and fini.
+ * Errors:    -ENOMEM; -EFBIG a shelf of more than 4 GiB. After one, only fini.
  */
 #pragma once
 
