@@ -12,50 +12,48 @@
 
 #include "index/tree_format.h"
 
-#define TREE_FLAWS(X)                                                                  \
-	X(FLAW_COLUMN, 0, "C1: a block is not where it belongs")                       \
-	X(FLAW_HEAD, 0, "C2: no such width or unit")                                   \
-	X(FLAW_BOUNDS, 0, "C3: bounds past the column's greatest value")               \
-	X(FLAW_BASE, SECTION_NAME_BASE, "N1: a name starts past the names")            \
-	X(FLAW_BASE_ZERO, SECTION_NAME_BASE, "N1: the first name does not start at 0") \
-	X(FLAW_BASE_END, SECTION_NAME_BASE, "N1: the last element is not the end")     \
-	X(FLAW_REL, SECTION_NAME_REL, "N1: a name starts past the names")              \
-	X(FLAW_START, SECTION_NAME_REL, "N1: not where the name starts")               \
-	X(FLAW_CHUNK, SECTION_NAME_BASE, "N1: not where the name starts")              \
-	X(FLAW_PAD, SECTION_NAMES, "N2: no zeros behind the names")                    \
-	X(FLAW_SLASH, SECTION_NAMES, "N2: a slash in a name")                          \
-	X(FLAW_LENGTH, SECTION_NAMES, "N3: length of a name out of range")             \
-	X(FLAW_WIDE, SECTION_WIDE, "N4: list not exact")                               \
-	X(FLAW_ORDER, SECTION_NAMES, "N5: names out of order")                         \
-	X(FLAW_COVER, SECTION_DIR_FIRST, "D1: blocks do not cover the entries")        \
-	X(FLAW_ASCEND, SECTION_DIR_FIRST, "D1: blocks do not ascend")                  \
-	X(FLAW_PARENT, SECTION_PARENT, "D2: not the directory of its block")           \
-	X(FLAW_ROOT, SECTION_DIR_ENTRY, "D3: the root is not directory 0")             \
-	X(FLAW_ENTRY, SECTION_DIR_ENTRY, "D3: no such entry")                          \
-	X(FLAW_BITS, SECTION_DIR_BITS, "D3: bits and directories disagree")            \
-	X(FLAW_RANK, SECTION_DIR_RANK, "D3: wrong count of bits")                      \
-	X(FLAW_DIR_ORDER, SECTION_DIR_ORDER, "D3: not in the order of their entries")  \
-	X(FLAW_NUMBERS, SECTION_DIR_ORDER, "D4: numbers do not ascend")                \
-	X(FLAW_RANGE_ALL, SECTION_DIR_END, "D5: the root's range is not everything")   \
-	X(FLAW_RANGE, SECTION_DIR_END, "D5: not in its parent's range")                \
-	X(FLAW_NEST, SECTION_DIR_END, "D5: ranges do not nest")                        \
-	X(FLAW_CLS, SECTION_CLS, "E1: no such class")                                  \
-	X(FLAW_FLAGS, SECTION_FLAGS, "E3: flags on what is no directory")              \
-	X(FLAW_NUMBER, SECTION_CLS, "E3: number on what is no directory")              \
-	X(FLAW_DIR_FLAGS, SECTION_FLAGS, "E4: flags of a directory")                   \
-	X(FLAW_CLASS, SECTION_CLASSES, "3.4: reserved field in use")                   \
-	X(FLAW_SKELETON, SECTION_FLAGS, "E6: flags of a skeleton")                     \
-	X(FLAW_SUMS, SECTION_SUMS, "S1: wrong sums")                                   \
-	X(FLAW_LINKS, SECTION_LINKS, "L1: list not ascending")                         \
-	X(FLAW_PAIR, SECTION_LINKS, "L1: no links to one inode")                       \
-	X(FLAW_LINK_DIR, SECTION_LINK_SUMS, "L3: list not ascending")                  \
-	X(FLAW_GRAM_INDEX, SECTION_GRAM_INDEX, "G1: rows do not ascend")               \
-	X(FLAW_GRAM_ROW, SECTION_GRAM_LISTS, "G1: lists do not fill their row")        \
-	X(FLAW_BELOW, SECTION_BELOW, "Y2: no such segment")                            \
-	X(FLAW_DEAD, SECTION_DEAD, "Y2: ranges do not ascend")                         \
-	X(FLAW_DEAD_COUNT, SECTION_DEAD, "Y2: not as many as the segments have")       \
-	X(FLAW_LINKS_DEEP, SECTION_LINKS, "L2: list not exact")                        \
-	X(FLAW_LINK_SUMS, SECTION_LINK_SUMS, "L3: wrong sums")                         \
+#define TREE_FLAWS(X)                                                                 \
+	X(FLAW_COLUMN, 0, "C1: a block is not where it belongs")                      \
+	X(FLAW_HEAD, 0, "C2: no such width or unit")                                  \
+	X(FLAW_BOUNDS, 0, "C3: bounds past the column's greatest value")              \
+	X(FLAW_BASE, SECTION_NAME_BASE, "N1: a name starts past the names")           \
+	X(FLAW_BASE_END, SECTION_NAME_BASE, "N1: the last element is not the end")    \
+	X(FLAW_REL, SECTION_NAME_REL, "N1: a name starts past the names")             \
+	X(FLAW_START, SECTION_NAME_REL, "N1: not where the name starts")              \
+	X(FLAW_CHUNK, SECTION_NAME_BASE, "N1: not where the name starts")             \
+	X(FLAW_SLASH, SECTION_NAMES, "N2: a slash in a name")                         \
+	X(FLAW_LENGTH, SECTION_NAMES, "N3: length of a name out of range")            \
+	X(FLAW_WIDE, SECTION_WIDE, "N4: list not exact")                              \
+	X(FLAW_ORDER, SECTION_NAMES, "N5: names out of order")                        \
+	X(FLAW_COVER, SECTION_DIR_FIRST, "D1: blocks do not cover the entries")       \
+	X(FLAW_ASCEND, SECTION_DIR_FIRST, "D1: blocks do not ascend")                 \
+	X(FLAW_PARENT, SECTION_PARENT, "D2: not the directory of its block")          \
+	X(FLAW_ROOT, SECTION_DIR_ENTRY, "D3: the root is not directory 0")            \
+	X(FLAW_ENTRY, SECTION_DIR_ENTRY, "D3: no such entry")                         \
+	X(FLAW_BITS, SECTION_DIR_BITS, "D3: bits and directories disagree")           \
+	X(FLAW_RANK, SECTION_DIR_RANK, "D3: wrong count of bits")                     \
+	X(FLAW_DIR_ORDER, SECTION_DIR_ORDER, "D3: not in the order of their entries") \
+	X(FLAW_NUMBERS, SECTION_DIR_ORDER, "D4: numbers do not ascend")               \
+	X(FLAW_RANGE_ALL, SECTION_DIR_END, "D5: the root's range is not everything")  \
+	X(FLAW_RANGE, SECTION_DIR_END, "D5: not in its parent's range")               \
+	X(FLAW_NEST, SECTION_DIR_END, "D5: ranges do not nest")                       \
+	X(FLAW_CLS, SECTION_CLS, "E1: no such class")                                 \
+	X(FLAW_FLAGS, SECTION_FLAGS, "E3: flags on what is no directory")             \
+	X(FLAW_NUMBER, SECTION_CLS, "E3: number on what is no directory")             \
+	X(FLAW_DIR_FLAGS, SECTION_FLAGS, "E4: flags of a directory")                  \
+	X(FLAW_CLASS, SECTION_CLASSES, "3.4: reserved field in use")                  \
+	X(FLAW_SKELETON, SECTION_FLAGS, "E6: flags of a skeleton")                    \
+	X(FLAW_SUMS, SECTION_SUMS, "S1: wrong sums")                                  \
+	X(FLAW_LINKS, SECTION_LINKS, "L1: list not ascending")                        \
+	X(FLAW_PAIR, SECTION_LINKS, "L1: no links to one inode")                      \
+	X(FLAW_LINK_DIR, SECTION_LINK_SUMS, "L3: list not ascending")                 \
+	X(FLAW_GRAM_INDEX, SECTION_GRAM_INDEX, "G1: rows do not ascend")              \
+	X(FLAW_GRAM_ROW, SECTION_GRAM_LISTS, "G1: lists do not fill their row")       \
+	X(FLAW_BELOW, SECTION_BELOW, "Y2: no such segment")                           \
+	X(FLAW_DEAD, SECTION_DEAD, "Y2: ranges do not ascend")                        \
+	X(FLAW_DEAD_COUNT, SECTION_DEAD, "Y2: not as many as the segments have")      \
+	X(FLAW_LINKS_DEEP, SECTION_LINKS, "L2: list not exact")                       \
+	X(FLAW_LINK_SUMS, SECTION_LINK_SUMS, "L3: wrong sums")                        \
 	X(FLAW_GRAMS, SECTION_GRAM_LISTS, "G2: list not exact")
 
 #define FLAW_NAME(name, section, rule) name,

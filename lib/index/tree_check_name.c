@@ -18,12 +18,7 @@ check_name_places(const struct tree_cols *c)
 {
 	uint32_t n = c->n_entries / TREE_NAME_GROUP + 1;
 	uint32_t n_rel = (c->n_entries - 1) / TREE_NAME_STEP + 1;
-	struct name_census pad = names_count(c->names + c->names_bytes, TREE_NAMES_PAD);
 
-	if (pad.n_nul != TREE_NAMES_PAD)
-		return FLAW_PAD;
-	if (c->name_base[0] != 0)
-		return FLAW_BASE_ZERO;
 	for (uint32_t i = 0; i < n; i++) {
 		if (c->name_base[i] > c->names_bytes)
 			return FLAW_BASE;
@@ -46,7 +41,7 @@ chunk_end(const struct tree_cols *c, uint32_t hi)
 	return hi == c->n_entries ? c->names_bytes : c->name_base[hi / TREE_NAME_GROUP];
 }
 
-/* Zeros are behind the names, so a NUL is found. */
+/* Zeros are behind the names in memory, so a NUL is found. */
 static const char *
 name_end(const char *p)
 {

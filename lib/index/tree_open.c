@@ -2,6 +2,7 @@
 #include "base/fd.h"
 #include "base/hash.h"
 #include "index/tree_format.h"
+#include "index/tree_frame.h"
 #include "index/tree_par.h"
 
 #include <errno.h>
@@ -14,6 +15,7 @@ struct tree {
 	/* Fixed at open. */
 	struct mapfile map;
 	struct tree_cols cols;
+	char *names; /* mapped, with zeros behind; NULL: none */
 	uint64_t header_sum;
 };
 
@@ -88,8 +90,7 @@ tree_section_bytes(const struct tree_cols *c, enum tree_section id)
 	case SECTION_NAME_REL:
 		return 2 * ((n - 1) / TREE_NAME_STEP + 1);
 	case SECTION_NAMES:
-		return c->names_bytes < UINT64_MAX / 2 ? c->names_bytes + TREE_NAMES_PAD
-		                                       : UINT64_MAX;
+		return sizeof(uint32_t) * (uint64_t)tree_n_frames(c);
 	case SECTION_PARENT:
 	case SECTION_CLS:
 	case SECTION_SIZE:
@@ -140,6 +141,8 @@ length_fits(const struct tree_cols *c, enum tree_section id, uint64_t length)
 		if (tree_column_section((enum tree_column)col) == id)
 			return length >= bytes && length % 8 == 0;
 	}
+	if (id == SECTION_NAMES)
+		return length >= bytes;
 	if (id == SECTION_LINKS || id == SECTION_LINK_SUMS)
 		return length % bytes == 0 && length / bytes <= c->n_entries;
 	if (id == SECTION_BELOW)
@@ -381,7 +384,6 @@ set_columns(struct opening *o)
 	c->classes = section_at(o, SECTION_CLASSES);
 	c->name_base = section_at(o, SECTION_NAME_BASE);
 	c->name_rel = section_at(o, SECTION_NAME_REL);
-	c->names = section_at(o, SECTION_NAMES);
 	c->wide = section_at(o, SECTION_WIDE);
 	c->dir_first = section_at(o, SECTION_DIR_FIRST);
 	c->dir_end = section_at(o, SECTION_DIR_END);
@@ -421,6 +423,39 @@ populate(const struct mapfile *m)
 		(void)madvise(start, m->len, MADV_POPULATE_READ);
 }
 
+static size_t
+names_room(const struct tree *t)
+{
+	return (size_t)t->cols.names_bytes + TREE_NAMES_PAD;
+}
+
+/* Memory of its own, where a scan of all names meets few entries of the TLB. */
+static int
+open_names(struct opening *o)
+{
+	struct tree *t = o->tree;
+	const struct section_row *row = &o->rows[SECTION_NAMES];
+	struct span section = {section_at(o, SECTION_NAMES), row->length};
+	char *names = MAP_FAILED;
+	int r = -ENOMEM;
+
+	/* H7: and so the room is in proportion to the file. */
+	if (t->cols.names_bytes > (uint64_t)t->cols.n_entries * (TREE_NAME_MAX_BYTES + 1))
+		return damaged(o, "header", "H7: counts out of range");
+	names = mmap(
+		NULL, names_room(t), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (names != MAP_FAILED) {
+		t->cols.names = t->names = names;
+		(void)madvise(names, names_room(t), MADV_HUGEPAGE); /* or not */
+		r = frames_unpack(&t->cols, section, o->opts->pool, names);
+	}
+	if (r == -EBADMSG)
+		return damaged(o, "names", "N6: a frame does not hold its names");
+	return r < 0 ? err_set(o->err, r, "could not open tree segment \"%s\": %s", o->name,
+			       err_reason(r))
+	             : 0;
+}
+
 static int
 open_checked(struct opening *o)
 {
@@ -428,6 +463,9 @@ open_checked(struct opening *o)
 	int r;
 
 	set_columns(o);
+	r = open_names(o);
+	if (r < 0)
+		return r;
 	if (o->opts->flags & TREE_OPEN_WRITTEN)
 		return 0;
 	r = tree_check(&o->tree->cols, o->opts->flags & TREE_OPEN_DEEP, o->opts->pool, &flaw);
@@ -466,6 +504,8 @@ tree_destroy(struct arc *a)
 {
 	struct tree *t = CONTAINER_OF(a, struct tree, arc);
 
+	if (t->names)
+		(void)munmap(t->names, names_room(t));
 	mapfile_close(&t->map);
 	free(t);
 }

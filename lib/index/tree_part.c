@@ -11,6 +11,9 @@ struct part_scratch {
 	uint32_t subs[TREE_CHUNK];
 	struct link_seed links[TREE_CHUNK];
 	struct gram_seen *seen;
+	struct frame_packer *packer;
+	struct strbuf names; /* of the part, a NUL behind each */
+	struct span packed;  /* the same, as a frame */
 };
 
 struct part_scratch *
@@ -20,9 +23,11 @@ part_scratch_create(void)
 
 	if (!s)
 		return NULL;
+	s->names = (struct strbuf){0};
 	s->seen = gram_seen_create();
-	if (!s->seen) {
-		free(s);
+	s->packer = frame_packer_create();
+	if (!s->seen || !s->packer) {
+		part_scratch_destroy(s);
 		return NULL;
 	}
 	return s;
@@ -34,6 +39,8 @@ part_scratch_destroy(struct part_scratch *s)
 	if (!s)
 		return;
 	gram_seen_destroy(s->seen);
+	frame_packer_destroy(s->packer);
+	strbuf_fini(&s->names);
 	free(s);
 }
 
@@ -170,16 +177,23 @@ place_names(struct tree_part *part, const struct part_scratch *s)
 	part->names_bytes = at;
 }
 
-/* A list's names lie behind each other; so most of this is long copies. */
-static void
-copy_names(const struct tree_part *part, const struct part_scratch *s, char *out)
+static int
+join_names(const struct tree_part *part, struct part_scratch *s)
 {
+	char *out;
+
+	strbuf_reset(&s->names);
+	if (strbuf_reserve(&s->names, part->names_bytes) < 0)
+		return -ENOMEM;
+	out = s->names.data;
 	for (uint32_t i = 0; i < part->n; i++) {
 		size_t len = s->in.rows[i]->name_len + 1u;
 
 		memcpy(out, s->in.rows[i]->name, len);
 		out += len;
 	}
+	s->names.len = part->names_bytes;
+	return frame_pack(s->packer, strbuf_view(&s->names), &s->packed);
 }
 
 static char *
@@ -202,7 +216,7 @@ settle(struct tree_part *part, const struct part_scratch *s)
 
 	for (unsigned col = 0; col < N_TREE_COLUMNS; col++)
 		words += s->n_words[col];
-	at = part->memory = malloc(groups + words + links + subs + grams + part->names_bytes + 1);
+	at = part->memory = malloc(groups + words + links + subs + grams + s->packed.len + 1);
 	if (!at)
 		return -ENOMEM;
 	part->gram_groups = (const void *)at;
@@ -217,8 +231,8 @@ settle(struct tree_part *part, const struct part_scratch *s)
 	if (grams > 0)
 		gram_seen_take(s->seen, (uint32_t *)(void *)at, (uint64_t *)(void *)part->memory);
 	at += grams;
-	part->names = at;
-	copy_names(part, s, at);
+	part->packed.len = s->packed.len;
+	part->packed.data = take(&at, s->packed.data, s->packed.len);
 	return 0;
 }
 
@@ -239,7 +253,7 @@ list_wide(struct tree_part *part, const struct part_scratch *s)
 static int
 check_names(struct tree_part *part, const struct part_scratch *s)
 {
-	struct name_census all = names_count(part->names, part->names_bytes);
+	struct name_census all = names_count(s->names.data, s->names.len);
 
 	if (all.n_nul != part->n || all.n_slash > 0)
 		return -EINVAL;
@@ -267,6 +281,8 @@ tree_part_make(
 		gram_seen_add(s->seen, (struct span){s->in.rows[i]->name, s->in.rows[i]->name_len},
 			i / TREE_NAME_GROUP);
 	ret->n_grams = plan->with_grams ? gram_seen_count(s->seen) : 0;
-	r = settle(ret, s);
+	r = join_names(ret, s);
+	if (r == 0)
+		r = settle(ret, s);
 	return r < 0 ? r : check_names(ret, s);
 }

@@ -12,6 +12,7 @@
  */
 #pragma once
 
+#include "index/tree_frame.h"
 #include "index/tree_gram_build.h"
 #include "index/tree_link.h"
 #include "index/tree_pack.h"
@@ -37,7 +38,7 @@ struct tree_part {
 	uint32_t dir_rank[TREE_CHUNK / 64];
 	char *memory; /* all below but `wide` lie in it */
 	size_t names_bytes;
-	const char *names;
+	struct span packed;        /* names, as a frame */
 	const uint32_t *dir_order; /* [n_subs] numbers, in the order of entries */
 	const struct link_seed *links;
 	const uint32_t *grams;       /* [n_grams] ascending */

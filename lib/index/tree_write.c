@@ -40,7 +40,7 @@ struct writer {
 	uint32_t n_sections;
 };
 
-static const char zeros[TREE_NAMES_PAD];
+static const char zeros[8];
 
 static int
 make_parts(size_t lo, size_t hi, unsigned worker, void *ctx)
@@ -179,8 +179,6 @@ part_extent(const struct tree_part *p, enum tree_section id)
 	switch ((unsigned)id) {
 	case SECTION_NAME_REL:
 		return (struct extent){p->name_rel, 2 * (size_t)((p->n - 1) / TREE_NAME_STEP + 1)};
-	case SECTION_NAMES:
-		return (struct extent){p->names, p->names_bytes};
 	case SECTION_DIR_BITS:
 		return (struct extent){p->dir_bits, 8 * (size_t)((p->n - 1) / 64 + 1)};
 	case SECTION_WIDE:
@@ -191,9 +189,9 @@ part_extent(const struct tree_part *p, enum tree_section id)
 }
 
 static int
-add_extents(struct writer *w, enum tree_section id, size_t pad)
+add_extents(struct writer *w, enum tree_section id)
 {
-	struct out_section *s = add_section(w, id, w->n_parts + 1, 0);
+	struct out_section *s = add_section(w, id, w->n_parts, 0);
 
 	if (!s)
 		return -ENOMEM;
@@ -202,7 +200,24 @@ add_extents(struct writer *w, enum tree_section id, size_t pad)
 
 		add_bytes(s, x.data, x.len);
 	}
-	add_bytes(s, zeros, pad);
+	return 0;
+}
+
+static int
+add_names(struct writer *w)
+{
+	struct out_section *s =
+		add_section(w, SECTION_NAMES, w->n_parts + 1, w->n_parts * sizeof(uint32_t));
+	uint32_t *lengths;
+
+	if (!s)
+		return -ENOMEM;
+	lengths = s->own;
+	add_bytes(s, lengths, w->n_parts * sizeof(*lengths));
+	for (uint32_t i = 0; i < w->n_parts; i++) {
+		lengths[i] = (uint32_t)w->parts[i].packed.len;
+		add_bytes(s, w->parts[i].packed.data, w->parts[i].packed.len);
+	}
 	return 0;
 }
 
@@ -300,7 +315,7 @@ add_column(struct writer *w, enum tree_column col)
 		add_bytes(s, c->words, c->bytes);
 		at += c->bytes / 8;
 	}
-	add_bytes(s, zeros, 8);
+	add_bytes(s, zeros, sizeof(zeros));
 	return at > UINT32_MAX ? -EFBIG : 0;
 }
 
@@ -344,9 +359,9 @@ add_one(struct writer *w, enum tree_section id)
 	case SECTION_DIR_BITS:
 	case SECTION_WIDE:
 	case SECTION_DIR_ORDER:
-		return add_extents(w, id, 0);
+		return add_extents(w, id);
 	case SECTION_NAMES:
-		return add_extents(w, id, TREE_NAMES_PAD);
+		return add_names(w);
 	case SECTION_DIR_FIRST:
 		return add_table(w, id, plan->dir_first, 4 * ((size_t)n->n_dirs + 1));
 	case SECTION_DIR_END:
