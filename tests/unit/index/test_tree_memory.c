@@ -1,5 +1,6 @@
 /* The nth allocation fails, for each n. The program's own malloc stands before the C library's,
  * which the sanitizers would not like: there nothing fails. */
+#include "index/tree_merge.h"
 #include "tree_model.h"
 
 #include <errno.h>
@@ -113,10 +114,83 @@ build_and_open(int dirfd)
 	return r;
 }
 
-TEST(tree_memory, each_failing_allocation_is_an_error_and_leaks_nothing)
+/* More of everything than the first tables hold. */
+static int
+tell(struct tree_change *c)
 {
-	char *dir = test_dir();
-	AUTO(closep) int dirfd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct tree_input in = {.mode = S_IFREG};
+	int r = tree_change_kill(c, 0, SPAN_LIT("a500"));
+
+	for (uint32_t i = 0; r == 0 && i < 60; i++) {
+		char name[16];
+		uint32_t dir, sub;
+
+		in.uid = i;
+		(void)snprintf(name, sizeof(name), "new%u", i);
+		in.name = span_of(name);
+		in.mode = S_IFDIR;
+		in.dir = 0;
+		r = tree_change_dir(c, 0, i + 1, &dir);
+		if (r == -ENOENT)
+			r = 0;
+		else if (r == 0)
+			r = tree_change_put(c, dir, &in, &sub);
+		in.mode = S_IFREG;
+		in.dir = TREE_BUILD_NO_DIR;
+		if (r == 0)
+			r = tree_change_put(c, 0, &in, NULL);
+	}
+	return r;
+}
+
+static int
+merge(struct tree_stack *s, struct tree_change *c, uint32_t from, int dirfd,
+	struct tree_stack **ret)
+{
+	struct tree_merge m = {.stack = s, .change = c, .from = from};
+	struct tree *t = NULL;
+	uint64_t bytes;
+	int r = tree_merge_write(&m, dirfd, from ? "layer" : "base", &bytes, NULL);
+
+	if (r == 0)
+		r = tree_open(dirfd, from ? "layer" : "base", &t, NULL);
+	if (r == 0)
+		r = tree_merge_stack(s, from, t, ret, NULL);
+	tree_unref(t);
+	return r;
+}
+
+static int
+change_and_merge(int dirfd)
+{
+	struct tree_stack *one = NULL, *two = NULL, *three = NULL;
+	struct tree_change *c = NULL;
+	struct tree *t = NULL;
+	int r = tree_open(dirfd, "t", &t, NULL);
+
+	if (r == 0)
+		r = tree_stack_create(&t, 1, &one, NULL);
+	if (r == 0)
+		r = tree_change_create(one, &c);
+	if (r == 0)
+		r = tell(c);
+	if (r == 0)
+		r = merge(one, c, 1, dirfd, &two);
+	if (r == 0)
+		r = tree_stack_check(two, NULL);
+	if (r == 0)
+		r = merge(two, NULL, 0, dirfd, &three);
+	tree_change_destroy(c);
+	tree_stack_unref(three);
+	tree_stack_unref(two);
+	tree_stack_unref(one);
+	tree_unref(t);
+	return r;
+}
+
+static void
+fail_each(int dirfd, int (*fn)(int dirfd), const char *temp)
+{
 	long n = 0;
 	int r = -ENOMEM;
 
@@ -124,12 +198,30 @@ TEST(tree_memory, each_failing_allocation_is_an_error_and_leaks_nothing)
 		n_live = 0;
 		until_failure = n;
 		counting = true;
-		r = build_and_open(dirfd);
+		r = fn(dirfd);
 		counting = false;
 		cr_assert(n_live == 0, "failing allocation %ld: %ld are left", n, n_live);
-		CHECK_INT(faccessat(dirfd, "t.tmp", F_OK, 0), -1);
+		CHECK_INT(faccessat(dirfd, temp, F_OK, 0), -1);
 	}
 	CHECK_INT(r, 0);
 	CHECK(n > 30 || !can_fail); /* it did fail, many times */
+}
+
+TEST(tree_memory, each_failing_allocation_is_an_error_and_leaks_nothing)
+{
+	char *dir = test_dir();
+	AUTO(closep) int dirfd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	fail_each(dirfd, build_and_open, "t.tmp");
+	test_dir_remove(dir);
+}
+
+TEST(tree_memory, so_is_one_while_layers_are_made)
+{
+	char *dir = test_dir();
+	AUTO(closep) int dirfd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	CHECK_INT(build_and_open(dirfd), 0);
+	fail_each(dirfd, change_and_merge, "layer.tmp");
 	test_dir_remove(dir);
 }
