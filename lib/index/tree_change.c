@@ -231,7 +231,7 @@ set_row(struct tree_change *c, uint32_t item, const struct tree_input *in)
 int
 tree_change_put(struct tree_change *c, uint32_t at, const struct tree_input *in, uint32_t *ret_dir)
 {
-	uint32_t item, dir;
+	uint32_t item = CHANGE_NONE, dir;
 	int r = at < c->dirs.len ? build_check_input(in) : -EINVAL;
 
 	assert(!c->sealed);

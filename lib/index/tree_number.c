@@ -209,7 +209,7 @@ tree_number(struct build_dirs *dirs, struct pool *pool, struct stop *stop, struc
 }
 
 void
-build_plan_fini(struct build_plan *b)
+build_plan_fini(struct build_plan *plan)
 {
-	free(b->sequence);
+	free(plan->sequence);
 }
