@@ -27,7 +27,7 @@ input(const char *name, uint64_t dir)
 	};
 }
 
-/* "" a b b.c empty b/c b/x b/c/deep b.c/y, as in tests/unit/index/layered.h. */
+/* "" a b b.c empty b/c b/x b/c/deep b.c/y, as in tests/unit/index/small_stack.h. */
 static struct tree *
 make_base(void)
 {

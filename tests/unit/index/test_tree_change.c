@@ -1,4 +1,4 @@
-#include "layered.h"
+#include "small_stack.h"
 
 static uint8_t
 flags_of(const struct layered *l, const char *path)

@@ -1,5 +1,5 @@
 /* What is wrong with a layer, or with how it lies upon others, is found. */
-#include "layered.h"
+#include "small_stack.h"
 
 /* Entries of the layer: "" b b.c c2 b/new; flags 8 8 2 2 0. Dead in the base: b.c, b/x, b.c/y. */
 static struct layered good;

@@ -1,5 +1,5 @@
 /**
- * layered: a small base, and a layer upon it made by a few changes.
+ * small_stack: a small base, and a layer upon it made by a few changes.
  *
  * Entries of the base, in order: "" a b b.c empty b/c b/x b/c/deep b.c/y.
  */
