@@ -109,3 +109,18 @@ text_group_lists(const struct text_cols *c, uint32_t group, struct text_entry re
 	n = text_group_read(c, group, at, bytes, ret);
 	return n > 0 ? (unsigned)n : 0;
 }
+
+int
+text_entry_find(const struct text_cols *c, uint32_t gram, struct text_entry *ret)
+{
+	struct text_entry lists[TEXT_GROUP];
+	unsigned n = text_group_lists(c, gram / TEXT_GROUP, lists);
+
+	for (unsigned i = 0; i < n; i++) {
+		if (lists[i].gram == gram) {
+			*ret = lists[i];
+			return 1;
+		}
+	}
+	return 0;
+}

@@ -34,4 +34,6 @@ int text_group_read(const struct text_cols *c, uint32_t group, const char *at, u
 unsigned text_group_lists(
 	const struct text_cols *c, uint32_t group, struct text_entry ret[TEXT_GROUP]);
 
+/** One list: 1, or 0 no unit has the gram. */
+int text_entry_find(const struct text_cols *c, uint32_t gram, struct text_entry *ret);
 void text_list_start(const struct text_cols *c, const struct text_entry *e, struct text_list *ret);

@@ -30,16 +30,12 @@ text_list_start(const struct text_cols *c, const struct text_entry *e, struct te
 int
 text_list_find(const struct text_cols *c, uint32_t gram, struct text_list *ret)
 {
-	struct text_entry lists[TEXT_GROUP];
-	unsigned n = text_group_lists(c, gram / TEXT_GROUP, lists);
+	struct text_entry e;
 
-	for (unsigned i = 0; i < n; i++) {
-		if (lists[i].gram == gram) {
-			text_list_start(c, &lists[i], ret);
-			return 1;
-		}
-	}
-	return 0;
+	if (text_entry_find(c, gram, &e) == 0)
+		return 0;
+	text_list_start(c, &e, ret);
+	return 1;
 }
 
 uint64_t

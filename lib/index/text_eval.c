@@ -1,0 +1,347 @@
+#include "index/text_eval.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "index/text_group.h"
+#include "index/text_ids.h"
+
+struct eval {
+	const struct text_cols *c;
+	const struct text_eval_opts *opts;
+	bool of_docs;   /* ids are documents, else units */
+	uint32_t range; /* of ids */
+	uint32_t steps;
+};
+
+/* A part of an AND or OR. */
+struct part {
+	const struct gram_node *node;
+	uint32_t count;          /* ids at most */
+	struct text_entry entry; /* of a single gram that has a list */
+};
+
+static bool
+is_single(const struct gram_node *node)
+{
+	return node->op == GRAM_RANGE && node->first == node->last;
+}
+
+static uint32_t estimate(struct eval *e, const struct gram_node *node);
+
+static uint32_t
+estimate_kids(struct eval *e, const struct gram_node *node)
+{
+	uint32_t least = e->range, sum = 0;
+
+	for (uint32_t i = 0; i < node->n_kids; i++) {
+		uint32_t n = estimate(e, node->kids[i]);
+
+		least = MIN(least, n);
+		sum = MIN(sum, e->range - n) + n;
+	}
+	return node->op == GRAM_AND ? least : sum;
+}
+
+/* NOLINTNEXTLINE(misc-no-recursion): as deep as the query, bounded by steps */
+static uint32_t
+estimate(struct eval *e, const struct gram_node *node)
+{
+	if (e->steps >= TEXT_EVAL_MAX_STEPS)
+		return e->range;
+	e->steps++;
+	switch (node->op) {
+	case GRAM_NONE:
+		return 0;
+	case GRAM_RANGE:
+		return (uint32_t)MIN(text_list_count(e->c, node->first, node->last), e->range);
+	case GRAM_AND:
+	case GRAM_OR:
+		return estimate_kids(e, node);
+	case GRAM_ANY:
+		break;
+	}
+	return e->range;
+}
+
+static void
+mark_list(const struct eval *e, const struct text_entry *entry, uint64_t *bits)
+{
+	struct text_list l;
+	uint32_t unit;
+
+	text_list_start(e->c, entry, &l);
+	if (!e->of_docs) {
+		text_list_mark(&l, bits);
+		return;
+	}
+	while (text_list_next(&l, &unit) > 0)
+		text_ids_set_bit(bits, e->c->unit_doc[unit]);
+}
+
+/* A list that is asked for ascending ids. */
+struct asked {
+	struct text_list list;
+	uint32_t unit; /* the last one that it gave */
+	bool any, ended;
+};
+
+static bool
+has_unit_from(struct asked *a, uint32_t unit)
+{
+	if (!a->any || a->unit < unit) {
+		a->ended = a->ended || text_list_leap(&a->list, unit, &a->unit) == 0;
+		a->any = true;
+	}
+	return !a->ended;
+}
+
+static bool
+has_id(const struct eval *e, struct asked *a, uint32_t id)
+{
+	uint32_t lo = id, hi = id + 1;
+
+	if (e->of_docs)
+		text_units(e->c, id, &lo, &hi);
+	return lo < hi && has_unit_from(a, lo) && a->unit < hi;
+}
+
+/* Keep of a list of ids those that the gram's list has. */
+static void
+keep_in_list(const struct eval *e, struct text_ids *ids, const struct text_entry *entry)
+{
+	struct asked a = {0};
+	uint32_t kept = 0;
+
+	text_list_start(e->c, entry, &a.list);
+	for (uint32_t i = 0; i < ids->n && !a.ended; i++) {
+		if (has_id(e, &a, ids->list[i]))
+			ids->list[kept++] = ids->list[i];
+	}
+	ids->n = kept;
+}
+
+static int
+mark_range(struct eval *e, const struct gram_node *node, struct text_ids *ret)
+{
+	struct text_entry lists[TEXT_GROUP];
+
+	for (uint32_t g = node->first / TEXT_GROUP; g <= node->last / TEXT_GROUP; g++) {
+		unsigned n = text_group_lists(e->c, g, lists);
+
+		if (stop_requested(e->opts->stop))
+			return -ECANCELED;
+		for (unsigned i = 0; i < n; i++) {
+			if (lists[i].gram >= node->first && lists[i].gram <= node->last)
+				mark_list(e, &lists[i], ret->bits);
+		}
+	}
+	return 0;
+}
+
+static void
+mark_all(const struct eval *e, struct text_ids *ret)
+{
+	for (uint32_t id = 0; id < e->range; id++)
+		text_ids_set_bit(ret->bits, id);
+}
+
+static int eval_node(struct eval *e, const struct gram_node *node, struct text_ids *ret);
+
+/* NOLINTNEXTLINE(misc-no-recursion): see estimate() */
+static int
+mark_or(struct eval *e, const struct gram_node *node, struct text_ids *ret)
+{
+	int r = 0;
+
+	for (uint32_t i = 0; i < node->n_kids && r == 0; i++) {
+		const struct gram_node *kid = node->kids[i];
+		struct text_ids ids = {0};
+
+		if (kid->op == GRAM_RANGE) {
+			r = mark_range(e, kid, ret);
+			continue;
+		}
+		r = eval_node(e, kid, &ids);
+		if (r == 0)
+			text_ids_mark(&ids, ret->bits);
+		text_ids_fini(&ids);
+	}
+	return r;
+}
+
+static int
+cmp_parts(const void *a, const void *b)
+{
+	const struct part *x = a, *y = b;
+
+	return x->count < y->count ? -1 : x->count > y->count;
+}
+
+static void
+make_parts(struct eval *e, const struct gram_node *node, struct part *parts)
+{
+	for (uint32_t i = 0; i < node->n_kids; i++) {
+		struct part *p = &parts[i];
+
+		p->node = node->kids[i];
+		if (!is_single(p->node))
+			p->count = estimate(e, p->node);
+		else
+			p->count =
+				text_entry_find(e->c, p->node->first, &p->entry) ? p->entry.n : 0;
+	}
+	qsort(parts, node->n_kids, sizeof(*parts), cmp_parts);
+}
+
+/* NOLINTNEXTLINE(misc-no-recursion): see estimate() */
+static int
+keep_part(struct eval *e, struct text_ids *ids, const struct part *p)
+{
+	struct text_ids more = {0};
+	int r;
+
+	if (ids->list && is_single(p->node)) {
+		keep_in_list(e, ids, &p->entry);
+		return 0;
+	}
+	r = eval_node(e, p->node, &more);
+	if (r == 0)
+		r = text_ids_and(ids, &more);
+	text_ids_fini(&more);
+	return r;
+}
+
+/* NOLINTNEXTLINE(misc-no-recursion): see estimate() */
+static int
+eval_and(struct eval *e, const struct gram_node *node, struct text_ids *ret)
+{
+	AUTO(freep) struct part *parts = calloc(node->n_kids, sizeof(*parts));
+	unsigned idle = 0;
+	int r;
+
+	if (!parts)
+		return -ENOMEM;
+	make_parts(e, node, parts);
+	if (parts[0].count == 0)
+		return text_ids_init(ret, e->range) < 0 ? -ENOMEM : text_ids_count(ret);
+	r = eval_node(e, parts[0].node, ret);
+	for (uint32_t i = 1; i < node->n_kids && r == 0 && ret->n > 0; i++) {
+		uint32_t before = ret->n;
+
+		if (stop_requested(e->opts->stop))
+			return -ECANCELED;
+		r = keep_part(e, ret, &parts[i]);
+		idle = ret->n < before ? 0 : idle + 1;
+		if (idle == e->opts->patience && idle > 0)
+			break;
+	}
+	return r;
+}
+
+/* `ret` is empty; on failure the caller ends it. */
+/* NOLINTNEXTLINE(misc-no-recursion): see estimate() */
+static int
+eval_node(struct eval *e, const struct gram_node *node, struct text_ids *ret)
+{
+	enum gram_op op = e->steps < TEXT_EVAL_MAX_STEPS ? node->op : GRAM_ANY;
+	int r;
+
+	e->steps++;
+	if (op == GRAM_AND)
+		return eval_and(e, node, ret);
+	r = text_ids_init(ret, e->range);
+	if (r < 0)
+		return r;
+	if (op == GRAM_RANGE)
+		r = mark_range(e, node, ret);
+	else if (op == GRAM_OR)
+		r = mark_or(e, node, ret);
+	else if (op == GRAM_ANY)
+		mark_all(e, ret);
+	return r < 0 ? r : text_ids_count(ret);
+}
+
+/* The next id from `id` on; e->range when there is none. *at is the place in a list. */
+static uint32_t
+next_id(const struct text_ids *ids, uint32_t id, uint32_t *at)
+{
+	if (ids->list)
+		return *at < ids->n ? ids->list[(*at)++] : ids->range;
+	for (; id < ids->range; id = (id | 63) + 1) {
+		uint64_t word = ids->bits[id / 64] >> id % 64;
+
+		if (word)
+			return id + (uint32_t)__builtin_ctzll(word);
+	}
+	return ids->range;
+}
+
+static bool
+is_searched(const struct eval *e, uint32_t doc)
+{
+	uint32_t lo, hi;
+
+	text_units(e->c, doc, &lo, &hi);
+	return lo < hi && !(e->opts->dropped && text_ids_has_bit(e->opts->dropped, doc));
+}
+
+static int
+list_docs(const struct eval *e, const struct text_ids *ids, struct text_found *ret)
+{
+	uint32_t at = 0;
+
+	ret->docs = malloc(((size_t)ids->n + 1) * sizeof(*ret->docs));
+	if (!ret->docs)
+		return -ENOMEM;
+	for (uint32_t id = next_id(ids, 0, &at); id < ids->range; id = next_id(ids, id + 1, &at)) {
+		uint32_t doc = e->of_docs ? id : e->c->unit_doc[id];
+
+		if (is_searched(e, doc) && (ret->n == 0 || ret->docs[ret->n - 1] != doc))
+			ret->docs[ret->n++] = doc;
+	}
+	return 0;
+}
+
+static struct eval
+eval_of(const struct text_cols *c, const struct text_eval_opts *opts)
+{
+	struct eval e = {.c = c, .opts = opts};
+
+	/* Where both are the same, units need no translation. */
+	e.of_docs = !(opts->flags & TEXT_EVAL_IN_UNIT) && !text_units_are_docs(c);
+	e.range = e.of_docs ? c->n_docs : c->n_units;
+	return e;
+}
+
+int
+text_eval(const struct text_cols *c, const struct gram_node *root,
+	const struct text_eval_opts *opts, struct text_found *ret)
+{
+	struct eval e = eval_of(c, opts);
+	struct text_ids ids = {0};
+	int r;
+
+	*ret = (struct text_found){0};
+	r = eval_node(&e, root, &ids);
+	if (r == 0)
+		r = list_docs(&e, &ids, ret);
+	text_ids_fini(&ids);
+	return r;
+}
+
+void
+text_found_fini(struct text_found *f)
+{
+	free(f->docs);
+	*f = (struct text_found){0};
+}
+
+uint32_t
+text_eval_estimate(const struct text_cols *c, const struct gram_node *root)
+{
+	struct text_eval_opts opts = {0};
+	struct eval e = eval_of(c, &opts);
+
+	return estimate(&e, root);
+}
