@@ -337,6 +337,93 @@ status_and_why(void *arg)
 	return 0;
 }
 
+#define N_MANY 60u
+#define N_ROUNDS 4u
+#define N_CHANGES 6u /* in a round; together more than a base bears */
+
+static void
+many_path(char *to, size_t size, const char *dir, const char *kind, unsigned i)
+{
+	(void)snprintf(to, size, "%s/%s/%s%u", fault_dir(), dir, kind, i);
+}
+
+static void
+setup_many(void *arg)
+{
+	char name[64];
+
+	for (unsigned i = 0; i < N_MANY; i++) {
+		(void)snprintf(name, sizeof(name), "tree/many/old%u", i);
+		test_write(fault_dir(), name, "");
+	}
+	for (unsigned i = 0; i < N_ROUNDS * N_CHANGES; i++) {
+		(void)snprintf(name, sizeof(name), "spare/new%u", i);
+		test_write(fault_dir(), name, "");
+	}
+	setup_running(arg);
+}
+
+/* One comes and one goes, of each; without a call that can be made to fail. */
+static void
+change_round(unsigned round)
+{
+	char from[600], to[600];
+
+	for (unsigned i = round * N_CHANGES; i < (round + 1) * N_CHANGES; i++) {
+		many_path(from, sizeof(from), "spare", "new", i);
+		many_path(to, sizeof(to), "tree/many", "new", i);
+		FAULT_CHECK(rename(from, to) == 0);
+		many_path(from, sizeof(from), "tree/many", "old", i);
+		many_path(to, sizeof(to), "spare", "old", i);
+		FAULT_CHECK(rename(from, to) == 0);
+	}
+}
+
+static void
+check_changed(struct engine *e)
+{
+	struct snapshot *s = engine_snapshot(e);
+	char name[64];
+
+	for (unsigned i = 0; i < N_MANY; i++) {
+		bool gone = i < N_ROUNDS * N_CHANGES;
+
+		(void)snprintf(name, sizeof(name), "many/old%u", i);
+		FAULT_CHECK(has(e, f.tree, name) == !gone);
+		(void)snprintf(name, sizeof(name), "many/new%u", i);
+		FAULT_CHECK(has(e, f.tree, name) == gone);
+	}
+	FAULT_CHECK(s->roots[0].stack->n_entries == N_MANY + 7);
+	snapshot_unref(s);
+}
+
+/* Layers, and merges of them, which fail or end in the midst of it. */
+static int
+change_and_merge(void *arg)
+{
+	struct engine *e = NULL;
+
+	(void)arg;
+	for (unsigned i = 0; i < N_ROUNDS; i++) {
+		unsigned before = events();
+
+		change_round(i);
+		FAULT_CHECK(engine_rescan(running, NULL, NULL) == 0);
+		await_events(before + 1);
+	}
+	(void)fault_off();
+	check_all(running, 1);
+	check_changed(running);
+	engine_destroy(running);
+	running = NULL;
+	FAULT_CHECK(start(1, &e) == 0);
+	check_changed(e); /* what was saved, before its walk is done */
+	check_all(e, 1);
+	check_changed(e);
+	engine_destroy(e);
+	return 0;
+}
+
 static const struct fault_case cases[] = {
 	{.name = "catalog",
 		.run = catalog,
@@ -362,6 +449,12 @@ static const struct fault_case cases[] = {
 		.teardown = teardown_running,
 		.flags = FAULT_NEEDS_DIR,
 		.min_calls = 15},
+	{.name = "change and merge",
+		.run = change_and_merge,
+		.setup = setup_many,
+		.teardown = teardown_running,
+		.flags = FAULT_NEEDS_DIR,
+		.min_calls = 100},
 	{.name = "status, why",
 		.run = status_and_why,
 		.setup = setup_running,
