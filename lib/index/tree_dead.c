@@ -87,15 +87,32 @@ sum_of(const struct tree_cols *c, uint32_t lo, uint32_t hi)
 	return s;
 }
 
-static void
-add_up(struct tree_dead *d, const struct tree_cols *c)
+/* The same range, looked for from *at on; those that are asked for ascend. */
+static bool
+sum_known(const struct tree_dead *old, uint32_t *at, struct tree_range r, struct tree_sum *ret)
 {
+	while (old && *at < old->n && old->ranges[*at].lo < r.lo)
+		(*at)++;
+	if (!old || *at == old->n || old->ranges[*at].lo != r.lo || old->ranges[*at].hi != r.hi)
+		return false;
+	ret->size = old->before[*at + 1].sum.size - old->before[*at].sum.size;
+	ret->blocks = old->before[*at + 1].sum.blocks - old->before[*at].sum.blocks;
+	return true;
+}
+
+static void
+add_up(struct tree_dead *d, const struct tree_cols *c, const struct tree_dead *old)
+{
+	uint32_t at = 0;
+
 	d->before[0] = (struct dead_before){0};
 	for (uint32_t i = 0; i < d->n; i++) {
 		struct tree_range r = d->ranges[i];
 		struct dead_before *now = &d->before[i], *next = now + 1;
-		struct tree_sum s = sum_of(c, r.lo, r.hi);
+		struct tree_sum s;
 
+		if (!sum_known(old, &at, r, &s))
+			s = sum_of(c, r.lo, r.hi);
 		next->n = now->n + (r.hi - r.lo);
 		next->sum.size = now->sum.size + s.size;
 		next->sum.blocks = now->sum.blocks + s.blocks;
@@ -104,7 +121,7 @@ add_up(struct tree_dead *d, const struct tree_cols *c)
 
 int
 tree_dead_create(const struct tree_cols *c, const struct tree_range *said, uint32_t n,
-	struct tree_dead **ret)
+	const struct tree_dead *old, struct tree_dead **ret)
 {
 	size_t max = (size_t)n + count_bones(c);
 	struct tree_dead *d;
@@ -125,7 +142,7 @@ tree_dead_create(const struct tree_cols *c, const struct tree_range *said, uint3
 		tree_dead_destroy(d);
 		return -ENOMEM;
 	}
-	add_up(d, c);
+	add_up(d, c, old);
 	*ret = d;
 	return 0;
 }

@@ -19,9 +19,10 @@
 struct tree_dead;
 
 /** `said` are n ranges, ascending, none empty, none touching the next; the segment's own skeletons
- *  come to them. *ret is NULL when nothing is dead. 0 or -ENOMEM. */
+ *  come to them. `old` (may be NULL) is what was said of the same segment before: sums of ranges
+ *  that are the same come from there. *ret is NULL when nothing is dead. 0 or -ENOMEM. */
 int tree_dead_create(const struct tree_cols *c, const struct tree_range *said, uint32_t n,
-	struct tree_dead **ret);
+	const struct tree_dead *old, struct tree_dead **ret);
 void tree_dead_destroy(struct tree_dead *d);
 
 bool tree_is_dead(const struct tree_dead *d, uint32_t entry);

@@ -2,13 +2,11 @@
 
 #include <errno.h>
 
-#include "sync/par_sort.h"
-
 /* Layers come from below, directories of a layer with parents first, so a parent's row is complete
  * as far as the layers seen when its children are looked for in them. */
 
 static int
-joint_alloc(const struct tree_stack *s, struct tree_joint *j)
+joint_alloc(const struct tree_stack *s, struct tree_joint *j, struct joint_base **ret_spare)
 {
 	size_t max = 0;
 
@@ -22,7 +20,8 @@ joint_alloc(const struct tree_stack *s, struct tree_joint *j)
 	}
 	j->rows = max < UINT32_MAX ? malloc(max * sizeof(*j->rows)) : NULL;
 	j->base = malloc(max * sizeof(*j->base));
-	return j->rows && j->base ? 0 : -ENOMEM;
+	*ret_spare = malloc(max * sizeof(**ret_spare));
+	return j->rows && j->base && *ret_spare ? 0 : -ENOMEM;
 }
 
 /* The number of the directory called `name` in a parent's row, TREE_NO_DIR when it has none. */
@@ -77,33 +76,95 @@ join_layer(const struct tree_stack *s, struct tree_joint *j, uint32_t layer)
 	}
 }
 
-static int
-cmp_base(const void *a, const void *b, void *unused)
+/* The base's directories of one layer ascend, for directories have the same order in all trees: so
+ * two runs become one. `spare` has as much room as the list. */
+static void
+merge_base(struct tree_joint *j, uint32_t n_before, struct joint_base *spare)
 {
-	const struct joint_base *x = a, *y = b;
+	uint32_t a = 0, b = n_before;
 
-	(void)unused;
-	return (x->dir > y->dir) - (x->dir < y->dir);
+	if (n_before == j->n_base)
+		return;
+	for (uint32_t i = 0; i < j->n_base; i++) {
+		if (b == j->n_base || (a < n_before && j->base[a].dir < j->base[b].dir))
+			spare[i] = j->base[a++];
+		else
+			spare[i] = j->base[b++];
+	}
+	memcpy(j->base, spare, j->n_base * sizeof(*spare));
 }
 
-int
-tree_joint_create(const struct tree_stack *s, struct tree_joint **ret)
+/* The row, if a layer that is kept has the directory; its new number, else TREE_NO_DIR. */
+static uint32_t
+take_row(struct tree_joint *j, const struct tree_dirs *row, uint32_t keep)
 {
-	struct tree_joint *j = calloc(1, sizeof(*j));
-	int r;
+	struct tree_dirs *mine = &j->rows[j->n_rows];
+	bool any = false;
 
-	if (!j)
+	*mine = (struct tree_dirs)TREE_NOWHERE;
+	mine->dir[0] = row->dir[0];
+	for (uint32_t i = 1; i < keep; i++) {
+		mine->dir[i] = row->dir[i];
+		any |= row->dir[i] != TREE_NO_DIR;
+	}
+	return any ? j->n_rows++ : TREE_NO_DIR;
+}
+
+/* What an older joint says of layers that are kept; the root is in every layer. */
+static int
+take_over(const struct tree_stack *s, struct tree_joint *j, const struct tree_joint *old,
+	uint32_t keep)
+{
+	AUTO(freep) uint32_t *numbers = malloc(old->n_rows * sizeof(*numbers));
+
+	if (!numbers)
 		return -ENOMEM;
-	r = joint_alloc(s, j);
-	if (r == 0) {
+	for (uint32_t i = 0; i < old->n_rows; i++)
+		numbers[i] = take_row(j, &old->rows[i], keep);
+	for (uint32_t i = 0; i < old->n_base; i++) {
+		struct joint_base b = {old->base[i].dir, numbers[old->base[i].row]};
+
+		if (b.row != TREE_NO_DIR)
+			j->base[j->n_base++] = b;
+	}
+	for (uint32_t i = 1; i < keep; i++) {
+		for (uint32_t d = 0; d < tree_stack_cols(s, i)->n_dirs; d++)
+			j->row_of[i][d] = numbers[old->row_of[i][d]];
+	}
+	return 0;
+}
+
+static int
+join_layers(const struct tree_stack *s, struct tree_joint *j, const struct tree_joint *old,
+	uint32_t keep)
+{
+	AUTO(freep) struct joint_base *spare = NULL;
+	int r = joint_alloc(s, j, &spare);
+
+	if (r == 0 && old && keep > 1) {
+		r = take_over(s, j, old, keep);
+	} else if (r == 0) {
 		j->rows[j->n_rows++] = (struct tree_dirs)TREE_NOWHERE;
 		j->rows[0].dir[0] = 0;
 		j->base[j->n_base++] = (struct joint_base){0, 0};
-		for (uint32_t i = 1; i < s->n_layers; i++)
-			join_layer(s, j, i);
-		r = par_sort(NULL, TASK_INDEX, j->base, j->n_base, sizeof(*j->base), cmp_base, NULL,
-			NULL);
+		keep = 1;
 	}
+	for (uint32_t i = keep; i < s->n_layers && r == 0; i++) {
+		uint32_t n_before = j->n_base;
+
+		join_layer(s, j, i);
+		merge_base(j, n_before, spare);
+	}
+	return r;
+}
+
+int
+tree_joint_create(const struct tree_stack *s, const struct tree_joint *old, uint32_t keep,
+	struct tree_joint **ret)
+{
+	struct tree_joint *j = calloc(1, sizeof(*j));
+	int r = j ? join_layers(s, j, old, keep) : -ENOMEM;
+
 	if (r < 0) {
 		tree_joint_destroy(j);
 		return r;

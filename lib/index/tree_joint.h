@@ -27,8 +27,14 @@ struct tree_joint {
 	uint32_t *row_of[TREE_MAX_LAYERS]; /* of layers from 1 on, by dir */
 };
 
-/** Of the stack's trees, two or more: 0 or -ENOMEM. */
-int tree_joint_create(const struct tree_stack *s, struct tree_joint **ret);
+/** Of the stack's trees, two or more: 0 or -ENOMEM. `old` (may be NULL) is of a stack whose first
+ *  `keep` layers are the same: only the directories of the others are looked for. */
+int tree_joint_create(const struct tree_stack *s, const struct tree_joint *old, uint32_t keep,
+	struct tree_joint **ret);
 void tree_joint_destroy(struct tree_joint *j); /* NULL is legal */
 /** The row of a directory; NULL: it is in the base alone. */
 const struct tree_dirs *tree_joint_row(const struct tree_joint *j, uint32_t layer, uint32_t dir);
+
+/** tree_stack_create() of trees of which the first `keep` are those of the stack `old`. */
+int tree_stack_make(struct tree *const *trees, uint32_t n, const struct tree_stack *old,
+	uint32_t keep, struct tree_stack **ret, struct err *err);

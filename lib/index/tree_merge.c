@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "index/tree_file.h"
+#include "index/tree_joint.h"
 #include "index/tree_merge_set.h"
 
 /* What the stack's topmost layer says is dead in a layer below it. */
@@ -44,7 +45,7 @@ bury(struct merge *g)
 		r = dead_in(g, i, &dead);
 		if (r == 0)
 			r = tree_dead_create(tree_stack_cols(g->stack, i), dead.data,
-				(uint32_t)dead.len, &g->dead[i]);
+				(uint32_t)dead.len, g->stack->layer[i].dead, &g->dead[i]);
 		VEC_FINI(&dead);
 	}
 	return r;
@@ -170,5 +171,5 @@ tree_merge_stack(const struct tree_stack *s, uint32_t keep, struct tree *top,
 	for (uint32_t i = 0; i < keep; i++)
 		trees[i] = s->layer[i].tree;
 	trees[keep] = top;
-	return tree_stack_create(trees, keep + 1, ret, err);
+	return tree_stack_make(trees, keep + 1, s, keep, ret, err);
 }

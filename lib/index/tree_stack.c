@@ -33,19 +33,26 @@ check_place(struct tree *const *trees, uint32_t layer, struct err *err)
 	return 0;
 }
 
+static const struct tree_dead *
+dead_before(const struct tree_stack *old, uint32_t keep, uint32_t layer)
+{
+	return layer < keep ? old->layer[layer].dead : NULL;
+}
+
 /* What the topmost layer says of each below. */
 static int
-bury(struct tree_stack *s)
+bury(struct tree_stack *s, const struct tree_stack *old, uint32_t keep)
 {
 	uint32_t top = s->n_layers - 1;
 	const struct tree_cols *c = tree_stack_cols(s, top);
 	const struct tree_range *said = c->dead;
-	int r = tree_dead_create(c, NULL, 0, &s->layer[top].dead);
+	int r = tree_dead_create(c, NULL, 0, dead_before(old, keep, top), &s->layer[top].dead);
 
 	for (uint32_t i = 0; i < top && r == 0; i++) {
 		uint32_t layer = top - 1 - i, n = c->below[i].n_dead;
 
-		r = tree_dead_create(tree_stack_cols(s, layer), said, n, &s->layer[layer].dead);
+		r = tree_dead_create(tree_stack_cols(s, layer), said, n,
+			dead_before(old, keep, layer), &s->layer[layer].dead);
 		said += n;
 	}
 	return r;
@@ -78,6 +85,13 @@ count_live(struct tree_stack *s)
 int
 tree_stack_create(struct tree *const *trees, uint32_t n, struct tree_stack **ret, struct err *err)
 {
+	return tree_stack_make(trees, n, NULL, 0, ret, err);
+}
+
+int
+tree_stack_make(struct tree *const *trees, uint32_t n, const struct tree_stack *old, uint32_t keep,
+	struct tree_stack **ret, struct err *err)
+{
 	struct tree_stack *s;
 	int r = 0;
 
@@ -94,9 +108,9 @@ tree_stack_create(struct tree *const *trees, uint32_t n, struct tree_stack **ret
 	for (uint32_t i = 0; i < n; i++)
 		s->layer[i].tree = tree_ref(trees[i]);
 	if (n > 1)
-		r = bury(s);
+		r = bury(s, old, keep);
 	if (n > 1 && r == 0)
-		r = tree_joint_create(s, &s->joint);
+		r = tree_joint_create(s, old ? old->joint : NULL, keep, &s->joint);
 	if (r < 0) {
 		tree_stack_unref(s);
 		return err_set(err, r, "could not stack the index: %s", err_reason(r));

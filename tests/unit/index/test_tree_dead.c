@@ -110,7 +110,7 @@ TEST(tree_dead, ranges_say_of_each_entry_and_range_what_is_dead)
 		bool dead[N];
 		uint32_t n = random_ranges(ranges, dead, 1 + pick(100), 1 + pick(100));
 
-		CHECK_INT(tree_dead_create(f.c, ranges, n, &d), 0);
+		CHECK_INT(tree_dead_create(f.c, ranges, n, NULL, &d), 0);
 		CHECK_INT(tree_dead_ranges(d, &have), n);
 		CHECK_INT(memcmp(have, ranges, n * sizeof(*have)), 0);
 		check_entries(d, dead);
@@ -130,7 +130,7 @@ TEST(tree_dead, nothing_dead_is_null_and_counts_nothing)
 	struct fixture f;
 
 	fixture_init(&f);
-	CHECK_INT(tree_dead_create(f.c, NULL, 0, &d), 0);
+	CHECK_INT(tree_dead_create(f.c, NULL, 0, NULL, &d), 0);
 	CHECK(d == NULL);
 	CHECK(!tree_is_dead(d, 5));
 	CHECK_INT(tree_dead_skip(d, 5), 5);
@@ -150,7 +150,7 @@ TEST(tree_dead, a_tree_may_be_dead_as_a_whole)
 	struct fixture f;
 
 	fixture_init(&f);
-	CHECK_INT(tree_dead_create(f.c, &all, 1, &d), 0);
+	CHECK_INT(tree_dead_create(f.c, &all, 1, NULL, &d), 0);
 	CHECK_INT(tree_dead_sum(d, f.c, 0, N, NULL), N);
 	CHECK_INT(tree_dead_skip(d, 0), N);
 	tree_dead_destroy(d);
