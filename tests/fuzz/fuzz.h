@@ -10,6 +10,9 @@
 #include "base/str.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+/** How many inputs came as far as what the target is about; a target may do without. A corpus of
+ *  which none does is of an older format, and its replay fails. */
+unsigned fuzz_n_reached(void) __attribute__((weak));
 
 /** Cut `rest` at its first `sep`: what stands before it, or all. */
 static inline struct span

@@ -96,6 +96,14 @@ look_at_everything(const struct tree_cols *c)
 	strbuf_fini(&path);
 }
 
+static unsigned n_reached;
+
+unsigned
+fuzz_n_reached(void)
+{
+	return n_reached;
+}
+
 static void
 try_segment(const uint8_t *data, size_t size, enum tree_open_flags flags)
 {
@@ -114,6 +122,7 @@ try_segment(const uint8_t *data, size_t size, enum tree_open_flags flags)
 		assert(err.what[0]);
 		return;
 	}
+	n_reached++;
 	look_at_everything(tree_cols(t));
 	look_at_grams(tree_cols(t), flags & TREE_OPEN_DEEP);
 	assert(!tree_faulted(t));

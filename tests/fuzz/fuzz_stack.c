@@ -4,64 +4,14 @@
  * may be refused or wrong, and nothing more.
  */
 #include "fuzz_sums.h"
+#include "fuzz_tree.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/fd.h"
 #include "index/tree_merge.h"
 #include "text/mapfile.h"
-
-static struct tree_input
-input(const char *name, uint64_t dir)
-{
-	return (struct tree_input){
-		.name = span_of(name),
-		.mode = dir == TREE_BUILD_NO_DIR ? S_IFREG | 0644 : S_IFDIR | 0755,
-		.nlink = 1,
-		.dir = dir,
-	};
-}
-
-/* "" a b b.c empty b/c b/x b/c/deep b.c/y, as in tests/unit/index/small_stack.h. */
-static struct tree *
-make_base(void)
-{
-	struct tree_input root = input("", 0);
-	struct tree_input top[] = {
-		input("a", TREE_BUILD_NO_DIR), input("b", 1), input("b.c", 3), input("empty", 4)};
-	struct tree_input b[] = {input("c", 2), input("x", TREE_BUILD_NO_DIR)};
-	struct tree_input deep = input("deep", TREE_BUILD_NO_DIR);
-	struct tree_input y = input("y", TREE_BUILD_NO_DIR);
-	const struct {
-		struct tree_input *in;
-		size_t n;
-	} lists[] = {{top, 4}, {b, 2}, {&deep, 1}, {&y, 1}, {NULL, 0}};
-	int fd = open("/tmp", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	struct tree_builder *builder;
-	struct tree *t = NULL;
-	uint64_t bytes;
-	char name[32];
-
-	(void)snprintf(name, sizeof(name), "fuzz_stack.%d", (int)getpid());
-	if (tree_builder_create(&root, &builder) < 0)
-		abort();
-	for (size_t i = 0; i < ARRAY_LEN(lists); i++) {
-		if (tree_builder_add(builder, i, lists[i].in, lists[i].n, false) < 0)
-			abort();
-	}
-	if (tree_builder_write(builder, fd, name, NULL, &bytes, NULL) < 0 ||
-		tree_open(fd, name, &t, NULL) < 0)
-		abort();
-	(void)unlinkat(fd, name, 0);
-	tree_builder_destroy(builder);
-	closep(&fd);
-	return t;
-}
 
 /* The first row of `below` tells of the base. */
 static void
@@ -135,7 +85,7 @@ look_at_stack(const struct tree_stack *s)
 static void
 put_something(struct tree_change *c, const struct tree_stack *s)
 {
-	struct tree_input in = input("new", TREE_BUILD_NO_DIR);
+	struct tree_input in = fuzz_input("new", TREE_BUILD_NO_DIR);
 
 	for (uint32_t i = 0; i < s->n_layers; i++) {
 		for (uint32_t d = 0; d < tree_stack_cols(s, i)->n_dirs; d++) {
@@ -177,6 +127,14 @@ try_merge(struct tree_stack *s, uint32_t from, bool right)
 	closep(&fd);
 }
 
+static unsigned n_reached;
+
+unsigned
+fuzz_n_reached(void)
+{
+	return n_reached;
+}
+
 static void
 try_stack(struct tree *const *trees)
 {
@@ -185,6 +143,7 @@ try_stack(struct tree *const *trees)
 
 	if (tree_stack_create(trees, 2, &s, NULL) < 0)
 		return;
+	n_reached++;
 	look_at_stack(s);
 	right = tree_stack_check(s, NULL) == 0;
 	for (uint32_t from = 0; from <= 2; from++)
@@ -203,7 +162,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!copy || fd < 0 || mapfile_setup() < 0)
 		abort();
 	if (!base)
-		base = make_base();
+		base = fuzz_base();
 	if (size > 0)
 		memcpy(copy, data, size);
 	put_upon(copy, size, base);

@@ -65,5 +65,9 @@ main(int argc, char **argv)
 		total += n;
 	}
 	(void)printf("%d files\n", total);
+	if (fuzz_n_reached && fuzz_n_reached() == 0) {
+		(void)fprintf(stderr, "all of the corpus is refused: make it anew (seeds.c)\n");
+		return 1;
+	}
 	return total > 0 ? 0 : 1; /* a corpus that got lost is a failure */
 }
