@@ -2,21 +2,31 @@
 
 #include <errno.h>
 
+#if defined(__x86_64__)
+#	include <immintrin.h>
+#endif
+
 #include "base/vec.h"
 
 /* Symbols at a time: they and their grams stay in the first level of the cache. */
-#define CHUNK 1024u
+#define CHUNK 512u
+#define LANES 16u
 #define CARRY 8u
 /* Clearing bit by bit costs more than the whole table when a text has so many distinct grams. */
-#define CLEAR_ALL_SHIFT 7u
+#define CLEAR_ALL_SHARE 8u
+
+/* Grams of symbols: list[len] and on are those that are new. Returns the new len. */
+typedef size_t (*put_fn)(uint32_t *seen, uint32_t mask, const uint8_t *symbols, size_t n,
+	uint32_t *list, size_t len);
 
 struct gram_maker {
 	/* Fixed at create. */
 	unsigned n;
+	put_fn put;
 	const struct symbols *symbols;
 	size_t n_words;
 	/* Bit g is set when gram g is in `list`. */
-	uint64_t *seen;
+	uint32_t *seen;
 	struct {
 		uint32_t *data;
 		size_t len, cap;
@@ -33,11 +43,11 @@ struct gram_maker {
 static void
 begin(struct gram_maker *m)
 {
-	if (m->list.len > m->n_words >> (CLEAR_ALL_SHIFT - 6)) {
+	if (m->list.len > m->n_words / CLEAR_ALL_SHARE) {
 		memset(m->seen, 0, m->n_words * sizeof(*m->seen));
 	} else {
 		for (size_t i = 0; i < m->list.len; i++)
-			m->seen[m->list.data[i] >> 6] = 0;
+			m->seen[m->list.data[i] >> 5] = 0;
 	}
 	m->list.len = 0;
 	m->taken = false;
@@ -46,11 +56,96 @@ begin(struct gram_maker *m)
 	m->missing = m->n - 1 - GRAM_PAD_BEFORE;
 }
 
+/* Every gram is written behind the list, and stays there when it is new: no branch that the
+ * processor could guess wrong. */
+static inline size_t
+put_gram(uint32_t *seen, uint32_t gram, uint32_t *list, size_t len)
+{
+	uint32_t word = seen[gram >> 5], bit = 1u << (gram & 31);
+
+	list[len] = gram;
+	seen[gram >> 5] = word | bit;
+	return len + !(word & bit);
+}
+
+/* `symbols` has GRAM_MAX - 1 more before it, here and below. */
+static size_t
+put_plain(
+	uint32_t *seen, uint32_t mask, const uint8_t *symbols, size_t n, uint32_t *list, size_t len)
+{
+	uint32_t gram = 0;
+
+	for (unsigned i = GRAM_MAX - 1; i > 0; i--)
+		gram = gram << SYMBOL_BITS | *(symbols - i);
+	for (size_t i = 0; i < n; i++) {
+		gram = (gram << SYMBOL_BITS | symbols[i]) & mask;
+		len = put_gram(seen, gram, list, len);
+	}
+	return len;
+}
+
+#if defined(__x86_64__)
+#	define V4 __attribute__((target("avx512f,avx512bw,avx512vbmi,popcnt")))
+
+/* The grams of four symbols that end at the 16 from p + 3 on: 32 bytes are read. */
+V4 static inline __m512i
+grams_v4(const uint8_t *p)
+{
+	const __m512i order = _mm512_set_epi8(15, 16, 17, 18, 14, 15, 16, 17, 13, 14, 15, 16, 12,
+		13, 14, 15, 11, 12, 13, 14, 10, 11, 12, 13, 9, 10, 11, 12, 8, 9, 10, 11, 7, 8, 9,
+		10, 6, 7, 8, 9, 5, 6, 7, 8, 4, 5, 6, 7, 3, 4, 5, 6, 2, 3, 4, 5, 1, 2, 3, 4, 0, 1, 2,
+		3);
+	__m512i v = _mm512_castsi256_si512(_mm256_loadu_si256((const __m256i *)(const void *)p));
+
+	v = _mm512_maddubs_epi16(_mm512_permutexvar_epi8(order, v), _mm512_set1_epi16(0x4001));
+	return _mm512_madd_epi16(v, _mm512_set1_epi32(0x10000001));
+}
+
+/* Sixteen grams are looked up at once; those that were not seen before this chunk, a fifth of them,
+ * are put one by one. The symbols are followed by as many bytes as a vector reads too many. */
+V4 static size_t
+put_v4(uint32_t *seen, uint32_t mask, const uint8_t *symbols, size_t n, uint32_t *list, size_t len)
+{
+	uint32_t fresh[CHUNK + 2 * LANES];
+	size_t n_fresh = 0;
+
+	for (size_t i = 0; i < n; i += LANES) {
+		__mmask16 live = n - i >= LANES ? 0xffff : (__mmask16)((1u << (n - i)) - 1);
+		__m512i grams = _mm512_and_si512(
+			grams_v4(symbols + i - (GRAM_MAX - 1)), _mm512_set1_epi32((int)mask));
+		__m512i words = _mm512_mask_i32gather_epi32(
+			_mm512_setzero_si512(), live, _mm512_srli_epi32(grams, 5), seen, 4);
+		__m512i bits = _mm512_sllv_epi32(
+			_mm512_set1_epi32(1), _mm512_and_si512(grams, _mm512_set1_epi32(31)));
+		__mmask16 is_new = _mm512_mask_testn_epi32_mask(live, words, bits);
+
+		_mm512_storeu_si512(fresh + n_fresh, _mm512_maskz_compress_epi32(is_new, grams));
+		n_fresh += (size_t)_mm_popcnt_u32(is_new);
+	}
+	for (size_t i = 0; i < n_fresh; i++)
+		len = put_gram(seen, fresh[i], list, len);
+	return len;
+}
+
+static const put_fn levels[] = {put_plain, put_v4};
+
+unsigned
+gram_maker_n_levels(void)
+{
+	return __builtin_cpu_supports("avx512vbmi") && __builtin_cpu_supports("avx512bw") ? 2 : 1;
+}
+
+#else
+
+static const put_fn levels[] = {put_plain};
+
 unsigned
 gram_maker_n_levels(void)
 {
 	return 1;
 }
+
+#endif
 
 int
 gram_maker_create(unsigned n, struct gram_maker **ret)
@@ -68,7 +163,8 @@ gram_maker_create_by(unsigned n, unsigned level, struct gram_maker **ret)
 		return -ENOMEM;
 	m->n = n;
 	m->symbols = symbols_get();
-	m->n_words = GRAM_END(n) / 64;
+	m->n_words = GRAM_END(n) / 32;
+	m->put = levels[level];
 	m->seen = calloc(m->n_words, sizeof(*m->seen));
 	if (!m->seen) {
 		gram_maker_destroy(m);
@@ -89,37 +185,21 @@ gram_maker_destroy(struct gram_maker *m)
 	free(m);
 }
 
-/* Every gram is written behind the list, and stays there when it is new: no branch that the
- * processor could guess wrong. */
-static void
-put_symbols(struct gram_maker *m, const uint8_t *symbols, size_t n)
-{
-	uint32_t mask = GRAM_END(m->n) - 1, gram = m->before;
-	uint32_t *list = m->list.data;
-	uint64_t *seen = m->seen;
-	size_t len = m->list.len;
-
-	for (size_t i = 0; i < n; i++) {
-		uint64_t word;
-
-		gram = (gram << SYMBOL_BITS | symbols[i]) & mask;
-		word = seen[gram >> 6];
-		list[len] = gram;
-		len += !(word >> (gram & 63) & 1);
-		seen[gram >> 6] = word | 1ull << (gram & 63);
-	}
-	m->before = gram;
-	m->list.len = len;
-}
-
+/* The chunk's symbols, with room before them for those of the text so far. */
 static int
-add_symbols(struct gram_maker *m, const uint8_t *symbols, size_t n)
+add_symbols(struct gram_maker *m, uint8_t *symbols, size_t n)
 {
-	for (; n > 0 && m->missing > 0; n--, m->missing--)
-		m->before = m->before << SYMBOL_BITS | *symbols++;
+	uint32_t mask = GRAM_END(m->n) - 1;
+	size_t first = MIN(m->missing, n);
+
 	if (VEC_RESERVE(&m->list, n) < 0)
 		return -ENOMEM;
-	put_symbols(m, symbols, n);
+	for (unsigned i = 1; i < GRAM_MAX; i++)
+		*(symbols - i) = (uint8_t)(m->before >> (i - 1) * SYMBOL_BITS & (N_SYMBOLS - 1));
+	m->list.len = m->put(m->seen, mask, symbols + first, n - first, m->list.data, m->list.len);
+	for (size_t i = n - MIN(n, GRAM_MAX); i < n; i++)
+		m->before = m->before << SYMBOL_BITS | symbols[i];
+	m->missing -= (unsigned)first;
 	return 0;
 }
 
@@ -127,7 +207,7 @@ add_symbols(struct gram_maker *m, const uint8_t *symbols, size_t n)
 static int
 add_bytes(struct gram_maker *m, struct span text, bool last, size_t *ret_used)
 {
-	uint8_t symbols[CHUNK];
+	uint8_t buffer[GRAM_MAX + CHUNK + 2 * LANES], *symbols = buffer + GRAM_MAX;
 	size_t used, at = 0;
 	int r = 0;
 
@@ -199,7 +279,7 @@ gram_maker_add(struct gram_maker *m, struct span piece)
 int
 gram_maker_end(struct gram_maker *m, const uint32_t **ret_grams, size_t *ret_n)
 {
-	static const uint8_t ends[GRAM_PAD_BEHIND] = {SYMBOL_END, SYMBOL_END};
+	uint8_t buffer[GRAM_MAX + GRAM_PAD_BEHIND + 2 * LANES] = {0}; /* ends */
 	size_t used;
 	int r;
 
@@ -207,7 +287,7 @@ gram_maker_end(struct gram_maker *m, const uint32_t **ret_grams, size_t *ret_n)
 		begin(m);
 	r = m->n_cut > 0 ? add_bytes(m, (struct span){m->cut, m->n_cut}, true, &used) : 0;
 	if (r == 0)
-		r = add_symbols(m, ends, ARRAY_LEN(ends));
+		r = add_symbols(m, buffer + GRAM_MAX, GRAM_PAD_BEHIND);
 	if (r < 0) {
 		begin(m);
 		return r;
