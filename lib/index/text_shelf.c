@@ -149,6 +149,9 @@ text_shelf_add(struct shelf_pack *p, uint32_t gram, const uint32_t *units, uint3
 {
 	int r = 0;
 
+	assert(n > 0 && units[n - 1] < p->n_units);
+	for (uint32_t i = 1; TRAWL_DEBUG && i < n; i++)
+		assert(units[i] > units[i - 1]); /* else a unit had a gram twice */
 	if (gram / TEXT_GROUP != p->group)
 		r = end_group(p);
 	if (r < 0)

@@ -50,7 +50,7 @@ model_dice(struct text_model *m)
 	return hash64(&m->state, sizeof(m->state), 7);
 }
 
-/* Some grams are in nearly every unit, some in every tenth, most in one or two. */
+/* Some grams are in nearly every unit, some in every eighth, most in one or two. */
 static inline uint32_t
 model_gram(struct text_model *m)
 {
@@ -60,7 +60,7 @@ model_gram(struct text_model *m)
 	case 0:
 		return (uint32_t)(most - (d >> 8) % 5); /* the last ones */
 	case 1:
-		return (uint32_t)((d >> 8) % 70 * 977 % most);
+		return (uint32_t)((d >> 8) % 30 * 977 % most);
 	case 2:
 	case 3:
 		return (uint32_t)(d >> 8) % 1000; /* neighbours */
