@@ -113,6 +113,14 @@ merge_it(struct text *t, bool deep)
 	(void)unlinkat(dirfd, name, 0);
 }
 
+static unsigned n_reached;
+
+unsigned
+fuzz_n_reached(void)
+{
+	return n_reached;
+}
+
 static void
 try_segment(const uint8_t *data, size_t size, enum text_open_flags flags)
 {
@@ -132,6 +140,7 @@ try_segment(const uint8_t *data, size_t size, enum text_open_flags flags)
 		assert(err.what[0]);
 		return;
 	}
+	n_reached++;
 	look_at_docs(text_cols(t));
 	for (uint32_t g = 0; g < n_grams(text_cols(t)); g++)
 		look_at_list(text_cols(t), g, deep);
