@@ -1,5 +1,6 @@
 #include "query/below.h"
 
+#include "base/vec.h"
 #include "index/snapshot_link.h"
 
 void
@@ -120,28 +121,110 @@ below_dirs(const struct snapshot *s, const struct below *b)
 	return n;
 }
 
-bool
+static void
+add(struct tree_sum *to, const struct tree_sum *s)
+{
+	to->size += s->size;
+	to->blocks += s->blocks;
+}
+
+static void
+subtract(struct tree_sum *from, const struct tree_sum *s)
+{
+	from->size -= s->size;
+	from->blocks -= s->blocks;
+}
+
+static int
+compare_twins(const void *va, const void *vb)
+{
+	const struct snap_twin *a = va, *b = vb;
+
+	if (a->inode != b->inode)
+		return a->inode < b->inode ? -1 : 1;
+	if (a->layer != b->layer)
+		return a->layer < b->layer ? -1 : 1;
+	return a->entry < b->entry ? -1 : a->entry > b->entry;
+}
+
+/* Links to one inode: what was counted, by the layers' link sums and as dead, and what is to be. */
+static void
+put_right(const struct snapshot *s, const struct snap_twin *t, size_t n, struct tree_sum *sum)
+{
+	bool counted = false;
+
+	for (size_t i = 0; i < n; i++) {
+		const struct snap_layer *l = &s->layers[t[i].layer];
+		const struct tree_cols *c = tree_cols(l->tree);
+		struct tree_sum one = {tree_size(c, t[i].entry), tree_blocks(c, t[i].entry)};
+		bool dead = tree_is_dead(l->dead, t[i].entry);
+
+		if (i == 0 || t[i].layer != t[i - 1].layer)
+			subtract(sum, &one);
+		if (dead || !counted)
+			add(sum, &one);
+		counted = counted || !dead;
+	}
+}
+
+/* All twins below, inode by inode. */
+static void
+put_all_right(const struct snapshot *s, struct snap_twin *t, size_t n, struct tree_sum *sum)
+{
+	qsort(t, n, sizeof(*t), compare_twins);
+	for (size_t i = 0, end; i < n; i = end) {
+		for (end = i + 1; end < n && t[end].inode == t[i].inode;)
+			end++;
+		put_right(s, &t[i], end - i, sum);
+	}
+}
+
+/* Link sums know one layer, and dead links as others. */
+static int
+correct_links(const struct snapshot *s, const struct below *b, struct tree_sum *sum)
+{
+	VEC(struct snap_twin) twins = {0};
+	int r = 0;
+
+	for (uint32_t i = 0; i < b->n && r == 0; i++) {
+		const struct snap_twin *t;
+		uint32_t lo, hi;
+		size_t n;
+
+		below_range(s, b, i, &lo, &hi);
+		r = snapshot_twins(s, b->part[i].layer, lo, hi, &t, &n);
+		if (r == 0)
+			r = VEC_RESERVE(&twins, n);
+		if (r == 0 && n > 0)
+			memcpy(twins.data + twins.len, t, n * sizeof(*t));
+		twins.len += r == 0 ? n : 0;
+	}
+	if (r == 0 && twins.len > 0)
+		put_all_right(s, twins.data, twins.len, sum);
+	VEC_FINI(&twins);
+	return r;
+}
+
+int
 below_sum(const struct snapshot *s, const struct below *b, bool every_link, struct tree_sum *ret)
 {
-	struct tree_sum sum = {0};
-
+	*ret = (struct tree_sum){0};
 	for (uint32_t i = 0; i < b->n; i++) {
 		const struct snap_layer *l = &s->layers[b->part[i].layer];
 		const struct tree_cols *c = tree_cols(l->tree);
-		struct tree_sum all, dead;
+		struct tree_sum part;
 		uint32_t lo, hi;
 
 		below_range(s, b, i, &lo, &hi);
 		if (every_link)
-			tree_sum(c, lo, hi, &all);
-		else if (snapshot_links_doubted(s, b->part[i].layer, lo, hi))
-			return false;
+			tree_sum(c, lo, hi, &part);
 		else
-			tree_sum_dir(c, b->part[i].dir, &all);
-		(void)tree_dead_sum(l->dead, c, lo, hi, &dead);
-		sum.size += all.size - dead.size;
-		sum.blocks += all.blocks - dead.blocks;
+			tree_sum_dir(c, b->part[i].dir, &part);
+		add(ret, &part);
+		if (!l->dead)
+			continue;
+		(void)tree_dead_sum(l->dead, c, lo, hi, &part);
+		subtract(ret, &part);
 	}
-	*ret = sum;
-	return true;
+	return every_link ? 0 : correct_links(s, b, ret);
 }

@@ -32,7 +32,7 @@ uint64_t below_entries(const struct snapshot *s, const struct below *b);
 uint64_t below_children(const struct snapshot *s, const struct below *b);
 /** Directories below it that were entered. */
 uint64_t below_dirs(const struct snapshot *s, const struct below *b);
-/** The sums of what is below, an inode counted once or by `every_link`. False: some links may be in
- *  several layers, or dead, and have to be looked at (pieces.h). */
-bool below_sum(
+/** The sums of what is below, an inode once or by every link: 0 or -ENOMEM. Some binary searches in
+ *  each layer, and the links below of inodes that have links in several layers, or dead ones. */
+int below_sum(
 	const struct snapshot *s, const struct below *b, bool every_link, struct tree_sum *ret);

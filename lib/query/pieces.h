@@ -3,7 +3,8 @@
  *
  * Dead entries in them do not count, nor those of another device where a piece names one. An inode
  * counts once, however many of its links are in the pieces, of several layers and roots too: all
- * links in them are looked at. Where running sums tell the same (below.h), they are quicker.
+ * links in them are looked at. Of one directory of one root running sums tell the same (below.h),
+ * and quicker.
  *
  * Ownership: zeroed but for snapshot and halt, which are borrowed; pieces_fini().
  * Threads:   const but for add and join; `halt`'s token as in query.h.

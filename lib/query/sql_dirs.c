@@ -3,7 +3,6 @@
 #include "base/vec.h"
 #include "query/below.h"
 #include "query/field.h"
-#include "query/pieces.h"
 #include "query/sql_place.h"
 #include "query/sql_source.h"
 
@@ -289,28 +288,6 @@ dirs_next(struct sql_pass *p)
 	return 0;
 }
 
-/* What is below, each inode once, where running sums do not tell. */
-static int
-look_below(const struct sql_pass *p, const struct below *dir, struct tree_sum *ret)
-{
-	AUTO(pieces_fini)
-	struct pieces all = {.snapshot = p->env->snapshot, .halt = &p->env->opts};
-	struct total sum;
-	int r = 0;
-
-	for (uint32_t i = 0; r == 0 && i < dir->n; i++) {
-		struct piece one = {.layer = dir->part[i].layer};
-
-		below_range(all.snapshot, dir, i, &one.lo, &one.hi);
-		r = pieces_add(&all, &one);
-	}
-	if (r == 0)
-		r = pieces_sum(&all, false, &sum);
-	if (r == 0)
-		*ret = (struct tree_sum){sum.size, sum.blocks};
-	return r;
-}
-
 /* Of the directory and everything below it, as du: an inode with several links counts once. */
 static int
 sum_below(const struct sql_pass *p, const struct below *dir, enum dirs_column column, int64_t *ret)
@@ -318,10 +295,8 @@ sum_below(const struct sql_pass *p, const struct below *dir, enum dirs_column co
 	const struct tree_cols *c = snapshot_cols(p->env->snapshot, p->layer);
 	uint32_t own = c->dir_entry[p->dir];
 	struct tree_sum sum;
-	int r = 0;
+	int r = below_sum(p->env->snapshot, dir, false, &sum);
 
-	if (!below_sum(p->env->snapshot, dir, false, &sum))
-		r = look_below(p, dir, &sum);
 	if (r == 0)
 		*ret = (int64_t)(column == DIRS_SIZE ? sum.size + tree_size(c, own)
 						     : sum.blocks + tree_blocks(c, own));

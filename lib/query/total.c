@@ -376,24 +376,26 @@ totals_unread(const struct totals *t, const struct place *at, size_t n, uint64_t
 	return r < 0 ? r : pieces_unread(&p, ret);
 }
 
-/* From running sums alone; false where they cannot tell. */
-static bool
+/* From running sums alone. */
+static int
 sum_simple(const struct totals *t, struct place at, struct total *ret)
 {
 	const struct tree_cols *c = cols_of(t, at.layer);
 	struct tree_sum sum;
 	struct below dir;
+	int r;
 
 	*ret = (struct total){tree_size(c, at.entry), tree_blocks(c, at.entry), 1};
 	find_dir(t, at, &dir);
 	if (dir.n == 0)
-		return true;
-	if (!below_sum(t->snapshot, &dir, t->opts.every_link, &sum))
-		return false;
+		return 0;
+	r = below_sum(t->snapshot, &dir, t->opts.every_link, &sum);
+	if (r < 0)
+		return r;
 	ret->size += sum.size;
 	ret->blocks += sum.blocks;
 	ret->n_entries += below_entries(t->snapshot, &dir);
-	return true;
+	return 0;
 }
 
 int
@@ -401,7 +403,5 @@ totals_of(const struct totals *t, struct place at, struct total *ret)
 {
 	uint32_t root = t->snapshot->layers[at.layer].root;
 
-	if (t->simple[root] && sum_simple(t, at, ret))
-		return 0;
-	return totals_union(t, &at, 1, ret);
+	return t->simple[root] ? sum_simple(t, at, ret) : totals_union(t, &at, 1, ret);
 }

@@ -9,8 +9,8 @@
  * directory. Inodes with links in both are then looked for by going through the links of both.
  *
  * Cost: a file some ns; a directory some binary searches; more only where it must be so: links
- * between several roots, layers or paths, dead links, or entries of other file systems with
- * `one_device`.
+ * between several layers, dead links; between several roots or paths, or with entries of other file
+ * systems and `one_device`, all links are looked at.
  *
  * Ownership: totals_open()/totals_close(); borrows the snapshot and `halt`.
  * Threads:   const after open, but for `halt`'s token: any number of readers.

@@ -1,5 +1,4 @@
 #include "index/snapshot.h"
-#include "index/snapshot_link.h"
 #include "index/tree_merge.h"
 #include "one_stack.h"
 #include "tree_model.h"
@@ -64,25 +63,17 @@ TEST(snapshot, a_path_belongs_to_its_deepest_root)
 	test_dir_remove(dir);
 }
 
-static struct tree_input
-row(const char *name, uint32_t nlink)
-{
-	return (struct tree_input){.name = span_of(name),
-		.mode = S_IFREG | 0644,
-		.nlink = nlink,
-		.dev = 1,
-		.ino = 77,
-		.dir = TREE_BUILD_NO_DIR};
-}
-
-/* "top" goes, "new" and a link come: a layer upon the base. */
+/* "top" goes, "new" comes: a layer upon the base. */
 static struct tree_stack *
 with_layer(struct tree_stack *base)
 {
 	AUTO(closep) int fd = memfd_create("layer", MFD_CLOEXEC);
 	struct tree_open_opts opts = {.flags = TREE_OPEN_DEEP};
 	struct tree_merge m = {.stack = base, .from = 1};
-	struct tree_input new = row("new", 1), link = row("link", 2);
+	struct tree_input new = {.name = SPAN_LIT("new"),
+		.mode = S_IFREG | 0644,
+		.nlink = 1,
+		.dir = TREE_BUILD_NO_DIR};
 	struct tree_stack *ret = NULL;
 	struct tree *top = NULL;
 	uint64_t bytes;
@@ -90,7 +81,6 @@ with_layer(struct tree_stack *base)
 	CHECK_INT(tree_change_create(base, &m.change), 0);
 	CHECK_INT(tree_change_kill(m.change, TREE_CHANGE_ROOT, SPAN_LIT("top")), 0);
 	CHECK_INT(tree_change_put(m.change, TREE_CHANGE_ROOT, &new, NULL), 0);
-	CHECK_INT(tree_change_put(m.change, TREE_CHANGE_ROOT, &link, NULL), 0);
 	CHECK_INT(tree_merge_fd(&m, fd, &bytes, NULL), 0);
 	tree_change_destroy(m.change);
 	CHECK_INT(tree_open_fd(fd, "layer", &opts, &top, NULL), 0);
@@ -105,7 +95,6 @@ TEST(snapshot, layers_of_all_roots_stand_one_after_the_other)
 	static const char *const roots[] = {"/a", "/none", "/b", "/c"};
 	char *dir = test_dir();
 	struct snapshot *s = make(roots, 4, dir);
-	uint32_t layer, entry;
 
 	tree_stack_unref(s->roots[1].stack);
 	s->roots[1].stack = NULL;
@@ -126,10 +115,6 @@ TEST(snapshot, layers_of_all_roots_stand_one_after_the_other)
 	CHECK_INT(snapshot_count(s, 1, 0, snapshot_cols(s, 1)->n_entries) +
 			  snapshot_count(s, 2, 0, snapshot_cols(s, 2)->n_entries),
 		s->roots[2].stack->n_entries);
-	CHECK_INT(snapshot_lookup(s, SPAN_LIT("/b/link"), &layer, &entry), 0);
-	CHECK(snapshot_links_doubted(s, layer, entry, entry + 1));
-	CHECK(!snapshot_links_doubted(s, layer, 0, entry));
-	CHECK(!snapshot_links_doubted(s, layer, entry + 1, snapshot_cols(s, layer)->n_entries));
 	snapshot_unref(s);
 	test_dir_remove(dir);
 }
