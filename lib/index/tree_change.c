@@ -1,16 +1,18 @@
 #include "index/tree_change_set.h"
 
 #include <errno.h>
+#include <sys/random.h>
 
 #include "base/hash.h"
 #include "index/tree_builder.h"
 
 #define CHANGE_CHUNK_BYTES ((size_t)64 << 10)
 
+/* Names are chosen by who may be an enemy of the table. */
 static uint64_t
-name_hash(uint32_t at, struct span name)
+name_hash(const struct tree_change *c, uint32_t at, struct span name)
 {
-	return hash64(name.data, name.len, at);
+	return hash64(name.data, name.len, c->seed + at);
 }
 
 static uint64_t
@@ -23,7 +25,7 @@ place_hash(struct tree_at at)
 static uint32_t
 find_item(const struct tree_change *c, uint32_t at, struct span name)
 {
-	uint64_t hash = name_hash(at, name);
+	uint64_t hash = name_hash(c, at, name);
 	size_t pos = 0;
 	uint32_t i;
 
@@ -47,7 +49,7 @@ new_item(struct tree_change *c, uint32_t at, struct span name, uint32_t *ret)
 	if (!item.name || VEC_PUSH(&c->items, item) < 0)
 		return -ENOMEM;
 	*ret = (uint32_t)c->items.len - 1;
-	return slots_add(&c->by_name, name_hash(at, name), *ret);
+	return slots_add(&c->by_name, name_hash(c, at, name), *ret);
 }
 
 static int
@@ -121,6 +123,7 @@ tree_change_create(struct tree_stack *s, struct tree_change **ret)
 	if (!c)
 		return -ENOMEM;
 	c->arena.chunk_bytes = CHANGE_CHUNK_BYTES;
+	(void)getrandom(&c->seed, sizeof(c->seed), GRND_NONBLOCK); /* else 0 */
 	c->stack = tree_stack_ref(s);
 	tree_stack_dirs(s, 0, 0, &root);
 	r = new_item(c, CHANGE_NONE, SPAN_LIT(""), &item);

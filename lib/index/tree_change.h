@@ -14,8 +14,8 @@
  *     put twice      the later row
  * What is put below a directory that is not there in the end, or is not entered, is dropped.
  *
- * Nothing is in proportion to the stack: a set costs some 150 bytes a change, and as much for each
- * directory on the way to one. tree_merge.h makes a segment of it.
+ * Nothing is in proportion to the stack: a name that is told, and each directory on the
+ * way to one, cost some 200 bytes. tree_merge.h makes a segment of it.
  *
  * Ownership: the set holds its stack; rows and names are copied.
  * Threads:   one.

@@ -49,6 +49,7 @@ struct tree_change {
 	VEC(struct change_item) items;
 	VEC(struct change_dir) dirs;
 	struct class_table classes;
+	uint64_t seed;         /* of hashes of names */
 	struct slots by_name;  /* items, by directory and name */
 	struct slots by_place; /* dirs, by what tree_stack_canon() says */
 	uint64_t n_told;
