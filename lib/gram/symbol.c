@@ -13,8 +13,8 @@
 #define MIX 0x9e3779b1u
 
 /* In the order of their symbols, from 37 on. Marks that share a symbol stand together. */
-static const char *const marks[] = {" \t\r\v\f", "_", "", "\"'", "(", ")", ",", ".", ";", ":", "-",
-	"/", "*", "=", "+", "<", ">", "[", "]", "{", "}", "#", "&|", "!?", "\\%", "@$", "^`~"};
+static const char *const marks[] = {" \t\r\v\f", "_", "", "\"", "'", "(", ")", ",", ".", ";", ":",
+	"-", "/", "*", "=", "+", "<", ">", "[]", "{}", "#", "&", "|", "!?", "%\\", "$", "@^`~"};
 
 _Static_assert(37 + ARRAY_LEN(marks) == N_SYMBOLS, "every symbol has its marks");
 
@@ -286,9 +286,9 @@ symbol_name(unsigned symbol)
 {
 	static const char *const names[] = {"\\n", "a", "b", "c", "d", "e", "f", "g", "h", "i", "j",
 		"k", "l", "m", "n", "o", "p", "q", "r", "s", "t", "u", "v", "w", "x", "y", "z", "0",
-		"1", "2", "3", "4", "5", "6", "7", "8", "9", " ", "_", "\\?", "\\\"", "(", ")", ",",
-		".", ";", ":", "-", "/", "*", "=", "+", "<", ">", "[", "]", "{", "}", "#", "&", "!",
-		"\\\\", "@", "^"};
+		"1", "2", "3", "4", "5", "6", "7", "8", "9", " ", "_", "\\?", "\\\"", "'", "(", ")",
+		",", ".", ";", ":", "-", "/", "*", "=", "+", "<", ">", "[", "{", "#", "&", "|", "!",
+		"%", "$", "@"};
 
 	_Static_assert(ARRAY_LEN(names) == N_SYMBOLS, "a name each");
 	return names[symbol % N_SYMBOLS];

@@ -64,5 +64,5 @@ size_t symbols_translate_by(const struct symbols *t, unsigned level, struct span
 	uint8_t *out, size_t cap, size_t *ret_used);
 
 /** How a symbol is written for people: a letter, digit or mark as it is, "\n" the end, " " space,
- *  "\?" the odd ones; the quote and the backslash behind a backslash. */
+ *  "\?" the odd ones; the quote behind a backslash; the first of those that share one. */
 const char *symbol_name(unsigned symbol);

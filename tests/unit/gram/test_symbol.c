@@ -9,6 +9,7 @@
 #define PLANES_WITH_CASE_END 0x20000u
 #define UNICODE_END 0x110000u
 #define BLOCK 64u
+#define WINDOW 1024u /* blocks */
 
 static bool
 is_char(uint32_t cp)
@@ -69,8 +70,8 @@ same_symbols(uint32_t a, uint32_t b)
 /* Code points that equal another one without case. */
 struct related {
 	uint8_t is[UNICODE_END];
-	uint32_t first;      /* the block at hand */
-	unsigned bit, value; /* the pattern holds those in it whose bit has the value */
+	uint32_t first, size; /* what the pattern is about */
+	unsigned bit, value;  /* it holds those whose bit has the value */
 };
 
 static struct related related;
@@ -80,7 +81,7 @@ note_outside(void *arg, uint32_t cp)
 {
 	struct related *r = arg;
 
-	r->is[cp] |= cp < r->first || cp >= r->first + BLOCK;
+	r->is[cp] |= cp < r->first || cp >= r->first + r->size;
 }
 
 static void
@@ -91,40 +92,51 @@ note_inside(void *arg, uint32_t cp)
 	r->is[cp] |= (cp >> r->bit & 1) != r->value;
 }
 
+/* Units of as many code points, those of one value. */
 static void
-relate_inside(struct related *r, struct span line)
+relate_inside(struct related *r, uint32_t unit, struct span text)
 {
 	char pattern[1024];
 	size_t len = (size_t)snprintf(pattern, sizeof(pattern), "[");
 
-	for (uint32_t cp = r->first; cp < r->first + BLOCK; cp++) {
+	for (uint32_t cp = r->first; cp < r->first + r->size; cp += unit) {
 		if ((cp >> r->bit & 1) == r->value)
-			len += (size_t)snprintf(
-				pattern + len, sizeof(pattern) - len, "\\x{%x}", cp);
+			len += (size_t)snprintf(pattern + len, sizeof(pattern) - len,
+				"\\x{%x}-\\x{%x}", cp, cp + unit - 1);
 	}
 	(void)snprintf(pattern + len, sizeof(pattern) - len, "]");
-	each_match(pattern, PATTERN_FOLD, line, note_inside, r);
+	each_match(pattern, PATTERN_FOLD, text, note_inside, r);
 }
 
-/* Any two characters of a block differ in a bit of their offset: the class of those with one value
- * of it, which matches one with the other, tells. */
+/* Any two units differ in a bit of their offset: the class of those with one value of it, which
+ * matches one with the other, tells. */
 static void
-relate_block(struct related *r, struct span all)
+relate_units(struct related *r, uint32_t first, uint32_t size, uint32_t unit)
 {
-	struct strbuf line = {0};
+	struct strbuf text = {0};
+
+	r->first = first;
+	r->size = size;
+	add_chars(&text, first, first + size);
+	for (r->bit = 0; 1u << r->bit < size; r->bit++) {
+		for (r->value = 0; r->value < 2 && 1u << r->bit >= unit; r->value++)
+			relate_inside(r, unit, strbuf_view(&text));
+	}
+	strbuf_fini(&text);
+}
+
+static void
+relate_window(struct related *r, uint32_t first, struct span all)
+{
 	char pattern[64];
 
-	if (!is_char(r->first + BLOCK - 1))
+	if (first + WINDOW > 0xd800 && first < 0xe000)
 		return;
-	(void)snprintf(
-		pattern, sizeof(pattern), "[\\x{%x}-\\x{%x}]", r->first, r->first + BLOCK - 1);
+	for (uint32_t block = first; block < first + WINDOW; block += BLOCK)
+		relate_units(r, block, BLOCK, 1);
+	relate_units(r, first, WINDOW, BLOCK);
+	(void)snprintf(pattern, sizeof(pattern), "[\\x{%x}-\\x{%x}]", first, first + WINDOW - 1);
 	each_match(pattern, PATTERN_FOLD, all, note_outside, r);
-	add_chars(&line, r->first, r->first + BLOCK);
-	for (r->bit = 0; 1u << r->bit < BLOCK; r->bit++) {
-		for (r->value = 0; r->value < 2; r->value++)
-			relate_inside(r, strbuf_view(&line));
-	}
-	strbuf_fini(&line);
 }
 
 static void
@@ -143,15 +155,11 @@ TEST(symbol, characters_that_are_equal_without_case_are_one_symbol)
 	char pattern[32];
 
 	add_chars(&all, 0, PLANES_WITH_CASE_END);
-	for (uint32_t cp = 0; cp < PLANES_WITH_CASE_END; cp += BLOCK) {
-		related.first = cp;
-		relate_block(&related, strbuf_view(&all));
-	}
-	/* No script there has case: some blocks, in the long tier each. */
-	for (uint32_t cp = PLANES_WITH_CASE_END; cp < UNICODE_END; cp += BLOCK * step) {
-		related.first = cp;
-		relate_block(&related, strbuf_view(&all));
-	}
+	for (uint32_t cp = 0; cp < PLANES_WITH_CASE_END; cp += WINDOW)
+		relate_window(&related, cp, strbuf_view(&all));
+	/* No script there has case: some windows, in the long tier each. */
+	for (uint32_t cp = PLANES_WITH_CASE_END; cp < UNICODE_END; cp += WINDOW * step)
+		relate_window(&related, cp, strbuf_view(&all));
 	for (uint32_t cp = 0; cp < UNICODE_END; cp++) {
 		if (related.is[cp])
 			add_char(&some, cp);
