@@ -8,15 +8,17 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "index/snapshot.h"
-#include "index/tree_build.h"
+#include "index/tree_merge.h"
 #include "query/sql.h"
 #include "sync/epoch.h"
 
 #define N_FILES 300u
+#define LINKED 5u /* number of a file that has a second link in the layer, of the same size */
 
 static struct snapshot *snap;
 
@@ -32,7 +34,7 @@ build_tree(int dirfd)
 
 	for (uint32_t i = 0; i < N_FILES; i++) {
 		in[i] = (struct tree_input){.mode = S_IFREG | 0644,
-			.nlink = 1,
+			.nlink = i == LINKED ? 2 : 1,
 			.ino = i + 10,
 			.size = i % 7,
 			.dir = TREE_BUILD_NO_DIR};
@@ -47,6 +49,35 @@ build_tree(int dirfd)
 	return tree;
 }
 
+/* One file of the base told anew, as a link to another one. */
+static struct tree_stack *
+add_layer(struct tree_stack *base)
+{
+	int fd = memfd_create("layer", MFD_CLOEXEC);
+	struct tree_input in = {.name = SPAN_LIT("f000012"),
+		.mode = S_IFREG | 0644,
+		.nlink = 2,
+		.ino = LINKED + 10,
+		.size = LINKED,
+		.dir = TREE_BUILD_NO_DIR};
+	struct tree_open_opts opts = {.flags = TREE_OPEN_WRITTEN};
+	struct tree_merge m = {.stack = base, .from = 1};
+	struct tree_stack *stack = NULL;
+	struct tree *top = NULL;
+	uint64_t bytes;
+
+	FAULT_CHECK(fd >= 0 && tree_change_create(base, &m.change) == 0);
+	FAULT_CHECK(tree_change_put(m.change, TREE_CHANGE_ROOT, &in, NULL) == 0);
+	FAULT_CHECK(tree_merge_fd(&m, fd, &bytes, NULL) == 0);
+	FAULT_CHECK(tree_open_fd(fd, "layer", &opts, &top, NULL) == 0);
+	FAULT_CHECK(tree_merge_stack(base, 1, top, &stack, NULL) == 0);
+	tree_change_destroy(m.change);
+	tree_unref(top);
+	tree_stack_unref(base);
+	(void)close(fd);
+	return stack;
+}
+
 static void
 setup(void *arg)
 {
@@ -59,7 +90,7 @@ setup(void *arg)
 		.id = 1,
 		.name = strdup("t"),
 		.path = strdup("/t"),
-		.stack = one_stack(build_tree(dirfd)),
+		.stack = add_layer(one_stack(build_tree(dirfd))),
 	};
 	snapshot_seal(snap);
 	(void)close(dirfd);
@@ -110,6 +141,7 @@ static struct statement statements[] = {
 	{"with recursive n(i) as (values(1) union all select i + 1 from n where i < 500) "
 	 "select distinct hex(i) from n order by 1",
 		500},
+	{"select size, n_dirs, n_children from dirs", 1},
 };
 
 #define STATEMENT(i)                                                                        \
@@ -120,6 +152,6 @@ static struct statement statements[] = {
 	}
 
 static const struct fault_case cases[] = {
-	STATEMENT(0), STATEMENT(1), STATEMENT(2), STATEMENT(3), STATEMENT(4)};
+	STATEMENT(0), STATEMENT(1), STATEMENT(2), STATEMENT(3), STATEMENT(4), STATEMENT(5)};
 
 FAULT_MAIN(cases)

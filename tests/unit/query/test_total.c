@@ -340,3 +340,52 @@ TEST(total, the_top_is_no_smaller_than_the_rest)
 		forest_fell(&forest);
 	}
 }
+
+/* A root with one file of 100 bytes, all of it on one device. */
+static void
+set_root(struct snapshot *s, uint32_t i, const char *path, uint64_t dev, int dirfd)
+{
+	struct tree_input root = {.mode = S_IFDIR | 0755, .dev = dev, .size = 1};
+	struct tree_input file = {.name = SPAN_LIT("file"),
+		.mode = S_IFREG | 0644,
+		.dev = dev,
+		.size = 100,
+		.dir = TREE_BUILD_NO_DIR};
+	struct tree_builder *b;
+	struct tree *t = NULL;
+	uint64_t bytes;
+
+	CHECK_INT(tree_builder_create(&root, &b), 0);
+	CHECK_INT(tree_builder_add(b, 0, &file, 1, false), 0);
+	CHECK_INT(tree_builder_write(b, dirfd, path + 1, NULL, &bytes, NULL), 0);
+	tree_builder_destroy(b);
+	CHECK_INT(tree_open(dirfd, path + 1, &t, NULL), 0);
+	s->roots[i] = (struct snap_root){
+		.name = strdup("r"), .path = strdup(i ? "/r/inner" : "/r"), .stack = one_stack(t)};
+}
+
+TEST(total, a_root_on_another_device_counts_where_devices_do_not_matter)
+{
+	char *dir = test_dir();
+	AUTO(closep) int dirfd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct snapshot *s = snapshot_create(2);
+
+	set_root(s, 0, "/outer", 1, dirfd);
+	set_root(s, 1, "/inner", 2, dirfd);
+	snapshot_seal(s);
+	for (int apart = 0; apart < 2; apart++) {
+		struct totals_opts opts = {.one_device = apart, .halt = &halt};
+		struct total total;
+		struct totals *t;
+
+		CHECK_INT(totals_open(s, &opts, &t), 0);
+		CHECK_INT(totals_of(t, (struct place){0, 0}, &total), 0);
+		CHECK_INT(total.n_entries, apart ? 2 : 4);
+		CHECK_INT(total.size, apart ? 101 : 202);
+		CHECK_INT(totals_of(t, (struct place){1, 0}, &total), 0);
+		CHECK_INT(total.n_entries, 2);
+		totals_close(t);
+	}
+	snapshot_unref(s);
+	test_dir_remove(dir);
+}
