@@ -137,3 +137,19 @@ tree_subtree(const struct tree_cols *c, uint32_t dir, uint32_t *ret_lo, uint32_t
 	*ret_lo = c->dir_first[dir];
 	*ret_hi = c->dir_first[c->dir_end[dir]];
 }
+
+uint32_t
+tree_list_from(const uint32_t *list, uint32_t n, uint32_t entry)
+{
+	uint32_t lo = 0, hi = n;
+
+	while (lo < hi) {
+		uint32_t mid = lo + (hi - lo) / 2;
+
+		if (list[mid] < entry)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
+}

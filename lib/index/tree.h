@@ -27,7 +27,9 @@
 
 #define TREE_NAME_MAX_BYTES 1023u
 #define TREE_NO_DIR UINT32_MAX
-#define TREE_NAME_GROUP 64u /* entries of a name_base (FORMAT.md 3.1) */
+#define TREE_CHUNK \
+	4096u /* entries of a frame of names (FORMAT.md 3.1), and of other shares of work */
+#define TREE_NAME_GROUP 64u /* entries that a list of grams names together (3.8) */
 #define TREE_MAX_LAYERS 8u  /* of a stack (tree_stack.h), the base counted */
 
 /** What entries share: interned, a few dozen a tree (FORMAT.md 3.3). */
@@ -76,8 +78,11 @@ struct tree_cols {
 	const uint32_t *dir_entry; /* [n_dirs] the directory's own entry */
 
 	struct tree_packed columns[N_TREE_COLUMNS];
-	const uint64_t *name_base; /* FORMAT.md 3.1 */
-	const uint16_t *name_rel;
+	/* Where names start: those of a chunk, and behind that each; not in the file. */
+	const uint64_t *frame_at; /* [n_entries / TREE_CHUNK + 1, rounded up] */
+	const uint32_t *name_at;  /* [TREE_CHUNK + 1] for each chunk */
+	uint32_t n_unread;
+	const uint32_t *unread;   /* [n_unread] entries with TREE_NOT_ENTERED, ascending */
 	const uint64_t *dir_bits; /* 3.5 */
 	const uint32_t *dir_rank;
 	const uint32_t *dir_order;
@@ -199,13 +204,25 @@ tree_entered(const struct tree_cols *c, uint32_t entry)
 /** Number of a directory that was entered, else TREE_NO_DIR. */
 uint32_t tree_dir(const struct tree_cols *c, uint32_t entry);
 
-/** Where the name starts in the names blob; of n_entries: the blob's length. Counts NULs from the
- *  nearest start that is written down (FORMAT.md 3.1): 5-20 ns. */
-uint64_t tree_name_at(const struct tree_cols *c, uint32_t entry);
-struct span tree_name(const struct tree_cols *c, uint32_t entry);
+/** Where the name starts in the names blob; of n_entries: the blob's length. */
+static inline uint64_t
+tree_name_at(const struct tree_cols *c, uint32_t entry)
+{
+	if (entry == c->n_entries)
+		return c->names_bytes;
+	return c->frame_at[entry / TREE_CHUNK] + c->name_at[entry + entry / TREE_CHUNK];
+}
+
+static inline struct span
+tree_name(const struct tree_cols *c, uint32_t entry)
+{
+	const uint32_t *at = c->name_at + entry + entry / TREE_CHUNK;
+
+	return (struct span){c->names + c->frame_at[entry / TREE_CHUNK] + at[0], at[1] - at[0] - 1};
+}
+
 /** Starts of the names of entries [lo, lo + n] (n + 1 values, the last is one past the NUL of the
- *  last), counted from the first, whose start in the blob is returned. n <= TREE_STARTS_MAX. The
- *  cheap way to go through the names of a range: tree_name_at() may have to look for its name. */
+ *  last), counted from the first, whose start in the blob is returned. n <= TREE_STARTS_MAX. */
 uint64_t tree_name_starts(const struct tree_cols *c, uint32_t lo, uint32_t n, uint32_t *ret);
 #define TREE_STARTS_MAX ((uint32_t)1 << 21)
 /** File type as DT_*, from the class's mode. */
@@ -218,7 +235,7 @@ uint32_t tree_depth(const struct tree_cols *c, uint32_t entry);
 int tree_child(const struct tree_cols *c, uint32_t dir, struct span name, uint32_t *ret_entry);
 /** The entry at a path relative to the root: 0, -ENOENT, -ENOTDIR. Binary search a component. */
 int tree_lookup(const struct tree_cols *c, struct span path, uint32_t *ret_entry);
+/** The first of an ascending list's n entries (wide, unread) that is not below `entry`; n: none. */
+uint32_t tree_list_from(const uint32_t *list, uint32_t n, uint32_t entry);
 /** Entry range of everything below an entered directory. */
 void tree_subtree(const struct tree_cols *c, uint32_t dir, uint32_t *ret_lo, uint32_t *ret_hi);
-/** The entry whose name covers offset `at` of the names blob (binary search). */
-uint32_t tree_entry_at(const struct tree_cols *c, uint64_t at);

@@ -99,7 +99,22 @@ check_entry(const struct tree_cols *c, uint32_t e, uint64_t cls, uint64_t flags)
 	return flags == TREE_NOT_ENTERED ? FLAW_NONE : FLAW_DIR_FLAGS;
 }
 
-/* E1 to E6 and S1, of a block. */
+/* E7, of a block's flags. The list ascends. */
+static enum flaw
+check_unread(const struct tree_cols *c, uint32_t lo, uint32_t n, const uint64_t *flags)
+{
+	uint32_t i = tree_list_from(c->unread, c->n_unread, lo);
+
+	for (uint32_t k = 0; k < n; k++) {
+		if (!(flags[k] & TREE_NOT_ENTERED))
+			continue;
+		if (i == c->n_unread || c->unread[i++] != lo + k)
+			return FLAW_UNREAD;
+	}
+	return i < c->n_unread && c->unread[i] < lo + n ? FLAW_UNREAD : FLAW_NONE;
+}
+
+/* E1 to E7 and S1, of a block. */
 static enum flaw
 check_block(const struct tree_cols *c, uint32_t lo, uint32_t n, struct chunk_values *v)
 {
@@ -111,6 +126,8 @@ check_block(const struct tree_cols *c, uint32_t lo, uint32_t n, struct chunk_val
 	tree_read(c, TREE_FLAGS, lo, n, v->more);
 	for (uint32_t i = 0; i < n && !f; i++)
 		f = check_entry(c, lo + i, v->block[i], v->more[i]);
+	if (!f)
+		f = check_unread(c, lo, n, v->more);
 	if (f || n < TREE_BLOCK)
 		return f; /* no sum stands behind a short block */
 	tree_read(c, TREE_SIZE, lo, n, v->block);
@@ -172,7 +189,7 @@ check_tables(const struct tree_cols *c, enum tree_column *ret_col)
 		f = check_packed(c, *ret_col);
 	}
 	if (!f)
-		f = check_name_places(c);
+		f = check_lists(c);
 	if (!f)
 		f = check_dir_tables(c);
 	for (uint32_t i = 0; i < c->n_classes && !f; i++)

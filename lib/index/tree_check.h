@@ -16,11 +16,7 @@
 	X(FLAW_COLUMN, 0, "C1: a block is not where it belongs")                      \
 	X(FLAW_HEAD, 0, "C2: no such width or unit")                                  \
 	X(FLAW_BOUNDS, 0, "C3: bounds past the column's greatest value")              \
-	X(FLAW_BASE, SECTION_NAME_BASE, "N1: a name starts past the names")           \
-	X(FLAW_BASE_END, SECTION_NAME_BASE, "N1: the last element is not the end")    \
-	X(FLAW_REL, SECTION_NAME_REL, "N1: a name starts past the names")             \
-	X(FLAW_START, SECTION_NAME_REL, "N1: not where the name starts")              \
-	X(FLAW_CHUNK, SECTION_NAME_BASE, "N1: not where the name starts")             \
+	X(FLAW_UNREAD, SECTION_UNREAD, "E7: list not exact")                          \
 	X(FLAW_SLASH, SECTION_NAMES, "N2: a slash in a name")                         \
 	X(FLAW_LENGTH, SECTION_NAMES, "N3: length of a name out of range")            \
 	X(FLAW_WIDE, SECTION_WIDE, "N4: list not exact")                              \
@@ -62,9 +58,9 @@ enum flaw { FLAW_NONE, TREE_FLAWS(FLAW_NAME) };
 
 /** C1 to C3, of a column. */
 enum flaw check_packed(const struct tree_cols *c, enum tree_column col);
-/** N1 as far as it keeps reads inside, and what is behind the names; before check_names(). */
-enum flaw check_name_places(const struct tree_cols *c);
-/** N1 to N5 of the entries [lo, hi), whose parents are in `parents`; lo is a multiple of 64, and
+/** The lists of entries ascend: half of E7 and N4, before check_names(). */
+enum flaw check_lists(const struct tree_cols *c);
+/** N2 to N5 of the entries [lo, hi), whose parents are in `parents`; lo is a multiple of 64, and
  *  hi too or the end. */
 enum flaw check_names(const struct tree_cols *c, uint32_t lo, uint32_t hi, const uint64_t *parents);
 /** D1 and D3, which make tree_dir() safe. */

@@ -23,8 +23,8 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "columns are mapped: F
 /** FORMAT.md 3. */
 enum tree_section {
 	SECTION_CLASSES = 1,
-	SECTION_NAME_BASE,
-	SECTION_NAME_REL,
+	SECTION_FRAMES,
+	SECTION_UNREAD,
 	SECTION_NAMES,
 	SECTION_PARENT,
 	SECTION_CLS,
@@ -68,8 +68,6 @@ _Static_assert(sizeof(struct tree_block) == 16, "FORMAT.md 3.2");
 _Static_assert(
 	sizeof(struct tree_link) == 8 && sizeof(struct tree_link_sum) == 24, "FORMAT.md 3.7");
 _Static_assert(sizeof(struct tree_below) == 16 && sizeof(struct tree_range) == 8, "FORMAT.md 5");
-_Static_assert((TREE_NAME_GROUP - TREE_NAME_STEP) * (TREE_NAME_MAX_BYTES + 1) <= UINT16_MAX,
-	"FORMAT.md 3.1: a group's last start fits name_rel");
 
 /** As in the table of FORMAT.md 3; NULL for what has no row there. */
 const char *tree_section_name(unsigned id);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <zstd.h>
 
+#include "index/tree_name.h"
 #include "index/tree_par.h"
 
 #define FRAME_LEVEL 1
@@ -70,53 +71,71 @@ frame_pack(struct frame_packer *p, struct span names, struct span *ret)
 }
 
 struct unpacking {
-	const struct tree_cols *cols;
-	struct span frames; /* behind the lengths */
-	const uint64_t *at; /* [n_frames + 1] where each begins in them */
-	char *to;
+	const struct tree_cols *cols; /* counts */
+	const struct frames_in *in;
+	const uint64_t *packed_at; /* [n_frames + 1] in in->names */
+	uint64_t *frame_at;        /* [n_frames + 1] in names */
+	char *names;
+	uint32_t *name_at;
 	ZSTD_DCtx **zstd; /* by worker; made when first needed */
 };
-
-/* Where the names of a frame are: false where name_base cannot be right. */
-static bool
-names_of(const struct tree_cols *c, uint32_t frame, uint64_t *ret_lo, uint64_t *ret_hi)
-{
-	const uint32_t groups = TREE_CHUNK / TREE_NAME_GROUP;
-
-	*ret_lo = c->name_base[frame * groups];
-	*ret_hi =
-		frame + 1 < tree_n_frames(c) ? c->name_base[(frame + 1) * groups] : c->names_bytes;
-	return *ret_lo <= *ret_hi && *ret_hi <= c->names_bytes && (frame > 0 || *ret_lo == 0);
-}
 
 static int
 unpack(const struct unpacking *u, unsigned worker, uint32_t frame)
 {
-	struct span packed = {u->frames.data + u->at[frame], u->at[frame + 1] - u->at[frame]};
-	uint64_t lo, hi;
+	const struct tree_frame *f = &u->in->frames[frame];
+	const char *packed = u->in->names + u->packed_at[frame];
+	char *to = u->names + u->frame_at[frame];
 	size_t len;
 
-	if (!names_of(u->cols, frame, &lo, &hi))
-		return -EBADMSG;
-	if (packed.len == hi - lo) {
-		memcpy(u->to + lo, packed.data, packed.len);
+	if (f->packed == f->bytes) {
+		memcpy(to, packed, f->bytes);
 		return 0;
 	}
 	if (!u->zstd[worker])
 		u->zstd[worker] = ZSTD_createDCtx();
 	if (!u->zstd[worker])
 		return -ENOMEM;
-	len = ZSTD_decompressDCtx(u->zstd[worker], u->to + lo, hi - lo, packed.data, packed.len);
-	return !ZSTD_isError(len) && len == hi - lo ? 0 : -EBADMSG;
+	len = ZSTD_decompressDCtx(u->zstd[worker], to, f->bytes, packed, f->packed);
+	return !ZSTD_isError(len) && len == f->bytes ? 0 : -EBADMSG;
+}
+
+/* Starts of n names, and one past the NUL of the last: false unless there are just so many. Nothing
+ * behind them is read: another thread may be writing there. */
+static bool
+find_starts(const char *names, uint32_t len, uint32_t n, uint32_t *ret)
+{
+	uint32_t i = 0;
+
+	ret[i++] = 0;
+	for (uint32_t at = 0; at < len; at += 8) {
+		uint64_t word = UINT64_MAX;
+
+		memcpy(&word, names + at, MIN(8u, len - at));
+		for (uint64_t nuls = name_nuls(word); nuls; nuls &= nuls - 1) {
+			if (i > n)
+				return false;
+			ret[i++] = at + (uint32_t)__builtin_ctzll(nuls) / 8 + 1;
+		}
+	}
+	return i == n + 1 && ret[n] == len;
 }
 
 static int
 unpack_some(size_t lo, size_t hi, unsigned worker, void *ctx)
 {
+	const struct unpacking *u = ctx;
 	int r = 0;
 
-	for (; lo < hi && r == 0; lo++)
-		r = unpack(ctx, worker, (uint32_t)lo);
+	for (; lo < hi && r == 0; lo++) {
+		uint32_t first = (uint32_t)lo * TREE_CHUNK;
+		uint32_t n = MIN(u->cols->n_entries - first, TREE_CHUNK);
+
+		r = unpack(u, worker, (uint32_t)lo);
+		if (r == 0 && !find_starts(u->names + u->frame_at[lo], u->in->frames[lo].bytes, n,
+				      u->name_at + first + lo))
+			r = -EBADMSG;
+	}
 	return r;
 }
 
@@ -136,28 +155,39 @@ unpack_all(struct unpacking *u, struct pool *pool)
 	return r;
 }
 
+static size_t
+names_room(const struct tree_cols *c)
+{
+	return ALIGN_UP((size_t)c->names_bytes + TREE_NAMES_PAD, 8);
+}
+
+size_t
+frames_room(const struct tree_cols *c)
+{
+	size_t n = tree_n_frames(c);
+
+	return names_room(c) + (n + 1) * sizeof(uint64_t) + (c->n_entries + n) * sizeof(uint32_t);
+}
+
 int
-frames_unpack(const struct tree_cols *c, struct span section, struct pool *pool, char *to)
+frames_unpack(struct tree_cols *c, const struct frames_in *in, struct pool *pool, char *room)
 {
 	const uint32_t n = tree_n_frames(c);
-	struct unpacking u = {.cols = c, .to = to};
-	AUTO(freep) uint64_t *at = malloc((n + (size_t)1) * sizeof(*at));
+	AUTO(freep) uint64_t *packed_at = calloc(n + (size_t)1, sizeof(*packed_at));
+	struct unpacking u = {.cols = c, .in = in, .packed_at = packed_at, .names = room};
 
-	if (!at)
+	if (!packed_at)
 		return -ENOMEM;
-	if (section.len / sizeof(uint32_t) < n)
-		return -EBADMSG;
-	u.frames = (struct span){
-		section.data + n * sizeof(uint32_t), section.len - n * sizeof(uint32_t)};
-	at[0] = 0;
+	u.frame_at = (void *)(room + names_room(c));
+	u.name_at = (void *)(u.frame_at + n + 1);
 	for (uint32_t i = 0; i < n; i++) {
-		uint32_t len;
-
-		memcpy(&len, section.data + i * sizeof(len), sizeof(len));
-		at[i + 1] = at[i] + len;
+		packed_at[i + 1] = packed_at[i] + in->frames[i].packed;
+		u.frame_at[i + 1] = u.frame_at[i] + in->frames[i].bytes;
 	}
-	if (at[n] != u.frames.len)
+	if (packed_at[n] != in->len || u.frame_at[n] != c->names_bytes)
 		return -EBADMSG;
-	u.at = at;
+	c->names = room;
+	c->frame_at = u.frame_at;
+	c->name_at = u.name_at;
 	return unpack_all(&u, pool);
 }

@@ -11,7 +11,7 @@
  */
 #pragma once
 
-#include "index/tree_gram.h"
+#include "index/tree.h"
 #include "sync/pool.h"
 
 struct frame_packer;
@@ -28,7 +28,22 @@ tree_n_frames(const struct tree_cols *c)
 	return (c->n_entries - 1) / TREE_CHUNK + 1;
 }
 
-/** All names of the section into `to`, which has room for names_bytes. Of `c` the counts and
- *  name_base are used, and not trusted: 0, -EBADMSG the frames do not hold what they should,
- *  -ENOMEM. */
-int frames_unpack(const struct tree_cols *c, struct span section, struct pool *pool, char *to);
+/** A row of the section `frames`. */
+struct tree_frame {
+	uint32_t packed; /* bytes in `names` */
+	uint32_t bytes;  /* of the names, with their NULs */
+};
+
+/** The sections that are unpacked; nothing in them is trusted. */
+struct frames_in {
+	const struct tree_frame *frames; /* [tree_n_frames()] */
+	const char *names;
+	uint64_t len; /* of names */
+};
+
+/** Bytes that frames_unpack() needs of a tree with these counts. */
+size_t frames_room(const struct tree_cols *c);
+/** Unpack into `room`, which is zeros and aligned to 8 bytes, and let c->names, frame_at and
+ *  name_at point there: 0, -EBADMSG the frames do not hold n_entries names of names_bytes, -ENOMEM.
+ */
+int frames_unpack(struct tree_cols *c, const struct frames_in *in, struct pool *pool, char *room);

@@ -23,8 +23,6 @@
 
 #include "index/tree.h"
 
-#define TREE_CHUNK 4096u
-
 enum tree_gram_flags {
 	TREE_GRAM_TAIL = 1u << 0, /* the text stands at the end of the name */
 	TREE_GRAM_NAME = 1u << 1, /* it is a whole name: what the filter is made from */

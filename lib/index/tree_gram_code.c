@@ -247,21 +247,27 @@ rice_bytes(const uint32_t *groups, uint32_t n, unsigned low)
 	return (size_t)((bits + 7) / 8) + 1;
 }
 
+/* The low bits of a number go behind the one; both fit in 32 bits. */
+static void
+put_bits(uint8_t *out, uint64_t at, uint64_t bits, unsigned n)
+{
+	for (bits <<= at % 8, n += at % 8, at /= 8; n > 0; at++, bits >>= 8, n -= MIN(n, 8u))
+		out[at] |= (uint8_t)bits;
+}
+
 /* Into zeros. */
 static void
 rice_put(const uint32_t *groups, uint32_t n, unsigned low, uint8_t *out)
 {
-	uint64_t bit = 8;
+	uint64_t at = 8;
 
 	out[0] = (uint8_t)low;
 	for (uint32_t i = 0; i < n; i++) {
-		uint32_t gap = gap_at(groups, i);
+		uint64_t gap = gap_at(groups, i), rest = gap & (((uint64_t)1 << low) - 1);
 
-		bit += gap >> low;
-		out[bit / 8] |= (uint8_t)(1u << bit % 8);
-		bit++;
-		for (unsigned k = 0; k < low; k++, bit++)
-			out[bit / 8] |= (uint8_t)((gap >> k & 1) << bit % 8);
+		at += gap >> low;
+		put_bits(out, at, rest << 1 | 1, low + 1);
+		at += low + 1;
 	}
 }
 
@@ -281,12 +287,14 @@ rice_open(const struct gram_list *l, struct rice *ret)
 	return true;
 }
 
-/* At least 56 bits, or all that are left. */
-static void
+/* At least 32 bits, or all that are left. */
+static inline void
 rice_fill(struct rice *r)
 {
 	uint64_t word = 0;
 
+	if (r->n_bits >= 32)
+		return;
 	if (r->end - r->at >= 8) {
 		unsigned n = (64 - r->n_bits) / 8;
 
@@ -302,8 +310,9 @@ rice_fill(struct rice *r)
 		r->bits |= (uint64_t)*r->at++ << r->n_bits;
 }
 
-/* The next group of a list: false at its end. `*group` starts at -1. */
-static bool
+/* The next group of a list: false at its end. `*group` starts at -1. A code is mostly within what
+ * one fill gives. */
+static inline bool
 rice_next(struct rice *r, uint64_t *group)
 {
 	uint64_t high = 0;
@@ -319,9 +328,11 @@ rice_next(struct rice *r, uint64_t *group)
 	high += zeros;
 	r->bits = r->bits >> zeros >> 1;
 	r->n_bits -= zeros + 1;
-	rice_fill(r);
-	if (r->n_bits < r->low)
-		return false;
+	if (r->n_bits < r->low) {
+		rice_fill(r);
+		if (r->n_bits < r->low)
+			return false;
+	}
 	*group += (high << r->low | (r->bits & (((uint64_t)1 << r->low) - 1))) + 1;
 	r->bits >>= r->low;
 	r->n_bits -= r->low;

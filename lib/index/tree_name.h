@@ -1,8 +1,8 @@
 /**
  * tree_name: runs of NUL-terminated names, eight bytes at a time. Internal to lib/index.
  *
- * Up to 8 bytes past a name's NUL are read: the names section has 64 zeros behind its names, and so
- * has whoever else calls.
+ * Up to 8 bytes past a name's NUL are read: in memory a tree's names have 64 zeros behind them, and
+ * so has whoever else calls.
  */
 #pragma once
 
@@ -10,7 +10,6 @@
 
 #include "base/defs.h"
 
-#define TREE_NAME_STEP 16u /* entries of a name_rel */
 #define TREE_NAMES_PAD 64u /* zeros behind the names */
 
 static inline uint64_t
@@ -44,9 +43,6 @@ names_ascend(const char *a, const char *b)
 		return false;
 	return __builtin_bswap64(x) < __builtin_bswap64(y);
 }
-
-/** Where the name starts that is n names after the one at p. */
-const char *names_skip(const char *p, unsigned n);
 
 /** What all bytes of some names say together. */
 struct name_census {

@@ -15,7 +15,8 @@ struct tree {
 	/* Fixed at open. */
 	struct mapfile map;
 	struct tree_cols cols;
-	char *names; /* mapped, with zeros behind; NULL: none */
+	char *names; /* mapped: names, and where they start; MAP_FAILED: none */
+	size_t n_names;
 	uint64_t header_sum;
 };
 
@@ -46,8 +47,8 @@ tree_section_name(unsigned id)
 {
 	static const char *const names[] = {
 		[SECTION_CLASSES] = "classes",
-		[SECTION_NAME_BASE] = "name_base",
-		[SECTION_NAME_REL] = "name_rel",
+		[SECTION_FRAMES] = "frames",
+		[SECTION_UNREAD] = "unread",
 		[SECTION_NAMES] = "names",
 		[SECTION_PARENT] = "parent",
 		[SECTION_CLS] = "cls",
@@ -85,12 +86,12 @@ tree_section_bytes(const struct tree_cols *c, enum tree_section id)
 	switch (id) {
 	case SECTION_CLASSES:
 		return sizeof(struct tree_class) * (uint64_t)c->n_classes;
-	case SECTION_NAME_BASE:
-		return 8 * (n / TREE_NAME_GROUP + 1);
-	case SECTION_NAME_REL:
-		return 2 * ((n - 1) / TREE_NAME_STEP + 1);
+	case SECTION_FRAMES:
+		return sizeof(struct tree_frame) * (uint64_t)tree_n_frames(c);
+	case SECTION_UNREAD:
+		return sizeof(uint32_t);
 	case SECTION_NAMES:
-		return sizeof(uint32_t) * (uint64_t)tree_n_frames(c);
+		return 0;
 	case SECTION_PARENT:
 	case SECTION_CLS:
 	case SECTION_SIZE:
@@ -142,7 +143,9 @@ length_fits(const struct tree_cols *c, enum tree_section id, uint64_t length)
 			return length >= bytes && length % 8 == 0;
 	}
 	if (id == SECTION_NAMES)
-		return length >= bytes;
+		return true; /* frames say what */
+	if (id == SECTION_UNREAD)
+		return length % bytes == 0 && length / bytes <= c->n_entries;
 	if (id == SECTION_LINKS || id == SECTION_LINK_SUMS)
 		return length % bytes == 0 && length / bytes <= c->n_entries;
 	if (id == SECTION_BELOW)
@@ -382,8 +385,8 @@ set_columns(struct opening *o)
 	struct tree_cols *c = &o->tree->cols;
 
 	c->classes = section_at(o, SECTION_CLASSES);
-	c->name_base = section_at(o, SECTION_NAME_BASE);
-	c->name_rel = section_at(o, SECTION_NAME_REL);
+	c->unread = section_at(o, SECTION_UNREAD);
+	c->n_unread = (uint32_t)(o->rows[SECTION_UNREAD].length / sizeof(*c->unread));
 	c->wide = section_at(o, SECTION_WIDE);
 	c->dir_first = section_at(o, SECTION_DIR_FIRST);
 	c->dir_end = section_at(o, SECTION_DIR_END);
@@ -423,37 +426,31 @@ populate(const struct mapfile *m)
 		(void)madvise(start, m->len, MADV_POPULATE_READ);
 }
 
-static size_t
-names_room(const struct tree *t)
-{
-	return (size_t)t->cols.names_bytes + TREE_NAMES_PAD;
-}
-
 /* Memory of its own, where a scan of all names meets few entries of the TLB. */
 static int
 open_names(struct opening *o)
 {
 	struct tree *t = o->tree;
-	const struct section_row *row = &o->rows[SECTION_NAMES];
-	struct span section = {section_at(o, SECTION_NAMES), row->length};
-	char *names = MAP_FAILED;
+	const struct frames_in in = {section_at(o, SECTION_FRAMES), section_at(o, SECTION_NAMES),
+		o->rows[SECTION_NAMES].length};
 	int r = -ENOMEM;
 
 	/* H7: and so the room is in proportion to the file. */
 	if (t->cols.names_bytes > (uint64_t)t->cols.n_entries * (TREE_NAME_MAX_BYTES + 1))
 		return damaged(o, "header", "H7: counts out of range");
-	names = mmap(
-		NULL, names_room(t), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (names != MAP_FAILED) {
-		t->cols.names = t->names = names;
-		(void)madvise(names, names_room(t), MADV_HUGEPAGE); /* or not */
-		r = frames_unpack(&t->cols, section, o->opts->pool, names);
+	t->n_names = frames_room(&t->cols);
+	t->names =
+		mmap(NULL, t->n_names, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (t->names != MAP_FAILED) {
+		(void)madvise(t->names, t->n_names, MADV_HUGEPAGE); /* or not */
+		r = frames_unpack(&t->cols, &in, o->opts->pool, t->names);
 	}
 	if (r == -EBADMSG)
-		return damaged(o, "names", "N6: a frame does not hold its names");
-	return r < 0 ? err_set(o->err, r, "could not open tree segment \"%s\": %s", o->name,
-			       err_reason(r))
-	             : 0;
+		return damaged(o, "names", "N1: a frame does not hold its names");
+	if (r < 0)
+		(void)err_set(o->err, r, "could not open tree segment \"%s\": %s", o->name,
+			err_reason(r));
+	return r;
 }
 
 static int
@@ -504,8 +501,8 @@ tree_destroy(struct arc *a)
 {
 	struct tree *t = CONTAINER_OF(a, struct tree, arc);
 
-	if (t->names)
-		(void)munmap(t->names, names_room(t));
+	if (t->names != MAP_FAILED)
+		(void)munmap(t->names, t->n_names);
 	mapfile_close(&t->map);
 	free(t);
 }
@@ -525,6 +522,7 @@ tree_open_fd(int fd, const char *name, const struct tree_open_opts *opts, struct
 			err, r, "could not open tree segment \"%s\": %s", name, err_reason(r));
 	}
 	arc_init(&o.tree->arc, tree_destroy);
+	o.tree->names = MAP_FAILED;
 	r = open_mapped(&o);
 	if (r < 0) {
 		tree_unref(o.tree);

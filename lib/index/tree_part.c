@@ -9,6 +9,7 @@ struct part_scratch {
 	char words[N_TREE_COLUMNS][PART_BLOCKS * TREE_PACK_MAX_BYTES];
 	size_t n_words[N_TREE_COLUMNS]; /* bytes */
 	uint32_t subs[TREE_CHUNK];
+	uint32_t unread[TREE_CHUNK];
 	struct link_seed links[TREE_CHUNK];
 	struct gram_seen *seen;
 	struct frame_packer *packer;
@@ -94,7 +95,7 @@ add_link(const struct tree_plan *plan, struct tree_part *part, struct part_scrat
 	};
 }
 
-/* What is rare: directories and links. */
+/* What is rare: directories, those of them that were not read, and links. */
 static void
 add_rare(const struct tree_plan *plan, struct tree_part *part, struct part_scratch *s, uint32_t i)
 {
@@ -104,6 +105,8 @@ add_rare(const struct tree_plan *plan, struct tree_part *part, struct part_scrat
 		part->dir_rank[i / 64] = part->n_subs;
 	if (s->in.numbers[i] != TREE_NO_DIR)
 		add_sub(plan, part, s, i);
+	if (s->in.flags[i] & TREE_NOT_ENTERED)
+		s->unread[part->n_unread++] = part->first + i;
 	if (row->nlink > 1)
 		add_link(plan, part, s, i);
 }
@@ -159,29 +162,13 @@ pack_block(const struct tree_plan *plan, struct tree_part *part, struct part_scr
 		add_rare(plan, part, s, i);
 }
 
-/* The names' starts, and how many bytes they are. */
-static void
-place_names(struct tree_part *part, const struct part_scratch *s)
-{
-	uint64_t at = 0;
-
-	for (uint32_t i = 0; i < part->n; i++) {
-		uint64_t *base = &part->name_base[i / TREE_NAME_GROUP];
-
-		if (i % TREE_NAME_GROUP == 0)
-			*base = at;
-		if (i % TREE_NAME_STEP == 0)
-			part->name_rel[i / TREE_NAME_STEP] = (uint16_t)(at - *base);
-		at += s->in.rows[i]->name_len + 1u;
-	}
-	part->names_bytes = at;
-}
-
 static int
-join_names(const struct tree_part *part, struct part_scratch *s)
+join_names(struct tree_part *part, struct part_scratch *s)
 {
 	char *out;
 
+	for (uint32_t i = 0; i < part->n; i++)
+		part->names_bytes += s->in.rows[i]->name_len + 1u;
 	strbuf_reset(&s->names);
 	if (strbuf_reserve(&s->names, part->names_bytes) < 0)
 		return -ENOMEM;
@@ -211,12 +198,14 @@ static int
 settle(struct tree_part *part, const struct part_scratch *s)
 {
 	size_t links = part->n_links * sizeof(*part->links), subs = part->n_subs * sizeof(uint32_t);
+	size_t unread = part->n_unread * sizeof(uint32_t);
 	size_t grams = part->n_grams * sizeof(uint32_t), groups = 2 * grams, words = 0;
 	char *at;
 
 	for (unsigned col = 0; col < N_TREE_COLUMNS; col++)
 		words += s->n_words[col];
-	at = part->memory = malloc(groups + words + links + subs + grams + s->packed.len + 1);
+	at = part->memory =
+		malloc(groups + words + links + subs + unread + grams + s->packed.len + 1);
 	if (!at)
 		return -ENOMEM;
 	part->gram_groups = (const void *)at;
@@ -227,6 +216,7 @@ settle(struct tree_part *part, const struct part_scratch *s)
 	}
 	part->links = (const void *)take(&at, s->links, links);
 	part->dir_order = (const void *)take(&at, s->subs, subs);
+	part->unread = (const void *)take(&at, s->unread, unread);
 	part->grams = (const void *)at;
 	if (grams > 0)
 		gram_seen_take(s->seen, (uint32_t *)(void *)at, (uint64_t *)(void *)part->memory);
@@ -276,7 +266,6 @@ tree_part_make(
 		return r;
 	while (ret->n_blocks * TREE_BLOCK < ret->n)
 		pack_block(plan, ret, s);
-	place_names(ret, s);
 	for (uint32_t i = 0; plan->with_grams && i < ret->n; i++)
 		gram_seen_add(s->seen, (struct span){s->in.rows[i]->name, s->in.rows[i]->name_len},
 			i / TREE_NAME_GROUP);

@@ -28,18 +28,17 @@ struct part_column {
 
 struct tree_part {
 	uint32_t first, n; /* entries */
-	uint32_t n_blocks, n_subs, n_wide, n_links, n_grams;
+	uint32_t n_blocks, n_subs, n_unread, n_wide, n_links, n_grams;
 	struct part_column columns[N_TREE_COLUMNS];
 	struct tree_sum sums[PART_BLOCKS]; /* of the entries before each block */
 	struct tree_sum sum;
-	uint64_t name_base[TREE_CHUNK / TREE_NAME_GROUP];
-	uint16_t name_rel[TREE_CHUNK / TREE_NAME_STEP];
 	uint64_t dir_bits[TREE_CHUNK / 64];
 	uint32_t dir_rank[TREE_CHUNK / 64];
 	char *memory; /* all below but `wide` lie in it */
 	size_t names_bytes;
 	struct span packed;        /* names, as a frame */
 	const uint32_t *dir_order; /* [n_subs] numbers, in the order of entries */
+	const uint32_t *unread;    /* [n_unread] entries */
 	const struct link_seed *links;
 	const uint32_t *grams;       /* [n_grams] ascending */
 	const uint64_t *gram_groups; /* [n_grams] of this part */

@@ -177,12 +177,14 @@ static struct extent
 part_extent(const struct tree_part *p, enum tree_section id)
 {
 	switch ((unsigned)id) {
-	case SECTION_NAME_REL:
-		return (struct extent){p->name_rel, 2 * (size_t)((p->n - 1) / TREE_NAME_STEP + 1)};
 	case SECTION_DIR_BITS:
 		return (struct extent){p->dir_bits, 8 * (size_t)((p->n - 1) / 64 + 1)};
+	case SECTION_NAMES:
+		return (struct extent){p->packed.data, p->packed.len};
 	case SECTION_WIDE:
 		return (struct extent){p->wide, 4 * (size_t)p->n_wide};
+	case SECTION_UNREAD:
+		return (struct extent){p->unread, 4 * (size_t)p->n_unread};
 	default:
 		return (struct extent){p->dir_order, 4 * (size_t)p->n_subs};
 	}
@@ -204,44 +206,19 @@ add_extents(struct writer *w, enum tree_section id)
 }
 
 static int
-add_names(struct writer *w)
+add_frames(struct writer *w)
 {
 	struct out_section *s =
-		add_section(w, SECTION_NAMES, w->n_parts + 1, w->n_parts * sizeof(uint32_t));
-	uint32_t *lengths;
+		add_section(w, SECTION_FRAMES, 1, w->n_parts * sizeof(struct tree_frame));
+	struct tree_frame *frames;
 
 	if (!s)
 		return -ENOMEM;
-	lengths = s->own;
-	add_bytes(s, lengths, w->n_parts * sizeof(*lengths));
-	for (uint32_t i = 0; i < w->n_parts; i++) {
-		lengths[i] = (uint32_t)w->parts[i].packed.len;
-		add_bytes(s, w->parts[i].packed.data, w->parts[i].packed.len);
-	}
-	return 0;
-}
-
-static int
-add_name_base(struct writer *w)
-{
-	uint32_t n_entries = w->plan->counts.n_entries, n = n_entries / TREE_NAME_GROUP + 1, k = 0;
-	struct out_section *s = add_section(w, SECTION_NAME_BASE, 1, n * sizeof(uint64_t));
-	uint64_t *base, names = 0;
-
-	if (!s)
-		return -ENOMEM;
-	base = s->own;
-	for (uint32_t i = 0; i < w->n_parts; i++) {
-		const struct tree_part *p = &w->parts[i];
-
-		for (uint32_t g = 0; g * TREE_NAME_GROUP < p->n; g++)
-			base[k++] = names + p->name_base[g];
-		names += p->names_bytes;
-	}
-	if (n_entries % TREE_NAME_GROUP == 0)
-		base[k++] = names;
-	assert(k == n && names == w->names_bytes);
-	add_bytes(s, base, n * sizeof(*base));
+	frames = s->own;
+	for (uint32_t i = 0; i < w->n_parts; i++)
+		frames[i] = (struct tree_frame){
+			(uint32_t)w->parts[i].packed.len, (uint32_t)w->parts[i].names_bytes};
+	add_bytes(s, frames, w->n_parts * sizeof(*frames));
 	return 0;
 }
 
@@ -353,15 +330,14 @@ add_one(struct writer *w, enum tree_section id)
 	case SECTION_CLASSES:
 		return add_table(
 			w, id, plan->classes, sizeof(*plan->classes) * (size_t)n->n_classes);
-	case SECTION_NAME_BASE:
-		return add_name_base(w);
-	case SECTION_NAME_REL:
+	case SECTION_FRAMES:
+		return add_frames(w);
+	case SECTION_UNREAD:
+	case SECTION_NAMES:
 	case SECTION_DIR_BITS:
 	case SECTION_WIDE:
 	case SECTION_DIR_ORDER:
 		return add_extents(w, id);
-	case SECTION_NAMES:
-		return add_names(w);
 	case SECTION_DIR_FIRST:
 		return add_table(w, id, plan->dir_first, 4 * ((size_t)n->n_dirs + 1));
 	case SECTION_DIR_END:

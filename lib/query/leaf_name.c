@@ -112,10 +112,8 @@ name_passes(const struct eval_at *at, const struct node *n, struct span name)
 static int
 ask_names(const struct eval_at *at, const struct node *n, const struct bits *ask, struct bits *out)
 {
-	struct name_reader names = {0};
-
 	for (uint32_t i = bits_next(ask, 0); i < EVAL_CHUNK; i = bits_next(ask, i + 1)) {
-		int r = name_passes(at, n, name_read(&names, at->e->cols, at->lo + i));
+		int r = name_passes(at, n, tree_name(at->e->cols, at->lo + i));
 
 		if (r < 0)
 			return r;
@@ -127,29 +125,13 @@ ask_names(const struct eval_at *at, const struct node *n, const struct bits *ask
 	return 0;
 }
 
-/* The first of the sorted wide entries that is not below `entry`. */
-static uint32_t
-wide_from(const struct tree_cols *c, uint32_t entry)
-{
-	uint32_t lo = 0, hi = c->n_wide;
-
-	while (lo < hi) {
-		uint32_t mid = lo + (hi - lo) / 2;
-
-		if (c->wide[mid] < entry)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo;
-}
-
 void
 wide_bits(const struct eval_at *at, struct bits *out)
 {
 	const struct tree_cols *c = at->e->cols;
 
-	for (uint32_t i = wide_from(c, at->lo); i < c->n_wide && c->wide[i] < at->lo + at->n; i++)
+	for (uint32_t i = tree_list_from(c->wide, c->n_wide, at->lo);
+		i < c->n_wide && c->wide[i] < at->lo + at->n; i++)
 		bits_set(out, c->wide[i] - at->lo);
 }
 

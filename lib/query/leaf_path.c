@@ -154,7 +154,6 @@ path_names(const struct eval_at *at, const struct node *n, uint32_t lo, uint32_t
 	const struct bits *want, struct bits *out)
 {
 	struct strbuf *path = &at->worker->path;
-	struct name_reader names = {0};
 	size_t len = path->len;
 
 	for (uint32_t i = bits_next(want, lo - at->lo); at->lo + i < hi;
@@ -162,7 +161,7 @@ path_names(const struct eval_at *at, const struct node *n, uint32_t lo, uint32_t
 		int r;
 
 		strbuf_truncate(path, len);
-		r = strbuf_span(path, name_read(&names, at->e->cols, at->lo + i));
+		r = strbuf_span(path, tree_name(at->e->cols, at->lo + i));
 		if (r == 0)
 			r = path_holds(at, n, strbuf_view(path));
 		if (r < 0)

@@ -145,14 +145,13 @@ void
 leaf_lang(const struct eval_at *at, const struct node *n, const struct bits *want, struct bits *out)
 {
 	const struct tree_cols *c = at->e->cols;
-	struct name_reader names = {0};
 
 	for (uint32_t i = bits_next(want, 0); i < EVAL_CHUNK; i = bits_next(want, i + 1)) {
 		struct span lang;
 
 		if (!at->e->regular[tree_cls(c, at->lo + i)])
 			continue;
-		lang = span_of(lang_of(name_read(&names, c, at->lo + i)));
+		lang = span_of(lang_of(tree_name(c, at->lo + i)));
 		for (uint32_t k = 0; k < n->list.n; k++) {
 			if (span_eq(lang, n->list.item[k]))
 				bits_set(out, i);

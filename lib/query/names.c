@@ -8,8 +8,6 @@ make_directory(struct path_maker *p, const struct snapshot *s, uint32_t layer, u
 	const struct tree_cols *c = snapshot_cols(s, layer);
 	int r;
 
-	if (!p->known || p->layer != layer)
-		p->names = (struct name_reader){0};
 	p->known = false;
 	strbuf_reset(&p->path);
 	r = snapshot_path(s, layer, c->dir_entry[dir], &p->path);
@@ -39,7 +37,7 @@ path_make(struct path_maker *p, const struct snapshot *s, uint32_t layer, uint32
 	if (r < 0)
 		return r;
 	strbuf_truncate(&p->path, p->dir_len);
-	r = strbuf_span(&p->path, name_read(&p->names, c, entry));
+	r = strbuf_span(&p->path, tree_name(c, entry));
 	*ret = strbuf_view(&p->path);
 	return r;
 }

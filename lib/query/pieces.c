@@ -239,29 +239,22 @@ pieces_sum(const struct pieces *p, bool every_link, struct total *ret)
 	return r;
 }
 
-static int
-count_unread(const struct values *v, void *ctx)
+uint64_t
+pieces_unread(const struct pieces *p)
 {
-	uint64_t *n = ctx, any = 0;
+	uint64_t n = 0;
 
-	for (uint32_t i = 0; i < v->n; i++)
-		any |= v->value[i];
-	for (uint32_t i = 0; i < v->n && (any & TREE_NOT_ENTERED); i++)
-		*n += (v->value[i] & TREE_NOT_ENTERED) != 0 &&
-		      !is_foreign(v, v->dev ? tree_cls(v->cols, v->lo + i) : 0) &&
-		      !tree_is_dead(v->dead, v->lo + i);
-	return 0;
-}
-
-int
-pieces_unread(const struct pieces *p, uint64_t *ret)
-{
-	int r = 0;
-
-	*ret = 0;
 	VEC_EACH (&p->all, one) {
-		if (r == 0)
-			r = each_value(p, one, TREE_FLAGS, TREE_NOT_ENTERED, count_unread, ret);
+		const struct snap_layer *l = &p->snapshot->layers[one->layer];
+		const struct tree_cols *c = tree_cols(l->tree);
+		uint32_t i = tree_list_from(c->unread, c->n_unread, one->lo);
+
+		for (; i < c->n_unread && c->unread[i] < one->hi; i++) {
+			uint64_t dev = c->classes[tree_cls(c, c->unread[i])].dev;
+
+			n += (one->dev == 0 || one->dev == dev) &&
+			     !tree_is_dead(l->dead, c->unread[i]);
+		}
 	}
-	return r;
+	return n;
 }

@@ -36,7 +36,7 @@ void pieces_fini(struct pieces *p);
 
 int pieces_sum(const struct pieces *p, bool every_link, struct total *ret);
 /** Directories in them whose contents are not, or not all, in the index. */
-int pieces_unread(const struct pieces *p, uint64_t *ret);
+uint64_t pieces_unread(const struct pieces *p);
 
 /** Is all that a layer holds on this device? */
 bool layer_on_device(const struct tree_cols *c, uint64_t dev);

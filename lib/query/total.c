@@ -373,7 +373,8 @@ totals_unread(const struct totals *t, const struct place *at, size_t n, uint64_t
 	AUTO(pieces_fini) struct pieces p;
 	int r = find_pieces(t, at, n, &p);
 
-	return r < 0 ? r : pieces_unread(&p, ret);
+	*ret = r < 0 ? 0 : pieces_unread(&p);
+	return r;
 }
 
 /* From running sums alone. */

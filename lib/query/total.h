@@ -45,8 +45,8 @@ int totals_of(const struct totals *t, struct place at, struct total *ret);
 /** Of several paths together: what is below more than one of them counts once, links too. */
 int totals_union(const struct totals *t, const struct place *at, size_t n, struct total *ret);
 
-/** Directories at or below the paths whose contents are not, or not all, in the index. Goes through
- *  the flags: some us a million entries. */
+/** Directories at or below the paths whose contents are not, or not all, in the index. From
+ *  the list of all such: some ns each. */
 int totals_unread(const struct totals *t, const struct place *at, size_t n, uint64_t *ret);
 
 /** With one_device: is `at` on another file system than `top`, so that it does not count there? */

@@ -99,17 +99,6 @@ TEST(tree, a_subtree_is_one_range)
 	CHECK_INT(tree_flags(cols, 4), TREE_EMPTY_DIR);
 }
 
-TEST(tree, an_offset_leads_to_its_entry)
-{
-	for (uint32_t e = 0; e < cols->n_entries; e++) {
-		struct span name = tree_name(cols, e);
-		uint64_t at = (uint64_t)(name.data - cols->names);
-
-		for (size_t i = 0; i <= name.len; i++)
-			CHECK_INT(tree_entry_at(cols, at + i), e);
-	}
-}
-
 TEST(tree, path_appends_to_what_is_there)
 {
 	struct strbuf out = {0};

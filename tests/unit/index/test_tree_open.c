@@ -89,7 +89,7 @@ use_everything(const struct tree_cols *c)
 		}
 	}
 	for (uint64_t at = 0; at < c->names_bytes; at++)
-		sum += tree_entry_at(c, at);
+		sum += (unsigned char)c->names[at];
 	strbuf_fini(&path);
 	return sum;
 }
@@ -125,34 +125,26 @@ TEST(tree_open, a_hostile_file_with_right_sums_cannot_lead_an_accessor_astray)
 	CHECK(rounds < 1000 || n_opened > 0); /* a size or a time may be anything */
 }
 
-/* So few names stand as they are, behind the length of their frame. */
-#define FRAME 4
-
+/* So few names stand as they are. */
 TEST(tree_open, each_rule_of_names_is_checked)
 {
 	static const struct rule_case cases[] = {
-		{"names: N6", {{SECTION_NAME_BASE, 0, 8, 1}}},
-		{"name_rel: N1", {{SECTION_NAME_REL, 0, 2, 1}}},
-		{"name_rel: N1", {{SECTION_NAME_REL, 0, 2, 60000}}},
-		{"name_base: N1",
-			{{SECTION_NAMES, FRAME + 28, 1, 'x'}}}, /* no NUL behind the last */
-		{"name_base: N1", {{SECTION_NAMES, FRAME + 21, 1, 'x'}}}, /* nor behind x */
-		{"name_base: N1", {{SECTION_NAMES, FRAME + 24, 1, 0}}},   /* one within deep */
-		{"names: N6", {{SECTION_NAMES, 0, 4, 28}}},
-		{"names: N6", {{SECTION_NAMES, 0, 4, 30}}},
-		{"names: N2: a slash", {{SECTION_NAMES, FRAME + 10, 1, '/'}}},
-		{"names: N3: length", {{SECTION_NAMES, FRAME + 1, 1, 0}}},
-		{"names: N3: length", {{SECTION_NAMES, FRAME + 0, 1, 'r'}}},
+		{"names: N1", {{SECTION_FRAMES, 0, 4, 28}}},
+		{"names: N1", {{SECTION_FRAMES, 0, 4, 30}}},
+		{"names: N1", {{SECTION_FRAMES, 1, 4, 28}}},
+		{"names: N1", {{SECTION_NAMES, 28, 1, 'x'}}}, /* no NUL behind the last */
+		{"names: N1", {{SECTION_NAMES, 21, 1, 'x'}}}, /* nor behind x */
+		{"names: N1", {{SECTION_NAMES, 24, 1, 0}}},   /* one within deep */
+		{"names: N2: a slash", {{SECTION_NAMES, 10, 1, '/'}}},
+		{"names: N3: length", {{SECTION_NAMES, 0, 1, 'r'}, {SECTION_NAMES, 1, 1, 0}}},
 		{"wide: N4", {{SECTION_WIDE, 0, 4, 4}}},
 		{"wide: N4", {{SECTION_WIDE, 0, 4, 5000}}},
-		{"wide: N4", {{SECTION_NAMES, FRAME + 27, 1, 0xe1}}},
-		{"wide: N4",
-			{{SECTION_NAMES, FRAME + 15, 1, 'o'}, {SECTION_NAMES, FRAME + 16, 1, 'o'}}},
-		{"names: N5", {{SECTION_NAMES, FRAME + 1, 1, 'c'}}},
-		{"names: N5", {{SECTION_NAMES, FRAME + 1, 1, 'b'}}},
-		{"names: N5",
-			{{SECTION_NAMES, FRAME + 9, 1, 'b'}, {SECTION_NAMES, FRAME + 10, 1, '.'},
-				{SECTION_NAMES, FRAME + 11, 1, 'b'}}},
+		{"wide: N4", {{SECTION_NAMES, 27, 1, 0xe1}}},
+		{"wide: N4", {{SECTION_NAMES, 15, 1, 'o'}, {SECTION_NAMES, 16, 1, 'o'}}},
+		{"names: N5", {{SECTION_NAMES, 1, 1, 'c'}}},
+		{"names: N5", {{SECTION_NAMES, 1, 1, 'b'}}},
+		{"names: N5", {{SECTION_NAMES, 9, 1, 'b'}, {SECTION_NAMES, 10, 1, '.'},
+				      {SECTION_NAMES, 11, 1, 'b'}}},
 	};
 
 	image_must_find(&good, cases, ARRAY_LEN(cases));
@@ -208,6 +200,7 @@ TEST(tree_open, each_rule_of_columns_is_checked)
 		{"flags: E4", {{SECTION_FLAGS, 4, PACKED, 0}}},
 		{"flags: E4", {{SECTION_FLAGS, 2, PACKED, TREE_EMPTY_DIR}}},
 		{"flags: E3", {{SECTION_FLAGS, 1, PACKED, TREE_NOT_ENTERED}}},
+		{"unread: E7", {{SECTION_FLAGS, 2, PACKED, TREE_NOT_ENTERED}}},
 		{"classes: 3.4", {{SECTION_CLASSES, 5, 4, 1}}},
 		{"sums: S1", {{SECTION_SUMS, 0, 8, 1}}},
 		{"sums: S1", {{SECTION_SUMS, 1, 8, 1}}},
@@ -292,10 +285,6 @@ make_many_image(void)
 TEST(tree_open, what_follows_the_first_block_is_checked)
 {
 	static const struct rule_case cases[] = {
-		{"name_rel: N1: not where", {{SECTION_NAME_BASE, 2, 8, 200}}},
-		{"name_base: N1: a name starts past", {{SECTION_NAME_BASE, 2, 8, UINT64_MAX}}},
-		{"name_rel: N1: not where", {{SECTION_NAME_REL, 5, 2, 3}}},
-		{"name_rel: N1: not where", {{SECTION_NAME_REL, 4, 2, 3}}},
 		{"dir_rank: D3", {{SECTION_DIR_RANK, 3, 4, 0}}},
 		{"sums: S1", {{SECTION_SUMS, 2, 8, 1}}},
 		{"sums: S1", {{SECTION_SUMS, 5, 8, 1}}},
@@ -304,28 +293,6 @@ TEST(tree_open, what_follows_the_first_block_is_checked)
 
 	make_many_image();
 	image_must_find(&good, cases, ARRAY_LEN(cases));
-}
-
-TEST(tree_open, the_start_after_a_full_group_of_names_is_checked)
-{
-	static char names[TREE_NAME_GROUP - 1][4];
-	const char *of[TREE_NAME_GROUP - 1];
-	static struct image im;
-	size_t last;
-
-	for (unsigned i = 0; i < TREE_NAME_GROUP - 1; i++) {
-		(void)snprintf(names[i], sizeof(names[i]), "%u", i);
-		of[i] = names[i];
-	}
-	make_image_of(of, ARRAY_LEN(of));
-	last = image_section(&good, SECTION_NAME_BASE) + 8;
-	im = good;
-	image_put(&im, last, 8, image_get(&im, last, 8) - 1);
-	image_sum_again(&im);
-	image_must_refuse(&im, -EBADMSG, "name_base: N1: the last");
-	image_put(&im, last, 8, UINT64_MAX);
-	image_sum_again(&im);
-	image_must_refuse(&im, -EBADMSG, "name_base: N1: a name starts past");
 }
 
 TEST(tree_open, a_file_is_no_directory)
