@@ -104,6 +104,8 @@ take_batch(struct walker *w, struct walk_batch *batch)
 		return tree_builder_take(w->builder, batch);
 	r = differ_take(&w->differ, batch);
 	walk_batch_destroy(batch);
+	if (r == 0 && tree_change_bytes(w->differ.change) > tier_max_bytes(w->stack))
+		return -EOVERFLOW;
 	return r;
 }
 
@@ -324,6 +326,7 @@ indexer_run(struct root *r, struct err *err)
 {
 	int code = attempt(r, true, err);
 
-	/* A segment could not be read: a base is made from the file system alone. */
-	return code == -EBADMSG ? attempt(r, false, err) : code;
+	/* A segment could not be read, or too much has changed (rule 4 of tier.h): a base is made
+	 * from the file system alone. */
+	return code == -EBADMSG || code == -EOVERFLOW ? attempt(r, false, err) : code;
 }

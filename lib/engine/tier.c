@@ -14,6 +14,12 @@ tier_weigh(const struct tree_stack *s)
 	return w;
 }
 
+size_t
+tier_max_bytes(const struct tree_stack *s)
+{
+	return MAX(TIER_ENTRY_BYTES * s->n_entries, (uint64_t)TIER_LEAST_BYTES);
+}
+
 static uint64_t
 layers_weight(const struct tier_weights *w)
 {

@@ -16,6 +16,11 @@
  * be too many layers, or they would outweigh the base: then merging has fallen behind, and the
  *      change pays.
  *
+ *   4. Changes wait in memory until their walk is over. When they need as much as TIER_ENTRY_BYTES
+ * for each entry that is known, some third of which has changed then, the root is walked as if
+ *      nothing were known, which holds no more than that: after a third of a walk at best, and a
+ *      whole one at worst, whose directories are in the system's cache then.
+ *
  * Threads: any; nothing is kept.
  */
 #pragma once
@@ -24,6 +29,8 @@
 
 #define TIER_FACTOR 4u
 #define TIER_SMALL 256u /* entries */
+#define TIER_ENTRY_BYTES 64u
+#define TIER_LEAST_BYTES (1u << 20)
 
 /** What weighs how much, the base first. */
 struct tier_weights {
@@ -32,6 +39,8 @@ struct tier_weights {
 };
 struct tier_weights tier_weigh(const struct tree_stack *s);
 
+/** How many bytes of changes are not too many. */
+size_t tier_max_bytes(const struct tree_stack *s);
 /** How many of the segments stay when n names have changed; the change and the others become the
  *  segment upon them. 0: a new base. */
 uint32_t tier_keep(const struct tier_weights *w, uint64_t n);

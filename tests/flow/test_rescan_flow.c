@@ -591,6 +591,39 @@ TEST(rescan_flow, changes_become_layers_and_layers_are_merged)
 	teardown(&f);
 }
 
+static uint64_t
+n_walks(struct flow *f)
+{
+	struct engine_status s = {0};
+	uint64_t n;
+
+	CHECK_INT(engine_status(f->engine, &s), 0);
+	n = s.n_walks;
+	engine_status_fini(&s);
+	return n;
+}
+
+TEST(rescan_flow, when_nearly_all_has_changed_the_tree_is_walked_anew)
+{
+	struct flow f;
+	uint64_t before;
+
+	setup(&f);
+	run_in(&f, "mkdir wide && cd wide && seq 9000 | xargs touch");
+	CHECK_INT(rescan(&f), 1);
+	before = n_walks(&f);
+	run_in(&f, "seq 1 2000 | sed s,^,wide/, | xargs chmod 600");
+	CHECK_INT(rescan(&f), 1);
+	CHECK_INT(n_walks(&f), before + 1);
+	check_like_find(&f);
+	run_in(&f, "chmod -R go+x wide");
+	CHECK_INT(rescan(&f), 1);
+	CHECK_INT(n_walks(&f), before + 3); /* the first of them was given up */
+	CHECK_INT(status_of_root(&f, NULL).n_layers, 1);
+	check_like_find(&f);
+	teardown(&f);
+}
+
 TEST(rescan_flow, other_settings_end_all_trust)
 {
 	static char word[] = "*.c";
