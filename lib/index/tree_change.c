@@ -123,7 +123,8 @@ tree_change_create(struct tree_stack *s, struct tree_change **ret)
 	if (!c)
 		return -ENOMEM;
 	c->arena.chunk_bytes = CHANGE_CHUNK_BYTES;
-	(void)getrandom(&c->seed, sizeof(c->seed), GRND_NONBLOCK); /* else 0 */
+	if (getrandom(&c->seed, sizeof(c->seed), GRND_NONBLOCK) != (ssize_t)sizeof(c->seed))
+		c->seed = (uintptr_t)c;
 	c->stack = tree_stack_ref(s);
 	tree_stack_dirs(s, 0, 0, &root);
 	r = new_item(c, CHANGE_NONE, SPAN_LIT(""), &item);
