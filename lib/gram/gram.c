@@ -85,7 +85,60 @@ put_plain(
 }
 
 #if defined(__x86_64__)
+#	define V3 __attribute__((target("avx2,bmi2,popcnt")))
 #	define V4 __attribute__((target("avx512f,avx512bw,avx512vbmi,popcnt")))
+#	define V3_LANES 8u
+
+/* The grams of four symbols that end at the 8 from p + 3 on: 16 bytes are read. */
+V3 static inline __m256i
+grams_v3(const uint8_t *p)
+{
+	const __m256i order = _mm256_set_epi8(7, 8, 9, 10, 6, 7, 8, 9, 5, 6, 7, 8, 4, 5, 6, 7, 3, 4,
+		5, 6, 2, 3, 4, 5, 1, 2, 3, 4, 0, 1, 2, 3);
+	__m256i v = _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)(const void *)p));
+
+	v = _mm256_maddubs_epi16(_mm256_shuffle_epi8(v, order), _mm256_set1_epi16(0x4001));
+	return _mm256_madd_epi16(v, _mm256_set1_epi32(0x10000001));
+}
+
+/* The lanes of a mask of 8, moved to the front. */
+V3 static inline __m256i
+compress_v3(__m256i v, unsigned mask)
+{
+	uint64_t bytes = _pdep_u64(mask, 0x0101010101010101u) * 0xff;
+	uint64_t lanes = _pext_u64(0x0706050403020100u, bytes);
+
+	return _mm256_permutevar8x32_epi32(
+		v, _mm256_cvtepu8_epi32(_mm_cvtsi64_si128((long long)lanes)));
+}
+
+/* Some grams are looked up at once; those that were not seen before this chunk, a fifth of them,
+ * are put one by one. The symbols are followed by as many bytes as a vector reads too many. */
+V3 static size_t
+put_v3(uint32_t *seen, uint32_t mask, const uint8_t *symbols, size_t n, uint32_t *list, size_t len)
+{
+	uint32_t fresh[CHUNK + 2 * LANES];
+	size_t n_fresh = 0;
+
+	for (size_t i = 0; i < n; i += V3_LANES) {
+		unsigned live = n - i >= V3_LANES ? 0xff : (1u << (n - i)) - 1;
+		__m256i grams = _mm256_and_si256(
+			grams_v3(symbols + i - (GRAM_MAX - 1)), _mm256_set1_epi32((int)mask));
+		__m256i words =
+			_mm256_i32gather_epi32((const int *)seen, _mm256_srli_epi32(grams, 5), 4);
+		__m256i bits = _mm256_sllv_epi32(
+			_mm256_set1_epi32(1), _mm256_and_si256(grams, _mm256_set1_epi32(31)));
+		__m256i is_new =
+			_mm256_cmpeq_epi32(_mm256_and_si256(words, bits), _mm256_setzero_si256());
+		unsigned news = (unsigned)_mm256_movemask_ps(_mm256_castsi256_ps(is_new)) & live;
+
+		_mm256_storeu_si256((__m256i *)(void *)(fresh + n_fresh), compress_v3(grams, news));
+		n_fresh += (size_t)_mm_popcnt_u32(news);
+	}
+	for (size_t i = 0; i < n_fresh; i++)
+		len = put_gram(seen, fresh[i], list, len);
+	return len;
+}
 
 /* The grams of four symbols that end at the 16 from p + 3 on: 32 bytes are read. */
 V4 static inline __m512i
@@ -101,8 +154,6 @@ grams_v4(const uint8_t *p)
 	return _mm512_madd_epi16(v, _mm512_set1_epi32(0x10000001));
 }
 
-/* Sixteen grams are looked up at once; those that were not seen before this chunk, a fifth of them,
- * are put one by one. The symbols are followed by as many bytes as a vector reads too many. */
 V4 static size_t
 put_v4(uint32_t *seen, uint32_t mask, const uint8_t *symbols, size_t n, uint32_t *list, size_t len)
 {
@@ -127,12 +178,14 @@ put_v4(uint32_t *seen, uint32_t mask, const uint8_t *symbols, size_t n, uint32_t
 	return len;
 }
 
-static const put_fn levels[] = {put_plain, put_v4};
+static const put_fn levels[] = {put_plain, put_v3, put_v4};
 
 unsigned
 gram_maker_n_levels(void)
 {
-	return __builtin_cpu_supports("avx512vbmi") && __builtin_cpu_supports("avx512bw") ? 2 : 1;
+	if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("bmi2"))
+		return 1;
+	return __builtin_cpu_supports("avx512vbmi") && __builtin_cpu_supports("avx512bw") ? 3 : 2;
 }
 
 #else

@@ -80,9 +80,13 @@ exact_part(struct deriver *d, gram_string s)
 static void
 add_need(struct deriver *d, struct part *part, const struct gram_node *node)
 {
-	struct need *need = node->op == GRAM_ANY ? NULL : ARENA_NEW(&d->arena, struct need);
+	struct need *need;
 
-	if (!need) /* less is said */
+	if (node->op == GRAM_ANY)
+		return;
+	need = ARENA_NEW(&d->arena, struct need);
+	d->failed = d->failed || !need;
+	if (!need)
 		return;
 	*need = (struct need){node, part->needs};
 	part->needs = need;

@@ -4,6 +4,7 @@
 #	include <immintrin.h>
 #endif
 
+#include "base/hash.h"
 #include "sync/once.h"
 #include "text/codepoint.h"
 
@@ -100,6 +101,12 @@ symbols_get(void)
 	return &table;
 }
 
+uint64_t
+symbols_sum(const struct symbols *t)
+{
+	return hash64(t->of, sizeof(t->of), MIX);
+}
+
 static inline size_t
 pair_of(uint32_t cp, uint8_t ret[SYMBOL_MAX])
 {
@@ -193,7 +200,7 @@ look_up_v3(const struct symbols *t, __m256i v)
 
 	for (unsigned k = 0; k < 8; k++) {
 		__m256i part = _mm256_broadcastsi128_si256(
-			_mm_load_si128((const __m128i *)(const void *)(t->of + k * 16)));
+			_mm_load_si128((const __m128i *)(const void *)(t->of + (size_t)k * 16)));
 		__m256i index = _mm256_adds_epu8(
 			_mm256_xor_si256(v, _mm256_set1_epi8((char)(k << 4))), over);
 

@@ -49,6 +49,10 @@ struct symbols;
 /** The table; never fails. */
 const struct symbols *symbols_get(void);
 
+/** A number that differs when the table does: an index of other symbols, made by another version of
+ *  this program or of Unicode, cannot be asked. */
+uint64_t symbols_sum(const struct symbols *t);
+
 /** The symbols of a code point, or of CODEPOINT_BYTE | byte: their number, 1 or 2. */
 size_t symbols_of(const struct symbols *t, uint32_t cp, uint8_t ret[SYMBOL_MAX]);
 

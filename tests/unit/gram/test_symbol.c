@@ -294,3 +294,27 @@ TEST(symbol, a_character_is_the_same_after_broken_bytes)
 	CHECK_INT(got[2], alone[0]);
 	CHECK_INT(got[3], SYMBOL_ODD);
 }
+
+/* A change here is a change of every index of contents: make it knowingly. */
+TEST(symbol, the_marks_that_share_a_symbol)
+{
+	static const char *const shared[] = {
+		"[]", "{}", "!?", "%\\", "@^`~", "\t \r\v\f", "\x01\x7f"};
+	uint64_t seen = 0;
+
+	for (uint32_t c = 1; c < 0x80; c++) {
+		uint8_t s[SYMBOL_MAX];
+		bool first = true;
+
+		CHECK_INT(symbols_of(symbols_get(), c, s), 1);
+		seen |= SYMBOL_BIT(s[0]);
+		for (size_t i = 0; i < ARRAY_LEN(shared); i++) {
+			if (strchr(shared[i], (int)c))
+				CHECK(same_symbols(c, (unsigned char)shared[i][0]));
+			first = first && (!strchr(shared[i], (int)c) || shared[i][0] == (int)c);
+		}
+		for (uint32_t other = 1; other < c && first && c > 0x20; other++)
+			CHECK(!same_symbols(c, other) || (c | 0x20) == (other | 0x20));
+	}
+	CHECK(seen == UINT64_MAX);
+}
