@@ -229,8 +229,7 @@ count_items(const struct seal *s, struct seal_scratch *x, uint32_t shelf, uint32
 	for (unsigned i = 0; i < s->b->opts.n_adders; i++) {
 		struct stream_cursor c = x->cursors[i];
 
-		while (stream_next(&c))
-			x->counts[c.low]++;
+		stream_count(&c, x->counts);
 	}
 }
 
@@ -265,14 +264,10 @@ place_items(const struct seal *s, struct seal_scratch *x, uint32_t shelf, uint32
 			x->cursors[i--] = x->cursors[--n];
 	}
 	while (n > 0) {
-		struct stream_cursor *least = lowest(x->cursors, n, &limit), c = *least;
-		bool more = true;
+		struct stream_cursor *least = lowest(x->cursors, n, &limit);
 
-		for (; more && c.unit < limit; more = stream_next(&c)) {
-			if (c.low - lo < hi - lo)
-				x->units[x->starts[c.low]++] = c.unit;
-		}
-		*least = more ? c : x->cursors[--n];
+		if (!stream_place(least, limit, lo, hi - lo, x->starts, x->units))
+			*least = x->cursors[--n];
 	}
 }
 
@@ -321,6 +316,16 @@ next_part(
 	return hi;
 }
 
+static bool
+is_empty(const struct seal *s, uint32_t shelf)
+{
+	for (unsigned i = 0; i < s->b->opts.n_adders; i++) {
+		if (s->b->adders[i].streams.streams[shelf].at)
+			return false;
+	}
+	return true;
+}
+
 static int
 seal_shelf(void *ctx, uint32_t shelf, unsigned worker, struct shelf_pack *pack)
 {
@@ -329,8 +334,9 @@ seal_shelf(void *ctx, uint32_t shelf, unsigned worker, struct shelf_pack *pack)
 	uint32_t n_grams = 1u << text_shelf_bits(s->tables.n_symbols), hi;
 	int r = x->counts ? 0 : make_scratch(s, x);
 
-	if (r == 0)
-		count_items(s, x, shelf, n_grams);
+	if (r < 0 || is_empty(s, shelf))
+		return r;
+	count_items(s, x, shelf, n_grams);
 	for (uint32_t lo = 0; lo < n_grams && r == 0; lo = hi) {
 		size_t n;
 

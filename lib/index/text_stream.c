@@ -64,6 +64,7 @@ new_chunk(struct text_streams *s, uint32_t stream)
 	if (s->slab == s->slab_end && new_slab(s) < 0)
 		return -ENOMEM;
 	items = (uint16_t *)(void *)(s->slab + sizeof(items));
+	memset(s->slab, 0, sizeof(items)); /* no next one yet */
 	s->slab += STREAM_CHUNK_BYTES;
 	if (t->at)
 		memcpy((char *)t->at - STREAM_CHUNK_BYTES, &items, sizeof(items));
@@ -85,11 +86,13 @@ put(struct text_streams *s, uint32_t stream, uint32_t item)
 }
 
 static int
-put_far(struct text_streams *s, uint32_t stream, uint32_t low, uint32_t delta)
+put_item(struct text_streams *s, uint32_t stream, uint32_t low, uint32_t delta)
 {
 	uint16_t *at = s->streams[stream].at;
 	uint32_t most = UINT16_MAX >> s->low_bits;
 
+	if (delta < most)
+		return put(s, stream, delta << s->low_bits | low);
 	if (put(s, stream, most << s->low_bits | low) < 0)
 		return -ENOMEM;
 	if (put(s, stream, delta & UINT16_MAX) < 0 || put(s, stream, delta >> 16) < 0) {
@@ -103,18 +106,21 @@ put_far(struct text_streams *s, uint32_t stream, uint32_t low, uint32_t delta)
 int
 text_streams_add(struct text_streams *s, uint32_t seq, const uint32_t *grams, size_t n)
 {
-	uint32_t most = UINT16_MAX >> s->low_bits, mask = (1u << s->low_bits) - 1;
-	uint32_t streams = text_n_shelves(s->n_symbols) - 1, any = 0;
+	struct text_stream *streams = s->streams;
+	unsigned low_bits = s->low_bits;
+	uint32_t most = UINT16_MAX >> low_bits, mask = (1u << low_bits) - 1;
+	uint32_t last = text_n_shelves(s->n_symbols) - 1, any = 0;
 
 	for (size_t i = 0; i < n; i++) {
-		uint32_t stream = grams[i] >> s->low_bits & streams, low = grams[i] & mask;
-		uint32_t delta = seq - s->streams[stream].seq;
-		int r = LIKELY(delta < most) ? put(s, stream, delta << s->low_bits | low)
-		                             : put_far(s, stream, low, delta);
+		uint32_t stream = grams[i] >> low_bits & last, low = grams[i] & mask;
+		struct text_stream *t = &streams[stream];
+		uint32_t delta = seq - t->seq;
 
-		if (r < 0)
-			return r;
-		s->streams[stream].seq = seq;
+		if (LIKELY(delta < most && (uintptr_t)t->at % STREAM_CHUNK_BYTES != 0))
+			*t->at++ = (uint16_t)(delta << low_bits | low);
+		else if (put_item(s, stream, low, delta) < 0)
+			return -ENOMEM;
+		t->seq = seq;
 		any |= grams[i];
 	}
 	return any >> (6 * s->n_symbols) ? -EINVAL : 0;
@@ -128,4 +134,70 @@ stream_cursor_init(struct stream_cursor *c, const struct text_streams *s, uint32
 		.end = s->streams[stream].at,
 		.low_bits = s->low_bits,
 		.unit_of = unit_of};
+}
+
+/* Items up to here lie one after the other. */
+static const uint16_t *
+run_end(const struct stream_cursor *c)
+{
+	uintptr_t left = STREAM_CHUNK_BYTES - (uintptr_t)c->at % STREAM_CHUNK_BYTES;
+
+	if (left == STREAM_CHUNK_BYTES)
+		return c->at; /* a new chunk begins */
+	return (uintptr_t)c->end - (uintptr_t)c->at < left ? c->end : c->at + left / sizeof(*c->at);
+}
+
+void
+stream_count(struct stream_cursor *c, uint32_t *counts)
+{
+	uint32_t most = UINT16_MAX >> c->low_bits, mask = (1u << c->low_bits) - 1;
+	unsigned low_bits = c->low_bits;
+	const uint32_t *unit_of = c->unit_of;
+
+	while (stream_next(c)) {
+		const uint16_t *at = c->at, *end = run_end(c);
+		uint32_t seq = c->seq;
+
+		counts[c->low]++;
+		for (; at < end && (uint32_t)*at >> low_bits != most; at++) {
+			seq += (uint32_t)*at >> low_bits;
+			counts[*at & mask] += unit_of[seq] != STREAM_NO_UNIT;
+		}
+		c->at = at;
+		c->seq = seq;
+	}
+}
+
+bool
+stream_place(struct stream_cursor *c, uint32_t limit, uint32_t lo, uint32_t n, uint32_t *starts,
+	uint32_t *units)
+{
+	uint32_t most = UINT16_MAX >> c->low_bits, mask = (1u << c->low_bits) - 1;
+	unsigned low_bits = c->low_bits;
+	const uint32_t *unit_of = c->unit_of;
+
+	do {
+		const uint16_t *at = c->at, *end = run_end(c);
+		uint32_t seq = c->seq;
+
+		if (c->low - lo < n)
+			units[starts[c->low]++] = c->unit;
+		for (; at < end; at++) {
+			uint32_t delta = (uint32_t)*at >> low_bits, low = *at & mask, unit;
+
+			if (UNLIKELY(delta == most))
+				break;
+			unit = unit_of[seq + delta];
+			if (unit >= limit) /* no limit is above what is forgotten */
+				break;
+			seq += delta;
+			if (low - lo < n)
+				units[starts[low]++] = unit;
+		}
+		c->at = at;
+		c->seq = seq;
+		if (!stream_next(c))
+			return false;
+	} while (c->unit < limit);
+	return true;
 }

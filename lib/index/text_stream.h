@@ -17,6 +17,8 @@
  */
 #pragma once
 
+#include <string.h>
+
 #include "base/vec.h"
 #include "index/text_format.h"
 #include "sync/atomic.h"
@@ -55,17 +57,34 @@ struct stream_cursor {
 void stream_cursor_init(struct stream_cursor *c, const struct text_streams *s, uint32_t stream,
 	const uint32_t *unit_of);
 
-/* The chain's next chunk stands in the first bytes of a chunk. */
+/* The chain's next chunk stands in the first bytes of a chunk. Chunks lie anywhere: the one after
+ * the one that begins is fetched now. */
+static inline void
+stream_hop(struct stream_cursor *c)
+{
+	const char *next;
+
+	memcpy(&c->at, (const char *)c->at - STREAM_CHUNK_BYTES, sizeof(c->at));
+	memcpy(&next, (const char *)c->at - sizeof(next), sizeof(next));
+	for (unsigned line = 0; line < STREAM_CHUNK_BYTES; line += 64)
+		__builtin_prefetch(next + line);
+}
+
 static inline uint32_t
 stream_take(struct stream_cursor *c)
 {
-	if (UNLIKELY((uintptr_t)c->at % STREAM_CHUNK_BYTES == 0)) {
-		const char *chunk = (const char *)c->at - STREAM_CHUNK_BYTES;
-
-		memcpy(&c->at, chunk, sizeof(c->at));
-	}
+	if (UNLIKELY((uintptr_t)c->at % STREAM_CHUNK_BYTES == 0))
+		stream_hop(c);
 	return *c->at++;
 }
+
+/** Count the items by their low bits. */
+void stream_count(struct stream_cursor *c, uint32_t *counts);
+/** Of the item read last and those after it that are of units below `limit`: put the units of those
+ *  with low bits from `lo` on, `n` of these, to their lists; starts[low] is where the next goes.
+ *  True: an item was read that is of a later unit; false: the end. */
+bool stream_place(struct stream_cursor *c, uint32_t limit, uint32_t lo, uint32_t n,
+	uint32_t *starts, uint32_t *units);
 
 /** The next item whose unit is not forgotten: false at the end. */
 static inline bool
