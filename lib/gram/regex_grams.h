@@ -12,7 +12,8 @@
  *
  * Threads: pure.
  * Errors:  -ENOMEM.
- * Limits:  strings of GRAMS_MAX_SYMBOLS, sets of GRAMS_MAX_STRINGS; past these parts are ANY.
+ * Limits:  a pattern of PATTERN_MAX_BYTES, others are ANY; strings of GRAMS_MAX_SYMBOLS, sets of
+ * GRAMS_MAX_STRINGS; past these parts are ANY.
  */
 #pragma once
 
