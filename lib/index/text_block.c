@@ -89,13 +89,11 @@ end_ones(struct ones *o, uint32_t n_bits)
 }
 
 static void
-put_bitmap(const struct shape *s, const uint32_t *units, uint32_t from, char *out)
+put_bitmap(const struct shape *s, const uint32_t *units, uint32_t from, struct ones *to)
 {
-	struct ones o = {.out = out};
-
 	for (uint32_t i = 0; i < s->k; i++)
-		put_one(&o, units[i] - from);
-	end_ones(&o, s->span);
+		put_one(to, units[i] - from);
+	end_ones(to, s->span);
 }
 
 /* Behind the first half, in the byte where it ends. */
@@ -140,7 +138,7 @@ text_block_put(const uint32_t *units, uint32_t m, uint32_t from, char *out)
 	case FORM_RUN:
 		break;
 	case FORM_BITMAP:
-		put_bitmap(&s, units, from, out);
+		put_bitmap(&s, units, from, &(struct ones){.out = out});
 		break;
 	case FORM_HALVES:
 		put_halves(&s, units, from, out);

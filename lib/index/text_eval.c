@@ -43,7 +43,6 @@ estimate_kids(struct eval *e, const struct gram_node *node)
 	return node->op == GRAM_AND ? least : sum;
 }
 
-/* NOLINTNEXTLINE(misc-no-recursion): as deep as the query, bounded by steps */
 static uint32_t
 estimate(struct eval *e, const struct gram_node *node)
 {
@@ -148,7 +147,6 @@ mark_all(const struct eval *e, struct text_ids *ret)
 
 static int eval_node(struct eval *e, const struct gram_node *node, struct text_ids *ret);
 
-/* NOLINTNEXTLINE(misc-no-recursion): see estimate() */
 static int
 mark_or(struct eval *e, const struct gram_node *node, struct text_ids *ret)
 {
@@ -194,7 +192,6 @@ make_parts(struct eval *e, const struct gram_node *node, struct part *parts)
 	qsort(parts, node->n_kids, sizeof(*parts), cmp_parts);
 }
 
-/* NOLINTNEXTLINE(misc-no-recursion): see estimate() */
 static int
 keep_part(struct eval *e, struct text_ids *ids, const struct part *p)
 {
@@ -212,7 +209,6 @@ keep_part(struct eval *e, struct text_ids *ids, const struct part *p)
 	return r;
 }
 
-/* NOLINTNEXTLINE(misc-no-recursion): see estimate() */
 static int
 eval_and(struct eval *e, const struct gram_node *node, struct text_ids *ret)
 {
@@ -240,7 +236,6 @@ eval_and(struct eval *e, const struct gram_node *node, struct text_ids *ret)
 }
 
 /* `ret` is empty; on failure the caller ends it. */
-/* NOLINTNEXTLINE(misc-no-recursion): see estimate() */
 static int
 eval_node(struct eval *e, const struct gram_node *node, struct text_ids *ret)
 {

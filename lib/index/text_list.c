@@ -82,7 +82,7 @@ static int
 next_bit(struct text_list *l, uint32_t *ret)
 {
 	while (l->at < l->n_units) {
-		uint64_t word = load(l->body + l->at / 64 * 8) >> l->at % 64;
+		uint64_t word = load(l->body + (size_t)l->at / 64 * 8) >> l->at % 64;
 
 		if (word) {
 			l->at += (uint32_t)__builtin_ctzll(word);
@@ -193,7 +193,7 @@ mark_words(struct text_list *l, uint64_t *bits)
 	uint32_t at = l->at;
 
 	for (uint32_t end; at < l->n_units; at = end) {
-		uint64_t word = load(l->body + at / 64 * 8) >> at % 64 << at % 64;
+		uint64_t word = load(l->body + (size_t)at / 64 * 8) >> at % 64 << at % 64;
 
 		end = MIN(l->n_units - 1, at | 63) + 1;
 		if (end % 64)
