@@ -7,6 +7,9 @@
 #include "query/leaf_text.h"
 #include "sync/par.h"
 
+#define CHUNK_GROUPS (EVAL_CHUNK / TREE_NAME_GROUP)
+#define CHUNK_OVERHEAD 4u /* what a chunk costs besides its names, in groups of them */
+
 /* Bits of all windows together, fronts included: 4 MiB. */
 #define MAX_BITS 8192u
 
@@ -36,7 +39,7 @@ struct sweep {
 
 	/* Where it is: entries of range[at] below `next` have been evaluated. */
 	uint32_t at, next;
-	uint32_t window_chunks; /* to look at in the next window */
+	uint32_t window_groups; /* of names, to look at in the next window */
 	bool bound;             /* eval looks at the layer of range[at] */
 	struct window w;
 };
@@ -89,7 +92,7 @@ sweep_open(struct eval *e, const struct cursor_opts *opts, struct sweep **ret)
 		return -ENOMEM;
 	s->eval = e;
 	s->opts = opts;
-	s->window_chunks = 1;
+	s->window_groups = CHUNK_GROUPS;
 	for (uint32_t i = 0; i < e->query->n_leaf; i++)
 		s->n_wanted += front_suits(e->query->leaf[i]);
 	s->sole = front_suits(e->query->root);
@@ -263,24 +266,41 @@ list_chunk(struct sweep *s, uint32_t offset)
 	return 0;
 }
 
-/* The next window, with so many chunks in it that must be looked at. */
+/* What looking at a chunk costs, in groups of names: where a word decides, only those that its
+ * grams leave. So a window of a rare word has many chunks, and threads are woken for it once. */
+static uint32_t
+chunk_cost(struct sweep *s, uint32_t offset)
+{
+	const struct eval_at at = chunk_at(s, offset, 0);
+	const struct node *root = s->eval->query->root;
+	uint64_t may;
+
+	if (s->n_front != 1 || (!s->sole && root->term != TERM_AND))
+		return CHUNK_GROUPS;
+	may = leaf_may_groups(&s->eval->leaf[s->front[0].leaf->leaf], at.lo, at.n);
+	return MIN(CHUNK_GROUPS, CHUNK_OVERHEAD + (uint32_t)__builtin_popcountll(may));
+}
+
+/* The next window, with so much in it that must be looked at. */
 static int
 list_window(struct sweep *s)
 {
 	const struct sweep_range *range = &s->range[s->at];
 	struct window *w = &s->w;
-	uint32_t max = MAX(1u, MIN(SWEEP_MAX_CHUNKS, MAX_BITS / (s->n_front + 1)));
+	uint32_t max = MAX(1u, MIN(SWEEP_MAX_CHUNKS, MAX_BITS / (s->n_front + 1))), cost = 0;
 	int r = 0;
 
 	w->first = s->next / EVAL_CHUNK;
 	w->n = w->n_listed = w->at = w->pos = 0;
 	max = MIN(max, (range->hi - 1) / EVAL_CHUNK - w->first + 1);
-	for (; w->n < max && w->n_listed < s->window_chunks && r == 0; w->n++) {
+	for (; w->n < max && cost < s->window_groups && r == 0; w->n++) {
 		w->slot_of[w->n] = 0;
-		if (must_look(s, w->n))
-			r = list_chunk(s, w->n);
+		if (!must_look(s, w->n))
+			continue;
+		cost += chunk_cost(s, w->n);
+		r = list_chunk(s, w->n);
 	}
-	s->window_chunks = MIN(s->window_chunks * 2, SWEEP_MAX_CHUNKS);
+	s->window_groups = MIN(s->window_groups * 2, SWEEP_MAX_CHUNKS * CHUNK_GROUPS);
 	s->next = range->hi;
 	if (w->first + w->n <= (range->hi - 1) / EVAL_CHUNK)
 		s->next = (w->first + w->n) * EVAL_CHUNK;
@@ -562,7 +582,7 @@ sweep_count_rest(struct sweep *s, uint64_t *ret)
 	int r;
 
 	while ((r = bind_range(s)) == 1) {
-		s->window_chunks = SWEEP_MAX_CHUNKS;
+		s->window_groups = SWEEP_MAX_CHUNKS * CHUNK_GROUPS;
 		r = fill_window(s);
 		if (r < 0)
 			return r;

@@ -9,9 +9,9 @@
  *   3. the fronts absorb what was found, in order, which may list more chunks
  *   4. the question is asked of each listed chunk, in parallel; when it is one front, that is it
  *
- * The first window has one chunk to look at, so that the first answers come at once; each has twice
- * as many as the one before. `in:` and `root:` that hold for the whole question cut the ranges of
- * entries that are looked at.
+ * The first window has a chunk of names to look at, so that the first answers come at once; each
+ * has twice as many as the one before. Of a rare word that is many chunks, with a few names each.
+ * `in:` and `root:` that hold for the whole question cut the ranges of entries that are looked at.
  *
  * Ownership: borrows everything given; sweep_open()/sweep_close().
  * Threads:   one at a time.
