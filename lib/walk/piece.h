@@ -79,6 +79,8 @@ struct piece_part *piece_cut(struct piece_maker *p);
  *  piece_end(). */
 void piece_resume(struct piece_maker *p, struct piece_part *part);
 
+/** Something is left out, unless `skip` is SKIP_NONE. */
+void piece_count_skip(struct piece_maker *p, enum walk_skip skip);
 struct walk_class class_of_stat(const struct statx *st);
 /** All but name, class and directory. */
 void entry_of_stat(struct walk_entry *e, const struct statx *st);
