@@ -36,7 +36,7 @@ wrong_version(const struct segment_file *f, uint32_t version)
 	(void)err_set(f->err, -EOPNOTSUPP,
 		"%s \"%s\" was written by %s trawld (format %" PRIu32 ")", f->kind->what, f->name,
 		version > f->kind->version ? "a newer" : "an older", version);
-	(void)err_hint(f->err, "%s", f->kind->again);
+	(void)err_hint(f->err, "%s", version > f->kind->version ? f->kind->newer : f->kind->again);
 	return -EOPNOTSUPP;
 }
 
@@ -46,7 +46,7 @@ unknown_section(const struct segment_file *f, uint32_t id)
 	(void)err_set(f->err, -EOPNOTSUPP,
 		"%s \"%s\" was written by a newer trawld (section %" PRIu32 ")", f->kind->what,
 		f->name, id);
-	(void)err_hint(f->err, "%s", f->kind->again);
+	(void)err_hint(f->err, "%s", f->kind->newer);
 	return -EOPNOTSUPP;
 }
 
@@ -85,7 +85,7 @@ check_header(struct segment_file *f, struct header *h)
 	size_t len = f->map.len;
 
 	if (len < SEGMENT_HEADER_BYTES || memcmp(data, f->kind->magic, SEGMENT_MAGIC_BYTES) != 0)
-		return segment_damaged(f, 0, "H1: not such a segment");
+		return segment_damaged(f, 0, "H1: of another kind, or none");
 	*h = parse_header(data);
 	if (h->n_sections > SEGMENT_MAX_SECTIONS || h->header_bytes > len ||
 		h->header_bytes != SEGMENT_HEADER_BYTES + h->n_sections * SEGMENT_ROW_BYTES ||
@@ -98,6 +98,7 @@ check_header(struct segment_file *f, struct header *h)
 	if (h->file_bytes != len)
 		return segment_damaged(f, 0, "H4: the file has another length");
 	f->sub_kind = h->sub_kind;
+	f->header_sum = h->sum;
 	return 0;
 }
 
@@ -192,6 +193,7 @@ segment_file_open(int fd, const char *name, const struct segment_kind *kind, str
 	struct header h = {0};
 	int r;
 
+	assert(kind->n_ids <= SEGMENT_MAX_SECTIONS);
 	*ret = (struct segment_file){.kind = kind, .name = name, .err = err};
 	r = mapfile_open(fd, INT64_MAX, &ret->map);
 	if (r < 0)
@@ -224,23 +226,29 @@ segment_file_close(struct segment_file *f)
 	mapfile_close(&f->map);
 }
 
+struct summing {
+	const struct segment_file *file;
+	unsigned largest; /* done first, in the place of 0, which is no id */
+};
+
 /* A piece of work: the id of a section with a wrong sum, or 0. */
 static int
 sum_sections(size_t lo, size_t hi, unsigned worker, void *ctx)
 {
-	const struct segment_file *f = ctx;
+	const struct summing *s = ctx;
 
 	(void)worker;
 	for (; lo < hi; lo++) {
-		const struct segment_section *row = &f->rows[lo];
+		unsigned id = lo == 0 ? s->largest : (unsigned)lo;
+		const struct segment_section *row = &s->file->rows[id];
 		uint64_t sum = 0;
 
-		if (row->id == 0)
+		if (row->id == 0 || (lo > 0 && id == s->largest))
 			continue;
 		if (!(row->flags & SEGMENT_PARTS_SUMMED))
-			sum = hash64(f->map.data + row->offset, row->length, row->id);
+			sum = hash64(s->file->map.data + row->offset, row->length, row->id);
 		if (sum != row->sum)
-			return (int)lo;
+			return (int)id;
 	}
 	return 0;
 }
@@ -248,8 +256,13 @@ sum_sections(size_t lo, size_t hi, unsigned worker, void *ctx)
 int
 segment_file_sums(const struct segment_file *f, struct pool *pool)
 {
-	struct segment_file own = *f; /* the loop's context is not const */
-	int id = tree_par(pool, TASK_QUERY, SEGMENT_MAX_SECTIONS, sum_sections, &own, NULL);
+	struct summing s = {.file = f};
+	int id;
 
+	for (unsigned i = 0; i < SEGMENT_MAX_SECTIONS; i++) {
+		if (f->rows[i].length > f->rows[s.largest].length)
+			s.largest = i;
+	}
+	id = tree_par(pool, TASK_QUERY, SEGMENT_MAX_SECTIONS, sum_sections, &s, NULL);
 	return id > 0 ? segment_damaged(f, (unsigned)id, "H8: wrong checksum") : 0;
 }

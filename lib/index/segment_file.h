@@ -38,7 +38,8 @@ struct segment_kind {
 	const char *what;  /* "text segment" */
 	const char *magic; /* SEGMENT_MAGIC_BYTES with its NUL */
 	uint32_t version;
-	const char *again;           /* "the segment is made again by ...": the hint */
+	const char *again;           /* "the segment is made again by ...": the hint, */
+	const char *newer;           /* and where a newer trawld wrote it */
 	const char *const *names;    /* of sections, by id; NULL: no such id */
 	unsigned n_ids, last_needed; /* ids up to last_needed must be there */
 	unsigned parts_summed;       /* the id of the section with that flag, or 0 */
@@ -54,7 +55,8 @@ struct segment_file {
 	const struct segment_kind *kind;
 	const char *name;
 	struct err *err;
-	uint32_t sub_kind;                                 /* field 28 */
+	uint32_t sub_kind; /* field 28 */
+	uint64_t header_sum;
 	struct segment_section rows[SEGMENT_MAX_SECTIONS]; /* by id; id 0: not there */
 };
 

@@ -29,6 +29,7 @@ const struct segment_kind text_kind = {
 	.magic = TEXT_MAGIC,
 	.version = TEXT_VERSION,
 	.again = "the segment is made again by reading its files",
+	.newer = "use the newer trawld, or let this one read the files again",
 	.names = section_names,
 	.n_ids = ARRAY_LEN(section_names),
 	.last_needed = TEXT_SECTION_LAST,

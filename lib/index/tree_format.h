@@ -3,18 +3,19 @@
  */
 #pragma once
 
+#include "index/segment_file.h"
 #include "index/tree.h"
 #include "index/tree_name.h"
 
 #define TREE_MAGIC "TRAWLT\n" /* with its NUL: 8 bytes (FORMAT.md 2) */
-#define TREE_MAGIC_BYTES 8u
+#define TREE_MAGIC_BYTES SEGMENT_MAGIC_BYTES
 #define TREE_VERSION 2u
-#define TREE_HEADER_BYTES 64u
-#define TREE_ROW_BYTES 32u
-#define TREE_ALIGN 64u
-#define TREE_MAX_SECTIONS 64u
-#define TREE_SUM_AT 56u
-#define TREE_SECTION_OPTIONAL 1u
+#define TREE_HEADER_BYTES SEGMENT_HEADER_BYTES
+#define TREE_ROW_BYTES SEGMENT_ROW_BYTES
+#define TREE_ALIGN SEGMENT_ALIGN
+#define TREE_MAX_SECTIONS SEGMENT_MAX_SECTIONS
+#define TREE_SUM_AT SEGMENT_SUM_AT
+#define TREE_SECTION_OPTIONAL SEGMENT_OPTIONAL
 #define TREE_MAX_ENTRIES (UINT32_MAX - 1)
 
 _Static_assert(sizeof(TREE_MAGIC) == TREE_MAGIC_BYTES, "FORMAT.md 2: the magic has 8 bytes");
@@ -68,6 +69,8 @@ _Static_assert(sizeof(struct tree_block) == 16, "FORMAT.md 3.2");
 _Static_assert(
 	sizeof(struct tree_link) == 8 && sizeof(struct tree_link_sum) == 24, "FORMAT.md 3.7");
 _Static_assert(sizeof(struct tree_below) == 16 && sizeof(struct tree_range) == 8, "FORMAT.md 5");
+
+extern const struct segment_kind tree_kind;
 
 /** As in the table of FORMAT.md 3; NULL for what has no row there. */
 const char *tree_section_name(unsigned id);

@@ -1,4 +1,5 @@
 #include "base/hash.h"
+#include "index/segment_write.h"
 #include "index/tree_par.h"
 #include "index/tree_part.h"
 
@@ -456,51 +457,25 @@ write_some(size_t lo, size_t hi, unsigned worker, void *ctx)
 	return r;
 }
 
-static char *
-put_u32(char *p, uint32_t v)
-{
-	memcpy(p, &v, sizeof(v));
-	return p + sizeof(v);
-}
-
-static char *
-put_u64(char *p, uint64_t v)
-{
-	memcpy(p, &v, sizeof(v));
-	return p + sizeof(v);
-}
-
 /* FORMAT.md 2. */
 static int
 write_header(struct writer *w)
 {
 	const struct tree_cols *counts = &w->plan->counts;
-	char head[TREE_HEADER_BYTES + SECTION_LAST * TREE_ROW_BYTES] = TREE_MAGIC;
-	uint32_t bytes = TREE_HEADER_BYTES + w->n_sections * TREE_ROW_BYTES;
-	struct iovec v = {head, bytes};
-	char *p = put_u32(head + TREE_MAGIC_BYTES, TREE_VERSION);
+	const struct {
+		uint32_t n_entries, n_dirs, n_classes, n_wide;
+		uint64_t names_bytes;
+	} own = {counts->n_entries, counts->n_dirs, counts->n_classes, w->n_wide, w->names_bytes};
+	struct segment_section rows[SECTION_LAST];
 
-	p = put_u32(p, bytes);
-	p = put_u64(p, w->file_bytes);
-	p = put_u32(p, w->n_sections);
-	p = put_u32(p, counts->n_below > 0 ? TREE_KIND_LAYER : TREE_KIND_BASE);
-	p = put_u32(p, counts->n_entries);
-	p = put_u32(p, counts->n_dirs);
-	p = put_u32(p, counts->n_classes);
-	p = put_u32(p, w->n_wide);
-	p = put_u64(p, w->names_bytes);
-	p = put_u64(p, 0);
+	_Static_assert(sizeof(own) == SEGMENT_OWN_BYTES, "FORMAT.md 2");
 	for (uint32_t i = 0; i < w->n_sections; i++) {
 		const struct out_section *s = &w->sections[i];
 
-		p = put_u32(p, s->id);
-		p = put_u32(p, s->flags);
-		p = put_u64(p, s->offset);
-		p = put_u64(p, s->length);
-		p = put_u64(p, s->sum);
+		rows[i] = (struct segment_section){s->id, s->flags, s->offset, s->length, s->sum};
 	}
-	(void)put_u64(head + TREE_SUM_AT, hash64(head, bytes, 0));
-	return pwritev_full(w->fd, &v, 1, 0);
+	return segment_write_header(w->fd, &tree_kind,
+		counts->n_below > 0 ? TREE_KIND_LAYER : TREE_KIND_BASE, &own, rows, w->n_sections);
 }
 
 static void
@@ -529,9 +504,6 @@ tree_write(int fd, const struct tree_plan *plan, struct pool *pool, struct stop 
 
 	if (r == 0)
 		r = join_parts(&w);
-	/* The last sections may be empty. */
-	if (r == 0 && ftruncate(fd, (off_t)w.file_bytes) < 0)
-		r = -errno;
 	if (r == 0)
 		r = tree_par(pool, TASK_INDEX, w.n_sections, write_some, &w, stop);
 	if (r == 0)
