@@ -226,5 +226,7 @@ below_sum(const struct snapshot *s, const struct below *b, bool every_link, stru
 		(void)tree_dead_sum(l->dead, c, lo, hi, &part);
 		subtract(ret, &part);
 	}
-	return every_link ? 0 : correct_links(s, b, ret);
+	if (every_link || snapshot_root(s, b->part[0].layer)->stack->n_layers == 1)
+		return 0;
+	return correct_links(s, b, ret);
 }

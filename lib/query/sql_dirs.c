@@ -260,7 +260,7 @@ is_told(const struct snapshot *s, uint32_t layer, uint32_t dir)
 {
 	const struct snap_layer *l = &s->layers[layer];
 
-	return !tree_is_dead(l->dead, tree_cols(l->tree)->dir_entry[dir]);
+	return !l->dead || !tree_is_dead(l->dead, tree_cols(l->tree)->dir_entry[dir]);
 }
 
 static bool

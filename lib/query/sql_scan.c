@@ -34,13 +34,15 @@ sql_scan_fini(struct sql_scan *s)
 int
 sql_scan_add(struct sql_scan *s, uint32_t layer, uint32_t lo, uint32_t hi)
 {
-	return lo < hi ? VEC_PUSH(&s->ranges, (struct sql_range){layer, lo, hi}) : 0;
+	const struct tree_dead *dead = s->env->snapshot->layers[layer].dead;
+
+	return lo < hi ? VEC_PUSH(&s->ranges, (struct sql_range){layer, lo, hi, dead}) : 0;
 }
 
 static struct sql_range
 whole_layer(const struct snapshot *s, uint32_t layer)
 {
-	return (struct sql_range){layer, 0, snapshot_cols(s, layer)->n_entries};
+	return (struct sql_range){.layer = layer, .hi = snapshot_cols(s, layer)->n_entries};
 }
 
 int
@@ -166,9 +168,10 @@ next_of_ranges(struct sql_scan *s)
 {
 	while (s->at < s->ranges.len) {
 		const struct sql_range *range = &s->ranges.data[s->at];
-		const struct tree_dead *dead = s->env->snapshot->layers[range->layer].dead;
-		uint32_t entry = tree_dead_skip(dead, range->lo + s->n_given);
+		uint32_t entry = range->lo + s->n_given;
 
+		if (range->dead)
+			entry = tree_dead_skip(range->dead, entry);
 		if (entry < range->hi) {
 			s->layer = range->layer;
 			s->entry = entry;

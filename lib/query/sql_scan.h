@@ -20,6 +20,7 @@
 
 struct sql_range {
 	uint32_t layer, lo, hi;
+	const struct tree_dead *dead; /* of the layer */
 };
 
 struct sql_scan {
