@@ -11,9 +11,10 @@
 #include "index/tree_merge.h"
 #include "sync/scope.h"
 
-/* Of ioprio_set(2), which has no header. */
+/* Of ioprio_set(2), which has no header: the least of the usual class. The idle one may get nothing
+ * for minutes, and the root waits for the merge to end before it walks. */
 #define IOPRIO_WHO_PROCESS 1
-#define IOPRIO_IDLE (3 << 13)
+#define IOPRIO_LEAST (2 << 13 | 7)
 
 struct merging {
 	struct root *root;
@@ -26,7 +27,7 @@ static void
 be_humble(void)
 {
 	(void)setpriority(PRIO_PROCESS, (id_t)gettid(), 19);
-	(void)syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, IOPRIO_IDLE);
+	(void)syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, IOPRIO_LEAST);
 }
 
 static int

@@ -444,6 +444,15 @@ static const char *const changes[] = {
 	"mkfifo d2/fifo",
 	"rm d2/fifo && mkdir d2/fifo",
 	"rmdir d2/fifo",
+	/* To who is not root, what is below is gone, and comes back. */
+	"mkdir -p d0/shut/deep && echo x > d0/shut/file && echo y > d0/shut/deep/file",
+	"chmod 0 d0/shut",
+	"touch d0/beside",
+	"chmod 755 d0/shut",
+	"chmod 311 d0/shut",
+	"chmod 711 d0/shut/deep && touch d0/more",
+	"chmod 755 d0/shut",
+	"rm -r d0/shut d0/beside d0/more",
 };
 
 /* Right after one another, so that much happens within one tick of the clock, and then with every

@@ -42,8 +42,10 @@ def nothing_left(d):
 def look_for(condition):
     """What it waits for is there for moments only, so this looks without a pause."""
     end = time.monotonic() + 0.3
-    while time.monotonic() < end and not condition():
-        pass
+    while time.monotonic() < end:
+        if condition():
+            return True
+    return False
 
 
 def size_of(d, name):
@@ -87,11 +89,15 @@ def after_the_commit(d, rng, _):
     kill(d)
 
 
+MERGES = []  # of those waited for: was there one?
+
+
 def within_a_merge(d, rng, _):
     """The walk is over, and its layer joins others if that is due."""
     d.rescan()
-    look_for(lambda: any(n.endswith(".tmp") for n in files_of(d)))
-    time.sleep(rng.uniform(0, 0.002))
+    known = files_of(d)
+    MERGES.append(look_for(lambda: any(n.endswith(".tmp") or n.endswith(".seg") for n in files_of(d) - known)))
+    time.sleep(rng.choice([0, rng.uniform(0, 0.004)]))
     kill(d)
 
 
@@ -211,7 +217,7 @@ def test_at_any_moment():
     print(f"  {KILLS} kills (seed {SEED}): {', '.join(f'{n} {k}' for k, n in sorted(moments.items()))}; served "
           f"{committed.served['the last']} times the state of the kill, {committed.served['an earlier']} times one before; "
           f"first answer after {statistics.median(took) * 1e3:.0f} ms, at worst {max(took) * 1e3:.0f}; "
-          f"{min(layers)} to {max(layers)} layers")
+          f"{min(layers)} to {max(layers)} layers, {sum(MERGES)} kills within merges")
 
 
 def test_during_the_first_walk_and_its_commit():

@@ -149,7 +149,8 @@ found_run(struct found *f, const char *root, const char *more)
 			  0);
 	}
 	free(line);
-	CHECK_INT(pclose(p), 0);
+	/* It says when it may not read a directory, which only others than root find. */
+	CHECK(pclose(p) == 0 || geteuid() != 0);
 	qsort(f->rows.data, f->rows.len, sizeof(f->rows.data[0]), found_row_cmp);
 }
 
