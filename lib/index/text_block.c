@@ -221,13 +221,15 @@ text_block_exact(const char *in, uint32_t m, uint32_t from, uint32_t last)
 {
 	uint32_t units[TEXT_BLOCK];
 	char out[TEXT_BLOCK_MAX_BYTES + TEXT_BLOCK_SLACK];
+	size_t len;
 
 	(void)text_block_get(in, m, from, last, units);
 	for (uint32_t i = 1; i < m; i++) {
 		if (units[i] <= units[i - 1])
 			return false;
 	}
-	return memcmp(in, out, text_block_put(units, m, from, out)) == 0;
+	len = text_block_put(units, m, from, out);
+	return memcmp(in, out, len) == 0;
 }
 
 uint32_t

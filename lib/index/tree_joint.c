@@ -188,10 +188,11 @@ tree_joint_destroy(struct tree_joint *j)
 const struct tree_dirs *
 tree_joint_row(const struct tree_joint *j, uint32_t layer, uint32_t dir)
 {
+	const uint32_t *rows = j->row_of[layer]; /* NULL: the base */
 	uint32_t lo = 0, hi = j->n_base;
 
-	if (layer > 0)
-		return &j->rows[j->row_of[layer][dir]];
+	if (rows)
+		return &j->rows[rows[dir]];
 	while (lo < hi) {
 		uint32_t mid = lo + (hi - lo) / 2;
 
