@@ -10,8 +10,9 @@
  *     27-36      digits, those of all scripts (general category Nd)
  *     37         white space but for the line feed, in all scripts
  *     38         '_'
- *     39         other control characters, characters without a meaning yet, bytes that are no
- * UTF-8 40-63      the punctuation of ASCII, what is rare or serves alike sharing one
+ *     39         other control characters, characters without a meaning yet, bytes that are not
+ *                UTF-8
+ *     40-63      the punctuation of ASCII, what is rare or serves alike sharing one
  *
  * Other characters of scripts with an alphabet are one of the symbols 1-63 each, by a hash that
  * gives neighbours different ones; those of scripts with thousands of characters (CJK, Hangul, and
