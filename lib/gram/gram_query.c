@@ -7,6 +7,8 @@
 /* Comparing every child with every other is for small sets; larger ones are merely kept. */
 #define IMPLY_MAX_KIDS 64u
 #define IMPLY_MAX_STEPS 4096u
+/* The rest is for what stands above ranges: without it they would be of no use. */
+#define MAX_RANGES (GRAM_QUERY_MAX_NODES / 4 * 3)
 
 typedef VEC(const struct gram_node *) node_list;
 
@@ -46,7 +48,7 @@ new_node(struct gram_query *q, enum gram_op op)
 {
 	struct gram_node *node;
 
-	if (q->n_nodes == GRAM_QUERY_MAX_NODES)
+	if (q->n_nodes >= (op == GRAM_RANGE ? MAX_RANGES : GRAM_QUERY_MAX_NODES))
 		return NULL;
 	node = ARENA_NEW(&q->arena, struct gram_node);
 	q->failed = q->failed || !node;
@@ -201,7 +203,7 @@ make_of(struct gram_query *q, enum gram_op op, const node_list *kids)
 	copy = node ? ARENA_ARRAY(&q->arena, const struct gram_node *, kids->len) : NULL;
 	if (!copy) {
 		q->failed = q->failed || node;
-		return &any;
+		return op == GRAM_AND ? kids->data[0] : &any; /* one condition of several */
 	}
 	memcpy(copy, kids->data, kids->len * sizeof(*copy));
 	node->kids = copy;

@@ -7,7 +7,7 @@
  * what all children of an OR share stands before it.
  *
  * A query has at most GRAM_QUERY_MAX_NODES nodes: when they are used up, what would be made is ANY,
- * so it lets more documents through and loses none.
+ * an AND one of its children, so it lets more documents through and loses none.
  *
  *     struct gram_query q;
  *     gram_query_init(&q, 4);

@@ -120,8 +120,12 @@ TEST(gram_query, a_query_that_is_full_lets_more_through)
 	CHECK(!gram_query_holds(node, &gram, 1));
 	while (gram_query_range(&q, 7, 7)->op == GRAM_RANGE)
 		;
+	CHECK_INT(gram_query_or(&q, kids, 2)->op, GRAM_OR); /* there is room for these */
+	while (gram_query_and(&q, kids, 2)->op == GRAM_AND)
+		;
 	CHECK_INT(q.n_nodes, GRAM_QUERY_MAX_NODES);
-	CHECK_INT(gram_query_and(&q, kids, 2)->op, GRAM_ANY);
+	CHECK_INT(gram_query_and(&q, kids, 2)->op, GRAM_RANGE);
+	CHECK_INT(gram_query_or(&q, kids, 2)->op, GRAM_ANY);
 	CHECK(!q.failed);
 	gram_query_fini(&q);
 }
