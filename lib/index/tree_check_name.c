@@ -51,9 +51,7 @@ check_wide(const struct tree_cols *c, uint32_t lo, uint32_t hi, bool any)
 	uint32_t i = tree_list_from(c->wide, c->n_wide, lo);
 
 	for (uint32_t e = lo; any && e < hi; e++) {
-		struct span name = tree_name(c, e);
-
-		if (!names_count(name.data, name.len).high)
+		if (!name_is_wide(tree_name(c, e)))
 			continue;
 		if (i == c->n_wide || c->wide[i] != e)
 			return FLAW_WIDE;

@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-#include "base/defs.h"
+#include "base/str.h"
 
 #define TREE_NAMES_PAD 64u /* zeros behind the names */
 
@@ -42,6 +42,19 @@ names_ascend(const char *a, const char *b)
 	if (nuls && __builtin_ctzll(nuls) / 8 < __builtin_ctzll(differ) / 8)
 		return false;
 	return __builtin_bswap64(x) < __builtin_bswap64(y);
+}
+
+/** Has the name a byte of 0x80 or above? */
+static inline bool
+name_is_wide(struct span name)
+{
+	uint64_t any = 0, tail = 0;
+	size_t i = 0;
+
+	for (; name.len - i >= sizeof(any); i += sizeof(any))
+		any |= name_word(name.data + i);
+	memcpy(&tail, name.data + i, name.len - i);
+	return ((any | tail) & 0x8080808080808080) != 0;
 }
 
 /** What all bytes of some names say together. */

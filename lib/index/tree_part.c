@@ -233,7 +233,7 @@ list_wide(struct tree_part *part, const struct part_scratch *s)
 	if (!part->wide)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < part->n; i++) {
-		if (names_count(s->in.rows[i]->name, s->in.rows[i]->name_len).high)
+		if (name_is_wide((struct span){s->in.rows[i]->name, s->in.rows[i]->name_len}))
 			part->wide[part->n_wide++] = part->first + i;
 	}
 	return 0;
