@@ -175,6 +175,7 @@ TEST(symbol, kelvin_is_k_and_the_long_s_is_s)
 	CHECK(same_symbols(0x17f, 's') && same_symbols('S', 's'));
 	CHECK(same_symbols(0x3b8, 0x3f4) && same_symbols(0x3b8, 0x398) &&
 		same_symbols(0xe5, 0x212b));
+	CHECK(same_symbols(0xfb05, 0xfb06) && same_symbols(0xa7cb, 0x264)); /* since Unicode 16 */
 	CHECK(!same_symbols('s', 'k') && !same_symbols(0xe9, 0xe8) &&
 		!same_symbols(0x4e00, 0x4e01));
 }
