@@ -2,49 +2,13 @@
 
 #include <string.h>
 
-enum form { FORM_RUN, FORM_BITMAP, FORM_HALVES };
-
-struct shape {
-	enum form form;
-	uint32_t k;         /* units that are written */
-	uint32_t span;      /* u of FORMAT-TEXT.md 3.1 */
-	unsigned low_bits;  /* l */
-	uint32_t high_bits; /* all bits of the first half */
-	uint64_t bits;
-};
+#define MAX_WIDTH 32u /* of a gap */
+#define K_BITS 5u
 
 static unsigned
 width_of(uint32_t v)
 {
 	return v ? 32 - (unsigned)__builtin_clz(v) : 0;
-}
-
-static struct shape
-shape_of(uint32_t m, uint32_t from, uint32_t last)
-{
-	struct shape s = {.form = FORM_RUN, .k = m - 1, .span = last - from};
-
-	if (s.span == s.k)
-		return s;
-	/* The quotient of two numbers of w and v bits has w - v bits, or one more. */
-	if (s.k > 0 && s.span > s.k) {
-		s.low_bits = width_of(s.span) - width_of(s.k);
-		s.low_bits -= s.low_bits > 0 && (s.span >> s.low_bits) < s.k;
-	}
-	s.high_bits = s.k > 0 ? s.k + (s.span >> s.low_bits) : 0;
-	s.bits = s.high_bits + (uint64_t)s.k * s.low_bits;
-	s.form = FORM_HALVES;
-	if (s.span <= s.bits) {
-		s.form = FORM_BITMAP;
-		s.bits = s.span;
-	}
-	return s;
-}
-
-size_t
-text_block_bytes(uint32_t m, uint32_t from, uint32_t last)
-{
-	return (shape_of(m, from, last).bits + 7) / 8;
 }
 
 static uint64_t
@@ -62,196 +26,162 @@ store(char *p, uint64_t v)
 	memcpy(p, &v, sizeof(v));
 }
 
-/* Bits at ascending positions, to a word that is written when the next one begins. */
-struct ones {
+/* Bits one after the other, to words that are written when they are full. */
+struct bits {
 	char *out;
 	uint64_t word;
-	uint32_t at; /* of the word's first bit */
+	unsigned filled; /* below 32 after each */
 };
 
+/* At most 32 bits. */
 static inline void
-put_one(struct ones *o, uint32_t bit)
+put_bits(struct bits *b, uint64_t v, unsigned n)
 {
-	while (UNLIKELY(bit - o->at >= 64)) {
-		store(o->out + o->at / 8, o->word);
-		o->word = 0;
-		o->at += 64;
+	b->word |= v << b->filled;
+	b->filled += n;
+	if (b->filled >= 32) {
+		store(b->out, b->word);
+		b->out += 4;
+		b->word >>= 32;
+		b->filled -= 32;
 	}
-	o->word |= (uint64_t)1 << (bit - o->at);
 }
 
-/* What is left of n_bits, in whole words. */
-static void
-end_ones(struct ones *o, uint32_t n_bits)
+/* A one behind n zeros: fewer than 32. */
+static inline void
+put_unary(struct bits *b, unsigned n)
 {
-	for (; o->at < n_bits; o->at += 64, o->word = 0)
-		store(o->out + o->at / 8, o->word);
+	put_bits(b, (uint64_t)1 << n, n + 1);
 }
 
-static void
-put_bitmap(const struct shape *s, const uint32_t *units, uint32_t from, struct ones *to)
+/* With the median's width less one, as many gaps lose a bit as win one. */
+static unsigned
+find_k(const uint32_t *gaps, uint32_t n)
 {
-	for (uint32_t i = 0; i < s->k; i++)
-		put_one(to, units[i] - from);
-	end_ones(to, s->span);
-}
-
-/* Behind the first half, in the byte where it ends. */
-static void
-put_lows(const struct shape *s, const uint32_t *units, uint32_t from, char *out)
-{
-	uint64_t mask = ((uint64_t)1 << s->low_bits) - 1, word;
-	unsigned filled = s->high_bits % 8;
-
-	out += s->high_bits / 8;
-	word = (uint8_t)*out & ((1u << filled) - 1);
-	for (uint32_t i = 0; i < s->k; i++) {
-		word |= ((units[i] - from) & mask) << filled;
-		filled += s->low_bits;
-		if (filled >= 32) {
-			store(out, word);
-			out += 4;
-			word >>= 32;
-			filled -= 32;
-		}
-	}
-	store(out, word);
-}
-
-static void
-put_halves(const struct shape *s, const uint32_t *units, uint32_t from, char *out)
-{
-	struct ones o = {.out = out};
-
-	for (uint32_t i = 0; i < s->k; i++)
-		put_one(&o, ((units[i] - from) >> s->low_bits) + i);
-	end_ones(&o, s->high_bits);
-	put_lows(s, units, from, out);
-}
-
-size_t
-text_block_put(const uint32_t *units, uint32_t m, uint32_t from, char *out)
-{
-	struct shape s = shape_of(m, from, units[m - 1]);
-
-	switch (s.form) {
-	case FORM_RUN:
-		break;
-	case FORM_BITMAP:
-		put_bitmap(&s, units, from, &(struct ones){.out = out});
-		break;
-	case FORM_HALVES:
-		put_halves(&s, units, from, out);
-		break;
-	}
-	return (s.bits + 7) / 8;
-}
-
-/* Positions of the first k ones among n_bits: how many there are. */
-static uint32_t
-read_ones(const char *in, uint32_t n_bits, uint32_t k, uint32_t *ret)
-{
-	uint32_t n = 0;
-
-	for (uint32_t at = 0; at < n_bits && n < k; at += 64) {
-		uint64_t word = load(in + at / 8);
-
-		if (n_bits - at < 64)
-			word &= ((uint64_t)1 << (n_bits - at)) - 1;
-		for (; word && n < k; word &= word - 1)
-			ret[n++] = at + (uint32_t)__builtin_ctzll(word);
-	}
-	return n;
-}
-
-static uint32_t
-get_bitmap(const struct shape *s, const char *in, uint32_t from, uint32_t *ret)
-{
-	uint32_t n = read_ones(in, s->span, s->k, ret);
+	uint8_t count[MAX_WIDTH + 1] = {0};
+	unsigned width = 0, sum;
 
 	for (uint32_t i = 0; i < n; i++)
-		ret[i] += from;
-	return n;
+		count[width_of(gaps[i])]++;
+	for (sum = count[0]; 2 * sum < n; sum += count[width])
+		width++;
+	return width > 0 ? width - 1 : 0;
 }
 
-static uint32_t
-get_halves(const struct shape *s, const char *in, uint32_t from, uint32_t *ret)
+/* FORMAT-TEXT.md 3.1: the width of what k leaves of a gap. */
+static inline unsigned
+class_of(uint32_t gap, unsigned k)
 {
-	uint32_t n = read_ones(in, s->high_bits, s->k, ret), at = s->high_bits;
-	uint32_t mask = (uint32_t)(((uint64_t)1 << s->low_bits) - 1);
-
-	/* The lesser of both is in the block whatever the bits are. Where they are right it is the
-	 * first. */
-	for (uint32_t i = 0; i < n; i++) {
-		uint32_t low = (uint32_t)(load(in + at / 8) >> at % 8) & mask;
-		uint64_t v = (uint64_t)(ret[i] - i) << s->low_bits | low;
-
-		ret[i] = from + (uint32_t)MIN(v, s->span);
-		at += s->low_bits;
-	}
-	return n;
+	return width_of((gap >> k) + 1) - 1;
 }
 
 size_t
-text_block_get(const char *in, uint32_t m, uint32_t from, uint32_t last, uint32_t *ret)
+text_block_put(const uint32_t *units, uint32_t n, uint32_t from, char *out)
 {
-	struct shape s = shape_of(m, from, last);
-	uint32_t n = 0;
+	uint32_t gaps[TEXT_BLOCK];
+	struct bits b = {.out = out};
+	unsigned k;
 
-	switch (s.form) {
-	case FORM_RUN:
-		for (; n < s.k; n++)
-			ret[n] = from + n;
-		break;
-	case FORM_BITMAP:
-		n = get_bitmap(&s, in, from, ret);
-		break;
-	case FORM_HALVES:
-		n = get_halves(&s, in, from, ret);
-		break;
+	if (n == 0)
+		return 0;
+	for (uint32_t i = 0; i < n; i++) {
+		gaps[i] = units[i] - from;
+		from = units[i] + 1;
 	}
-	/* Ones that are missing: the block is damaged. */
-	for (; n < m; n++)
-		ret[n] = last;
-	return (s.bits + 7) / 8;
+	k = find_k(gaps, n);
+	put_bits(&b, k, K_BITS);
+	for (uint32_t i = 0; i < n; i++)
+		put_unary(&b, class_of(gaps[i], k));
+	for (uint32_t i = 0; i < n; i++) {
+		unsigned c = class_of(gaps[i], k);
+
+		put_bits(&b, gaps[i] - ((((uint64_t)1 << c) - 1) << k), c + k);
+	}
+	store(b.out, b.word);
+	return (size_t)(b.out - out) + (b.filled + 7) / 8;
+}
+
+/* Positions of the first n ones from bit `from` on: how many there are. */
+static uint32_t
+read_ones(const char *in, size_t bytes, unsigned from, uint32_t n, uint32_t *ret)
+{
+	uint64_t word = load(in) >> from << from;
+	uint32_t found = 0, at = 0;
+
+	for (;;) {
+		for (; word && found < n; word &= word - 1)
+			ret[found++] = at + (uint32_t)__builtin_ctzll(word);
+		at += 64;
+		if (found == n || at / 8 >= bytes)
+			return found;
+		word = load(in + at / 8);
+	}
+}
+
+void
+text_block_get(
+	const char *in, size_t bytes, uint32_t n, uint32_t from, uint32_t limit, uint32_t *ret)
+{
+	uint32_t i = 0, found, before = K_BITS - 1, end = (uint32_t)bytes * 8, at;
+	uint64_t unit = from;
+	unsigned k;
+
+	if (n == 0)
+		return;
+	k = bytes ? (uint8_t)*in & ((1u << K_BITS) - 1) : 0;
+	found = bytes ? read_ones(in, bytes, K_BITS, n, ret) : 0;
+	at = found ? ret[found - 1] + 1 : 0; /* where the second half begins */
+	for (; i < found; i++) {
+		uint32_t c = ret[i] - before - 1, bits = c + k;
+
+		/* What a gap cannot be, and what is not in the block: damage. */
+		if (UNLIKELY(bits > MAX_WIDTH || at + bits > end))
+			break;
+		before = ret[i];
+		unit += (load(in + at / 8) >> at % 8 & (((uint64_t)1 << bits) - 1)) +
+		        ((((uint64_t)1 << c) - 1) << k);
+		if (UNLIKELY(unit > limit))
+			break;
+		ret[i] = (uint32_t)unit++;
+		at += bits;
+	}
+	for (; i < n; i++)
+		ret[i] = limit;
 }
 
 bool
-text_block_exact(const char *in, uint32_t m, uint32_t from, uint32_t last)
+text_block_exact(const char *in, size_t bytes, uint32_t n, uint32_t from, uint32_t limit)
 {
 	uint32_t units[TEXT_BLOCK];
 	char out[TEXT_BLOCK_MAX_BYTES + TEXT_BLOCK_SLACK];
 	size_t len;
 
-	(void)text_block_get(in, m, from, last, units);
-	for (uint32_t i = 1; i < m; i++) {
+	text_block_get(in, bytes, n, from, limit, units);
+	for (uint32_t i = 1; i < n; i++) {
 		if (units[i] <= units[i - 1])
 			return false;
 	}
-	len = text_block_put(units, m, from, out);
-	return memcmp(in, out, len) == 0;
+	len = text_block_put(units, n, from, out);
+	return len == bytes && memcmp(in, out, len) == 0;
 }
 
-uint32_t
-text_lasts_get(const char *lasts, uint32_t n_units, uint32_t block)
+struct text_skip
+text_skip_get(const char *skips, uint32_t n_units, uint32_t block)
 {
 	unsigned bits = text_unit_bits(n_units);
-	uint64_t at = (uint64_t)bits * block;
+	uint64_t at = (uint64_t)(bits + TEXT_BLOCK_BITS) * block;
+	uint64_t word = load(skips + at / 8) >> at % 8;
 
-	return (uint32_t)(load(lasts + at / 8) >> at % 8 & (((uint64_t)1 << bits) - 1));
+	return (struct text_skip){(uint32_t)(word & (((uint64_t)1 << bits) - 1)),
+		(uint32_t)(word >> bits) & ((1u << TEXT_BLOCK_BITS) - 1)};
 }
 
 void
-text_lasts_put(const uint32_t *units, uint32_t n, uint32_t n_units, char *out)
+text_skip_put(char *skips, uint32_t n_units, uint32_t block, struct text_skip s)
 {
-	unsigned bits = text_unit_bits(n_units), filled = 0;
-	uint64_t word = 0;
+	unsigned bits = text_unit_bits(n_units);
+	uint64_t at = (uint64_t)(bits + TEXT_BLOCK_BITS) * block;
+	uint64_t v = s.last | (uint64_t)s.bytes << bits;
 
-	for (uint32_t i = 0; i < n; i += TEXT_BLOCK) {
-		word |= (uint64_t)units[MIN(i + TEXT_BLOCK, n) - 1] << filled;
-		for (filled += bits; filled >= 8; filled -= 8, word >>= 8)
-			*out++ = (char)word;
-	}
-	if (filled > 0)
-		*out = (char)word;
+	store(skips + at / 8, load(skips + at / 8) | v << at % 8);
 }

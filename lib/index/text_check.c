@@ -213,37 +213,41 @@ static enum text_flaw
 check_blocks(const struct list_check *k, const struct text_entry *e)
 {
 	uint32_t n_units = k->c->n_units, from = 0, n_blocks = (e->n - 1) / TEXT_BLOCK + 1;
-	uint64_t at = text_lasts_bytes(n_units, e->n);
+	uint64_t at = text_skips_bytes(n_units, e->n);
 
 	if (at > e->bytes)
-		return TEXT_FLAW_LASTS;
+		return TEXT_FLAW_SKIPS;
 	for (uint32_t i = 0; i < n_blocks; i++) {
 		uint32_t m = MIN(e->n - i * TEXT_BLOCK, TEXT_BLOCK);
-		uint32_t last = text_lasts_get(e->body, n_units, i);
-		size_t bytes;
+		struct text_skip skip = text_skip_get(e->body, n_units, i);
 
-		if (last >= n_units || last < from || last - from < m - 1)
-			return TEXT_FLAW_LASTS;
-		bytes = text_block_bytes(m, from, last);
-		if (bytes > e->bytes - at)
-			return TEXT_FLAW_LASTS;
-		if (k->deep && !text_block_exact(e->body + at, m, from, last))
+		if (skip.last >= n_units || skip.last < from || skip.last - from < m - 1 ||
+			skip.bytes > e->bytes - at)
+			return TEXT_FLAW_SKIPS;
+		/* The last unit, too, comes after those before it. */
+		if (k->deep && m > 1 &&
+			!text_block_exact(e->body + at, skip.bytes, m - 1, from, skip.last - 1))
 			return TEXT_FLAW_UNITS;
-		at += bytes;
-		from = last + 1;
+		if (k->deep && m == 1 && skip.bytes > 0)
+			return TEXT_FLAW_UNITS;
+		at += skip.bytes;
+		from = skip.last + 1;
 	}
-	return at == e->bytes ? TEXT_FLAW_NONE : TEXT_FLAW_LASTS;
+	return at == e->bytes ? TEXT_FLAW_NONE : TEXT_FLAW_SKIPS;
 }
 
 static enum text_flaw
 check_list(const struct list_check *k, const struct text_entry *e)
 {
+	uint32_t n_units = k->c->n_units;
+
 	if (e->bitmap)
 		return check_bitmap(k, e);
 	if (e->n > TEXT_BLOCK)
 		return check_blocks(k, e);
-	return k->deep && !text_block_exact(e->body, e->n, 0, e->last) ? TEXT_FLAW_UNITS
-	                                                               : TEXT_FLAW_NONE;
+	return k->deep && e->n > 1 && !text_block_exact(e->body, e->bytes, e->n, 0, n_units - 1)
+	               ? TEXT_FLAW_UNITS
+	               : TEXT_FLAW_NONE;
 }
 
 static enum text_flaw

@@ -29,7 +29,7 @@
 	X(TEXT_FLAW_PAD, TEXT_SECTION_POSTINGS, "P2: no zeros behind the lists")           \
 	X(TEXT_FLAW_GROUP, TEXT_SECTION_GROUPS, "P3: groups out of order")                 \
 	X(TEXT_FLAW_LIST, TEXT_SECTION_POSTINGS, "P4: lists do not fill their group")      \
-	X(TEXT_FLAW_LASTS, TEXT_SECTION_POSTINGS, "P4: blocks do not fill their list")     \
+	X(TEXT_FLAW_SKIPS, TEXT_SECTION_POSTINGS, "P4: blocks do not fill their list")     \
 	X(TEXT_FLAW_BITMAP, TEXT_SECTION_POSTINGS, "P5: a bit of no unit")                 \
 	X(TEXT_FLAW_UNITS, TEXT_SECTION_POSTINGS, "P6: units of a list out of order")
 

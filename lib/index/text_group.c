@@ -65,11 +65,10 @@ read_head(const struct text_cols *c, struct bytes *b, struct text_entry *ret)
 		ret->bytes = ((uint64_t)c->n_units + 7) / 8;
 		return 0;
 	}
-	if (ret->n > TEXT_BLOCK)
+	if (ret->n > 1)
 		return read_number(b, &ret->bytes);
-	if (read_unit(c, b, &ret->last) < 0 || ret->last >= c->n_units || ret->last < ret->n - 1)
+	if (read_unit(c, b, &ret->unit) < 0 || ret->unit >= c->n_units)
 		return -EBADMSG;
-	ret->bytes = text_block_bytes(ret->n, 0, ret->last);
 	return 0;
 }
 

@@ -12,7 +12,7 @@
 #include "index/text_list.h"
 
 struct text_entry {
-	uint32_t gram, n, last; /* last: of lists of one block */
+	uint32_t gram, n, unit; /* unit: of lists of one */
 	bool bitmap;
 	uint64_t bytes; /* of the body */
 	const char *body;

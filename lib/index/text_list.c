@@ -19,12 +19,16 @@ text_list_start(const struct text_cols *c, const struct text_entry *e, struct te
 	ret->at = ret->m = 0;
 	ret->block = ret->from = 0;
 	ret->n_blocks = e->bitmap ? 0 : (e->n - 1) / TEXT_BLOCK + 1;
-	ret->body = ret->lasts = e->body;
+	ret->body = ret->skips = e->body;
+	ret->bytes = e->bytes;
 	ret->n_units = c->n_units;
-	ret->last = e->last;
 	ret->bitmap = e->bitmap;
 	if (ret->n_blocks > 1)
-		ret->body += text_lasts_bytes(c->n_units, e->n);
+		ret->body += text_skips_bytes(c->n_units, e->n);
+	if (e->n == 1 && !e->bitmap) {
+		ret->units[0] = e->unit;
+		ret->m = ret->block = 1;
+	}
 }
 
 int
@@ -53,27 +57,24 @@ text_list_count(const struct text_cols *c, uint32_t first, uint32_t last)
 	return sum;
 }
 
-static uint32_t
-block_units(const struct text_list *l)
-{
-	return MIN(l->n - l->block * TEXT_BLOCK, TEXT_BLOCK);
-}
-
-static uint32_t
-block_last(const struct text_list *l)
-{
-	return l->n_blocks > 1 ? text_lasts_get(l->lasts, l->n_units, l->block) : l->last;
-}
-
 static void
 read_block(struct text_list *l)
 {
-	uint32_t last = block_last(l);
+	struct text_skip skip;
 
-	l->m = block_units(l);
 	l->at = 0;
-	l->body += text_block_get(l->body, l->m, l->from, last, l->units);
-	l->from = last + 1;
+	if (l->n_blocks == 1) {
+		l->m = l->n;
+		text_block_get(l->body, l->bytes, l->m, 0, l->n_units - 1, l->units);
+		l->block++;
+		return;
+	}
+	skip = text_skip_get(l->skips, l->n_units, l->block);
+	l->m = MIN(l->n - l->block * TEXT_BLOCK, TEXT_BLOCK);
+	text_block_get(l->body, skip.bytes, l->m - 1, l->from, skip.last, l->units);
+	l->units[l->m - 1] = skip.last;
+	l->body += skip.bytes;
+	l->from = skip.last + 1;
 	l->block++;
 }
 
@@ -112,16 +113,17 @@ text_list_next(struct text_list *l, uint32_t *ret)
 	return 1;
 }
 
+/* Over blocks that end before `unit`. The end of a single one is not known before it is read. */
 static void
 skip_blocks(struct text_list *l, uint32_t unit)
 {
-	for (; l->block < l->n_blocks; l->block++) {
-		uint32_t last = block_last(l);
+	for (; l->block < l->n_blocks && l->n_blocks > 1; l->block++) {
+		struct text_skip skip = text_skip_get(l->skips, l->n_units, l->block);
 
-		if (last >= unit)
+		if (skip.last >= unit)
 			return;
-		l->body += text_block_bytes(block_units(l), l->from, last);
-		l->from = last + 1;
+		l->body += skip.bytes;
+		l->from = skip.last + 1;
 	}
 }
 
@@ -155,6 +157,10 @@ text_list_leap(struct text_list *l, uint32_t unit, uint32_t *ret)
 		if (l->block == l->n_blocks)
 			return 0;
 		read_block(l);
+	}
+	if (l->units[l->m - 1] < unit) {
+		l->at = l->m;
+		return 0;
 	}
 	l->at = search_units(l, unit);
 	*ret = l->units[l->at++];

@@ -26,8 +26,9 @@ struct text_list {
 	 */
 	uint32_t n_blocks, block, from;
 	const char *body;
-	uint32_t n_units, last; /* of the segment; of the list, when it has one block */
-	const char *lasts;      /* when it has several */
+	size_t bytes;      /* of the body, when it is one block */
+	const char *skips; /* when there are several */
+	uint32_t n_units;  /* of the segment */
 	bool bitmap;
 };
 

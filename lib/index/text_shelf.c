@@ -61,87 +61,64 @@ end_group(struct shelf_pack *p)
 	return 0;
 }
 
-/* The bodies' bytes of a list in blocks; 0: a bitmap has no more. */
-static uint64_t
-block_list_bytes(const struct shelf_pack *p, const uint32_t *units, uint32_t n)
+static void
+put_bitmap(char *out, size_t bytes, const uint32_t *units, uint32_t n)
 {
-	uint64_t bitmap = ((uint64_t)p->n_units + 7) / 8;
-	uint64_t bytes = text_lasts_bytes(p->n_units, n);
-	uint32_t from = 0;
-
-	for (uint32_t i = 0; i < n; i += TEXT_BLOCK) {
-		uint32_t m = MIN(n - i, TEXT_BLOCK), last = units[i + m - 1];
-
-		bytes += text_block_bytes(m, from, last);
-		from = last + 1;
-	}
-	return bytes < bitmap ? bytes : 0;
-}
-
-static int
-add_bitmap(struct shelf_pack *p, const uint32_t *units, uint32_t n)
-{
-	size_t bytes = ((size_t)p->n_units + 7) / 8;
-	char *out;
-
-	put_number(&p->heads, 2 * (uint64_t)(n - 1) + 1);
-	if (strbuf_reserve(&p->bodies, bytes) < 0)
-		return -ENOMEM;
-	out = p->bodies.data + p->bodies.len;
 	memset(out, 0, bytes);
 	for (uint32_t i = 0; i < n; i++)
 		out[units[i] / 8] = (char)(out[units[i] / 8] | 1 << units[i] % 8);
-	p->bodies.len += bytes;
-	return 0;
 }
 
-static int
-add_blocks(struct shelf_pack *p, const uint32_t *units, uint32_t n, uint64_t bytes)
+/* All but the last unit of a block, which stands in its skip. */
+static size_t
+put_blocks(const struct shelf_pack *p, const uint32_t *units, uint32_t n, char *skips)
 {
+	size_t at = text_skips_bytes(p->n_units, n);
 	uint32_t from = 0;
-	char *out;
 
-	if (strbuf_reserve(&p->bodies, bytes + TEXT_BLOCK_SLACK) < 0)
-		return -ENOMEM;
-	out = p->bodies.data + p->bodies.len;
-	if (n > TEXT_BLOCK) {
-		text_lasts_put(units, n, p->n_units, out);
-		out += text_lasts_bytes(p->n_units, n);
-	}
+	memset(skips, 0, at);
 	for (uint32_t i = 0; i < n; i += TEXT_BLOCK) {
 		uint32_t m = MIN(n - i, TEXT_BLOCK);
+		size_t bytes = text_block_put(units + i, m - 1, from, skips + at);
+		struct text_skip skip = {units[i + m - 1], (uint32_t)bytes};
 
-		out += text_block_put(units + i, m, from, out);
+		assert(bytes <= TEXT_BLOCK_MAX_BYTES);
+		text_skip_put(skips, p->n_units, i / TEXT_BLOCK, skip);
+		at += bytes;
 		from = units[i + m - 1] + 1;
 	}
-	p->bodies.len += bytes;
-	assert(out == p->bodies.data + p->bodies.len);
-	return 0;
-}
-
-static int
-add_short(struct shelf_pack *p, const uint32_t *units, uint32_t n)
-{
-	uint32_t last = units[n - 1];
-
-	put_number(&p->heads, 2 * (uint64_t)(n - 1));
-	(void)strbuf_add(&p->heads, &last, text_unit_bytes(p->n_units));
-	return n > 1 ? add_blocks(p, units, n, text_block_bytes(n, 0, last)) : 0;
+	return at;
 }
 
 static int
 add_list(struct shelf_pack *p, const uint32_t *units, uint32_t n)
 {
-	uint64_t bytes;
+	size_t bitmap = ((size_t)p->n_units + 7) / 8, bytes;
+	size_t most = (size_t)((n - 1) / TEXT_BLOCK + 1) * TEXT_BLOCK_MAX_BYTES;
+	char *out;
 
-	if (n <= TEXT_BLOCK)
-		return add_short(p, units, n);
-	bytes = block_list_bytes(p, units, n);
-	if (bytes == 0)
-		return add_bitmap(p, units, n);
+	if (strbuf_reserve(&p->bodies,
+		    MAX(most + text_skips_bytes(p->n_units, n), bitmap) + TEXT_BLOCK_SLACK) < 0)
+		return -ENOMEM;
+	out = p->bodies.data + p->bodies.len;
+	bytes = n <= TEXT_BLOCK ? text_block_put(units, n, 0, out) : put_blocks(p, units, n, out);
+	if (bytes >= bitmap) {
+		put_bitmap(out, bitmap, units, n);
+		put_number(&p->heads, 2 * (uint64_t)(n - 1) + 1);
+		p->bodies.len += bitmap;
+		return 0;
+	}
 	put_number(&p->heads, 2 * (uint64_t)(n - 1));
 	put_number(&p->heads, bytes);
-	return add_blocks(p, units, n, bytes);
+	p->bodies.len += bytes;
+	return 0;
+}
+
+static int
+add_one(struct shelf_pack *p, uint32_t unit)
+{
+	put_number(&p->heads, 0);
+	return strbuf_add(&p->heads, &unit, text_unit_bytes(p->n_units));
 }
 
 int
@@ -158,7 +135,7 @@ text_shelf_add(struct shelf_pack *p, uint32_t gram, const uint32_t *units, uint3
 		return r;
 	p->group = gram / TEXT_GROUP;
 	p->lists |= (uint64_t)1 << gram % TEXT_GROUP;
-	r = add_list(p, units, n);
+	r = n == 1 ? add_one(p, units[0]) : add_list(p, units, n);
 	return r == 0 && p->heads.failed ? -ENOMEM : r;
 }
 

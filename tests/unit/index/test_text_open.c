@@ -275,7 +275,7 @@ TEST(text_open, each_rule_of_lists_is_checked)
 	CHECK_INT(open_image(good.data, good.len, 0, &t, &err), 0);
 	c = text_cols(t);
 	l = find_list(c, false, &gram);
-	p.at = (size_t)(l.lasts - c->postings); /* the last unit of the first block: too low */
+	p.at = (size_t)(l.skips - c->postings); /* the last unit of the first block: too low */
 	p.width = 2;
 	p.rule = "postings: P4: blocks";
 	must_find(&p);
