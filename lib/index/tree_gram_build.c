@@ -159,7 +159,7 @@ sort_pairs(const struct making *m, uint32_t base, struct pairs *p)
 static int
 put_lists(const struct making *m, const struct pairs *p, uint32_t row, struct range *r, size_t *cap)
 {
-	const size_t heads_at = r->len, room = TREE_GRAM_ROW * GRAM_HEAD_MAX_BYTES;
+	const size_t heads_at = r->len, room = (size_t)TREE_GRAM_ROW * GRAM_HEAD_MAX_BYTES;
 	uint8_t heads[TREE_GRAM_ROW * GRAM_HEAD_MAX_BYTES];
 	size_t n_heads = 0;
 
