@@ -33,18 +33,16 @@ struct bits {
 	unsigned filled; /* below 32 after each */
 };
 
-/* At most 32 bits. */
+/* At most 32 bits. Nothing could predict when a word is full: it is written each time. */
 static inline void
 put_bits(struct bits *b, uint64_t v, unsigned n)
 {
 	b->word |= v << b->filled;
 	b->filled += n;
-	if (b->filled >= 32) {
-		store(b->out, b->word);
-		b->out += 4;
-		b->word >>= 32;
-		b->filled -= 32;
-	}
+	store(b->out, b->word);
+	b->out += b->filled / 32 * 4;
+	b->word >>= b->filled & 32;
+	b->filled &= 31;
 }
 
 /* A one behind n zeros: fewer than 32. */
@@ -54,50 +52,33 @@ put_unary(struct bits *b, unsigned n)
 	put_bits(b, (uint64_t)1 << n, n + 1);
 }
 
-/* With the median's width less one, as many gaps lose a bit as win one. */
-static unsigned
-find_k(const uint32_t *gaps, uint32_t n)
-{
-	uint8_t count[MAX_WIDTH + 1] = {0};
-	unsigned width = 0, sum;
-
-	for (uint32_t i = 0; i < n; i++)
-		count[width_of(gaps[i])]++;
-	for (sum = count[0]; 2 * sum < n; sum += count[width])
-		width++;
-	return width > 0 ? width - 1 : 0;
-}
-
-/* FORMAT-TEXT.md 3.1: the width of what k leaves of a gap. */
-static inline unsigned
-class_of(uint32_t gap, unsigned k)
-{
-	return width_of((gap >> k) + 1) - 1;
-}
-
 size_t
 text_block_put(const uint32_t *units, uint32_t n, uint32_t from, char *out)
 {
-	uint32_t gaps[TEXT_BLOCK];
+	uint8_t classes[TEXT_BLOCK];
+	uint32_t gaps[TEXT_BLOCK], widths = 0, k;
 	struct bits b = {.out = out};
-	unsigned k;
 
 	if (n == 0)
 		return 0;
 	for (uint32_t i = 0; i < n; i++) {
 		gaps[i] = units[i] - from;
 		from = units[i] + 1;
+		widths += width_of(gaps[i]);
 	}
-	k = find_k(gaps, n);
+	k = (2 * widths + n) / (2 * n); /* the mean, rounded: as good as the median */
+	k -= k > 0;
 	put_bits(&b, k, K_BITS);
-	for (uint32_t i = 0; i < n; i++)
-		put_unary(&b, class_of(gaps[i], k));
 	for (uint32_t i = 0; i < n; i++) {
-		unsigned c = class_of(gaps[i], k);
+		/* FORMAT-TEXT.md 3.1: of what k leaves of a gap. */
+		classes[i] = (uint8_t)(31 - __builtin_clz((gaps[i] >> k) + 1));
+		put_unary(&b, classes[i]);
+	}
+	for (uint32_t i = 0; i < n; i++) {
+		unsigned c = classes[i];
 
 		put_bits(&b, gaps[i] - ((((uint64_t)1 << c) - 1) << k), c + k);
 	}
-	store(b.out, b.word);
 	return (size_t)(b.out - out) + (b.filled + 7) / 8;
 }
 
