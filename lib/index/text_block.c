@@ -33,23 +33,34 @@ struct bits {
 	unsigned filled; /* below 32 after each */
 };
 
-/* At most 32 bits. Nothing could predict when a word is full: it is written each time. */
+/* Nothing could predict when a word is full: it is written each time. */
+static inline void
+end_put(struct bits *b)
+{
+	bool full = b->filled >= 32;
+
+	store(b->out, b->word);
+	b->out += full ? 4 : 0;
+	b->word = full ? b->word >> 32 : b->word;
+	b->filled &= 31;
+}
+
+/* At most 32 bits. */
 static inline void
 put_bits(struct bits *b, uint64_t v, unsigned n)
 {
 	b->word |= v << b->filled;
 	b->filled += n;
-	store(b->out, b->word);
-	b->out += b->filled / 32 * 4;
-	b->word >>= b->filled & 32;
-	b->filled &= 31;
+	end_put(b);
 }
 
 /* A one behind n zeros: fewer than 32. */
 static inline void
 put_unary(struct bits *b, unsigned n)
 {
-	put_bits(b, (uint64_t)1 << n, n + 1);
+	b->word |= (uint64_t)1 << (b->filled + n);
+	b->filled += n + 1;
+	end_put(b);
 }
 
 size_t
