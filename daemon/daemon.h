@@ -47,8 +47,9 @@ struct daemon {
 	enum reload_state reload_state;
 	struct thread reload_thread;
 	/* Written by the reload thread, read by the loop after joining it: what was loaded and
-	 * taken over. */
+	 * taken over, and whether the loop was told (else it finds out in time). */
 	struct config *reload_config;
+	bool reload_said;
 	struct signals signals;
 	bool stopping;
 	struct config *config; /* in force; replaced by the loop at the end of a reload */

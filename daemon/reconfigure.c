@@ -72,8 +72,6 @@ finish_in_loop(void *ctx)
 	struct daemon *d = ctx;
 	bool again = d->reload_state == RELOAD_AGAIN;
 
-	if (d->reload_state == RELOAD_IDLE)
-		return; /* reload_reap() was quicker */
 	(void)thread_join(&d->reload_thread);
 	if (d->reload_config) {
 		log_set_level(d->reload_config->log_level);
@@ -141,7 +139,7 @@ reload_main(void *arg)
 			err.what);
 	else
 		log_info("configuration reloaded");
-	(void)server_post(d->server, finish_in_loop, d); /* else reload_reap() finds it */
+	d->reload_said = server_post(d->server, finish_in_loop, d) == 0; /* else reload_reap() */
 	return r;
 }
 
@@ -150,8 +148,11 @@ reload_reap(struct daemon *d)
 {
 	int ignored;
 
+	/* What was said is on its way, and must find the reload that it is about: it would join the
+	 * next one, which waits for the loop. */
 	if (d->reload_state != RELOAD_IDLE &&
-		thread_join_until(&d->reload_thread, clock_mono(), &ignored) == 0)
+		thread_join_until(&d->reload_thread, clock_mono(), &ignored) == 0 &&
+		!d->reload_said)
 		finish_in_loop(d);
 }
 
@@ -168,6 +169,7 @@ reload_begin(struct daemon *d, struct err *err)
 	}
 	service_reloading();
 	d->reload_state = RELOAD_RUNNING;
+	d->reload_said = false;
 	r = thread_start(&d->reload_thread, "reload", reload_main, d);
 	if (r < 0) {
 		d->reload_state = RELOAD_IDLE;
