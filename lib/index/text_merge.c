@@ -8,6 +8,7 @@
 #include <errno.h>
 
 #include "base/fd.h"
+#include "base/vec.h"
 
 #define NO_UNIT UINT32_MAX
 
@@ -204,20 +205,6 @@ make_scratch(struct merge *m, struct merge_scratch *x)
 	return x->lists && x->at && x->n ? 0 : -ENOMEM;
 }
 
-static int
-grow_units(struct merge_scratch *x, size_t n)
-{
-	if (n <= x->cap)
-		return 0;
-	free(x->units);
-	x->cap = 0;
-	x->units = malloc(n * sizeof(*x->units));
-	if (!x->units)
-		return -ENOMEM;
-	x->cap = n;
-	return 0;
-}
-
 /* The units of a list, as they are called in the result, to `ret`: their number. Of a damaged list
  * those out of order are left out, so that what is written is right in itself. */
 static uint32_t
@@ -247,7 +234,7 @@ merge_gram(struct merge *m, struct merge_scratch *x, uint32_t gram, uint32_t *re
 		if (x->at[i] < x->n[i] && x->lists[i][x->at[i]].gram == gram)
 			n += x->lists[i][x->at[i]].n;
 	}
-	r = grow_units(x, n);
+	r = vec_reserve((void **)&x->units, 0, &x->cap, n, sizeof(*x->units));
 	if (r < 0)
 		return r;
 	*ret_n = 0;

@@ -6,6 +6,8 @@
 
 #include <errno.h>
 
+#include "base/vec.h"
+
 /* A document's place among all. */
 struct doc_place {
 	uint64_t order;
@@ -284,20 +286,6 @@ add_lists(struct seal_scratch *x, uint32_t lo, uint32_t hi, struct shelf_pack *p
 	return r;
 }
 
-static int
-grow_units(struct seal_scratch *x, size_t n)
-{
-	if (n <= x->cap)
-		return 0;
-	free(x->units);
-	x->cap = 0;
-	x->units = malloc(n * sizeof(*x->units));
-	if (!x->units)
-		return -ENOMEM;
-	x->cap = n;
-	return 0;
-}
-
 /* As many grams from `lo` on as may be sorted at once: their end. */
 static uint32_t
 next_part(
@@ -343,7 +331,7 @@ seal_shelf(void *ctx, uint32_t shelf, unsigned worker, struct shelf_pack *pack)
 		hi = next_part(s, x, lo, n_grams, &n);
 		if (n == 0)
 			continue;
-		r = grow_units(x, n);
+		r = vec_reserve((void **)&x->units, 0, &x->cap, n, sizeof(*x->units));
 		if (r < 0)
 			break;
 		place_items(s, x, shelf, lo, hi);

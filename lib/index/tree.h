@@ -1,5 +1,6 @@
 /**
- * tree: the names and metadata of one root, as an immutable segment file mapped into memory.
+ * tree: the names and metadata of one root, as an immutable segment file mapped into memory, but
+ * for the names, which are packed there and kept unpacked beside.
  *
  * The layout is FORMAT.md. Entries are numbered 0 .. n_entries-1. Entry 0 is the root itself (name
  * empty). All children of a directory are consecutive, in byte order of their names; directories
@@ -61,9 +62,9 @@ struct tree_link_sum {
 	struct tree_sum sum;
 };
 
-/** The mapped file; all of n_entries elements unless said. Little endian, naturally aligned. Of
- *  these only the counts, names, classes, wide and the directories' tables are for others than
- *  lib/index. */
+/** The mapped file, and its names unpacked; all of n_entries elements unless said. Little endian,
+ *  naturally aligned. Of these only the counts, names, classes, wide and the directories' tables
+ * are for others than lib/index. */
 struct tree_cols {
 	uint32_t n_entries, n_dirs, n_classes, n_wide;
 	uint64_t names_bytes;

@@ -1,36 +1,11 @@
-#include "text_model.h"
+#include "text_place.h"
 
 #include <errno.h>
 #include <unistd.h>
 
 #include "sync/par.h"
 
-struct place {
-	char *dir;
-	int dirfd;
-	struct pool *pool;
-};
-
-static struct place place;
-
-static void
-set_up(void)
-{
-	CHECK_INT(mapfile_setup(), 0);
-	place.dir = test_dir();
-	place.dirfd = open(place.dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	CHECK_INT(pool_create("text", test_threads(2), &place.pool), 0);
-}
-
-static void
-tear_down(void)
-{
-	pool_destroy(place.pool);
-	(void)close(place.dirfd);
-	test_dir_remove(place.dir);
-}
-
-TestSuite(text_builder, .init = set_up, .fini = tear_down);
+TestSuite(text_builder, .init = place_set_up, .fini = place_tear_down);
 
 static void
 build_and_check(uint64_t seed, unsigned n_symbols, uint32_t n, unsigned n_adders, size_t budget)
