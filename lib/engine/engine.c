@@ -39,7 +39,7 @@ snap_root_fill(struct snap_root *to, const struct root *r)
 		.path = strdup(r->path),
 		.stack = r->stack ? tree_stack_ref(r->stack) : NULL,
 		.stale = !r->walked || r->state == ROOT_FAILED,
-		.content = r->cfg.content,
+		.content = r->cfg.content ? SNAP_CONTENT_SCAN : SNAP_CONTENT_OFF,
 		.content_max_bytes =
 			r->cfg.content_max_bytes ? r->cfg.content_max_bytes : UINT64_MAX,
 	};

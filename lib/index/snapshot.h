@@ -21,7 +21,7 @@
 
 #include "base/clock.h"
 #include "base/list.h"
-#include "index/tree_stack.h"
+#include "index/text_view.h"
 
 enum root_state {
 	ROOT_NEW,      /* never indexed: answers lack it */
@@ -30,14 +30,22 @@ enum root_state {
 	ROOT_FAILED, /* the last walk failed; the segments, if any, are of earlier ones */
 };
 
+/** How contents are searched. */
+enum snap_content {
+	SNAP_CONTENT_OFF,   /* not at all */
+	SNAP_CONTENT_SCAN,  /* every file is read, each time */
+	SNAP_CONTENT_INDEX, /* by their grams, and what is pending in the view by reading it */
+};
+
 struct snap_root {
 	uint32_t id;              /* the catalog's number of the root; never reused */
 	char *name;               /* section name in the configuration */
 	char *path;               /* absolute, no trailing slash but for "/" */
 	struct tree_stack *stack; /* a reference; NULL until the first walk is done */
 	uint32_t first_layer;     /* of snapshot.layers, when there is a stack */
-	bool stale;   /* the file system may differ from the index (failed or running first walk) */
-	bool content; /* contents may be searched */
+	bool stale; /* the file system may differ from the index (failed or running first walk) */
+	enum snap_content content;
+	struct text_view *view; /* a reference; NULL: no content is known, all files are pending */
 	uint64_t content_max_bytes; /* larger files are not searched, and counted; UINT64_MAX: none
 	                             */
 };
@@ -49,6 +57,7 @@ struct snap_layer {
 	/* Borrowed from the stack. */
 	struct tree *tree;
 	const struct tree_dead *dead; /* NULL: all entries count */
+	const struct text_map *map;   /* of the root's view; NULL: all its files are pending */
 };
 
 struct snapshot {

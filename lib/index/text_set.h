@@ -1,0 +1,46 @@
+/**
+ * text_set: the text segments of one root: what is known of the contents of its files.
+ *
+ * Segments ascend by their ranges of content numbers, and hold grams of one kind. Content numbers
+ * are the root's own, and never used again: a set that came later has the same contents under the
+ * same numbers, or has dropped them.
+ *
+ * Ownership: counted (struct arc); a set holds its segments. Immutable.
+ * Threads:   any number of readers.
+ * Errors:    -ENOMEM; -EBADMSG ranges overlap or descend, or kinds of grams differ.
+ */
+#pragma once
+
+#include "index/text_segment.h"
+#include "sync/arc.h"
+
+#define TEXT_SET_MAX 64u
+
+struct text_set {
+	struct arc arc;
+	unsigned n_symbols;
+	uint32_t n;
+	struct text *text[TEXT_SET_MAX]; /* base ascending */
+};
+
+/** The set holds references of its own. n is 1 or more. */
+int text_set_create(struct text *const *texts, uint32_t n, struct text_set **ret, struct err *err);
+struct text_set *text_set_ref(struct text_set *s);
+void text_set_unref(struct text_set *s); /* NULL is legal */
+
+/** One more than the greatest number that was given: what a next segment begins with. */
+uint32_t text_set_end(const struct text_set *s);
+/** The segment that has a content: its index, or s->n. */
+uint32_t text_set_of(const struct text_set *s, uint32_t content);
+/** The content of a file with this key, in segments [from, s->n), the latest first: 1 and it, or 0.
+ */
+int text_set_find(const struct text_set *s, uint32_t from, uint64_t key, uint32_t *ret_content);
+/** Could the disk not give what was asked for? */
+bool text_set_faulted(const struct text_set *s);
+
+/** What tells that a file has not changed. */
+struct text_stamp {
+	uint64_t dev, ino, size;
+	int64_t mtime_ns, ctime_ns;
+};
+uint64_t text_file_key(const struct text_stamp *s);
