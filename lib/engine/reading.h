@@ -1,0 +1,34 @@
+/**
+ * reading: one pass over the files of a root whose contents are not known. Internal to lib/engine.
+ *
+ *     root thread   pending files -> builder -> tasks -> segment -> commit -> the next builder ...
+ *     tasks         as many as walks have workers, of the walks' share of the I/O pool: each takes
+ *                   runs of neighbouring files, and gives its worker back when a query waits
+ *
+ * A builder that has used up its part of the memory becomes a segment, and the pass goes on. Roots
+ * that read at once share the memory (engine_config.index_bytes) evenly. Files that are too young
+ * are tried once more at the end, after their times have settled; what could not be read waits for
+ * the next pass.
+ *
+ * The pass ends early when a walk is wanted, and keeps what it has; when the root is to stop it
+ * keeps nothing.
+ */
+#pragma once
+
+#include "engine/text_reader.h"
+#include "sync/atomic.h"
+
+struct root;
+
+/** How far a pass is. Counters may be read by any thread. */
+struct read_stats {
+	uint64_t began_mono;             /* usec_t */
+	uint64_t want_files, want_bytes; /* to be read, by the index */
+	struct counter n_files, n_bytes; /* tried so far: files, and their sizes by the index */
+	struct counter n_read;           /* bytes that were read */
+	struct counter fates[N_READ_FATES];
+};
+
+/** Runs on the root's thread. 0 all was tried; -EAGAIN there are segments to be merged first;
+ *  -ECANCELED something else is to be done; else err says why, and what was committed stays. */
+int reading_run(struct root *r, struct read_stats *stats, struct err *err);
