@@ -2,7 +2,6 @@
 
 #include "base/fd.h"
 #include "base/log.h"
-#include "base/vec.h"
 #include "catalog/rows.h"
 #include "catalog/schema.h"
 #include "catalog/state_lock.h"
@@ -131,12 +130,6 @@ transaction(struct catalog *c, request_fn run, void *arg, struct err *err)
 	return r;
 }
 
-static int
-no_memory(struct err *err)
-{
-	return err_set(err, -ENOMEM, "could not use the catalog: %s", err_reason(-ENOMEM));
-}
-
 /* Opening. */
 
 /* With the right mode from the start: SQLite would make it readable for all, and its log after it.
@@ -188,7 +181,7 @@ open_db(struct catalog *c, int dirfd, const char *path, struct err *err)
 		return r;
 	if (asprintf(&shown, "%s/" DB_NAME, path) < 0) {
 		shown = NULL;
-		return no_memory(err);
+		return rows_no_memory(err);
 	}
 	r = create_file(dirfd, shown, err);
 	return r < 0 ? r : db_open(file, shown, &c->db, err);
@@ -272,7 +265,7 @@ catalog_open(int dirfd, const char *path, struct catalog **ret, struct err *err)
 	int r;
 
 	if (!c)
-		return no_memory(err);
+		return rows_no_memory(err);
 	c->lock_fd = state_lock(dirfd, path, &unclean, err);
 	r = c->lock_fd < 0 ? c->lock_fd : open_db(c, dirfd, path, err);
 	if (r == 0)
@@ -367,12 +360,6 @@ catalog_root(struct catalog *c, const char *path, uint32_t *ret_id, struct err *
 }
 
 static int
-no_such_root(uint32_t id, struct err *err)
-{
-	return err_set(err, -ENOENT, "the catalog has no root number %u", id);
-}
-
-static int
 delete_root(struct catalog *c, void *arg, struct err *err)
 {
 	AUTO(db_endp) struct db_query *q = NULL;
@@ -382,7 +369,7 @@ delete_root(struct catalog *c, void *arg, struct err *err)
 	db_bind_u64(q, 1, *id);
 	if (r == 0)
 		r = db_step(q, err);
-	return r == 0 && db_changes(c->db) == 0 ? no_such_root(*id, err) : r;
+	return r == 0 && db_changes(c->db) == 0 ? rows_no_root(*id, err) : r;
 }
 
 static int
@@ -395,82 +382,6 @@ int
 catalog_forget_root(struct catalog *c, uint32_t id, struct err *err)
 {
 	return call(c, run_forget, &id, err);
-}
-
-static void
-root_fini(struct catalog_root *r)
-{
-	for (uint32_t i = 0; i < r->n_segments; i++)
-		free(r->segments[i]);
-	free(r->path);
-	free(r->skipped);
-}
-
-bool
-catalog_names(const struct catalog_root *r, const char *file)
-{
-	for (uint32_t i = 0; i < r->n_segments; i++) {
-		if (strcmp(r->segments[i], file) == 0)
-			return true;
-	}
-	return false;
-}
-
-/* The root of the row; its rows follow each other. NULL: out of memory. */
-static struct catalog_root *
-root_of_row(struct db_query *q, struct catalog_roots *to, size_t *cap)
-{
-	struct catalog_root row = {
-		.id = (uint32_t)db_u64(q, 0),
-		.settings = db_u64(q, 2),
-		.n_entries = db_u64(q, 3),
-		.walked_usec = db_u64(q, 4),
-		.tick = db_u64(q, 5),
-	};
-
-	if (to->len > 0 && to->data[to->len - 1].id == row.id)
-		return &to->data[to->len - 1];
-	if (db_copy(q, 1, &row.path) < 0 || db_copy(q, 6, &row.skipped) < 0 ||
-		vec_reserve((void **)&to->data, to->len, cap, 1, sizeof(row)) < 0) {
-		root_fini(&row);
-		return NULL;
-	}
-	to->data[to->len] = row;
-	return &to->data[to->len++];
-}
-
-static int
-read_row(struct db *db, struct db_query *q, struct catalog_roots *to, size_t *cap, struct err *err)
-{
-	struct catalog_root *root = root_of_row(q, to, cap);
-	char *file = NULL;
-
-	if (!root || db_copy(q, 7, &file) < 0)
-		return no_memory(err);
-	if (!file)
-		return 0;
-	if (root->n_segments == CATALOG_MAX_SEGMENTS) {
-		free(file);
-		return db_damaged(db, err);
-	}
-	root->segments[root->n_segments++] = file;
-	return 0;
-}
-
-int
-catalog_read_roots(struct db *db, struct catalog_roots *ret, struct err *err)
-{
-	AUTO(db_endp) struct db_query *q = NULL;
-	size_t cap = 0;
-	int r = db_query(db,
-		"SELECT id, path, settings, n_entries, walked_usec, tick, skipped, file FROM root"
-		" LEFT JOIN walk ON walk.root = id LEFT JOIN layer ON layer.root = id"
-		" ORDER BY id, at",
-		&q, err);
-
-	while (r == 0 && (r = db_step(q, err)) == 1)
-		r = read_row(db, q, ret, &cap, err);
-	return r;
 }
 
 static int
@@ -492,80 +403,10 @@ catalog_roots(struct catalog *c, struct catalog_roots *ret, struct err *err)
 	return r;
 }
 
-void
-catalog_roots_free(struct catalog_roots *r)
-{
-	for (size_t i = 0; i < r->len; i++)
-		root_fini(&r->data[i]);
-	free(r->data);
-	*r = (struct catalog_roots){0};
-}
-
-/* Its foreign key would fail at the commit, with less to say. */
-static int
-check_root(struct catalog *c, uint32_t id, struct err *err)
-{
-	AUTO(db_endp) struct db_query *q = NULL;
-	int r = db_query(c->db, "SELECT 1 FROM root WHERE id = ?1", &q, err);
-
-	db_bind_u64(q, 1, id);
-	if (r == 0)
-		r = db_step(q, err);
-	if (r < 0)
-		return r;
-	return r == 0 ? no_such_root(id, err) : 0;
-}
-
-static int
-replace_walk(struct catalog *c, const struct catalog_root *root, struct err *err)
-{
-	AUTO(db_endp) struct db_query *q = NULL;
-	int r = db_query(c->db, "REPLACE INTO walk VALUES (?1, ?2, ?3, ?4, ?5, ?6)", &q, err);
-
-	db_bind_u64(q, 1, root->id);
-	db_bind_u64(q, 2, root->settings);
-	db_bind_u64(q, 3, root->n_entries);
-	db_bind_u64(q, 4, root->walked_usec);
-	db_bind_u64(q, 5, root->tick);
-	db_bind_text(q, 6, root->skipped ? root->skipped : "");
-	return r < 0 ? r : db_step(q, err);
-}
-
-static int
-delete_layers(struct catalog *c, const struct catalog_root *root, struct err *err)
-{
-	AUTO(db_endp) struct db_query *q = NULL;
-	int r = db_query(c->db, "DELETE FROM layer WHERE root = ?1", &q, err);
-
-	db_bind_u64(q, 1, root->id);
-	return r < 0 ? r : db_step(q, err);
-}
-
-static int
-insert_layer(struct catalog *c, const struct catalog_root *root, uint32_t at, struct err *err)
-{
-	AUTO(db_endp) struct db_query *q = NULL;
-	int r = db_query(c->db, "INSERT INTO layer VALUES (?1, ?2, ?3)", &q, err);
-
-	db_bind_u64(q, 1, root->id);
-	db_bind_u64(q, 2, at);
-	db_bind_text(q, 3, root->segments[at]);
-	return r < 0 ? r : db_step(q, err);
-}
-
 static int
 replace_root(struct catalog *c, void *arg, struct err *err)
 {
-	const struct catalog_root *root = *(const struct catalog_root *const *)arg;
-	int r = check_root(c, root->id, err);
-
-	if (r == 0)
-		r = replace_walk(c, root, err);
-	if (r == 0)
-		r = delete_layers(c, root, err);
-	for (uint32_t i = 0; i < root->n_segments && r == 0; i++)
-		r = insert_layer(c, root, i, err);
-	return r;
+	return rows_replace_root(c->db, *(const struct catalog_root *const *)arg, err);
 }
 
 static int
@@ -579,6 +420,35 @@ catalog_commit(struct catalog *c, const struct catalog_root *root, struct err *e
 {
 	assert(root->n_segments <= CATALOG_MAX_SEGMENTS);
 	return call(c, run_commit, &root, err);
+}
+
+struct texts_call {
+	uint32_t id, n;
+	const struct catalog_text *texts;
+};
+
+static int
+replace_texts(struct catalog *c, void *arg, struct err *err)
+{
+	const struct texts_call *a = arg;
+
+	return rows_replace_texts(c->db, a->id, a->texts, a->n, err);
+}
+
+static int
+run_commit_texts(struct catalog *c, void *arg, struct err *err)
+{
+	return transaction(c, replace_texts, arg, err);
+}
+
+int
+catalog_commit_texts(struct catalog *c, uint32_t id, const struct catalog_text *texts, uint32_t n,
+	struct err *err)
+{
+	struct texts_call a = {.id = id, .n = n, .texts = texts};
+
+	assert(n <= CATALOG_MAX_TEXTS);
+	return call(c, run_commit_texts, &a, err);
 }
 
 struct setting_call {
@@ -598,7 +468,7 @@ run_get(struct catalog *c, void *arg, struct err *err)
 		r = db_step(q, err);
 	if (r <= 0)
 		return r;
-	return db_copy(q, 0, &a->found) < 0 ? no_memory(err) : 0;
+	return db_copy(q, 0, &a->found) < 0 ? rows_no_memory(err) : 0;
 }
 
 int

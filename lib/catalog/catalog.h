@@ -23,9 +23,11 @@
 #include "base/err.h"
 #include "base/str.h"
 
-#define CATALOG_VERSION 2
+#define CATALOG_VERSION 3
 /** Of one root: a base and its layers (index/FORMAT.md 5). */
 #define CATALOG_MAX_SEGMENTS 8u
+/** Of one root: text segments. */
+#define CATALOG_MAX_TEXTS 64u
 
 struct catalog;
 
@@ -46,6 +48,13 @@ int catalog_root(struct catalog *c, const char *path, uint32_t *ret_id, struct e
  *  -ENOENT there is no such root. */
 int catalog_forget_root(struct catalog *c, uint32_t id, struct err *err);
 
+/** A text segment: what its grams are made of decides whether it can be asked. */
+struct catalog_text {
+	char *file;
+	uint32_t n_symbols; /* of a gram */
+	uint64_t symbols;   /* the sum of the table of symbols (gram/symbol.h) */
+};
+
 struct catalog_root {
 	uint32_t id;
 	char *path;
@@ -57,6 +66,10 @@ struct catalog_root {
 	uint64_t walked_usec; /* when the last walk began, since 1970 */
 	uint64_t tick;        /* the clock's tick at its commit */
 	char *skipped;        /* the walk's counts by reason, as "word=n word=n" */
+	/* Live text segments, in their order; of malloc. Not of the walk: catalog_commit() leaves
+	 * them as they are. */
+	struct catalog_text *texts;
+	uint32_t n_texts;
 };
 struct catalog_roots {
 	struct catalog_root *data;
@@ -65,13 +78,17 @@ struct catalog_roots {
 int catalog_roots(struct catalog *c, struct catalog_roots *ret, struct err *err);
 void catalog_roots_free(struct catalog_roots *r);
 
-/** Is `file` a live segment of the root? */
+/** Is `file` a live segment of the root, of either kind? */
 bool catalog_names(const struct catalog_root *r, const char *file);
 
 /** One transaction, durable when it returns 0: the segments of root->id are those of `root`, in
  *  their order, and no others. (The path is not looked at.) -ENOENT no such root, -EEXIST a file is
  *  another root's, or there twice. */
 int catalog_commit(struct catalog *c, const struct catalog_root *root, struct err *err);
+
+/** The same for text segments: those of root `id` are the n `texts`, and no others. */
+int catalog_commit_texts(struct catalog *c, uint32_t id, const struct catalog_text *texts,
+	uint32_t n, struct err *err);
 
 /** Settings: small texts by key. *ret is of malloc, NULL when there is none. */
 int catalog_get(struct catalog *c, const char *key, char **ret, struct err *err);

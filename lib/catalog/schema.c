@@ -55,6 +55,16 @@ static const char *const steps[] = {
 	"segment;"
 	"DROP TABLE segment;"
 	"PRAGMA user_version = 2;",
+	/* Text segments, and what their grams are made of. */
+	"CREATE TABLE text ("
+	"  root INTEGER NOT NULL REFERENCES root (id) ON DELETE CASCADE,"
+	"  at INTEGER NOT NULL,"
+	"  file TEXT NOT NULL UNIQUE,"
+	"  n_symbols INTEGER NOT NULL,"
+	"  symbols INTEGER NOT NULL,"
+	"  PRIMARY KEY (root, at)"
+	") STRICT, WITHOUT ROWID;"
+	"PRAGMA user_version = 3;",
 };
 _Static_assert(ARRAY_LEN(steps) == CATALOG_VERSION, "one step a version");
 

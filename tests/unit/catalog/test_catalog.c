@@ -235,7 +235,7 @@ TEST(catalog, the_sqlite_shell_reads_the_same)
 		out, sizeof(out));
 	CHECK_STR(out,
 		"1|/usr/share|0|even.seg|-2|84000|200|excluded=3 gone=1\n"
-		"1|/usr/share|1|upon.seg|-2|84000|200|excluded=3 gone=1\nok\nwal\n2\n1953658732\n");
+		"1|/usr/share|1|upon.seg|-2|84000|200|excluded=3 gone=1\nok\nwal\n3\n1953658732\n");
 }
 
 TEST(catalog, files_are_for_the_owner_alone_and_no_log_is_left)
@@ -333,6 +333,68 @@ TEST(catalog, a_second_daemon_is_refused_with_the_pid_of_the_first)
 	CHECK_INT(open_again(&err), 0);
 }
 
+/* `files` are a word each. */
+static int
+commit_texts(struct catalog *c, uint32_t id, const char *files, uint64_t symbols)
+{
+	struct catalog_text texts[CATALOG_MAX_TEXTS];
+	char *rest = strdupa(files);
+	uint32_t n = 0;
+
+	for (char *file; (file = strsep(&rest, " ")) != NULL && *file; n++)
+		texts[n] = (struct catalog_text){
+			.file = file, .n_symbols = 3 + n % 2, .symbols = symbols + n};
+	return catalog_commit_texts(c, id, texts, n, NULL);
+}
+
+static void
+check_texts(struct catalog *c, size_t root, const char *files, uint64_t symbols)
+{
+	AUTO(strbuf_fini) struct strbuf got = {0};
+	struct catalog_roots roots;
+
+	CHECK_INT(catalog_roots(c, &roots, NULL), 0);
+	for (uint32_t i = 0; i < roots.data[root].n_texts; i++) {
+		const struct catalog_text *t = &roots.data[root].texts[i];
+
+		(void)strbuf_printf(&got, "%s%s", i ? " " : "", t->file);
+		CHECK_INT(t->n_symbols, 3 + i % 2);
+		CHECK(t->symbols == symbols + i);
+		CHECK(catalog_names(&roots.data[root], t->file));
+	}
+	CHECK(!catalog_names(&roots.data[root], "other"));
+	CHECK_STR(got.data ? got.data : "", files);
+	catalog_roots_free(&roots);
+}
+
+TEST(catalog, text_segments_are_replaced_as_a_whole_and_stay_when_the_tree_is)
+{
+	struct catalog *c = must_open();
+	uint32_t a, b;
+
+	CHECK_INT(catalog_root(c, "/a", &a, NULL), 0);
+	CHECK_INT(catalog_root(c, "/b", &b, NULL), 0);
+	CHECK_INT(commit_texts(c, a, "t1 t2 t3", UINT64_MAX - 9), 0); /* before any walk, too */
+	CHECK_INT(commit_texts(c, b, "u1", 7), 0);
+	CHECK_INT(commit(c, a, "base layer", 1), 0);
+	catalog_close(c);
+	c = must_open();
+	check_texts(c, 0, "t1 t2 t3", UINT64_MAX - 9);
+	check_texts(c, 1, "u1", 7);
+	check_segments(c, 0, "base layer");
+	CHECK_INT(commit_texts(c, a, "t9 t3", 5), 0);
+	check_texts(c, 0, "t9 t3", 5);
+	CHECK_INT(commit_texts(c, a, "t9 u1", 5), -EEXIST); /* another's: all stays */
+	CHECK_INT(commit_texts(c, a, "t9 t9", 5), -EEXIST);
+	CHECK_INT(commit_texts(c, 77, "x", 5), -ENOENT);
+	check_texts(c, 0, "t9 t3", 5);
+	CHECK_INT(commit_texts(c, a, "", 5), 0);
+	check_texts(c, 0, "", 5);
+	CHECK_INT(catalog_forget_root(c, b, NULL), 0);
+	CHECK_INT(commit_texts(c, a, "u1", 5), 0); /* its name is free again */
+	catalog_close(c);
+}
+
 /* A catalog as version 1 made it: one segment a root. */
 static const char version_1[] =
 	"CREATE TABLE root (id INTEGER PRIMARY KEY AUTOINCREMENT, path BLOB NOT NULL UNIQUE) "
@@ -387,6 +449,8 @@ TEST(catalog, an_older_version_is_understood_and_becomes_this_one)
 	catalog_close(c);
 	c = must_open();
 	check_segments(c, 0, "tree-3.seg layer");
+	check_texts(c, 0, "", 0);
+	CHECK_INT(commit_texts(c, 3, "text-3", 1), 0);
 	catalog_close(c);
 }
 
