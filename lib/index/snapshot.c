@@ -56,6 +56,7 @@ snapshot_fini(struct shared *shared)
 	for (uint32_t i = 0; i < s->n_roots; i++) {
 		free(s->roots[i].name);
 		free(s->roots[i].path);
+		text_view_unref(s->roots[i].view);
 		tree_stack_unref(s->roots[i].stack);
 	}
 }
@@ -92,12 +93,14 @@ snapshot_seal(struct snapshot *s)
 	for (uint32_t i = 0; i < s->n_roots; i++) {
 		struct snap_root *r = &s->roots[i];
 
+		assert(!r->view || (r->stack && r->view->n_layers == r->stack->n_layers));
 		r->first_layer = s->n_layers;
 		for (uint32_t k = 0; r->stack && k < r->stack->n_layers; k++)
 			s->layers[s->n_layers++] = (struct snap_layer){.root = i,
 				.layer = k,
 				.tree = r->stack->layer[k].tree,
-				.dead = r->stack->layer[k].dead};
+				.dead = r->stack->layer[k].dead,
+				.map = r->view ? r->view->map[k] : NULL};
 	}
 }
 
@@ -128,6 +131,12 @@ snapshot_faulted(const struct snapshot *s)
 {
 	for (uint32_t i = 0; i < s->n_layers; i++) {
 		if (tree_faulted(s->layers[i].tree))
+			return true;
+	}
+	for (uint32_t i = 0; i < s->n_roots; i++) {
+		const struct text_view *v = s->roots[i].view;
+
+		if (v && v->set && text_set_faulted(v->set))
 			return true;
 	}
 	return false;

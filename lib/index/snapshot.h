@@ -73,7 +73,7 @@ struct snapshot {
 
 /** n roots, zeroed; the caller fills them, seals, and then publishes. NULL: out of memory. */
 struct snapshot *snapshot_create(uint32_t n_roots);
-/** Every root has the stack that it will have: number their layers. */
+/** Every root has the stack and the view (of that stack) that it will have: number their layers. */
 void snapshot_seal(struct snapshot *s);
 struct snapshot *snapshot_ref(struct snapshot *s);
 void snapshot_unref(struct snapshot *s); /* NULL is legal */

@@ -7,7 +7,8 @@
  *
  * Ownership: counted (struct arc); a set holds its segments. Immutable.
  * Threads:   any number of readers.
- * Errors:    -ENOMEM; -EBADMSG ranges overlap or descend, or kinds of grams differ.
+ * Errors:    -ENOMEM; -EBADMSG ranges overlap or descend, kinds of grams differ, or there are more
+ *            than TEXT_SET_MAX.
  */
 #pragma once
 
@@ -32,13 +33,15 @@ void text_set_unref(struct text_set *s); /* NULL is legal */
 uint32_t text_set_end(const struct text_set *s);
 /** The segment that has a content: its index, or s->n. */
 uint32_t text_set_of(const struct text_set *s, uint32_t content);
-/** The content of a file with this key, in segments [from, s->n), the latest first: 1 and it, or 0.
- */
+/** The document of a content: NULL when it is not there or was dropped. */
+const struct text_doc *text_set_doc(const struct text_set *s, uint32_t content);
+/** The content of a file with this key, by the rows of segments [from, s->n), the latest first: 1
+ *  and it, or 0. What it gives is there. */
 int text_set_find(const struct text_set *s, uint32_t from, uint64_t key, uint32_t *ret_content);
 /** Could the disk not give what was asked for? */
 bool text_set_faulted(const struct text_set *s);
 
-/** What tells that a file has not changed. */
+/** What tells that a file has not changed: the fields of its entry in the tree, or of fstat(). */
 struct text_stamp {
 	uint64_t dev, ino, size;
 	int64_t mtime_ns, ctime_ns;

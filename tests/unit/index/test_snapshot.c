@@ -93,17 +93,21 @@ with_layer(struct tree_stack *base)
 TEST(snapshot, layers_of_all_roots_stand_one_after_the_other)
 {
 	static const char *const roots[] = {"/a", "/none", "/b", "/c"};
+	struct text_view_opts opts = {.max_bytes = UINT64_MAX};
 	char *dir = test_dir();
 	struct snapshot *s = make(roots, 4, dir);
 
 	tree_stack_unref(s->roots[1].stack);
 	s->roots[1].stack = NULL;
 	s->roots[2].stack = with_layer(s->roots[2].stack);
+	CHECK_INT(text_view_create(s->roots[2].stack, NULL, &opts, &s->roots[2].view), 0);
 	snapshot_seal(s);
 	CHECK_INT(s->n_layers, 4);
 	for (uint32_t i = 0; i < s->n_layers; i++) {
 		CHECK_STR(snapshot_root(s, i)->path, roots[i == 0 ? 0 : i == 3 ? 3 : 2]);
 		CHECK_INT(s->layers[i].layer, i == 2);
+		CHECK_INT(s->layers[i].map ? s->layers[i].map->n_entries : 0,
+			i == 1 || i == 2 ? snapshot_cols(s, i)->n_entries : 0);
 		CHECK(snapshot_cols(s, i) == tree_cols(s->layers[i].tree));
 	}
 	CHECK_INT(s->roots[3].first_layer, 3);
