@@ -324,7 +324,7 @@ use_everything(const struct text_cols *c)
 
 TEST(text_open, a_hostile_file_with_right_sums_cannot_lead_an_accessor_astray)
 {
-	unsigned long rounds = 50 + test_scale(50000), n_opened = 0;
+	unsigned long rounds = 50 + test_scale(12500), n_opened = 0;
 
 	for (uint64_t i = 0; i < rounds; i++) {
 		AUTO(freep) char *im = copy_image();
