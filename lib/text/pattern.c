@@ -2,53 +2,13 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <stdio.h>
 
-#define PCRE2_CODE_UNIT_WIDTH 8
-#include <pcre2.h>
+#include "text/pattern_impl.h"
 
-#include "text/fold.h"
-#include "text/regex.h"
-
-#define MATCH_LIMIT 1000000u
-#define HEAP_LIMIT_KIB (20u << 10)
-#define JIT_STACK_MIN_BYTES (64u << 10)
-#define JIT_STACK_MAX_BYTES (1u << 20)
 /* A shorter literal stands in too many lines for looking at them one by one to pay, when the whole
  * text can be matched at once. */
 #define PREFILTER_MIN_BYTES 2u
-
-enum strategy {
-	BY_NEEDLE, /* the needle is the whole pattern */
-	BY_PATH,   /* the text is one subject */
-	BY_FILTER, /* lines that hold the needle, one by one */
-	BY_TEXT,   /* the whole text at once: a match cannot leave its line */
-	BY_LINE,   /* every line */
-};
-
-/* Const after pattern_create(). */
-struct pattern {
-	enum strategy strategy;
-	bool utf, fold, jit;
-	struct needle needle; /* len 0: none */
-	/* PATTERN_PATH: of every match (regex.h). */
-	struct pattern_piece piece[REGEX_MAX_PIECES];
-	uint32_t n_pieces;
-	struct strbuf piece_text;
-	pcre2_code *code; /* NULL when BY_NEEDLE */
-	/*
-	 * The same without the conclusion from a leading ".*" that a match starts a line, NULL when
-	 * there was none. It does not hold in a line that is not UTF-8: '.' does not match such
-	 * bytes, so a match may start after them. Elsewhere it saves trying every start.
-	 */
-	pcre2_code *loose;
-};
-
-struct matcher {
-	const struct pattern *pattern;
-	pcre2_match_data *data;
-	pcre2_match_context *context;
-	pcre2_jit_stack *stack;
-};
 
 static void
 free_compile_context(pcre2_compile_context **c)
@@ -68,16 +28,23 @@ free_strbuf(struct strbuf *b)
 	strbuf_fini(b);
 }
 
-static int
-refuse(int code, size_t offset, struct err *err)
-{
-	PCRE2_UCHAR message[128] = "";
+/* The error of one text of several: which one it is stands in the sentence. */
+struct teller {
+	struct err *err;
+	size_t at, n;  /* text number `at` of n */
+	size_t before; /* bytes of those before it, and one each */
+};
 
-	(void)pcre2_get_error_message(code, message, sizeof(message));
-	(void)err_set(err, -EINVAL, "the pattern is wrong at column %zu: %s", offset + 1,
-		(const char *)message);
-	if (err)
-		err->pos = (uint32_t)offset + 1;
+static int
+refuse(const struct teller *t, size_t offset, const char *reason)
+{
+	char which[32] = "the pattern";
+
+	if (t->n > 1)
+		(void)snprintf(which, sizeof(which), "pattern %zu", t->at + 1);
+	(void)err_set(t->err, -EINVAL, "%s is wrong at column %zu: %s", which, offset + 1, reason);
+	if (t->err)
+		t->err->pos = (uint32_t)(t->before + offset) + 1;
 	return -EINVAL;
 }
 
@@ -92,6 +59,8 @@ compile_options(const struct pattern *p, enum pattern_flags flags)
 		options |= PCRE2_CASELESS;
 	if (flags & PATTERN_PATH)
 		return options | PCRE2_DOTALL | PCRE2_DOLLAR_ENDONLY;
+	if (p->multi)
+		options |= PCRE2_NO_DOTSTAR_ANCHOR | (flags & PATTERN_DOTALL ? PCRE2_DOTALL : 0);
 	return options | PCRE2_MULTILINE;
 }
 
@@ -114,10 +83,11 @@ start_options(struct span text)
 
 static int
 compile(const struct pattern *p, struct span text, enum pattern_flags flags, uint32_t more,
-	pcre2_code **ret, struct err *err)
+	pcre2_code **ret, const struct teller *t)
 {
 	AUTO(free_compile_context)
 	pcre2_compile_context *context = pcre2_compile_context_create(NULL);
+	PCRE2_UCHAR reason[128] = "";
 	pcre2_code *code;
 	PCRE2_SIZE offset;
 	int r;
@@ -129,8 +99,12 @@ compile(const struct pattern *p, struct span text, enum pattern_flags flags, uin
 		(void)pcre2_set_compile_extra_options(context, PCRE2_EXTRA_MATCH_LINE);
 	code = pcre2_compile((PCRE2_SPTR)text.data, text.len,
 		compile_options(p, flags) | start_options(text) | more, &r, &offset, context);
-	if (!code)
-		return r == PCRE2_ERROR_HEAP_FAILED ? -ENOMEM : refuse(r, offset, err);
+	if (!code && r == PCRE2_ERROR_HEAP_FAILED)
+		return -ENOMEM;
+	if (!code) {
+		(void)pcre2_get_error_message(r, reason, sizeof(reason));
+		return t ? refuse(t, offset, (const char *)reason) : -EINVAL;
+	}
 	*ret = code;
 	return 0;
 }
@@ -148,18 +122,33 @@ add_escaped(struct strbuf *out, struct span text)
 	}
 }
 
-/* Half boundaries, as ripgrep has them: not \b, which would refuse "-x" after a space. */
-static int
-compile_source(struct span text, enum pattern_flags flags, struct strbuf *out)
+static void
+add_text(const struct pattern *p, size_t i, struct strbuf *out)
 {
-	bool word = (flags & PATTERN_WORD) && !(flags & PATTERN_LINE);
+	if (p->flags & PATTERN_REGEX)
+		(void)strbuf_span(out, p->texts.data[i]);
+	else
+		add_escaped(out, p->texts.data[i]);
+}
+
+/* Half boundaries, as ripgrep has them: not \b, which would refuse "-x" after a space. "(?|":
+ * groups of each alternative are numbered from 1. */
+static int
+compile_source(const struct pattern *p, struct strbuf *out)
+{
+	bool word = (p->flags & PATTERN_WORD) && !(p->flags & PATTERN_LINE);
 
 	if (word)
 		(void)strbuf_puts(out, "(?<!\\w)(?:");
-	if (flags & PATTERN_REGEX)
-		(void)strbuf_span(out, text);
-	else
-		add_escaped(out, text);
+	if (p->texts.len == 1)
+		add_text(p, 0, out);
+	for (size_t i = 0; i < p->texts.len && p->texts.len > 1; i++) {
+		(void)strbuf_puts(out, i ? "|(?:" : "(?|(?:");
+		add_text(p, i, out);
+		(void)strbuf_putc(out, ')');
+	}
+	if (p->texts.len > 1)
+		(void)strbuf_putc(out, ')');
 	if (word)
 		(void)strbuf_puts(out, ")(?!\\w)");
 	return out->failed ? -ENOMEM : 0;
@@ -183,28 +172,50 @@ compile_jit(pcre2_code *code)
 	return pcre2_jit_compile(code, PCRE2_JIT_COMPLETE) == 0;
 }
 
+/* Does every text compile by itself? Errors of what is made of them have columns that mean
+ * nothing to the user. */
 static int
-pattern_compile(struct pattern *p, struct span text, enum pattern_flags flags, struct err *err)
+check_texts(struct pattern *p, struct err *err)
 {
-	AUTO(free_strbuf) struct strbuf source = {0};
-	AUTO(free_code) pcre2_code *plain = NULL;
-	int r = compile_source(text, flags, &source);
+	struct teller t = {.err = err, .n = p->texts.len};
 
-	/* The user's own text first: its errors have columns that mean something. */
-	if (r == 0 && flags & PATTERN_REGEX && flags & (PATTERN_WORD | PATTERN_LINE)) {
-		r = compile(p, text, flags & ~PATTERN_LINE, 0, &plain, err);
+	for (; t.at < t.n; t.at++) {
+		AUTO(free_code) pcre2_code *code = NULL;
+		struct span text = p->texts.data[t.at];
+		int r = compile(p, text, p->flags & ~PATTERN_LINE, 0, &code, &t);
+
 		if (r < 0)
 			return r;
+		t.before += text.len + 1;
 	}
-	if (r == 0)
-		r = compile(p, strbuf_view(&source), flags, 0, &p->code, plain ? NULL : err);
-	if (r == -EINVAL && plain)
+	return 0;
+}
+
+static int
+pattern_compile(struct pattern *p, struct err *err)
+{
+	AUTO(free_strbuf) struct strbuf source = {0};
+	struct teller alone = {.err = err, .n = 1};
+	bool as_given = p->texts.len == 1 && !(p->flags & (PATTERN_WORD | PATTERN_LINE));
+	struct span view;
+	int r = compile_source(p, &source);
+
+	view = strbuf_view(&source);
+	if (r == 0 && p->flags & PATTERN_REGEX && !as_given)
+		r = check_texts(p, err);
+	if (r < 0)
+		return r;
+	r = compile(p, view, p->flags, 0, &p->code, as_given ? &alone : NULL);
+	if (r == -EINVAL && !as_given)
 		return err_set(err, r,
-			"the pattern cannot be matched as a whole word or line: it "
-			"ends within a quotation or a comment, or begins with a verb");
-	if (r == 0 && p->utf && is_start_only(p->code))
-		r = compile(
-			p, strbuf_view(&source), flags, PCRE2_NO_DOTSTAR_ANCHOR, &p->loose, err);
+			"the pattern cannot be matched as a whole word or line, or beside others: "
+			"it ends within a quotation or a comment, or begins with a verb");
+	if (r == 0 && p->utf && !p->multi && is_start_only(p->code))
+		r = compile(p, view, p->flags, PCRE2_NO_DOTSTAR_ANCHOR, &p->loose, NULL);
+	if (p->loose && is_start_only(p->loose)) { /* '^' is written: the same code */
+		pcre2_code_free(p->loose);
+		p->loose = NULL;
+	}
 	if (r == 0)
 		p->jit = compile_jit(p->code) && (!p->loose || compile_jit(p->loose));
 	return r;
@@ -212,86 +223,156 @@ pattern_compile(struct pattern *p, struct span text, enum pattern_flags flags, s
 
 /* Strategy and prefilter of what is compiled. */
 static int
-plan_compiled(struct pattern *p, struct span literal, bool line_safe, enum pattern_flags flags)
+plan_compiled(struct pattern *p, struct span literal, bool line_safe)
 {
 	int r = 0;
 
 	if (literal.len >= PREFILTER_MIN_BYTES || (!line_safe && literal.len > 0))
 		r = needle_init(&p->needle, literal, p->fold);
-	p->strategy = flags & PATTERN_PATH     ? BY_PATH
-	              : p->needle.len > 0      ? BY_FILTER
-	              : line_safe && !p->loose ? BY_TEXT
-	                                       : BY_LINE;
+	p->strategy = p->flags & PATTERN_PATH || p->multi ? BY_WHOLE
+	              : p->needle.len > 0                 ? BY_FILTER
+	              : line_safe && !p->loose            ? BY_TEXT
+	                                                  : BY_LINE;
+	return r;
+}
+
+/* What can be told of all texts. */
+static int
+inspect(struct pattern *p, struct regex_facts *all)
+{
+	int r = 0;
+
+	*all = (struct regex_facts){.line_safe = true, .is_literal = true};
+	for (size_t i = 0; i < p->texts.len && r == 0; i++) {
+		struct span text = p->texts.data[i];
+		struct regex_facts one = {.line_safe = true, .is_literal = true};
+
+		if (p->flags & PATTERN_REGEX) {
+			r = regex_inspect(text, &one);
+		} else {
+			one.any_literal = true;
+			one.any_upper = fold_has_upper(text);
+			one.line_safe = text.len == 0 || !memchr(text.data, '\n', text.len);
+			r = strbuf_span(&one.literal, text);
+		}
+		one.any_literal = one.any_literal || all->any_literal;
+		one.any_upper = one.any_upper || all->any_upper;
+		one.line_safe = one.line_safe && all->line_safe;
+		regex_facts_fini(all);
+		*all = one;
+	}
+	if (p->texts.len > 1) {
+		strbuf_reset(&all->literal);
+		all->is_literal = false;
+		all->n_pieces = 0;
+	}
 	return r;
 }
 
 static bool
-pattern_folds(struct span text, enum pattern_flags flags, const struct regex_facts *facts)
+pattern_folds(const struct pattern *p, const struct regex_facts *facts)
 {
-	if (flags & PATTERN_FOLD || !(flags & PATTERN_SMART))
-		return flags & PATTERN_FOLD;
-	if (flags & PATTERN_REGEX)
-		return facts->any_literal && !facts->any_upper;
-	return !fold_has_upper(text);
+	if (p->flags & PATTERN_FOLD || !(p->flags & PATTERN_SMART))
+		return p->flags & PATTERN_FOLD;
+	return facts->any_literal && !facts->any_upper;
 }
 
 static int
-pattern_make(struct pattern *p, struct span text, enum pattern_flags flags, struct err *err)
+pattern_make(struct pattern *p, struct err *err)
 {
 	AUTO(regex_facts_fini) struct regex_facts facts = {0};
-	struct span literal = text;
-	bool is_literal = true, line_safe = true;
-	int r;
+	bool whole = p->flags & (PATTERN_PATH | PATTERN_MULTI);
+	int r = inspect(p, &facts);
 
-	if (flags & PATTERN_REGEX) {
-		r = regex_inspect(text, &facts);
-		if (r < 0)
-			return r;
-		literal = strbuf_view(&facts.literal);
-		line_safe = facts.line_safe;
-		is_literal = facts.is_literal && (line_safe || flags & PATTERN_PATH);
-	}
-	p->utf = utf8_valid(text.data, text.len);
-	p->fold = pattern_folds(text, flags, &facts);
-	if (flags & PATTERN_PATH) {
+	if (r < 0)
+		return r;
+	p->utf = utf8_valid(p->given.data, p->given.len);
+	p->fold = pattern_folds(p, &facts);
+	p->multi = p->flags & PATTERN_MULTI && (!facts.line_safe || p->flags & PATTERN_DOTALL);
+	if (p->flags & PATTERN_PATH) {
 		p->piece_text = facts.piece_text;
 		facts.piece_text = (struct strbuf){0};
 		p->n_pieces = facts.n_pieces;
 		memcpy(p->piece, facts.piece, sizeof(p->piece));
 	}
-	if (is_literal && literal.len > 0 && !(flags & (PATTERN_WORD | PATTERN_LINE)))
-		return needle_init(&p->needle, literal, p->fold); /* BY_NEEDLE */
-	r = pattern_compile(p, text, flags, err);
-	return r < 0 ? r : plan_compiled(p, literal, line_safe, flags);
+	if (facts.is_literal && facts.literal.len > 0 && (facts.line_safe || whole) &&
+		!(p->flags & (PATTERN_WORD | PATTERN_LINE)))
+		return needle_init(
+			&p->needle, strbuf_view(&facts.literal), p->fold); /* BY_NEEDLE */
+	r = pattern_compile(p, err);
+	return r < 0 ? r : plan_compiled(p, strbuf_view(&facts.literal), facts.line_safe);
+}
+
+/* Copies of the texts; the block does not move when it is complete. */
+static int
+keep_texts(struct pattern *p, const struct span *texts, size_t n)
+{
+	size_t at = 0;
+
+	for (size_t i = 0; i < n; i++)
+		(void)strbuf_span(&p->given, texts[i]);
+	if (p->given.failed || VEC_RESERVE(&p->texts, n) < 0)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; at += texts[i++].len)
+		p->texts.data[p->texts.len++] =
+			(struct span){strbuf_view(&p->given).data + at, texts[i].len};
+	return 0;
+}
+
+/* Sizes, and what can never match. */
+static int
+check_given(const struct span *texts, size_t n, enum pattern_flags flags, struct err *err)
+{
+	bool newlines = flags & (PATTERN_REGEX | PATTERN_PATH | PATTERN_MULTI);
+	struct teller t = {.err = err, .n = n};
+
+	if (n == 0 || n > PATTERN_MAX_TEXTS)
+		return err_set(err, -EOVERFLOW, "more than %u patterns", PATTERN_MAX_TEXTS);
+	for (; t.at < n; t.at++) {
+		struct span text = texts[t.at];
+		const char *newline = text.len ? memchr(text.data, '\n', text.len) : NULL;
+
+		if (text.len > PATTERN_MAX_BYTES)
+			return err_set(err, -EOVERFLOW, "%s pattern is longer than %u bytes",
+				n > 1 ? "a" : "the", PATTERN_MAX_BYTES);
+		if (newline && !newlines)
+			return refuse(&t, (size_t)(newline - text.data),
+				"it holds a newline, and a match lies within one line");
+		t.before += text.len + 1;
+	}
+	if (t.before > PATTERN_MAX_ALL_BYTES + n)
+		return err_set(err, -EOVERFLOW, "the patterns have more than %u bytes together",
+			PATTERN_MAX_ALL_BYTES);
+	return 0;
 }
 
 int
-pattern_create(struct span text, enum pattern_flags flags, struct pattern **ret, struct err *err)
+pattern_create_any(const struct span *texts, size_t n, enum pattern_flags flags,
+	struct pattern **ret, struct err *err)
 {
-	const char *newline = text.len ? memchr(text.data, '\n', text.len) : NULL;
 	struct pattern *p;
-	int r;
+	int r = check_given(texts, n, flags, err);
 
-	if (text.len > PATTERN_MAX_BYTES)
-		return err_set(
-			err, -EOVERFLOW, "the pattern is longer than %u bytes", PATTERN_MAX_BYTES);
-	if (newline && !(flags & (PATTERN_REGEX | PATTERN_PATH))) {
-		(void)err_set(err, -EINVAL,
-			"the pattern cannot match: it holds a newline, and a "
-			"match lies within one line");
-		if (err)
-			err->pos = (uint32_t)(newline - text.data) + 1;
-		return -EINVAL;
-	}
+	if (r < 0)
+		return r;
 	p = calloc(1, sizeof(*p));
 	if (!p)
 		return -ENOMEM;
-	r = pattern_make(p, text, flags, err);
+	p->flags = flags;
+	r = keep_texts(p, texts, n);
+	if (r == 0)
+		r = pattern_make(p, err);
 	if (r < 0)
 		pattern_destroy(p);
 	else
 		*ret = p;
 	return r;
+}
+
+int
+pattern_create(struct span text, enum pattern_flags flags, struct pattern **ret, struct err *err)
+{
+	return pattern_create_any(&text, 1, flags, ret, err);
 }
 
 void
@@ -303,7 +384,33 @@ pattern_destroy(struct pattern *p)
 	pcre2_code_free(p->loose);
 	needle_fini(&p->needle);
 	strbuf_fini(&p->piece_text);
+	strbuf_fini(&p->given);
+	VEC_FINI(&p->texts);
 	free(p);
+}
+
+size_t
+pattern_n_texts(const struct pattern *p)
+{
+	return p->texts.len;
+}
+
+struct span
+pattern_text(const struct pattern *p, size_t i)
+{
+	return p->texts.data[i];
+}
+
+enum pattern_flags
+pattern_flags(const struct pattern *p)
+{
+	return p->flags;
+}
+
+bool
+pattern_is_multi(const struct pattern *p)
+{
+	return p->multi;
 }
 
 uint32_t
@@ -318,206 +425,4 @@ bool
 pattern_is_jit(const struct pattern *p)
 {
 	return p->jit;
-}
-
-static int
-matcher_make(struct matcher *m)
-{
-	m->data = pcre2_match_data_create(1, NULL); /* only the match itself is asked for */
-	m->context = pcre2_match_context_create(NULL);
-	if (!m->data || !m->context)
-		return -ENOMEM;
-	(void)pcre2_set_match_limit(m->context, MATCH_LIMIT);
-	(void)pcre2_set_heap_limit(m->context, HEAP_LIMIT_KIB);
-	if (!m->pattern->jit)
-		return 0;
-	m->stack = pcre2_jit_stack_create(JIT_STACK_MIN_BYTES, JIT_STACK_MAX_BYTES, NULL);
-	if (!m->stack)
-		return -ENOMEM;
-	pcre2_jit_stack_assign(m->context, NULL, m->stack);
-	return 0;
-}
-
-int
-matcher_create(const struct pattern *p, struct matcher **ret)
-{
-	struct matcher *m = calloc(1, sizeof(*m));
-	int r;
-
-	if (!m)
-		return -ENOMEM;
-	m->pattern = p;
-	r = p->code ? matcher_make(m) : 0;
-	if (r < 0)
-		matcher_destroy(m);
-	else
-		*ret = m;
-	return r;
-}
-
-void
-matcher_destroy(struct matcher *m)
-{
-	if (!m)
-		return;
-	pcre2_match_data_free(m->data);
-	pcre2_match_context_free(m->context);
-	pcre2_jit_stack_free(m->stack);
-	free(m);
-}
-
-/* The first match in one subject, at or after `from`. */
-static int
-match_subject(struct matcher *m, struct span subject, size_t from, struct match *ret)
-{
-	const struct pattern *p = m->pattern;
-	const pcre2_code *code =
-		p->loose && !utf8_valid(subject.data, subject.len) ? p->loose : p->code;
-	PCRE2_SPTR data = (PCRE2_SPTR)subject.data;
-	const PCRE2_SIZE *ends;
-	int r = pcre2_match(code, data, subject.len, from, 0, m->data, m->context);
-
-	/* The interpreter has a heap of its own, larger than the stack of compiled code. */
-	if (r == PCRE2_ERROR_JIT_STACKLIMIT)
-		r = pcre2_match(code, data, subject.len, from, PCRE2_NO_JIT, m->data, m->context);
-	if (r == PCRE2_ERROR_NOMATCH)
-		return 0;
-	if (r == PCRE2_ERROR_NOMEMORY)
-		return -ENOMEM;
-	if (r < 0)
-		return -EOVERFLOW; /* a limit, or a recursion that does not advance */
-	ends = pcre2_get_ovector_pointer(m->data);
-	*ret = (struct match){ends[0], MAX(ends[0], ends[1])};
-	return 1;
-}
-
-/* The line [start, end) of the text, without its newline. */
-static int
-match_line(struct matcher *m, struct span text, size_t start, size_t end, size_t from,
-	struct match *ret)
-{
-	struct span line = {text.data + start, end - start};
-	int r = match_subject(m, line, from > start ? from - start : 0, ret);
-
-	if (r == 1) {
-		ret->start += start;
-		ret->end += start;
-	}
-	return r;
-}
-
-/* Where the line of `at` starts; it is known not to start before `floor`. */
-static size_t
-line_start(struct span text, size_t floor, size_t at)
-{
-	const char *lf = at > floor ? memrchr(text.data + floor, '\n', at - floor) : NULL;
-
-	return lf ? (size_t)(lf - text.data) + 1 : floor;
-}
-
-static size_t
-line_end(struct span text, size_t at)
-{
-	const char *lf = at < text.len ? memchr(text.data + at, '\n', text.len - at) : NULL;
-
-	return lf ? (size_t)(lf - text.data) : text.len;
-}
-
-/* After the newline that ends the text there is no line. */
-static bool
-is_past_last_line(struct span text, size_t at)
-{
-	return at == text.len && (text.len == 0 || text.data[text.len - 1] == '\n');
-}
-
-static int
-find_by_line(struct matcher *m, struct span text, size_t from, struct match *ret)
-{
-	size_t start = line_start(text, 0, from), end;
-	int r;
-
-	for (; start < text.len; start = end + 1) {
-		end = line_end(text, MAX(start, from));
-		r = match_line(m, text, start, end, from, ret);
-		if (r != 0)
-			return r;
-	}
-	return 0;
-}
-
-static int
-find_by_filter(struct matcher *m, struct span text, size_t from, struct match *ret)
-{
-	size_t at = from, floor = 0;
-
-	for (;;) {
-		ssize_t hit = needle_find(&m->pattern->needle, text, at, NULL);
-		size_t start, end;
-		int r;
-
-		if (hit < 0)
-			return 0;
-		start = line_start(text, floor, (size_t)hit);
-		end = line_end(text, (size_t)hit);
-		r = match_line(m, text, start, end, from, ret);
-		if (r != 0 || end == text.len)
-			return r;
-		at = floor = end + 1;
-	}
-}
-
-static int
-find_by_text(struct matcher *m, struct span text, size_t from, struct match *ret)
-{
-	struct match found;
-	int r = match_subject(m, text, from, &found);
-
-	if (r <= 0)
-		return r;
-	assert_slow(found.start == found.end ||
-		    !memchr(text.data + found.start, '\n', found.end - found.start));
-	if (is_past_last_line(text, found.start))
-		return 0;
-	*ret = found;
-	return 1;
-}
-
-static int
-find_by_needle(struct matcher *m, struct span text, size_t from, struct match *ret)
-{
-	size_t len;
-	ssize_t at = needle_find(&m->pattern->needle, text, from, &len);
-
-	if (at < 0)
-		return 0;
-	*ret = (struct match){(size_t)at, (size_t)at + len};
-	return 1;
-}
-
-int
-matcher_find(struct matcher *m, struct span text, size_t from, struct match *ret)
-{
-	const struct pattern *p = m->pattern;
-
-	if (!text.data)
-		text.data = "";
-	if (p->strategy == BY_NEEDLE)
-		return find_by_needle(m, text, from, ret);
-	/* No character starts at a continuation byte, so no match does. */
-	while (p->utf && from < text.len && (text.data[from] & 0xc0) == 0x80)
-		from++;
-	if (from > text.len)
-		return 0;
-	switch (p->strategy) {
-	case BY_PATH:
-		return match_subject(m, text, from, ret);
-	case BY_FILTER:
-		return find_by_filter(m, text, from, ret);
-	case BY_TEXT:
-		return is_past_last_line(text, from) ? 0 : find_by_text(m, text, from, ret);
-	case BY_LINE:
-	case BY_NEEDLE:
-		break;
-	}
-	return find_by_line(m, text, from, ret);
 }

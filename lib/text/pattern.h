@@ -7,7 +7,8 @@
  * heap limit and a depth limit: a catastrophic pattern ends with -EOVERFLOW, not with a busy CPU.
  *
  * The unit is the line: '^' and '$' match at line ends, '.' does not match a newline, and a match
- * never spans lines: a class or escape that holds the newline does not match it. Lines end in LF
+ * never spans lines: a class or escape that holds the newline does not match it. With PATTERN_MULTI
+ * it may: then the unit is the text, and '^' and '$' still match at line ends. Lines end in LF
  * alone, as for ripgrep: a CR before it is an ordinary character, and '$' matches after it. There
  * is no line after the last LF, and none in an empty text.
  *
@@ -25,15 +26,19 @@
 #include "base/str.h"
 
 enum pattern_flags {
-	PATTERN_REGEX = 1u << 0, /* else a literal */
-	PATTERN_FOLD = 1u << 1,  /* any case */
-	PATTERN_SMART = 1u << 2, /* any case unless the pattern has an upper case letter */
-	PATTERN_WORD = 1u << 3,  /* only where no word character stands on either side */
-	PATTERN_LINE = 1u << 4,  /* only whole lines */
-	PATTERN_PATH = 1u << 5,  /* the text is a path: newlines are ordinary characters */
+	PATTERN_REGEX = 1u << 0,  /* else a literal */
+	PATTERN_FOLD = 1u << 1,   /* any case */
+	PATTERN_SMART = 1u << 2,  /* any case unless the pattern has an upper case letter */
+	PATTERN_WORD = 1u << 3,   /* only where no word character stands on either side */
+	PATTERN_LINE = 1u << 4,   /* only whole lines */
+	PATTERN_PATH = 1u << 5,   /* the text is a path: newlines are ordinary characters */
+	PATTERN_MULTI = 1u << 6,  /* a match may span lines; without effect on what never can */
+	PATTERN_DOTALL = 1u << 7, /* with PATTERN_MULTI: '.' matches a newline, too */
 };
 
 #define PATTERN_MAX_BYTES 1024u
+#define PATTERN_MAX_TEXTS 1000u
+#define PATTERN_MAX_ALL_BYTES 32768u /* of all texts together */
 
 struct pattern;
 struct matcher;
@@ -42,7 +47,20 @@ struct matcher;
  *  PATTERN_PATH, too), -EOVERFLOW too long, -ENOMEM. */
 int pattern_create(
 	struct span text, enum pattern_flags flags, struct pattern **ret, struct err *err);
+/** What matches any of n texts, the leftmost match, of those that start together the text that
+ *  stands first. Each is an expression, or a literal, of its own: its groups are numbered from 1.
+ *  Errors: as above; err->pos as if all texts stood one after the other, a byte between them, while
+ *  the sentence says which one it is, and its own column. */
+int pattern_create_any(const struct span *texts, size_t n, enum pattern_flags flags,
+	struct pattern **ret, struct err *err);
 void pattern_destroy(struct pattern *p);
+/** The texts that it was made of, and with what flags; valid as long as the pattern. A text in
+ * which it finds a match holds a match of one of them. */
+size_t pattern_n_texts(const struct pattern *p);
+struct span pattern_text(const struct pattern *p, size_t i);
+enum pattern_flags pattern_flags(const struct pattern *p);
+/** Can a match span lines? Then the unit is the whole text, for matcher_find(), too. */
+bool pattern_is_multi(const struct pattern *p);
 bool pattern_is_jit(const struct pattern *p);
 /** Text without a slash that stands in every path, or name, that a regular expression matches. */
 struct pattern_piece {

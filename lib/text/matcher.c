@@ -1,0 +1,220 @@
+#include "text/pattern.h"
+
+#include <errno.h>
+
+#include "text/pattern_impl.h"
+
+#define MATCH_LIMIT 1000000u
+#define HEAP_LIMIT_KIB (20u << 10)
+#define JIT_STACK_MIN_BYTES (64u << 10)
+#define JIT_STACK_MAX_BYTES (1u << 20)
+
+struct matcher {
+	const struct pattern *pattern;
+	pcre2_match_data *data;
+	pcre2_match_context *context;
+	pcre2_jit_stack *stack;
+};
+
+static int
+matcher_make(struct matcher *m)
+{
+	m->data = pcre2_match_data_create(1, NULL); /* only the match itself is asked for */
+	m->context = pcre2_match_context_create(NULL);
+	if (!m->data || !m->context)
+		return -ENOMEM;
+	(void)pcre2_set_match_limit(m->context, MATCH_LIMIT);
+	(void)pcre2_set_heap_limit(m->context, HEAP_LIMIT_KIB);
+	if (!m->pattern->jit)
+		return 0;
+	m->stack = pcre2_jit_stack_create(JIT_STACK_MIN_BYTES, JIT_STACK_MAX_BYTES, NULL);
+	if (!m->stack)
+		return -ENOMEM;
+	pcre2_jit_stack_assign(m->context, NULL, m->stack);
+	return 0;
+}
+
+int
+matcher_create(const struct pattern *p, struct matcher **ret)
+{
+	struct matcher *m = calloc(1, sizeof(*m));
+	int r;
+
+	if (!m)
+		return -ENOMEM;
+	m->pattern = p;
+	r = p->code ? matcher_make(m) : 0;
+	if (r < 0)
+		matcher_destroy(m);
+	else
+		*ret = m;
+	return r;
+}
+
+void
+matcher_destroy(struct matcher *m)
+{
+	if (!m)
+		return;
+	pcre2_match_data_free(m->data);
+	pcre2_match_context_free(m->context);
+	pcre2_jit_stack_free(m->stack);
+	free(m);
+}
+
+/* The first match in one subject, at or after `from`. */
+static int
+match_subject(struct matcher *m, struct span subject, size_t from, struct match *ret)
+{
+	const struct pattern *p = m->pattern;
+	const pcre2_code *code =
+		p->loose && !utf8_valid(subject.data, subject.len) ? p->loose : p->code;
+	PCRE2_SPTR data = (PCRE2_SPTR)subject.data;
+	const PCRE2_SIZE *ends;
+	int r = pcre2_match(code, data, subject.len, from, 0, m->data, m->context);
+
+	/* The interpreter has a heap of its own, larger than the stack of compiled code. */
+	if (r == PCRE2_ERROR_JIT_STACKLIMIT)
+		r = pcre2_match(code, data, subject.len, from, PCRE2_NO_JIT, m->data, m->context);
+	if (r == PCRE2_ERROR_NOMATCH)
+		return 0;
+	if (r == PCRE2_ERROR_NOMEMORY)
+		return -ENOMEM;
+	if (r < 0)
+		return -EOVERFLOW; /* a limit, or a recursion that does not advance */
+	ends = pcre2_get_ovector_pointer(m->data);
+	*ret = (struct match){ends[0], MAX(ends[0], ends[1])};
+	return 1;
+}
+
+/* The line [start, end) of the text, without its newline. */
+static int
+match_line(struct matcher *m, struct span text, size_t start, size_t end, size_t from,
+	struct match *ret)
+{
+	struct span line = {text.data + start, end - start};
+	int r = match_subject(m, line, from > start ? from - start : 0, ret);
+
+	if (r == 1) {
+		ret->start += start;
+		ret->end += start;
+	}
+	return r;
+}
+
+/* Where the line of `at` starts; it is known not to start before `floor`. */
+static size_t
+line_start(struct span text, size_t floor, size_t at)
+{
+	const char *lf = at > floor ? memrchr(text.data + floor, '\n', at - floor) : NULL;
+
+	return lf ? (size_t)(lf - text.data) + 1 : floor;
+}
+
+static size_t
+line_end(struct span text, size_t at)
+{
+	const char *lf = at < text.len ? memchr(text.data + at, '\n', text.len - at) : NULL;
+
+	return lf ? (size_t)(lf - text.data) : text.len;
+}
+
+/* After the newline that ends the text there is no line. */
+static bool
+is_past_last_line(struct span text, size_t at)
+{
+	return at == text.len && (text.len == 0 || text.data[text.len - 1] == '\n');
+}
+
+static int
+find_by_line(struct matcher *m, struct span text, size_t from, struct match *ret)
+{
+	size_t start = line_start(text, 0, from), end;
+	int r;
+
+	for (; start < text.len; start = end + 1) {
+		end = line_end(text, MAX(start, from));
+		r = match_line(m, text, start, end, from, ret);
+		if (r != 0)
+			return r;
+	}
+	return 0;
+}
+
+static int
+find_by_filter(struct matcher *m, struct span text, size_t from, struct match *ret)
+{
+	size_t at = from, floor = 0;
+
+	for (;;) {
+		ssize_t hit = needle_find(&m->pattern->needle, text, at, NULL);
+		size_t start, end;
+		int r;
+
+		if (hit < 0)
+			return 0;
+		start = line_start(text, floor, (size_t)hit);
+		end = line_end(text, (size_t)hit);
+		r = match_line(m, text, start, end, from, ret);
+		if (r != 0 || end == text.len)
+			return r;
+		at = floor = end + 1;
+	}
+}
+
+static int
+find_by_text(struct matcher *m, struct span text, size_t from, struct match *ret)
+{
+	struct match found;
+	int r = match_subject(m, text, from, &found);
+
+	if (r <= 0)
+		return r;
+	assert_slow(m->pattern->multi || found.start == found.end ||
+		    !memchr(text.data + found.start, '\n', found.end - found.start));
+	if (is_past_last_line(text, found.start))
+		return 0;
+	*ret = found;
+	return 1;
+}
+
+static int
+find_by_needle(struct matcher *m, struct span text, size_t from, struct match *ret)
+{
+	size_t len;
+	ssize_t at = needle_find(&m->pattern->needle, text, from, &len);
+
+	if (at < 0)
+		return 0;
+	*ret = (struct match){(size_t)at, (size_t)at + len};
+	return 1;
+}
+
+int
+matcher_find(struct matcher *m, struct span text, size_t from, struct match *ret)
+{
+	const struct pattern *p = m->pattern;
+
+	if (!text.data)
+		text.data = "";
+	if (p->strategy == BY_NEEDLE)
+		return find_by_needle(m, text, from, ret);
+	/* No character starts at a continuation byte, so no match does. */
+	while (p->utf && from < text.len && (text.data[from] & 0xc0) == 0x80)
+		from++;
+	if (from > text.len)
+		return 0;
+	switch (p->strategy) {
+	case BY_WHOLE:
+		return p->multi ? find_by_text(m, text, from, ret)
+		                : match_subject(m, text, from, ret);
+	case BY_FILTER:
+		return find_by_filter(m, text, from, ret);
+	case BY_TEXT:
+		return is_past_last_line(text, from) ? 0 : find_by_text(m, text, from, ret);
+	case BY_LINE:
+	case BY_NEEDLE:
+		break;
+	}
+	return find_by_line(m, text, from, ret);
+}

@@ -1,0 +1,43 @@
+/**
+ * pattern_impl: what pattern.c and matcher.c share.
+ */
+#pragma once
+
+#define PCRE2_CODE_UNIT_WIDTH 8
+#include <pcre2.h>
+
+#include "base/vec.h"
+
+#include "text/fold.h"
+#include "text/regex.h"
+
+enum strategy {
+	BY_NEEDLE, /* the needle is the whole pattern */
+	BY_WHOLE,  /* the text is one subject */
+	BY_FILTER, /* lines that hold the needle, one by one */
+	BY_TEXT,   /* the whole text at once: a match cannot leave its line */
+	BY_LINE,   /* every line */
+};
+
+/* Const after pattern_create(). */
+struct pattern {
+	enum strategy strategy;
+	enum pattern_flags flags;
+	bool utf, fold, jit;
+	bool multi;           /* a match may span lines */
+	struct needle needle; /* len 0: none */
+	/* The texts as they were given, in one block. */
+	struct strbuf given;
+	VEC(struct span) texts;
+	/* PATTERN_PATH: of every match (regex.h). */
+	struct pattern_piece piece[REGEX_MAX_PIECES];
+	uint32_t n_pieces;
+	struct strbuf piece_text;
+	pcre2_code *code; /* NULL when BY_NEEDLE */
+	/*
+	 * The same without the conclusion from a leading ".*" that a match starts a line, NULL when
+	 * there was none. It does not hold in a line that is not UTF-8: '.' does not match such
+	 * bytes, so a match may start after them. Elsewhere it saves trying every start.
+	 */
+	pcre2_code *loose;
+};
