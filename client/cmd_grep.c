@@ -319,7 +319,7 @@ ask_pattern(const struct grep *g, bool regex, struct json *j)
 	if (g->max_per_file)
 		json_kv_u64(j, "max_per_file", g->max_per_file);
 	if (g->show == SHOW_FILES)
-		json_kv_bool(j, "files_only", true);
+		json_kv_cstr(j, "answer", "files");
 	if (!g->out.color && !g->sel.common.json) /* half the work for spans nobody sees */
 		json_kv_bool(j, "terse", true);
 	if (g->sel.stats)

@@ -3,9 +3,14 @@
 #include <errno.h>
 
 #include "query/halt.h"
+#include "text/scan.h"
 
 #define GREP_SLICE_BYTES (4u << 20)
 #define GREP_LINE_BYTES 4096u
+/* Of a match that spans lines this many times as much is kept, and matches are joined up to so
+ * much.
+ */
+#define GREP_MULTI_LINES 16u
 
 void
 grep_lines_reset(struct grep_lines *g)
@@ -60,6 +65,9 @@ int
 grep_find(struct matcher *m, struct span text, size_t from, const struct cursor_opts *opts,
 	struct match *ret)
 {
+	if (pattern_is_multi(matcher_pattern(m)))
+		return text.len > GREP_MULTI_MAX_BYTES ? -EOVERFLOW
+		                                       : matcher_find(m, text, from, ret);
 	/* No match spans lines, so a text cut at line ends has the same matches. */
 	while (from < text.len || text.len == 0) {
 		size_t lo = line_start(text, from), hi = text.len;
@@ -89,6 +97,7 @@ struct grep {
 	struct grep_bounds bounds;
 	struct grep_place *place;
 	struct grep_lines *out;
+	bool multi;
 };
 
 /* Of the line that begins at `at`, 1-based. */
@@ -97,13 +106,9 @@ line_number(struct grep *g, size_t at)
 {
 	struct grep_place *p = g->place;
 
-	while (p->counted < at) {
-		size_t end = line_end(g->text, p->counted);
-
-		if (end >= at)
-			break;
-		p->n_lf++;
-		p->counted = end + 1;
+	if (p->counted < at) {
+		p->n_lf += scan_count(g->text.data + p->counted, at - p->counted, '\n');
+		p->counted = at;
 	}
 	return p->n_lf + 1;
 }
@@ -120,6 +125,8 @@ cut_line(const struct grep *g, size_t match, size_t *lo, size_t *hi)
 {
 	size_t max = g->opts->max_line_bytes ? g->opts->max_line_bytes : GREP_LINE_BYTES;
 
+	if (g->multi)
+		max *= GREP_MULTI_LINES;
 	if (*hi - *lo <= max)
 		return;
 	if (match - *lo > max / 4)
@@ -134,69 +141,127 @@ cut_line(const struct grep *g, size_t match, size_t *lo, size_t *hi)
 		(*hi)--;
 }
 
+/* The match after `m` within the lines [start, end), or anywhere when matches span lines. As for
+ * ripgrep, none is empty at the end of the one before. */
 static int
-add_span(struct grep *g, struct match m, size_t lo, size_t hi)
-{
-	if (m.start > hi || (m.start == hi && m.end > m.start))
-		return 0;
-	m = (struct match){m.start - lo, MIN(m.end, hi) - lo};
-	return VEC_PUSH(&g->out->spans, m);
-}
-
-/* The next match of the line [start, end), so that '^' is looked for at its start alone. */
-static int
-find_in_line(struct grep *g, size_t start, size_t end, size_t from, struct match *ret)
+find_within(struct grep *g, size_t start, size_t end, struct match m, struct match *ret)
 {
 	struct span line = {g->text.data + start, end - start};
-	int r = from > end ? 0 : matcher_find(g->matcher, line, from - start, ret);
+	size_t from = m.end > m.start ? m.end : m.end + 1;
+	int r = 0;
 
-	ret->start += start;
-	ret->end += start;
-	return r;
+	for (; from <= (g->multi ? g->text.len : end); from = ret->end + 1) {
+		/* The line alone, so that '^' is looked for at its start alone. */
+		r = g->multi ? grep_find(g->matcher, g->text, from, g->opts, ret)
+		             : matcher_find(g->matcher, line, from - start, ret);
+		if (r <= 0)
+			return r;
+		if (!g->multi) {
+			ret->start += start;
+			ret->end += start;
+		}
+		if (ret->end > ret->start || ret->start != m.end)
+			return 1;
+	}
+	return 0;
 }
 
-/* The matches of the line [start, end), whose first is `m`, as far as they are within [lo, hi). */
+/* The matches of the lines [start, end), whose first is `m`, as far as they are within [lo, hi). */
 static int
 add_spans(struct grep *g, struct match m, size_t start, size_t end, size_t lo, size_t hi)
 {
-	unsigned max = g->opts->first_span_only ? 1 : HIT_MAX_SPANS;
+	for (;;) {
+		int r = 0;
 
-	for (unsigned n = 1;; n++) {
-		int r = add_span(g, m, lo, hi);
-
-		if (r < 0 || n == max)
+		if (m.start > hi || (m.start == hi && m.end > m.start))
+			return 0;
+		if (m.end >= lo)
+			r = VEC_PUSH(&g->out->spans,
+				(struct match){MAX(m.start, lo) - lo, MIN(m.end, hi) - lo});
+		if (r < 0 || g->opts->first_span_only)
 			return r;
-		r = find_in_line(g, start, end, m.end > m.start ? m.end : m.end + 1, &m);
-		if (r <= 0 || m.start > hi)
+		r = find_within(g, start, end, m, &m);
+		if (r <= 0 || m.start > end || (m.start == end && g->multi))
 			return MIN(r, 0);
 	}
 }
 
-/* One line from `start`; `m` NULL: of context. */
+/* The bytes [start, end) as a row, which is context unless there is an answer in it. */
 static int
-add_line(struct grep *g, size_t start, const struct match *m, bool before)
+add_row(struct grep *g, size_t start, size_t end, const struct match *m, struct grep_line line)
 {
-	size_t end = line_end(g->text, start), lo = start, hi = end;
-	struct grep_line line = {.line = line_number(g, start),
-		.offset = start,
-		.text = g->out->text.len,
-		.span = g->out->spans.len,
-		.context = m == NULL,
-		.before = before};
+	size_t lo = start, hi = end;
 	int r;
 
+	line.offset = start;
+	line.text = g->out->text.len;
+	line.span = g->out->spans.len;
 	cut_line(g, m ? m->start : start, &lo, &hi);
 	line.len = hi - lo;
 	line.cut = (uint32_t)MIN(lo - start, UINT32_MAX);
 	line.cut_end = hi < end;
+	line.last = end == g->text.len;
 	r = strbuf_add(&g->out->text, g->text.data + lo, hi - lo);
 	if (r == 0 && m)
 		r = add_spans(g, *m, start, end, lo, hi);
-	line.n_spans = g->out->spans.len - line.span;
-	if (r == 0)
-		r = VEC_PUSH(&g->out->lines, line);
+	line.n_spans = (uint32_t)(g->out->spans.len - line.span);
+	return r < 0 ? r : VEC_PUSH(&g->out->lines, line);
+}
+
+/* The line from `start` that is no answer. */
+static int
+add_context(struct grep *g, size_t start, bool before)
+{
+	size_t end = line_end(g->text, start);
+	struct grep_line line = {.line = line_number(g, start), .context = true, .before = before};
+
 	g->place->next = MIN(end + 1, g->text.len);
-	return r;
+	return add_row(g, start, end, NULL, line);
+}
+
+/* The bytes before the line feed that ends them, if one does. */
+static size_t
+without_lf(struct span text, size_t start, size_t end)
+{
+	return end > start && text.data[end - 1] == '\n' ? end - 1 : end;
+}
+
+static int
+add_lines(struct grep *g)
+{
+	struct grep_place *p = g->place;
+	size_t end = without_lf(g->text, p->start, p->end);
+	struct grep_line line = {.line = line_number(g, p->start), .column = 1};
+
+	if (g->opts->invert)
+		return add_row(g, p->start, end, NULL, line);
+	line.column = p->match.start - p->start + 1;
+	return add_row(g, p->start, end, &p->match, line);
+}
+
+/* The match alone. */
+static int
+add_one(struct grep *g)
+{
+	struct grep_place *p = g->place;
+	struct match m = p->match;
+	size_t start = line_start(g->text, m.start), lo = m.start, hi = m.end;
+	struct grep_line line = {.line = line_number(g, start),
+		.offset = m.start,
+		.column = m.start - start + 1,
+		.text = g->out->text.len,
+		.span = g->out->spans.len,
+		.n_spans = 1,
+		.last = p->end == g->text.len && g->text.data[p->end - 1] != '\n'};
+	int r;
+
+	cut_line(g, m.start, &lo, &hi);
+	line.len = hi - lo;
+	line.cut_end = hi < m.end;
+	r = strbuf_add(&g->out->text, g->text.data + lo, hi - lo);
+	if (r == 0)
+		r = VEC_PUSH(&g->out->spans, (struct match){0, hi - lo});
+	return r < 0 ? r : VEC_PUSH(&g->out->lines, line);
 }
 
 /* Offset of the line `n` lines before the one at `start`. */
@@ -216,29 +281,172 @@ lines_on(struct span text, size_t start, uint32_t n)
 	return start;
 }
 
-/* The next line that matches, and where the lines around it are. */
+/* End of the lines of a match, the last line feed included. */
+static size_t
+lines_end(struct span text, struct match m)
+{
+	size_t last = m.end > m.start ? m.end - 1 : m.end;
+
+	return MIN(line_end(text, last) + 1, text.len);
+}
+
+/* The next match at or after `from`: 1, 0, or an error. */
+static int
+next_match(struct grep *g, size_t from, struct match *ret)
+{
+	struct grep_place *p = g->place;
+
+	if (!p->ahead)
+		return grep_find(g->matcher, g->text, from, g->opts, ret);
+	p->ahead = false;
+	*ret = p->next_match;
+	return ret->start < g->text.len;
+}
+
+/* Matches that span lines, and begin in those of the one before or in the line after them, are one
+ * answer; the latter only as long as it is not too large. */
+static int
+join_matches(struct grep *g, struct match m, size_t start, size_t *end)
+{
+	struct grep_place *p = g->place;
+
+	for (;;) {
+		size_t room = start + (size_t)GREP_MULTI_LINES * GREP_LINE_BYTES;
+		int r = find_within(g, start, *end, m, &m);
+
+		p->ahead = true;
+		p->next_match = r > 0 ? m : (struct match){g->text.len, g->text.len};
+		if (r <= 0)
+			return r;
+		if (m.start >= *end && (line_start(g->text, m.start) > *end || *end > room))
+			return 0;
+		*end = lines_end(g->text, m);
+		r = query_poll(g->opts);
+		if (r < 0)
+			return r;
+	}
+}
+
+/* The lines of the next match, from p->from on: 1, 0 there is none, or an error. */
+static int
+find_lines(struct grep *g, struct match *match, size_t *start, size_t *end)
+{
+	bool join = g->multi && (g->opts->invert || g->opts->answer != GREP_MATCHES);
+	int r = next_match(g, g->place->from, match);
+
+	if (r <= 0)
+		return r;
+	*start = line_start(g->text, match->start);
+	*end = lines_end(g->text, *match);
+	r = join ? join_matches(g, *match, *start, end) : 0;
+	return r < 0 ? r : 1;
+}
+
+/* The next line that no match touches: 1, 0 there is none, or an error. */
+static int
+find_other(struct grep *g)
+{
+	struct grep_place *p = g->place;
+
+	while (p->from < g->text.len) {
+		struct match m;
+		int r = p->block ? 1 : find_lines(g, &m, &p->block_start, &p->block_end);
+
+		if (r < 0)
+			return r;
+		if (r == 0)
+			p->block_start = p->block_end = g->text.len;
+		p->block = p->from < p->block_start;
+		if (p->block) {
+			p->start = p->from;
+			p->end = MIN(line_end(g->text, p->from) + 1, g->text.len);
+			return 1;
+		}
+		p->from = p->block_end;
+	}
+	return 0;
+}
+
+/* One more match in the lines of the one before: 1, 0 there is none, or an error. */
+static int
+find_another(struct grep *g)
+{
+	struct grep_place *p = g->place;
+	size_t end = without_lf(g->text, p->start, p->end);
+	struct match m;
+	int r = find_within(g, p->start, end, p->match, &m);
+
+	if (r < 0)
+		return r;
+	if (g->multi && (r == 0 || m.start >= p->end)) {
+		p->ahead = true;
+		p->next_match = r > 0 ? m : (struct match){g->text.len, g->text.len};
+		return 0;
+	}
+	if (r == 0)
+		return 0;
+	p->match = m;
+	p->end = MAX(p->end, lines_end(g->text, m));
+	return 1;
+}
+
+/* Is each match an answer, rather than the lines that hold it? */
+static bool
+is_each(const struct grep *g)
+{
+	switch (g->opts->answer) {
+	case GREP_MATCHES:
+	case GREP_COUNT_MATCHES:
+		return !g->opts->invert;
+	case GREP_COUNT_LINES:
+		return !g->opts->invert && g->multi; /* as ripgrep counts them */
+	case GREP_LINES:
+	case GREP_FILES:
+	case GREP_FILES_WITHOUT:
+		break;
+	}
+	return false;
+}
+
+/* The next lines that match: 1, 0 or an error. */
+static int
+find_next(struct grep *g)
+{
+	struct grep_place *p = g->place;
+	int r = g->opts->invert ? find_other(g) : find_lines(g, &p->match, &p->start, &p->end);
+
+	if (r <= 0)
+		p->start = p->end = p->from = g->text.len;
+	else
+		p->from = p->end;
+	return r;
+}
+
+/* The next answer, and where the lines around it are. */
 static int
 seek(struct grep *g)
 {
 	struct grep_place *p = g->place;
 	uint64_t max = g->opts->max_per_file ? g->opts->max_per_file : UINT64_MAX;
 	size_t slice = p->from / GREP_SLICE_BYTES;
-	int r = 0;
+	int r = is_each(g) && p->n > 0 ? find_another(g) : 0;
 
+	p->found = r > 0;
+	if (r != 0)
+		return MIN(r, 0);
 	/* More than are kept are looked for only to be counted. */
 	if (!g->opts->count_exact)
 		max = MIN(max, g->bounds.keep);
 	if (p->n < max)
-		r = grep_find(g->matcher, g->text, p->from, g->opts, &p->match);
-	p->start = p->from = g->text.len;
+		r = find_next(g);
+	else
+		p->start = p->end = p->from = g->text.len;
 	if (r <= 0)
 		return r;
 	p->found = true;
 	p->n++;
-	p->start = line_start(g->text, p->match.start);
 	p->first = MAX(lines_back(g->text, p->start, g->opts->before),
 		MAX(p->next, MIN(p->after_end, p->start)));
-	p->from = MIN(line_end(g->text, p->match.start) + 1, g->text.len);
 	return p->from / GREP_SLICE_BYTES == slice ? 0 : query_poll(g->opts);
 }
 
@@ -253,7 +461,8 @@ add_match(struct grep *g)
 		g->out->n_unkept++;
 		return 0;
 	}
-	r = add_line(g, p->start, &p->match, false);
+	r = g->opts->answer == GREP_MATCHES && !g->opts->invert ? add_one(g) : add_lines(g);
+	p->next = p->end;
 	p->after_end = lines_on(g->text, p->next, g->opts->after);
 	return r;
 }
@@ -270,27 +479,63 @@ step(struct grep *g)
 		return r;
 	before = MAX(p->next, p->first);
 	if (p->n <= g->bounds.keep && p->next < MIN(p->after_end, p->start))
-		r = add_line(g, p->next, NULL, false); /* as grep: a match past `max`, too */
+		r = add_context(g, p->next, false); /* as grep: a match past `max`, too */
 	else if (!p->found)
 		return 0;
 	else if (p->n <= g->bounds.keep && before < p->start)
-		r = add_line(g, before, NULL, true);
+		r = add_context(g, before, true);
 	else
 		r = add_match(g);
 	return r < 0 ? r : 1;
+}
+
+static struct grep
+grep_of(struct matcher *m, struct span text, const struct cursor_opts *opts,
+	struct grep_place *place)
+{
+	return (struct grep){.matcher = m,
+		.text = text,
+		.opts = opts,
+		.bounds = {UINT64_MAX, SIZE_MAX},
+		.place = place,
+		.multi = pattern_is_multi(matcher_pattern(m))};
 }
 
 int
 grep_text(struct matcher *m, struct span text, const struct cursor_opts *opts,
 	struct grep_bounds bounds, struct grep_place *place, struct grep_lines *out)
 {
-	struct grep g = {m, text, opts, bounds, place, out};
+	struct grep g = grep_of(m, text, opts, place);
 	int r = 1;
 
+	g.bounds = bounds;
+	g.out = out;
 	while (r > 0) {
 		r = step(&g);
 		if (r > 0 && grep_lines_bytes(out) >= bounds.room)
 			break;
 	}
+	return r;
+}
+
+int
+grep_any(struct matcher *m, struct span text, const struct cursor_opts *opts)
+{
+	struct grep_place place = {0};
+	struct grep g = grep_of(m, text, opts, &place);
+	int r = seek(&g);
+
+	return r < 0 ? r : place.found;
+}
+
+int
+grep_count(struct matcher *m, struct span text, const struct cursor_opts *opts, uint64_t *ret)
+{
+	struct grep_place place = {0};
+	struct grep g = grep_of(m, text, opts, &place);
+	int r = seek(&g);
+
+	for (*ret = 0; r == 0 && place.found; r = seek(&g))
+		++*ret;
 	return r;
 }

@@ -15,12 +15,13 @@
 #include "base/vec.h"
 #include "query/query.h"
 
+/** As struct hit has them. */
 struct grep_line {
-	uint64_t line, offset;
-	size_t text, len;     /* in grep_lines.text */
-	size_t span, n_spans; /* in grep_lines.spans, within the kept text */
-	uint32_t cut;
-	bool cut_end, context, before;
+	uint64_t line, offset, column;
+	size_t text, len; /* in grep_lines.text */
+	size_t span;      /* in grep_lines.spans, within the kept text */
+	uint32_t n_spans, cut;
+	bool cut_end, last, context, before;
 };
 
 struct grep_lines {
@@ -45,14 +46,28 @@ struct grep_place {
 	uint64_t n_lf;      /* before it */
 	uint64_t n;         /* matching lines found */
 	bool found;         /* the last of them is not given yet: */
-	struct match match; /* where its first match is */
-	size_t start;       /* where it begins; without one the end of the text */
+	struct match match; /* where its first match is; that itself is given of GREP_MATCHES */
+	size_t start, end;  /* its bytes, or those of all lines of its match; without one the end of
+	                       the text */
 	size_t first;       /* where the context before it begins */
+	bool ahead;         /* what follows those lines is known: */
+	struct match next_match; /* start: the text's length when there is none */
+	bool block;              /* opts->invert: the next lines that do match are known: */
+	size_t block_start, block_end;
 };
+
+/** A longer text is not searched for a match that spans lines, since nothing can end that early. */
+#define GREP_MULTI_MAX_BYTES (64u << 20)
 
 /** As matcher_find(), but asks query_poll() every few MiB of a long text. */
 int grep_find(struct matcher *m, struct span text, size_t from, const struct cursor_opts *opts,
 	struct match *ret);
+
+/** Is there an answer in the text? 1, 0 or an error as of grep_text(). */
+int grep_any(struct matcher *m, struct span text, const struct cursor_opts *opts);
+/** How many lines match, or how many matches they hold, by opts->answer; no more than
+ *  opts->max_per_file lines: 0 or an error as of grep_text(). */
+int grep_count(struct matcher *m, struct span text, const struct cursor_opts *opts, uint64_t *ret);
 
 struct grep_bounds {
 	uint64_t keep; /* of matching lines beyond it only the number is kept */

@@ -71,6 +71,16 @@ struct query_sort {
 int query_sort_parse(
 	struct span text, struct query_sort keys[QUERY_MAX_SORT_KEYS], struct err *err);
 
+/** What the answers of a grep are. */
+enum grep_answer {
+	GREP_LINES,   /* lines that match, with context; of a multi-line match all its lines */
+	GREP_MATCHES, /* each match by itself, with context */
+	GREP_FILES,   /* files that have a line that matches */
+	GREP_FILES_WITHOUT, /* files that were searched and have none */
+	GREP_COUNT_LINES,   /* files that have one, with the number of such lines */
+	GREP_COUNT_MATCHES, /* the same, with the number of matches */
+};
+
 struct cursor_opts {
 	struct query_sort sort[QUERY_MAX_SORT_KEYS];
 	uint32_t n_sort;
@@ -80,12 +90,13 @@ struct cursor_opts {
 
 	/* grep: answers are lines, not entries. */
 	const struct pattern *grep; /* borrowed until close; NULL: search */
-	uint32_t before, after;     /* lines of context */
-	uint64_t max_per_file;      /* matching lines; 0: all */
-	bool files_only;            /* grep: one answer a file that has a match */
-	uint32_t max_line_bytes;    /* longer lines are cut around the first match; 0: 4096 */
-	bool first_span_only;       /* of each line: the others are not looked for */
-	size_t max_kept_bytes;      /* of the lines of one file, at once; 0: 1 MiB */
+	enum grep_answer answer;
+	bool invert;             /* lines without a match match, and no others */
+	uint32_t before, after;  /* lines of context */
+	uint64_t max_per_file;   /* matching lines; 0: all */
+	uint32_t max_line_bytes; /* longer lines are cut around the first match; 0: 4096 */
+	bool first_span_only;    /* of each line: the others are not looked for */
+	size_t max_kept_bytes;   /* of the lines of one file, at once; 0: 1 MiB */
 
 	usec_t deadline;   /* monotonic; USEC_NEVER for none */
 	bool trace;        /* count what each step costs, for cursor_get_cost() */
@@ -94,20 +105,29 @@ struct cursor_opts {
 	struct hash_cache *hashes; /* of files that were compared before; may be NULL */
 };
 
-#define HIT_MAX_SPANS 64u
+/** Must a file hold a match of opts->grep to give an answer? Else what the pattern needs says
+ *  nothing about which files to read. */
+static inline bool
+cursor_needs_match(const struct cursor_opts *o)
+{
+	return o->grep && !o->invert && o->answer != GREP_FILES_WITHOUT;
+}
 
 struct hit {
 	uint32_t layer, entry; /* of the snapshot: snapshot.h */
 	/* grep only; text and spans are valid until the next cursor_next(). */
-	uint64_t line;    /* 1-based */
-	uint64_t offset;  /* of the line's first byte in the (decoded) file */
-	struct span text; /* the line without its end */
+	uint64_t line;    /* 1-based; of the first line, of the match itself */
+	uint64_t offset;  /* of the line's first byte, or the match's, in the (decoded) file */
+	uint64_t column;  /* 1-based, in bytes, of the first match; 1 with `invert`, 0 context */
+	struct span text; /* the line without its end, the lines, or the match */
 	uint32_t cut;     /* bytes left out before `text` (long lines) */
 	bool cut_end;     /* bytes were left out after it */
+	bool last;        /* the line ends with the file, not with a line feed */
 	bool context;     /* a line of context, no match in it */
 	bool before;      /* it leads to the match after it, and follows none closely */
 	uint32_t n_spans;
-	struct match spans[HIT_MAX_SPANS]; /* within text */
+	const struct match *spans; /* within text, ascending */
+	uint64_t count;            /* GREP_COUNT_*; no line, then */
 };
 
 struct cursor;

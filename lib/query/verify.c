@@ -22,7 +22,8 @@ enum candidate_state {
 struct candidate {
 	uint32_t layer, entry;
 	enum candidate_state state;
-	bool answer; /* when answers are entries */
+	bool answer;    /* when answers are entries */
+	uint64_t count; /* with GREP_COUNT_* */
 	struct grep_lines lines;
 
 	/* CANDIDATE_PART: where to go on, in what. */
@@ -102,7 +103,7 @@ verify_create(struct eval *e, const struct cursor_opts *opts, candidate_fn next,
 	v->opts = opts;
 	v->next = next;
 	v->ctx = ctx;
-	v->lines = opts->grep && !opts->files_only;
+	v->lines = opts->grep && (opts->answer == GREP_LINES || opts->answer == GREP_MATCHES);
 	v->batch_next = VERIFY_BATCH_FIRST;
 	v->keep = lines_to_keep(opts);
 	v->room = opts->max_kept_bytes ? opts->max_kept_bytes : VERIFY_KEPT_BYTES;
@@ -191,11 +192,27 @@ search_lines(struct verify *v, struct verify_worker *w, struct candidate *c, str
 	return MIN(r, 0);
 }
 
+/* Answers are files: is this one? */
+static int
+search_file(
+	const struct cursor_opts *opts, struct matcher *m, struct candidate *c, struct span text)
+{
+	bool counts = opts->answer == GREP_COUNT_LINES || opts->answer == GREP_COUNT_MATCHES;
+	int r = counts ? grep_count(m, text, opts, &c->count) : grep_any(m, text, opts);
+
+	if (r < 0)
+		return r;
+	if (counts)
+		c->answer = c->count > 0;
+	else
+		c->answer = (r > 0) == (opts->answer != GREP_FILES_WITHOUT);
+	return 0;
+}
+
 /* The text is at hand: decide, and find lines. */
 static int
 search_text(struct verify *v, unsigned worker, struct candidate *c, struct span text)
 {
-	struct match match;
 	int r = v->query->root->content ? decide(v, worker, c, &text) : TRI_YES;
 
 	if (r < 0 || r != TRI_YES)
@@ -203,9 +220,9 @@ search_text(struct verify *v, unsigned worker, struct candidate *c, struct span 
 	if (v->lines)
 		return search_lines(v, &v->worker[worker], c, text);
 	if (v->opts->grep)
-		r = grep_find(v->worker[worker].grep, text, 0, v->opts, &match);
-	c->answer = r > 0;
-	return MIN(r, 0);
+		return search_file(v->opts, v->worker[worker].grep, c, text);
+	c->answer = true;
+	return 0;
 }
 
 /* After the search of an open file, whose result was `r`: what was found counts, or does not. */
@@ -389,14 +406,14 @@ fill_hit(const struct candidate *c, const struct grep_line *l, struct hit *ret)
 	ret->line = l->line;
 	ret->offset = l->offset;
 	ret->text = (struct span){c->lines.text.data + l->text, l->len};
+	ret->column = l->column;
 	ret->cut = l->cut;
 	ret->cut_end = l->cut_end;
+	ret->last = l->last;
 	ret->context = l->context;
 	ret->before = l->before;
-	ret->n_spans = (uint32_t)l->n_spans;
-	if (l->n_spans > 0)
-		memcpy(ret->spans, c->lines.spans.data + l->span,
-			l->n_spans * sizeof(ret->spans[0]));
+	ret->n_spans = l->n_spans;
+	ret->spans = c->lines.spans.data + l->span;
 }
 
 /* The next hit at hand of the current candidate: false when there is none. */
@@ -406,8 +423,9 @@ candidate_next(struct verify *v, const struct candidate *c, struct hit *ret)
 	ret->layer = c->layer;
 	ret->entry = c->entry;
 	if (!v->lines) {
-		ret->line = ret->offset = 0;
+		ret->line = ret->offset = ret->column = 0;
 		ret->text = (struct span){"", 0};
+		ret->count = c->count;
 		return c->answer && v->line++ == 0;
 	}
 	if (v->line == c->lines.lines.len)

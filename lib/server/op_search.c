@@ -1,30 +1,9 @@
 #include <errno.h>
 
 #include "query/names.h"
-#include "query/query.h"
-#include "server/ops.h"
+#include "server/search.h"
 
-#define MAX_FIELDS 32u
-#define MAX_CONTEXT 10000u
 #define FLUSH_USEC (50 * USEC_PER_MSEC)
-
-/* A running search or grep. */
-struct search {
-	struct query *query;
-	struct view view;
-	struct pattern *pattern; /* grep */
-	struct cursor *cursor;
-	struct cursor_opts opts;
-	enum field fields[MAX_FIELDS];
-	uint32_t n_fields;
-	bool slow;               /* reads contents: rows are sent on as they come */
-	struct strbuf text;      /* one value at a time */
-	struct path_maker paths; /* of the rows */
-
-	/* grep: JSON of the path of the file whose rows are given. */
-	struct strbuf path;
-	uint32_t path_layer, path_entry;
-};
 
 void
 op_search_fini(void *state)
@@ -145,51 +124,6 @@ read_common(struct job *j, struct search *s)
 }
 
 static int
-read_pattern(struct job *j, struct search *s)
-{
-	AUTO(strbuf_fini) struct strbuf scratch = {0};
-	bool regex = false, word = false, line = false;
-	struct span text, cas = SPAN_LIT("smart");
-	enum pattern_flags flags = 0;
-	struct err err = {0};
-	int r;
-
-	if ((r = param_bytes(j, "pattern", &scratch, &text)) < 0 ||
-		(r = param_bool(j, "regex", &regex)) < 0 ||
-		(r = param_bool(j, "word", &word)) < 0 || (r = param_bool(j, "line", &line)) < 0 ||
-		(r = param_str(j, "case", &cas)) < 0)
-		return r;
-	flags |= regex ? PATTERN_REGEX : 0;
-	flags |= word ? PATTERN_WORD : 0;
-	flags |= line ? PATTERN_LINE : 0;
-	flags |= span_eq(cas, SPAN_LIT("smart")) ? PATTERN_SMART : 0;
-	flags |= span_eq(cas, SPAN_LIT("fold")) ? PATTERN_FOLD : 0;
-	r = pattern_create(text, flags, &s->pattern, &err);
-	if (r == -EINVAL || r == -EOVERFLOW)
-		return job_fail(j, CODE_BAD_PATTERN, &err);
-	s->opts.grep = s->pattern;
-	return r < 0 ? job_fail_code(j, r) : 0;
-}
-
-static int
-read_grep(struct job *j, struct search *s)
-{
-	uint64_t context = 0, before, after;
-	int r = param_u64(j, "context", MAX_CONTEXT, &context);
-
-	before = after = context;
-	(void)(r < 0 || (r = param_u64(j, "before", MAX_CONTEXT, &before)) < 0 ||
-		(r = param_u64(j, "after", MAX_CONTEXT, &after)) < 0 ||
-		(r = param_u64(j, "max_per_file", INT64_MAX, &s->opts.max_per_file)) < 0 ||
-		(r = param_bool(j, "files_only", &s->opts.files_only)) < 0 ||
-		(r = param_bool(j, "terse", &s->opts.first_span_only)) < 0 ||
-		(r = read_pattern(j, s)) < 0);
-	s->opts.before = (uint32_t)before;
-	s->opts.after = (uint32_t)after;
-	return r;
-}
-
-static int
 open_cursor(struct job *j, struct search *s)
 {
 	struct err err = {0};
@@ -215,13 +149,13 @@ search_open(struct job *j, bool grep)
 		return job_fail_code(j, -ENOMEM);
 	j->state = s;
 	(void)((r = view_open(j, &s->view)) < 0 || (r = read_common(j, s)) < 0 ||
-		(r = grep ? read_grep(j, s) : read_fields(j, s)) < 0 ||
+		(r = grep ? grep_read(j, s) : read_fields(j, s)) < 0 ||
 		(r = param_query(j, &s->query)) < 0 || (r = open_cursor(j, s)) < 0);
 	return r;
 }
 
-static int
-put_field(struct search *s, struct json *out, const struct hit *hit, enum field f)
+int
+search_put(struct search *s, struct json *out, const struct hit *hit, enum field f)
 {
 	enum field_kind kind = field_kind(f);
 	int64_t number = 0;
@@ -247,67 +181,6 @@ put_field(struct search *s, struct json *out, const struct hit *hit, enum field 
 	return 0;
 }
 
-static bool
-is_new_file(const struct search *s, const struct hit *hit)
-{
-	return s->path.len == 0 || hit->layer != s->path_layer || hit->entry != s->path_entry;
-}
-
-/* Once for all rows of a file. */
-static int
-make_path(struct search *s, const struct hit *hit)
-{
-	struct json json = json_to(&s->path);
-
-	strbuf_reset(&s->path);
-	s->path_layer = hit->layer;
-	s->path_entry = hit->entry;
-	return put_field(s, &json, hit, FIELD_PATH);
-}
-
-static void
-put_spans(struct json *out, const struct hit *hit)
-{
-	json_open(out, '[');
-	for (uint32_t i = 0; i < hit->n_spans; i++) {
-		json_open(out, '[');
-		json_u64(out, hit->spans[i].start);
-		json_u64(out, hit->spans[i].end);
-		json_close(out, ']');
-	}
-	json_close(out, ']');
-}
-
-/* [path, line, column, text, spans], and what was cut off a long line where it was. A terse one has
- * no spans, and no path but after a row of another file. */
-static int
-put_line(struct search *s, struct json *out, const struct hit *hit)
-{
-	bool new_file = is_new_file(s, hit), terse = s->opts.first_span_only;
-	int r = new_file ? make_path(s, hit) : 0;
-
-	if (new_file || !terse)
-		json_raw(out, strbuf_view(&s->path));
-	else
-		json_null(out);
-	if (r < 0 || s->opts.files_only)
-		return r;
-	json_u64(out, hit->line);
-	json_u64(out, hit->n_spans > 0 ? hit->spans[0].start + hit->cut + 1 : 0);
-	json_str(out, hit->text);
-	if (terse)
-		json_null(out);
-	else
-		put_spans(out, hit);
-	if (hit->cut > 0 || hit->cut_end) {
-		json_open(out, '{');
-		json_kv_u64(out, "cut", hit->cut);
-		json_kv_bool(out, "cut_end", hit->cut_end);
-		json_close(out, '}');
-	}
-	return 0;
-}
-
 static int
 put_row(struct search *s, struct json *out, const struct hit *hit)
 {
@@ -315,10 +188,10 @@ put_row(struct search *s, struct json *out, const struct hit *hit)
 
 	json_open(out, '[');
 	if (s->opts.grep)
-		r = put_line(s, out, hit);
+		r = grep_put(s, out, hit);
 	else
 		for (uint32_t i = 0; i < s->n_fields && r == 0; i++)
-			r = put_field(s, out, hit, s->fields[i]);
+			r = search_put(s, out, hit, s->fields[i]);
 	json_close(out, ']');
 	return r;
 }
@@ -341,7 +214,7 @@ put_rows(struct job *j, struct search *s, struct strbuf *out)
 	int r;
 
 	while ((r = cursor_next(s->cursor, &hit)) > 0) {
-		bool new_file = is_new_file(s, &hit);
+		bool new_file = grep_is_new(s, &hit);
 
 		if (j->n_rows++ == 0) {
 			rows_open(j, out, &json);

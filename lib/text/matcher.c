@@ -62,6 +62,12 @@ matcher_destroy(struct matcher *m)
 	free(m);
 }
 
+const struct pattern *
+matcher_pattern(const struct matcher *m)
+{
+	return m->pattern;
+}
+
 /* The first match in one subject, at or after `from`. */
 static int
 match_subject(struct matcher *m, struct span subject, size_t from, struct match *ret)

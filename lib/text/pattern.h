@@ -73,6 +73,7 @@ uint32_t pattern_pieces(const struct pattern *p, const struct pattern_piece **re
 
 int matcher_create(const struct pattern *p, struct matcher **ret);
 void matcher_destroy(struct matcher *m);
+const struct pattern *matcher_pattern(const struct matcher *m);
 
 struct match {
 	size_t start, end; /* byte offsets into the text */

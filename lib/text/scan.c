@@ -49,6 +49,16 @@ scan_plain(const struct scan *s, const unsigned char *text, size_t from, size_t 
 	return SCAN_NONE;
 }
 
+static size_t
+count_plain(const char *text, size_t len, char byte)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < len; i++)
+		n += text[i] == byte;
+	return n;
+}
+
 #if defined(__x86_64__)
 
 #	define AVX2 __attribute__((target("avx2")))
@@ -139,6 +149,37 @@ scan_avx2(const struct scan *s, const unsigned char *text, size_t from, size_t e
 	return SCAN_NONE;
 }
 
+/* Lanes count up to 255 before they are summed. */
+AVX2 static size_t
+count_avx2(const char *text, size_t len, char byte)
+{
+	const __m256i want = _mm256_set1_epi8(byte), zero = _mm256_setzero_si256();
+	size_t n = 0, i = 0;
+
+	while (len - i >= 32) {
+		size_t steps = MIN((len - i) / 32, 255u);
+		__m256i lanes = zero;
+
+		for (size_t k = 0; k < steps; k++, i += 32) {
+			const void *at = text + i;
+			__m256i v = _mm256_loadu_si256((const __m256i *)at);
+
+			lanes = _mm256_sub_epi8(lanes, _mm256_cmpeq_epi8(v, want));
+		}
+		lanes = _mm256_sad_epu8(lanes, zero);
+		n += (size_t)(_mm256_extract_epi64(lanes, 0) + _mm256_extract_epi64(lanes, 1) +
+			      _mm256_extract_epi64(lanes, 2) + _mm256_extract_epi64(lanes, 3));
+	}
+	return n + count_plain(text + i, len - i, byte);
+}
+
+size_t
+scan_count(const char *text, size_t len, char byte)
+{
+	return len >= 32 && __builtin_cpu_supports("avx2") ? count_avx2(text, len, byte)
+	                                                   : count_plain(text, len, byte);
+}
+
 size_t
 scan_next(const struct scan *s, const char *text, size_t from, size_t end)
 {
@@ -154,6 +195,12 @@ scan_next(const struct scan *s, const char *text, size_t from, size_t end)
 }
 
 #else
+
+size_t
+scan_count(const char *text, size_t len, char byte)
+{
+	return count_plain(text, len, byte);
+}
 
 size_t
 scan_next(const struct scan *s, const char *text, size_t from, size_t end)

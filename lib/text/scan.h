@@ -1,5 +1,6 @@
 /**
- * scan: candidates of a literal in a text at memory speed. Inside lib/text only.
+ * scan: candidates of a literal in a text at memory speed. scan_count() apart, inside
+ * lib/text only.
  *
  * A candidate is a start at which two chosen bytes of the literal, each in one of two forms (two
  * cases of a letter), stand where they must. The caller verifies the rest. AVX2 where the processor
@@ -24,3 +25,6 @@ unsigned scan_byte_weight(unsigned char c);
 /** The first candidate in [from, end), or SCAN_NONE. Bytes of text up to end - 1 + the larger
  *  offset are read: they must exist. */
 size_t scan_next(const struct scan *s, const char *text, size_t from, size_t end);
+
+/** How often a byte stands in the text. */
+size_t scan_count(const char *text, size_t len, char byte);

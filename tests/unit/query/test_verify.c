@@ -531,7 +531,7 @@ TEST(verify, the_rest_of_a_file_that_changed_or_went_is_left_out_and_counted)
 
 TEST(verify, files_only_gives_each_file_once)
 {
-	struct cursor_opts opts = {.files_only = true};
+	struct cursor_opts opts = {.answer = GREP_FILES};
 	struct cursor_stats stats;
 	struct pattern *p;
 	struct strbuf out = {0};

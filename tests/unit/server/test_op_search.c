@@ -98,7 +98,7 @@ TEST(op_search, grep_gives_lines_with_columns_spans_and_context)
 		"[\"/a.txt\",3,0,\"three\",[]]]}");
 	hears(&p, "\"n\":1,");
 	CHECK_STR(answer(&r, &p,
-			  "{\"id\":1,\"op\":\"grep\",\"pattern\":\"needle\",\"files_only\":true}"),
+			  "{\"id\":1,\"op\":\"grep\",\"pattern\":\"needle\",\"answer\":\"files\"}"),
 		"{\"id\":1,\"ev\":\"rows\",\"rows\":[[\"/a.txt\"],[\"/b.txt\"]]}");
 	hears(&p, "\"ev\":\"end\"");
 	CHECK_STR(

@@ -1,0 +1,39 @@
+/**
+ * search: what the requests search and grep share (op_search.c, op_grep.c).
+ */
+#pragma once
+
+#include "query/names.h"
+#include "query/query.h"
+#include "server/ops.h"
+
+#define MAX_FIELDS 32u
+
+/* A running search or grep. */
+struct search {
+	struct query *query;
+	struct view view;
+	struct pattern *pattern; /* grep */
+	struct cursor *cursor;
+	struct cursor_opts opts;
+	enum field fields[MAX_FIELDS];
+	uint32_t n_fields;
+	bool slow;               /* reads contents: rows are sent on as they come */
+	struct strbuf text;      /* one value at a time */
+	struct path_maker paths; /* of the rows */
+
+	bool offsets; /* grep: of every row */
+	/* grep: JSON of the path of the file whose rows are given. */
+	struct strbuf path;
+	uint32_t path_layer, path_entry;
+};
+
+/** One value of a hit. */
+int search_put(struct search *s, struct json *out, const struct hit *hit, enum field f);
+
+/** The members of a request that only grep has. */
+int grep_read(struct job *j, struct search *s);
+/** The values of a row. */
+int grep_put(struct search *s, struct json *out, const struct hit *hit);
+/** Is the hit of another file than the row before? */
+bool grep_is_new(const struct search *s, const struct hit *hit);
