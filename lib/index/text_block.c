@@ -5,8 +5,12 @@
 #define MAX_WIDTH 32u /* of a gap */
 #define K_BITS 5u
 
+/* What makes blocks is compiled twice: for every x86-64, or other processor, and with the shifts
+ * and counts of those since 2013. */
+#define BOTH static inline __attribute__((always_inline))
+
 /* Without a branch for 0, which is half of all gaps. */
-static inline unsigned
+BOTH unsigned
 width_of(uint32_t v)
 {
 	return 63 - (unsigned)__builtin_clzll(2 * (uint64_t)v + 1);
@@ -21,7 +25,7 @@ load(const char *p)
 	return v;
 }
 
-static void
+BOTH void
 store(char *p, uint64_t v)
 {
 	memcpy(p, &v, sizeof(v));
@@ -35,7 +39,7 @@ struct bits {
 };
 
 /* Nothing could predict when a word is full: it is written each time. */
-static inline void
+BOTH void
 end_put(struct bits *b)
 {
 	bool full = b->filled >= 32;
@@ -47,7 +51,7 @@ end_put(struct bits *b)
 }
 
 /* At most 32 bits. */
-static inline void
+BOTH void
 put_bits(struct bits *b, uint64_t v, unsigned n)
 {
 	b->word |= v << b->filled;
@@ -55,17 +59,52 @@ put_bits(struct bits *b, uint64_t v, unsigned n)
 	end_put(b);
 }
 
-/* A one behind n zeros: fewer than 32. */
-static inline void
-put_unary(struct bits *b, unsigned n)
+/* The gaps' classes in unary, ones behind zeros: two at once where they fit, because each waits for
+ * the one before. */
+BOTH void
+put_classes(struct bits *b, const uint8_t *classes, uint32_t n)
 {
-	b->word |= (uint64_t)1 << (b->filled + n);
-	b->filled += n + 1;
-	end_put(b);
+	uint32_t i = 0;
+
+	for (; i + 1 < n; i += 2) {
+		unsigned first = classes[i] + 1u, both = first + classes[i + 1] + 1u;
+		uint64_t low = (uint64_t)1 << (first - 1);
+
+		if (UNLIKELY(both > 32)) {
+			put_bits(b, low, first);
+			put_bits(b, (uint64_t)1 << classes[i + 1], both - first);
+		} else {
+			put_bits(b, low | (uint64_t)1 << (both - 1), both);
+		}
+	}
+	if (i < n)
+		put_bits(b, (uint64_t)1 << classes[i], classes[i] + 1u);
 }
 
-size_t
-text_block_put(const uint32_t *units, uint32_t n, uint32_t from, char *out)
+/* What the classes leave of the gaps; two at once, too. */
+BOTH void
+put_rests(struct bits *b, const uint32_t *gaps, const uint8_t *classes, uint32_t n, unsigned k)
+{
+	uint32_t i = 0;
+
+#define REST(j) (gaps[j] - ((((uint64_t)1 << classes[j]) - 1) << k))
+	for (; i + 1 < n; i += 2) {
+		unsigned first = classes[i] + k, both = first + classes[i + 1] + k;
+
+		if (UNLIKELY(both > 32)) {
+			put_bits(b, REST(i), first);
+			put_bits(b, REST(i + 1), both - first);
+		} else {
+			put_bits(b, REST(i) | REST(i + 1) << first, both);
+		}
+	}
+	if (i < n)
+		put_bits(b, REST(i), classes[i] + k);
+#undef REST
+}
+
+BOTH size_t
+put_block(const uint32_t *units, uint32_t n, uint32_t from, char *out)
 {
 	uint8_t classes[TEXT_BLOCK];
 	uint32_t gaps[TEXT_BLOCK], widths = 0, k;
@@ -81,17 +120,35 @@ text_block_put(const uint32_t *units, uint32_t n, uint32_t from, char *out)
 	k = (2 * widths + n) / (2 * n); /* the mean, rounded: as good as the median */
 	k -= k > 0;
 	put_bits(&b, k, K_BITS);
-	for (uint32_t i = 0; i < n; i++) {
-		/* FORMAT-TEXT.md 3.1: of what k leaves of a gap. */
+	/* FORMAT-TEXT.md 3.1: of what k leaves of a gap. */
+	for (uint32_t i = 0; i < n; i++)
 		classes[i] = (uint8_t)(31 - __builtin_clz((gaps[i] >> k) + 1));
-		put_unary(&b, classes[i]);
-	}
-	for (uint32_t i = 0; i < n; i++) {
-		unsigned c = classes[i];
-
-		put_bits(&b, gaps[i] - ((((uint64_t)1 << c) - 1) << k), c + k);
-	}
+	put_classes(&b, classes, n);
+	put_rests(&b, gaps, classes, n, k);
 	return (size_t)(b.out - out) + (b.filled + 7) / 8;
+}
+
+#if defined(__x86_64__)
+__attribute__((target("avx2,bmi,bmi2,lzcnt"))) static size_t
+put_v3(const uint32_t *units, uint32_t n, uint32_t from, char *out)
+{
+	return put_block(units, n, from, out);
+}
+
+static bool
+has_v3(void)
+{
+	return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2");
+}
+#else
+#	define has_v3() false
+#	define put_v3 put_block
+#endif
+
+size_t
+text_block_put(const uint32_t *units, uint32_t n, uint32_t from, char *out)
+{
+	return has_v3() ? put_v3(units, n, from, out) : put_block(units, n, from, out);
 }
 
 /* Positions of the first n ones from bit `from` on: how many there are. */
