@@ -62,6 +62,12 @@ struct tree_link_sum {
 	struct tree_sum sum;
 };
 
+/** Which symbols may follow, in grams (FORMAT.md 3.8). */
+struct tree_gram_node {
+	uint64_t bits;
+	uint32_t rank, reserved;
+};
+
 /** The mapped file, and its names unpacked; all of n_entries elements unless said. Little endian,
  *  naturally aligned. Of these only the counts, names, classes, wide and the directories' tables
  * are for others than lib/index. */
@@ -91,8 +97,11 @@ struct tree_cols {
 	uint32_t n_links, n_link_sums;
 	const struct tree_link *links; /* 3.7 */
 	const struct tree_link_sum *link_sums;
-	uint64_t gram_bytes;        /* of gram_lists */
-	const uint32_t *gram_index; /* 3.8; NULL where the tree has no filter */
+	/* 3.8; gram_nodes is NULL where the tree has no filter. */
+	uint32_t n_gram_nodes, n_gram_rows;
+	uint64_t gram_bytes; /* of gram_lists */
+	const struct tree_gram_node *gram_nodes;
+	const uint32_t *gram_rows; /* [n_gram_rows + 1] */
 	const uint8_t *gram_lists;
 	/* Of a layer; of a base n_below is 0. FORMAT.md 5. */
 	uint32_t n_below, n_dead;

@@ -199,25 +199,31 @@ check_tables(const struct tree_cols *c, enum tree_column *ret_col)
 	return f;
 }
 
-#define ROWS_AT_ONCE 64u
+#define ROWS_AT_ONCE 512u
 
 static int
 check_rows(size_t lo, size_t hi, unsigned worker, void *ctx)
 {
+	const struct tree_cols *c = ctx;
+
 	(void)worker;
-	return (int)check_gram_rows(ctx, (uint32_t)lo * ROWS_AT_ONCE, (uint32_t)hi * ROWS_AT_ONCE);
+	return (int)check_gram_rows(
+		c, (uint32_t)lo * ROWS_AT_ONCE, MIN((uint32_t)hi * ROWS_AT_ONCE, c->n_gram_rows));
 }
 
 static int
 check_grams(const struct tree_cols *c, struct pool *pool)
 {
 	struct tree_cols own = *c; /* the loop's context is not const */
+	enum flaw f;
 
-	if (!c->gram_index)
+	if (!c->gram_nodes)
 		return 0;
-	if (c->gram_index[0] != 0 || c->gram_index[TREE_N_GRAM_ROWS] != c->gram_bytes)
-		return FLAW_GRAM_INDEX;
-	return tree_par(pool, TASK_QUERY, TREE_N_GRAM_ROWS / ROWS_AT_ONCE, check_rows, &own, NULL);
+	f = check_gram_nodes(c);
+	if (f)
+		return (int)f;
+	return tree_par(pool, TASK_QUERY, (c->n_gram_rows + ROWS_AT_ONCE - 1) / ROWS_AT_ONCE,
+		check_rows, &own, NULL);
 }
 
 static int

@@ -43,7 +43,8 @@
 	X(FLAW_LINKS, SECTION_LINKS, "L1: list not ascending")                        \
 	X(FLAW_PAIR, SECTION_LINKS, "L1: no links to one inode")                      \
 	X(FLAW_LINK_DIR, SECTION_LINK_SUMS, "L3: list not ascending")                 \
-	X(FLAW_GRAM_INDEX, SECTION_GRAM_INDEX, "G1: rows do not ascend")              \
+	X(FLAW_GRAM_NODES, SECTION_GRAM_NODES, "G1: wrong count of bits")             \
+	X(FLAW_GRAM_ROWS, SECTION_GRAM_ROWS, "G1: rows do not ascend")                \
 	X(FLAW_GRAM_ROW, SECTION_GRAM_LISTS, "G1: lists do not fill their row")       \
 	X(FLAW_BELOW, SECTION_BELOW, "Y2: no such segment")                           \
 	X(FLAW_DEAD, SECTION_DEAD, "Y2: ranges do not ascend")                        \
@@ -69,6 +70,8 @@ enum flaw check_dir_tables(const struct tree_cols *c);
 enum flaw check_depth_first(const struct tree_cols *c);
 /** L1, and of L3 what keeps tree_sum_dir() inside. */
 enum flaw check_links(const struct tree_cols *c);
+/** G1 of the nodes, and that there are as many rows as they say. */
+enum flaw check_gram_nodes(const struct tree_cols *c);
 /** G1 of the rows [lo, hi). */
 enum flaw check_gram_rows(const struct tree_cols *c, uint32_t lo, uint32_t hi);
 

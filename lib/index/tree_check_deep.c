@@ -79,17 +79,22 @@ chunk_grams(
 	const struct tree_cols *c, uint32_t chunk, struct gram_seen *seen, struct gram_chunk *ret)
 {
 	uint32_t lo = chunk * TREE_CHUNK, hi = MIN(c->n_entries - lo, TREE_CHUNK) + lo;
-	uint32_t *grams;
-	uint64_t *groups;
+	struct gram_chunk own = {0};
+	uint32_t *pairs;
+	int r = 0;
 
-	for (uint32_t e = lo; e < hi; e++)
-		gram_seen_add(seen, tree_name(c, e), (e - lo) / TREE_NAME_GROUP);
-	ret->n = gram_seen_count(seen);
-	ret->grams = grams = malloc((ret->n + 1) * sizeof(*grams));
-	ret->groups = groups = malloc((ret->n + 1) * sizeof(*groups));
-	if (!grams || !groups)
+	for (uint32_t e = lo; e < hi && r == 0; e++)
+		r = gram_seen_add(seen, tree_name(c, e), (e - lo) / TREE_NAME_GROUP);
+	if (r == 0)
+		r = gram_seen_take(seen, &own);
+	if (r < 0)
+		return r;
+	ret->n = own.n;
+	ret->pairs = pairs = malloc((own.n + 1) * sizeof(*pairs));
+	if (!pairs)
 		return -ENOMEM;
-	gram_seen_take(seen, grams, groups);
+	if (own.n > 0)
+		memcpy(pairs, own.pairs, own.n * sizeof(*pairs));
 	return 0;
 }
 
@@ -111,9 +116,19 @@ grams_of_chunks(size_t lo, size_t hi, unsigned worker, void *ctx)
 static int
 compare_grams(const struct tree_cols *c, const struct gram_index *x)
 {
-	if (x->len != c->gram_bytes || memcmp(x->lists, c->gram_lists, x->len) != 0 ||
-		memcmp(x->index, c->gram_index, (TREE_N_GRAM_ROWS + 1) * sizeof(*x->index)) != 0)
+	size_t at = 0;
+
+	if (x->len != c->gram_bytes || x->n_nodes != c->n_gram_nodes ||
+		x->n_rows != c->n_gram_rows ||
+		memcmp(x->nodes, c->gram_nodes, x->n_nodes * sizeof(*x->nodes)) != 0 ||
+		memcmp(x->rows, c->gram_rows, (x->n_rows + 1) * sizeof(*x->rows)) != 0)
 		return FLAW_GRAMS;
+	for (uint32_t i = 0; i < ARRAY_LEN(x->lists); i++) {
+		if (x->lists[i].len > 0 &&
+			memcmp(x->lists[i].data, c->gram_lists + at, x->lists[i].len) != 0)
+			return FLAW_GRAMS;
+		at += x->lists[i].len;
+	}
 	return 0;
 }
 
@@ -126,7 +141,7 @@ check_grams_deep(const struct tree_cols *c, struct pool *pool)
 	struct gram_index x = {0};
 	int r = -ENOMEM;
 
-	if (!c->gram_index)
+	if (!c->gram_nodes)
 		return 0;
 	g.seen = calloc(width, sizeof(struct gram_seen *));
 	g.chunks = calloc(n_chunks, sizeof(*g.chunks));
@@ -139,23 +154,51 @@ check_grams_deep(const struct tree_cols *c, struct pool *pool)
 	gram_index_fini(&x);
 	for (unsigned i = 0; g.seen && i < width; i++)
 		gram_seen_destroy(g.seen[i]);
-	for (uint32_t i = 0; g.chunks && i < n_chunks; i++) {
-		free((void *)(uintptr_t)g.chunks[i].grams);
-		free((void *)(uintptr_t)g.chunks[i].groups);
-	}
+	for (uint32_t i = 0; g.chunks && i < n_chunks; i++)
+		free((void *)(uintptr_t)g.chunks[i].pairs);
 	free(g.seen);
 	free(g.chunks);
 	return r;
+}
+
+/* The bits of nodes [lo, hi) are counted by their ranks. */
+static bool
+count_bits(const struct tree_cols *c, uint32_t lo, uint32_t hi, uint32_t *ret)
+{
+	uint32_t n = 0;
+
+	for (; lo < hi; lo++) {
+		if (c->gram_nodes[lo].rank != n || c->gram_nodes[lo].reserved)
+			return false;
+		if (lo >= TREE_N_SYMBOLS && !c->gram_nodes[lo].bits)
+			return false;
+		n += (uint32_t)__builtin_popcountll(c->gram_nodes[lo].bits);
+	}
+	*ret = n;
+	return true;
+}
+
+enum flaw
+check_gram_nodes(const struct tree_cols *c)
+{
+	uint32_t n;
+
+	if (!count_bits(c, 0, TREE_N_SYMBOLS, &n) || n != c->n_gram_nodes - TREE_N_SYMBOLS ||
+		!count_bits(c, TREE_N_SYMBOLS, c->n_gram_nodes, &n))
+		return FLAW_GRAM_NODES;
+	if (n != c->n_gram_rows || c->gram_rows[0] != 0 || c->gram_rows[n] != c->gram_bytes)
+		return FLAW_GRAM_ROWS;
+	return FLAW_NONE;
 }
 
 enum flaw
 check_gram_rows(const struct tree_cols *c, uint32_t lo, uint32_t hi)
 {
 	for (; lo < hi; lo++) {
-		uint32_t at = c->gram_index[lo], end = c->gram_index[lo + 1];
+		uint32_t at = c->gram_rows[lo], end = c->gram_rows[lo + 1];
 
-		if (at > end || end > c->gram_bytes)
-			return FLAW_GRAM_INDEX;
+		if (at >= end || end > c->gram_bytes)
+			return FLAW_GRAM_ROWS;
 		if (!gram_row_check(c->gram_lists + at, c->gram_lists + end))
 			return FLAW_GRAM_ROW;
 	}

@@ -9,7 +9,7 @@
 
 #define TREE_MAGIC "TRAWLT\n" /* with its NUL: 8 bytes (FORMAT.md 2) */
 #define TREE_MAGIC_BYTES SEGMENT_MAGIC_BYTES
-#define TREE_VERSION 2u
+#define TREE_VERSION 3u
 #define TREE_HEADER_BYTES SEGMENT_HEADER_BYTES
 #define TREE_ROW_BYTES SEGMENT_ROW_BYTES
 #define TREE_ALIGN SEGMENT_ALIGN
@@ -47,8 +47,9 @@ enum tree_section {
 	SECTION_LINKS,
 	SECTION_LINK_SUMS,
 	SECTION_NEEDED = SECTION_LINK_SUMS, /* all up to here must be there */
-	SECTION_GRAM_INDEX = 33,
+	SECTION_GRAM_NODES = 33,
 	SECTION_GRAM_LISTS,
+	SECTION_GRAM_ROWS = 36,
 	SECTION_BELOW = 40, /* of a layer (FORMAT.md 5) */
 	SECTION_DEAD,
 	SECTION_LAST = SECTION_DEAD,
@@ -58,9 +59,11 @@ enum tree_section {
 enum tree_kind { TREE_KIND_BASE, TREE_KIND_LAYER };
 
 #define TREE_GRAM_ENTRIES (1u << 18) /* trees from this size on have a filter */
-#define TREE_N_GRAMS (1u << 18)      /* of three symbols of 6 bits */
-#define TREE_N_GRAM_ROWS (TREE_N_GRAMS / TREE_GRAM_ROW)
-#define TREE_GRAM_ROW 64u /* grams of an element of gram_index */
+#define TREE_N_GRAMS (1u << 24)      /* of four symbols of 6 bits */
+#define TREE_N_SYMBOLS 64u
+#define TREE_GRAM_ROW TREE_N_SYMBOLS /* grams of a row */
+#define TREE_GRAM_ROWS (TREE_N_GRAMS / TREE_GRAM_ROW)
+#define TREE_GRAM_NODES (TREE_N_SYMBOLS + TREE_N_SYMBOLS * TREE_N_SYMBOLS)
 
 _Static_assert(
 	SECTION_NEEDED == 23 && SECTION_LAST == 41, "FORMAT.md 3: ids are part of the format");
@@ -68,6 +71,7 @@ _Static_assert(sizeof(struct tree_class) == 24, "FORMAT.md 3.4");
 _Static_assert(sizeof(struct tree_block) == 16, "FORMAT.md 3.2");
 _Static_assert(
 	sizeof(struct tree_link) == 8 && sizeof(struct tree_link_sum) == 24, "FORMAT.md 3.7");
+_Static_assert(sizeof(struct tree_gram_node) == 16, "FORMAT.md 3.8");
 _Static_assert(sizeof(struct tree_below) == 16 && sizeof(struct tree_range) == 8, "FORMAT.md 5");
 
 extern const struct segment_kind tree_kind;

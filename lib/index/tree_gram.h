@@ -1,11 +1,14 @@
 /**
  * tree_gram: which groups of entries may hold a name with a given piece of text.
  *
- * A gram is three neighbouring symbols of a name. Symbols are classes: each letter with its other
+ * A gram is four neighbouring symbols of a name. Symbols are classes: each letter with its other
  * case, each digit, the common punctuation, the rest of ASCII, and some classes of other characters
- * (by their folded code point); the end of a name is a symbol too. So one filter serves exact and
- * folded search: what it leaves out holds the text in neither sense (needle_find() of fold.h, exact
- * or folded), what it lets through must be looked at.
+ * (by their folded code point); where a name begins and where it ends are symbols too. So one
+ * filter serves exact and folded search: what it leaves out holds the text in neither sense
+ * (needle_find() of fold.h, exact or folded), what it lets through must be looked at.
+ *
+ * A text of three symbols, with the ends that it stands at, has all grams that begin with them: a
+ * row. Of a shorter one nothing can be said.
  *
  * Only large trees have the filter; for others every group may hold everything, which is right too.
  *
@@ -24,9 +27,12 @@
 #include "index/tree.h"
 
 enum tree_gram_flags {
-	TREE_GRAM_TAIL = 1u << 0, /* the text stands at the end of the name */
-	TREE_GRAM_NAME = 1u << 1, /* it is a whole name: what the filter is made from */
+	TREE_GRAM_HEAD = 1u << 0, /* the text stands at the beginning of the name */
+	TREE_GRAM_TAIL = 1u << 1, /* and at its end; both: it is a whole name */
 };
+
+/** Among grams: all 64 that differ from it in the last symbol, which is 0. */
+#define TREE_GRAM_ANY_LAST (1u << 31)
 
 /** The different grams of a text that stands in one name, at most `max` (any number of them is
  *  right; more let less through). 0: too short, or nothing can be said. */

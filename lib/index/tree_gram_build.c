@@ -7,9 +7,15 @@
 
 #include <errno.h>
 
+/* Neighbouring names have much in common: a pair that was met shortly before is not listed again.
+ * Pairs whose grams fall on one element push each other out; what is listed twice for that, the
+ * sort puts side by side. */
+#define RECENT_BITS 12u
+
 struct gram_seen {
-	uint64_t bits[TREE_N_GRAMS / 64]; /* grams that are there */
-	uint64_t groups[TREE_N_GRAMS];    /* of the others: 0 */
+	VEC(uint32_t) pairs; /* by group, as the names come */
+	VEC(uint32_t) other; /* of the sort */
+	uint32_t recent[1u << RECENT_BITS];
 };
 
 struct gram_seen *
@@ -21,75 +27,109 @@ gram_seen_create(void)
 void
 gram_seen_destroy(struct gram_seen *s)
 {
+	if (!s)
+		return;
+	VEC_FINI(&s->pairs);
+	VEC_FINI(&s->other);
 	free(s);
 }
 
-void
+int
 gram_seen_add(struct gram_seen *s, struct span name, uint32_t group)
 {
-	const uint64_t bit = (uint64_t)1 << group;
-	uint32_t gram = 0;
+	uint32_t gram = GRAM_SYMBOL_END, *out;
 	size_t at = 0;
 
-	if (name.len < 2)
-		return;
-	gram = gram_name_symbol(name, &at);
+	if (name.len == 0)
+		return 0;
+	if (VEC_RESERVE(&s->pairs, name.len) < 0)
+		return -ENOMEM;
+	out = s->pairs.data + s->pairs.len;
 	gram = gram << 6 | gram_name_symbol(name, &at);
-	while (at <= name.len) {
-		gram = (gram << 6 | gram_name_symbol(name, &at)) & (TREE_N_GRAMS - 1);
-		s->bits[gram / 64] |= (uint64_t)1 << gram % 64;
-		s->groups[gram] |= bit;
+	gram = gram << 6 | gram_name_symbol(name, &at);
+	while (at < name.len + 2) {
+		uint32_t pair, *recent;
+
+		gram = (gram << 6 | gram_name_symbol(name, &at)) % TREE_N_GRAMS;
+		pair = gram << 6 | group;
+		recent = &s->recent[gram * 0x9e3779b1u >> (32 - RECENT_BITS)];
+		*out = pair;
+		out += *recent != pair;
+		*recent = pair;
 	}
+	s->pairs.len = (size_t)(out - s->pairs.data);
+	return 0;
 }
 
-uint32_t
-gram_seen_count(const struct gram_seen *s)
+/* Groups ascend already: by the 24 bits of the gram, 8 at a time. */
+static void
+sort_pass(const uint32_t *from, size_t n, unsigned shift, uint32_t *to)
 {
-	uint32_t n = 0;
+	uint32_t at[256] = {0}, before = 0;
 
-	for (uint32_t i = 0; i < ARRAY_LEN(s->bits); i++) {
-		if (s->bits[i])
-			n += (uint32_t)__builtin_popcountll(s->bits[i]);
+	for (size_t i = 0; i < n; i++)
+		at[from[i] >> shift & 0xff]++;
+	for (unsigned b = 0; b < ARRAY_LEN(at); b++) {
+		uint32_t here = at[b];
+
+		at[b] = before;
+		before += here;
 	}
-	return n;
+	for (size_t i = 0; i < n; i++)
+		to[at[from[i] >> shift & 0xff]++] = from[i];
 }
 
-void
-gram_seen_take(struct gram_seen *s, uint32_t *ret_grams, uint64_t *ret_groups)
+int
+gram_seen_take(struct gram_seen *s, struct gram_chunk *ret)
 {
-	for (uint32_t i = 0; i < ARRAY_LEN(s->bits); i++) {
-		for (uint64_t word = s->bits[i]; word; word &= word - 1) {
-			uint32_t gram = i * 64 + (uint32_t)__builtin_ctzll(word);
+	size_t n = s->pairs.len, kept = 0;
+	uint32_t *pairs = s->pairs.data, *other;
 
-			*ret_grams++ = gram;
-			*ret_groups++ = s->groups[gram];
-			s->groups[gram] = 0;
-		}
+	*ret = (struct gram_chunk){0};
+	if (n == 0)
+		return 0;
+	if (VEC_RESERVE(&s->other, n) < 0)
+		return -ENOMEM;
+	other = s->other.data;
+	sort_pass(pairs, n, 6, other);
+	sort_pass(other, n, 14, pairs);
+	sort_pass(pairs, n, 22, other);
+	for (size_t i = 0; i < n; i++) {
+		other[kept] = other[i];
+		kept += i + 1 == n || other[i] != other[i + 1];
 	}
-	memset(s->bits, 0, sizeof(s->bits));
+	*ret = (struct gram_chunk){other, (uint32_t)kept};
+	s->pairs.len = 0;
+	memset(s->recent, 0, sizeof(s->recent));
+	return 0;
 }
 
-/* Lists are made for ranges of grams that share their first symbol, each by itself. */
-#define N_RANGES 64u
-#define RANGE_GRAMS (TREE_N_GRAMS / N_RANGES)
-#define RANGE_ROWS (RANGE_GRAMS / TREE_GRAM_ROW)
+/* Lists are made for ranges of grams that share their first symbol, each by itself; within it, a
+ * node of grams that share two at a time. */
+#define NODE_ROWS TREE_N_SYMBOLS
+#define NODE_GRAMS (NODE_ROWS * TREE_GRAM_ROW)
+#define RANGE_GRAMS (TREE_N_SYMBOLS * NODE_GRAMS)
+
+_Static_assert(GRAM_INDEX_PARTS == TREE_N_SYMBOLS, "a part for each first symbol");
 
 struct range {
-	uint8_t *lists;
-	size_t len;
-	uint32_t row_at[RANGE_ROWS]; /* in lists */
+	uint64_t seconds;              /* symbols that have a node */
+	uint64_t rows[TREE_N_SYMBOLS]; /* of the nodes */
+	VEC(uint32_t) row_at;          /* in the range's lists */
 };
 
 struct making {
 	const struct gram_chunk *chunks;
 	uint32_t n_chunks, n_groups;
-	struct range ranges[N_RANGES];
+	struct range ranges[GRAM_INDEX_PARTS];
+	struct gram_index *index;
 };
 
-/* The pairs of a range: group numbers by gram, ascending. */
+/* The pairs of a node: group numbers by gram, ascending. */
 struct pairs {
-	uint32_t first[RANGE_GRAMS + 1]; /* into groups */
-	uint32_t *groups;
+	uint32_t first[NODE_GRAMS + 1]; /* into groups */
+	VEC(uint32_t) groups;
+	uint32_t at[]; /* [n_chunks] where the node begins in each */
 };
 
 static uint32_t
@@ -100,7 +140,7 @@ lower_bound(const struct gram_chunk *c, uint32_t gram)
 	while (lo < hi) {
 		uint32_t mid = lo + (hi - lo) / 2;
 
-		if (c->grams[mid] < gram)
+		if (c->pairs[mid] / 64 < gram)
 			lo = mid + 1;
 		else
 			hi = mid;
@@ -108,87 +148,92 @@ lower_bound(const struct gram_chunk *c, uint32_t gram)
 	return lo;
 }
 
-/* `first` as in the second pass of sort_pairs(). */
-static void
-list_groups(struct pairs *p, uint32_t gram, uint64_t groups, uint32_t chunk)
+/* How many pairs there are of each gram of the node that begins with gram `base`: false, none. */
+static bool
+count_pairs(const struct making *m, uint32_t base, struct pairs *p)
 {
-	uint32_t at = p->first[gram + 1];
+	bool any = false;
 
-	for (; groups; groups &= groups - 1)
-		p->groups[at++] = chunk * 64 + (uint32_t)__builtin_ctzll(groups);
-	p->first[gram + 1] = at;
+	for (uint32_t k = 0; k < m->n_chunks; k++) {
+		const struct gram_chunk *c = &m->chunks[k];
+
+		if (p->at[k] == c->n || c->pairs[p->at[k]] / 64 - base >= NODE_GRAMS)
+			continue;
+		if (!any)
+			memset(p->first, 0, sizeof(p->first));
+		any = true;
+		for (uint32_t i = p->at[k]; i < c->n && c->pairs[i] / 64 - base < NODE_GRAMS; i++)
+			p->first[c->pairs[i] / 64 - base + 1]++;
+	}
+	return any;
 }
 
-/* A counting sort: each chunk's grams are looked at twice. `first` ends one place too far to the
+/* A counting sort: each chunk's pairs are looked at twice. `first` ends one place too far to the
  * right and is read so: list g is [first[g], first[g + 1]) after the second pass. */
 static int
 sort_pairs(const struct making *m, uint32_t base, struct pairs *p)
 {
 	uint32_t total = 0;
 
-	memset(p->first, 0, sizeof(p->first));
-	for (uint32_t k = 0; k < m->n_chunks; k++) {
-		const struct gram_chunk *c = &m->chunks[k];
-
-		for (uint32_t i = lower_bound(c, base);
-			i < c->n && c->grams[i] < base + RANGE_GRAMS; i++)
-			p->first[c->grams[i] - base + 1] +=
-				(uint32_t)__builtin_popcountll(c->groups[i]);
-	}
-	for (uint32_t g = 0; g <= RANGE_GRAMS; g++) {
+	for (uint32_t g = 0; g <= NODE_GRAMS; g++) {
 		uint32_t n = p->first[g];
 
 		p->first[g] = total;
 		total += n;
 	}
 	/* Now first[g + 1] is where list g starts; filling it moves that to its end. */
-	p->groups = malloc(((size_t)total + 1) * sizeof(*p->groups));
-	if (!p->groups)
+	if (VEC_RESERVE(&p->groups, total) < 0)
 		return -ENOMEM;
 	for (uint32_t k = 0; k < m->n_chunks; k++) {
 		const struct gram_chunk *c = &m->chunks[k];
+		uint32_t i = p->at[k];
 
-		for (uint32_t i = lower_bound(c, base);
-			i < c->n && c->grams[i] < base + RANGE_GRAMS; i++)
-			list_groups(p, c->grams[i] - base, c->groups[i], k);
+		for (; i < c->n && c->pairs[i] / 64 - base < NODE_GRAMS; i++)
+			p->groups.data[p->first[c->pairs[i] / 64 - base + 1]++] =
+				k * 64 + c->pairs[i] % 64;
+		p->at[k] = i;
 	}
 	return 0;
 }
 
 /* What is behind the mask of a row: all heads, then all lists. */
 static int
-put_lists(const struct making *m, const struct pairs *p, uint32_t row, struct range *r, size_t *cap)
+put_lists(const struct making *m, const struct pairs *p, uint32_t row, uint32_t k)
 {
-	const size_t heads_at = r->len, room = (size_t)TREE_GRAM_ROW * GRAM_HEAD_MAX_BYTES;
+	const size_t room = (size_t)TREE_GRAM_ROW * GRAM_HEAD_MAX_BYTES;
+	__typeof__(&m->index->lists[0]) out = &m->index->lists[k];
+	const size_t heads_at = out->len;
 	uint8_t heads[TREE_GRAM_ROW * GRAM_HEAD_MAX_BYTES];
 	size_t n_heads = 0;
 
-	if (vec_reserve((void **)&r->lists, r->len, cap, room, 1) < 0)
+	if (VEC_RESERVE(out, room) < 0)
 		return -ENOMEM;
-	r->len += room;
+	out->len += room;
 	for (uint32_t g = row * TREE_GRAM_ROW; g < (row + 1) * TREE_GRAM_ROW; g++) {
 		uint32_t n = p->first[g + 1] - p->first[g], head;
 
 		if (n == 0)
 			continue;
-		if (vec_reserve((void **)&r->lists, r->len, cap, gram_list_max_bytes(m->n_groups),
-			    1) < 0)
+		if (VEC_RESERVE(out, gram_list_max_bytes(m->n_groups)) < 0)
 			return -ENOMEM;
-		r->len += gram_list_put(
-			p->groups + p->first[g], n, m->n_groups, r->lists + r->len, &head);
+		out->len += gram_list_put(
+			p->groups.data + p->first[g], n, m->n_groups, out->data + out->len, &head);
 		n_heads += gram_head_put(heads + n_heads, head);
 	}
-	memmove(r->lists + heads_at + n_heads, r->lists + heads_at + room,
-		r->len - heads_at - room);
-	memcpy(r->lists + heads_at, heads, n_heads);
-	r->len -= room - n_heads;
+	memmove(out->data + heads_at + n_heads, out->data + heads_at + room,
+		out->len - heads_at - room);
+	memcpy(out->data + heads_at, heads, n_heads);
+	out->len -= room - n_heads;
 	return 0;
 }
 
+/* 1: it has lists; 0: it has none and is left out. */
 static int
-put_row(const struct making *m, const struct pairs *p, uint32_t row, struct range *r, size_t *cap)
+put_row(const struct making *m, const struct pairs *p, uint32_t row, uint32_t k)
 {
+	__typeof__(&m->index->lists[0]) out = &m->index->lists[k];
 	uint64_t present = 0;
+	int r;
 
 	for (uint32_t i = 0; i < TREE_GRAM_ROW; i++) {
 		uint32_t g = row * TREE_GRAM_ROW + i;
@@ -198,31 +243,54 @@ put_row(const struct making *m, const struct pairs *p, uint32_t row, struct rang
 	}
 	if (!present)
 		return 0;
-	if (vec_reserve((void **)&r->lists, r->len, cap, sizeof(present), 1) < 0)
+	if (VEC_RESERVE(out, sizeof(present)) < 0)
 		return -ENOMEM;
-	memcpy(r->lists + r->len, &present, sizeof(present));
-	r->len += sizeof(present);
-	return put_lists(m, p, row, r, cap);
+	memcpy(out->data + out->len, &present, sizeof(present));
+	out->len += sizeof(present);
+	r = put_lists(m, p, row, k);
+	return r < 0 ? r : 1;
+}
+
+/* The node of the first symbol k and a second one. */
+static int
+make_node(struct making *m, uint32_t k, uint32_t second, struct pairs *p)
+{
+	uint32_t base = k * RANGE_GRAMS + second * NODE_GRAMS;
+	struct range *range = &m->ranges[k];
+	int r;
+
+	if (!count_pairs(m, base, p))
+		return 0;
+	r = sort_pairs(m, base, p);
+	range->seconds |= (uint64_t)1 << second;
+	for (uint32_t row = 0; row < NODE_ROWS && r >= 0; row++) {
+		size_t at = m->index->lists[k].len;
+
+		r = at > UINT32_MAX ? -EFBIG : put_row(m, p, row, k);
+		if (r <= 0)
+			continue;
+		range->rows[second] |= (uint64_t)1 << row;
+		r = VEC_PUSH(&range->row_at, (uint32_t)at);
+	}
+	return MIN(r, 0);
 }
 
 static int
 make_range(struct making *m, uint32_t k)
 {
-	AUTO(freep) struct pairs *p = malloc(sizeof(*p));
-	struct range *r = &m->ranges[k];
-	size_t cap = 0;
-	int error = p ? sort_pairs(m, k * RANGE_GRAMS, p) : -ENOMEM;
+	AUTO(freep) struct pairs *p = malloc(sizeof(*p) + m->n_chunks * sizeof(p->at[0]));
+	int r = 0;
 
-	if (error < 0)
-		return error;
-	for (uint32_t row = 0; row < RANGE_ROWS && error == 0; row++) {
-		r->row_at[row] = (uint32_t)r->len;
-		error = put_row(m, p, row, r, &cap);
-		if (r->len > UINT32_MAX)
-			error = -EFBIG;
-	}
-	free(p->groups);
-	return error;
+	if (!p)
+		return -ENOMEM;
+	p->groups.data = NULL;
+	p->groups.len = p->groups.cap = 0;
+	for (uint32_t i = 0; i < m->n_chunks; i++)
+		p->at[i] = lower_bound(&m->chunks[i], k * RANGE_GRAMS);
+	for (uint32_t second = 0; second < TREE_N_SYMBOLS && r == 0; second++)
+		r = make_node(m, k, second, p);
+	VEC_FINI(&p->groups);
+	return r;
 }
 
 static int
@@ -236,30 +304,47 @@ make_ranges(size_t lo, size_t hi, unsigned worker, void *ctx)
 	return r;
 }
 
+/* What the ranges have, as nodes. */
+static void
+join_nodes(const struct making *m, struct gram_index *ret)
+{
+	uint32_t n = 0, n_rows = 0;
+
+	for (uint32_t k = 0; k < GRAM_INDEX_PARTS; k++) {
+		const struct range *r = &m->ranges[k];
+
+		ret->nodes[k] = (struct tree_gram_node){r->seconds, n, 0};
+		for (uint64_t left = r->seconds; left; left &= left - 1) {
+			uint64_t rows = r->rows[__builtin_ctzll(left)];
+
+			ret->nodes[TREE_N_SYMBOLS + n++] = (struct tree_gram_node){rows, n_rows, 0};
+			n_rows += (uint32_t)__builtin_popcountll(rows);
+		}
+	}
+	ret->n_nodes = TREE_N_SYMBOLS + n;
+}
+
 static int
 join_ranges(const struct making *m, struct gram_index *ret)
 {
-	size_t total = 0;
+	size_t n_rows = 0, n = 0;
 
-	for (uint32_t k = 0; k < N_RANGES; k++)
-		total += m->ranges[k].len;
-	if (total > UINT32_MAX)
-		return -EFBIG;
-	ret->index = malloc((TREE_N_GRAM_ROWS + 1) * sizeof(*ret->index));
-	ret->lists = malloc(total + 1);
-	if (!ret->index || !ret->lists)
+	for (uint32_t k = 0; k < GRAM_INDEX_PARTS; k++)
+		n_rows += m->ranges[k].row_at.len;
+	ret->nodes = malloc(TREE_GRAM_NODES * sizeof(*ret->nodes));
+	ret->rows = malloc((n_rows + 1) * sizeof(*ret->rows));
+	if (!ret->nodes || !ret->rows)
 		return -ENOMEM;
-	for (uint32_t k = 0; k < N_RANGES; k++) {
-		const struct range *r = &m->ranges[k];
-
-		for (uint32_t row = 0; row < RANGE_ROWS; row++)
-			ret->index[(size_t)k * RANGE_ROWS + row] =
-				(uint32_t)ret->len + r->row_at[row];
-		if (r->len > 0)
-			memcpy(ret->lists + ret->len, r->lists, r->len);
-		ret->len += r->len;
+	join_nodes(m, ret);
+	for (uint32_t k = 0; k < GRAM_INDEX_PARTS; k++) {
+		VEC_EACH (&m->ranges[k].row_at, at)
+			ret->rows[n++] = (uint32_t)ret->len + *at;
+		ret->len += ret->lists[k].len;
+		if (ret->len > UINT32_MAX)
+			return -EFBIG;
 	}
-	ret->index[TREE_N_GRAM_ROWS] = (uint32_t)ret->len;
+	ret->rows[n] = (uint32_t)ret->len;
+	ret->n_rows = (uint32_t)n;
 	return 0;
 }
 
@@ -276,17 +361,20 @@ gram_index_make(const struct gram_chunk *chunks, uint32_t n_groups, struct pool 
 	m->chunks = chunks;
 	m->n_chunks = (n_groups - 1) / 64 + 1;
 	m->n_groups = n_groups;
-	r = tree_par(pool, TASK_INDEX, N_RANGES, make_ranges, m, stop);
+	m->index = ret;
+	r = tree_par(pool, TASK_INDEX, GRAM_INDEX_PARTS, make_ranges, m, stop);
 	if (r == 0)
 		r = join_ranges(m, ret);
-	for (uint32_t k = 0; k < N_RANGES; k++)
-		free(m->ranges[k].lists);
+	for (uint32_t k = 0; k < GRAM_INDEX_PARTS; k++)
+		VEC_FINI(&m->ranges[k].row_at);
 	return r;
 }
 
 void
 gram_index_fini(struct gram_index *x)
 {
-	free(x->index);
-	free(x->lists);
+	free(x->nodes);
+	free(x->rows);
+	for (uint32_t k = 0; k < GRAM_INDEX_PARTS; k++)
+		free(x->lists[k].data);
 }

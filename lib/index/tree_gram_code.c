@@ -214,7 +214,7 @@ bitmap_bytes(uint32_t n_groups)
 size_t
 gram_list_max_bytes(uint32_t n_groups)
 {
-	return bitmap_bytes(n_groups) + 1;
+	return bitmap_bytes(n_groups);
 }
 
 /* ---- Rice code: Robert F. Rice, Some Practical Universal Noiseless Coding Techniques, 1979 ----
@@ -341,6 +341,9 @@ rice_next(struct rice *r, uint64_t *group)
 
 /* ---- lists and rows ---- */
 
+#define RICE_MAX_PART \
+	3u /* of a bitmap's bytes, so much is worth a list that takes longer to read */
+
 size_t
 gram_list_put(
 	const uint32_t *groups, uint32_t n, uint32_t n_groups, uint8_t *out, uint32_t *ret_head)
@@ -348,12 +351,13 @@ gram_list_put(
 	unsigned low = rice_low(groups, n);
 	size_t rice = rice_bytes(groups, n, low), map = bitmap_bytes(n_groups);
 
-	memset(out, 0, MIN(rice, map));
-	if (rice <= map) {
+	if (rice <= map / RICE_MAX_PART) {
+		memset(out, 0, rice);
 		rice_put(groups, n, low, out);
 		*ret_head = (uint32_t)(2 * rice);
 		return rice;
 	}
+	memset(out, 0, map);
 	for (uint32_t i = 0; i < n; i++)
 		out[groups[i] / 8] |= (uint8_t)(1u << groups[i] % 8);
 	*ret_head = (uint32_t)(2 * map + 1);
@@ -415,44 +419,55 @@ gram_row_check(const uint8_t *at, const uint8_t *end)
 {
 	struct row row;
 
-	if (at == end)
-		return true; /* not even the mask */
 	return read_heads(at, end, 0, &row) && row.present &&
 	       row.n_bytes == (uint64_t)(end - row.lists);
 }
 
-static void
-filter_bitmap(const struct gram_list *l, uint32_t n_groups, uint64_t *groups)
+/* Up to 64 groups of a bitmap, those of groups[i]; none behind its end. */
+static inline uint64_t
+bitmap_word(const struct gram_list *l, uint32_t n_groups, uint32_t i)
 {
-	size_t bytes = MIN((size_t)(l->end - l->at), bitmap_bytes(n_groups));
+	size_t bytes = MIN((size_t)(l->end - l->at), bitmap_bytes(n_groups)), from = 8 * (size_t)i;
+	uint64_t word = 0;
 
-	for (uint32_t i = 0; i < (n_groups + 63) / 64; i++) {
-		size_t from = 8 * (size_t)i;
-		uint64_t word = 0;
-
-		if (from < bytes)
-			memcpy(&word, l->at + from, MIN(bytes - from, sizeof(word)));
-		groups[i] &= word;
-	}
+	if (from < bytes)
+		memcpy(&word, l->at + from, MIN(bytes - from, sizeof(word)));
+	return word;
 }
 
 void
 gram_list_filter(const struct gram_list *l, uint32_t n_groups, uint64_t *groups)
 {
+	const uint32_t n_words = (n_groups + 63) / 64;
 	uint64_t group = UINT64_MAX, word = 0;
 	struct rice r;
 	uint32_t i = 0;
 
-	if (l->bitmap) {
-		filter_bitmap(l, n_groups, groups);
+	for (; l->bitmap && i < n_words; i++)
+		groups[i] &= bitmap_word(l, n_groups, i);
+	if (l->bitmap)
 		return;
-	}
 	/* A word of the bitmap is complete when the list has gone past it. */
 	for (bool any = rice_open(l, &r); any && rice_next(&r, &group) && group < n_groups;) {
 		for (; i < group / 64; i++, word = 0)
 			groups[i] &= word;
 		word |= (uint64_t)1 << group % 64;
 	}
-	for (; i < (n_groups + 63) / 64; i++, word = 0)
+	for (; i < n_words; i++, word = 0)
 		groups[i] &= word;
+}
+
+void
+gram_list_add(const struct gram_list *l, uint32_t n_groups, uint64_t *groups)
+{
+	uint64_t group = UINT64_MAX;
+	struct rice r;
+
+	if (l->bitmap) {
+		for (uint32_t i = 0; i < (n_groups + 63) / 64; i++)
+			groups[i] |= bitmap_word(l, n_groups, i);
+		return;
+	}
+	for (bool any = rice_open(l, &r); any && rice_next(&r, &group) && group < n_groups;)
+		groups[group / 64] |= (uint64_t)1 << group % 64;
 }

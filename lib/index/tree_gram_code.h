@@ -27,8 +27,8 @@ gram_name_symbol(struct span name, size_t *at)
 
 /** Bytes that gram_list_put() may need. */
 size_t gram_list_max_bytes(uint32_t n_groups);
-/** A list of n ascending groups in its shorter form: its bytes. *ret_head is what stands for it
- *  among the heads of its row. */
+/** A list of n ascending groups in the form that FORMAT.md 3.8 wants: its bytes. *ret_head is what
+ * stands for it among the heads of its row. */
 size_t gram_list_put(
 	const uint32_t *groups, uint32_t n, uint32_t n_groups, uint8_t *out, uint32_t *ret_head);
 /** A head as it is written: its bytes, GRAM_HEAD_MAX_BYTES at most. */
@@ -46,3 +46,5 @@ bool gram_row_find(const uint8_t *at, const uint8_t *end, unsigned which, struct
 bool gram_row_check(const uint8_t *at, const uint8_t *end);
 /** Clear the bits of groups that the list lacks; what would be past n_groups is left out. */
 void gram_list_filter(const struct gram_list *l, uint32_t n_groups, uint64_t *groups);
+/** Set the bits of groups that the list has, likewise. */
+void gram_list_add(const struct gram_list *l, uint32_t n_groups, uint64_t *groups);

@@ -47,8 +47,9 @@ static const char *const section_names[] = {
 	[SECTION_SUMS] = "sums",
 	[SECTION_LINKS] = "links",
 	[SECTION_LINK_SUMS] = "link_sums",
-	[SECTION_GRAM_INDEX] = "gram_index",
+	[SECTION_GRAM_NODES] = "gram_nodes",
 	[SECTION_GRAM_LISTS] = "gram_lists",
+	[SECTION_GRAM_ROWS] = "gram_rows",
 	[SECTION_BELOW] = "below",
 	[SECTION_DEAD] = "dead",
 };
@@ -112,10 +113,12 @@ tree_section_bytes(const struct tree_cols *c, enum tree_section id)
 		return sizeof(struct tree_link);
 	case SECTION_LINK_SUMS:
 		return sizeof(struct tree_link_sum);
-	case SECTION_GRAM_INDEX:
-		return 4 * (uint64_t)TREE_N_GRAM_ROWS + 4;
+	case SECTION_GRAM_NODES:
+		return sizeof(struct tree_gram_node);
 	case SECTION_GRAM_LISTS:
 		return 1;
+	case SECTION_GRAM_ROWS:
+		return sizeof(uint32_t);
 	case SECTION_BELOW:
 		return sizeof(struct tree_below);
 	case SECTION_DEAD:
@@ -144,6 +147,11 @@ length_fits(const struct tree_cols *c, enum tree_section id, uint64_t length)
 		return length > 0 && length % bytes == 0 && length / bytes < TREE_MAX_LAYERS;
 	if (id == SECTION_DEAD)
 		return length % bytes == 0 && length / bytes <= UINT32_MAX;
+	if (id == SECTION_GRAM_NODES)
+		return length % bytes == 0 && length / bytes >= TREE_N_SYMBOLS &&
+		       length / bytes <= TREE_GRAM_NODES;
+	if (id == SECTION_GRAM_ROWS)
+		return length % bytes == 0 && length > 0 && length / bytes <= TREE_GRAM_ROWS + 1;
 	return id == SECTION_GRAM_LISTS ? length <= UINT32_MAX : length == bytes;
 }
 
@@ -179,8 +187,10 @@ check_sections(struct opening *o)
 		if (f->rows[id].id && !length_fits(&o->tree->cols, id, f->rows[id].length))
 			return segment_damaged(f, id, "H7: wrong length");
 	}
-	if ((f->rows[SECTION_GRAM_INDEX].id == 0) != (f->rows[SECTION_GRAM_LISTS].id == 0))
-		return segment_damaged(f, SECTION_GRAM_INDEX, "H6: not there with gram_lists");
+	if ((f->rows[SECTION_GRAM_NODES].id == 0) != (f->rows[SECTION_GRAM_LISTS].id == 0) ||
+		(f->rows[SECTION_GRAM_NODES].id == 0) != (f->rows[SECTION_GRAM_ROWS].id == 0))
+		return segment_damaged(
+			f, SECTION_GRAM_NODES, "H6: not there with gram_lists and gram_rows");
 	for (unsigned id = SECTION_BELOW; id <= SECTION_DEAD; id++) {
 		if ((f->rows[id].id != 0) != (f->sub_kind == TREE_KIND_LAYER))
 			return segment_damaged(f, id, "Y1: a layer has it, a base has not");
@@ -211,6 +221,21 @@ set_packed(struct opening *o)
 }
 
 static void
+set_grams(struct opening *o)
+{
+	struct tree_cols *c = &o->tree->cols;
+
+	c->gram_nodes = section_at(o, SECTION_GRAM_NODES);
+	c->n_gram_nodes =
+		(uint32_t)(o->file.rows[SECTION_GRAM_NODES].length / sizeof(*c->gram_nodes));
+	c->gram_rows = section_at(o, SECTION_GRAM_ROWS);
+	c->n_gram_rows =
+		(uint32_t)(o->file.rows[SECTION_GRAM_ROWS].length / sizeof(*c->gram_rows)) - 1;
+	c->gram_lists = section_at(o, SECTION_GRAM_LISTS);
+	c->gram_bytes = o->file.rows[SECTION_GRAM_LISTS].length;
+}
+
+static void
 set_columns(struct opening *o)
 {
 	struct tree_cols *c = &o->tree->cols;
@@ -237,11 +262,8 @@ set_columns(struct opening *o)
 		c->dead = section_at(o, SECTION_DEAD);
 		c->n_dead = (uint32_t)(o->file.rows[SECTION_DEAD].length / sizeof(*c->dead));
 	}
-	if (o->file.rows[SECTION_GRAM_INDEX].id == 0)
-		return;
-	c->gram_index = section_at(o, SECTION_GRAM_INDEX);
-	c->gram_lists = section_at(o, SECTION_GRAM_LISTS);
-	c->gram_bytes = o->file.rows[SECTION_GRAM_LISTS].length;
+	if (o->file.rows[SECTION_GRAM_NODES].id != 0)
+		set_grams(o);
 }
 
 /* Memory of its own, where a scan of all names meets few entries of the TLB. */

@@ -199,17 +199,14 @@ settle(struct tree_part *part, const struct part_scratch *s)
 {
 	size_t links = part->n_links * sizeof(*part->links), subs = part->n_subs * sizeof(uint32_t);
 	size_t unread = part->n_unread * sizeof(uint32_t);
-	size_t grams = part->n_grams * sizeof(uint32_t), groups = 2 * grams, words = 0;
+	size_t grams = part->grams.n * sizeof(uint32_t), words = 0;
 	char *at;
 
 	for (unsigned col = 0; col < N_TREE_COLUMNS; col++)
 		words += s->n_words[col];
-	at = part->memory =
-		malloc(groups + words + links + subs + unread + grams + s->packed.len + 1);
+	at = part->memory = malloc(words + links + subs + unread + grams + s->packed.len + 1);
 	if (!at)
 		return -ENOMEM;
-	part->gram_groups = (const void *)at;
-	at += groups;
 	for (unsigned col = 0; col < N_TREE_COLUMNS; col++) {
 		part->columns[col].bytes = s->n_words[col];
 		part->columns[col].words = take(&at, s->words[col], s->n_words[col]);
@@ -217,10 +214,8 @@ settle(struct tree_part *part, const struct part_scratch *s)
 	part->links = (const void *)take(&at, s->links, links);
 	part->dir_order = (const void *)take(&at, s->subs, subs);
 	part->unread = (const void *)take(&at, s->unread, unread);
-	part->grams = (const void *)at;
 	if (grams > 0)
-		gram_seen_take(s->seen, (uint32_t *)(void *)at, (uint64_t *)(void *)part->memory);
-	at += grams;
+		part->grams.pairs = (const void *)take(&at, part->grams.pairs, grams);
 	part->packed.len = s->packed.len;
 	part->packed.data = take(&at, s->packed.data, s->packed.len);
 	return 0;
@@ -250,6 +245,19 @@ check_names(struct tree_part *part, const struct part_scratch *s)
 	return all.high ? list_wide(part, s) : 0;
 }
 
+/* They stay in scratch until settle(). */
+static int
+gather_grams(struct tree_part *part, struct part_scratch *s)
+{
+	int r = 0;
+
+	for (uint32_t i = 0; i < part->n && r == 0; i++)
+		r = gram_seen_add(s->seen,
+			(struct span){s->in.rows[i]->name, s->in.rows[i]->name_len},
+			i / TREE_NAME_GROUP);
+	return r < 0 ? r : gram_seen_take(s->seen, &part->grams);
+}
+
 int
 tree_part_make(
 	const struct tree_plan *plan, uint32_t first, struct part_scratch *s, struct tree_part *ret)
@@ -266,11 +274,10 @@ tree_part_make(
 		return r;
 	while (ret->n_blocks * TREE_BLOCK < ret->n)
 		pack_block(plan, ret, s);
-	for (uint32_t i = 0; plan->with_grams && i < ret->n; i++)
-		gram_seen_add(s->seen, (struct span){s->in.rows[i]->name, s->in.rows[i]->name_len},
-			i / TREE_NAME_GROUP);
-	ret->n_grams = plan->with_grams ? gram_seen_count(s->seen) : 0;
-	r = join_names(ret, s);
+	if (plan->with_grams)
+		r = gather_grams(ret, s);
+	if (r == 0)
+		r = join_names(ret, s);
 	if (r == 0)
 		r = settle(ret, s);
 	return r < 0 ? r : check_names(ret, s);

@@ -28,7 +28,7 @@ struct part_column {
 
 struct tree_part {
 	uint32_t first, n; /* entries */
-	uint32_t n_blocks, n_subs, n_unread, n_wide, n_links, n_grams;
+	uint32_t n_blocks, n_subs, n_unread, n_wide, n_links;
 	struct part_column columns[N_TREE_COLUMNS];
 	struct tree_sum sums[PART_BLOCKS]; /* of the entries before each block */
 	struct tree_sum sum;
@@ -40,9 +40,8 @@ struct tree_part {
 	const uint32_t *dir_order; /* [n_subs] numbers, in the order of entries */
 	const uint32_t *unread;    /* [n_unread] entries */
 	const struct link_seed *links;
-	const uint32_t *grams;       /* [n_grams] ascending */
-	const uint64_t *gram_groups; /* [n_grams] of this part */
-	uint32_t *wide;              /* of malloc; NULL: none */
+	struct gram_chunk grams;
+	uint32_t *wide; /* of malloc; NULL: none */
 };
 
 /** What a worker packs in. */

@@ -125,8 +125,7 @@ find_grams(struct writer *w)
 	if (!chunks)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < w->n_parts; i++)
-		chunks[i] = (struct gram_chunk){
-			w->parts[i].grams, w->parts[i].gram_groups, w->parts[i].n_grams};
+		chunks[i] = w->parts[i].grams;
 	return gram_index_make(
 		chunks, tree_n_groups(&w->plan->counts), w->pool, w->stop, &w->grams);
 }
@@ -138,7 +137,7 @@ add_section(struct writer *w, enum tree_section id, size_t n_pieces, size_t own_
 	struct out_section *s = &w->sections[w->n_sections++];
 
 	*s = (struct out_section){.id = id, .cap = n_pieces};
-	if (id == SECTION_GRAM_INDEX || id == SECTION_GRAM_LISTS)
+	if (id == SECTION_GRAM_NODES || id == SECTION_GRAM_LISTS || id == SECTION_GRAM_ROWS)
 		s->flags = TREE_SECTION_OPTIONAL;
 	s->pieces = malloc(n_pieces * sizeof(*s->pieces));
 	s->own = own_bytes > 0 ? malloc(own_bytes) : NULL;
@@ -300,13 +299,19 @@ add_column(struct writer *w, enum tree_column col)
 static int
 add_grams(struct writer *w)
 {
+	const struct gram_index *x = &w->grams;
+	struct out_section *s;
 	int r;
 
-	if (!w->grams.index)
+	if (!x->nodes)
 		return 0;
-	r = add_table(w, SECTION_GRAM_INDEX, w->grams.index,
-		(TREE_N_GRAM_ROWS + 1) * sizeof(*w->grams.index));
-	return r < 0 ? r : add_table(w, SECTION_GRAM_LISTS, w->grams.lists, w->grams.len);
+	r = add_table(w, SECTION_GRAM_NODES, x->nodes, x->n_nodes * sizeof(*x->nodes));
+	s = r == 0 ? add_section(w, SECTION_GRAM_LISTS, GRAM_INDEX_PARTS, 0) : NULL;
+	if (!s)
+		return -ENOMEM;
+	for (uint32_t k = 0; k < GRAM_INDEX_PARTS; k++)
+		add_bytes(s, x->lists[k].data, x->lists[k].len);
+	return add_table(w, SECTION_GRAM_ROWS, x->rows, (x->n_rows + 1) * sizeof(*x->rows));
 }
 
 static int
@@ -355,11 +360,12 @@ add_one(struct writer *w, enum tree_section id)
 	case SECTION_LINK_SUMS:
 		return add_table(
 			w, id, w->links.sums.data, w->links.sums.len * sizeof(*w->links.sums.data));
-	case SECTION_GRAM_INDEX:
+	case SECTION_GRAM_NODES: /* and all others of grams */
 		return add_grams(w);
 	case SECTION_BELOW:
 		return add_layer(w);
 	case SECTION_GRAM_LISTS:
+	case SECTION_GRAM_ROWS:
 	case SECTION_DEAD:
 		return 0;
 	case SECTION_PARENT:

@@ -17,7 +17,7 @@ span_is_ascii(struct span s)
 int
 literal_init(struct literal *l, struct span text, bool fold, enum member_place place)
 {
-	unsigned flags = 0;
+	unsigned flags = place & MEMBER_START ? TREE_GRAM_HEAD : 0;
 	int r = needle_init(&l->needle, text, fold);
 
 	if (r < 0)
@@ -27,7 +27,7 @@ literal_init(struct literal *l, struct span text, bool fold, enum member_place p
 	 * they can be. */
 	l->ask_wide = !l->needle.exact_ascii || (fold && !span_is_ascii(text));
 	if (place & MEMBER_END)
-		flags |= place & MEMBER_START ? TREE_GRAM_NAME : TREE_GRAM_TAIL;
+		flags |= TREE_GRAM_TAIL;
 	l->n_grams = tree_grams(text, (enum tree_gram_flags)flags, l->gram, LITERAL_MAX_GRAMS);
 	return 0;
 }

@@ -15,7 +15,7 @@
 #include "base/glob.h"
 #include "text/members.h"
 
-#define LITERAL_MAX_GRAMS 16u
+#define LITERAL_MAX_GRAMS 32u
 #define NAME_MAX_LITERALS 3u
 
 struct literal {

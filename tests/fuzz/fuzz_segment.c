@@ -49,6 +49,19 @@ look_at_columns(const struct tree_cols *c)
 	}
 }
 
+/* Each gram of a row that may be there, and all of them. */
+static void
+look_at_row(const struct tree_cols *c, uint32_t row, uint64_t *groups)
+{
+	uint32_t gram = row * TREE_GRAM_ROW | TREE_GRAM_ANY_LAST;
+
+	if (!(c->gram_nodes[row >> 12].bits >> (row >> 6 & 63) & 1))
+		return;
+	tree_gram_filter(c, &gram, 1, groups);
+	for (gram = row * TREE_GRAM_ROW; gram < (row + 1) * TREE_GRAM_ROW; gram++)
+		tree_gram_filter(c, &gram, 1, groups);
+}
+
 /* What the filter lets through is in the tree; a deep check says that it leaves out nothing. */
 static void
 look_at_grams(const struct tree_cols *c, bool deep)
@@ -59,14 +72,15 @@ look_at_grams(const struct tree_cols *c, bool deep)
 	if (!groups)
 		abort();
 	for (uint32_t e = 0; e < c->n_entries; e += 7) {
-		unsigned n = tree_grams(tree_name(c, e), TREE_GRAM_NAME, grams, 64);
+		unsigned n =
+			tree_grams(tree_name(c, e), TREE_GRAM_HEAD | TREE_GRAM_TAIL, grams, 64);
 
 		memset(groups, 0xff, (n_groups + 63) / 64 * sizeof(*groups));
 		tree_gram_filter(c, grams, n, groups);
 		assert(!deep || (groups[e / TREE_NAME_GROUP / 64] >> e / TREE_NAME_GROUP % 64 & 1));
 	}
-	for (grams[0] = 0; grams[0] < TREE_N_GRAMS && c->gram_index; grams[0]++)
-		tree_gram_filter(c, grams, 1, groups);
+	for (uint32_t row = 0; row < TREE_GRAM_ROWS && c->gram_nodes; row++)
+		look_at_row(c, row, groups);
 	free(groups);
 }
 

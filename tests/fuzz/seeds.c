@@ -153,7 +153,7 @@ make_segments(void)
 	put_heads("many-mtime", &s, SECTION_MTIME);
 	make(&s, 2, 5, true);
 	put("grams", "", &s);
-	put_sections("grams", &s, SECTION_GRAM_INDEX);
+	put_sections("grams", &s, SECTION_GRAM_NODES);
 	make(&s, 3, 6, false);
 	put("files", "", &s);
 	put_sections("files", &s, 0);

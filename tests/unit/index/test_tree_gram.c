@@ -12,11 +12,20 @@
 #include "text/fold.h"
 
 #define MAX_GRAMS 64u
+#define WHOLE ((enum tree_gram_flags)(TREE_GRAM_HEAD | TREE_GRAM_TAIL))
 
 static unsigned
 grams(const char *text, uint32_t ret[MAX_GRAMS])
 {
 	return tree_grams(span_of(text), 0, ret, MAX_GRAMS);
+}
+
+static bool
+same_gram(uint32_t of, uint32_t in)
+{
+	if (of & TREE_GRAM_ANY_LAST)
+		return (of & ~TREE_GRAM_ANY_LAST) / 64 == in / 64;
+	return of == in;
 }
 
 /* Every gram of a text is one of any name that holds the text. */
@@ -25,16 +34,19 @@ covered(const char *text, enum tree_gram_flags flags, const char *name)
 {
 	uint32_t of[MAX_GRAMS], in[MAX_GRAMS];
 	unsigned n_of = tree_grams(span_of(text), flags, of, MAX_GRAMS);
-	unsigned n_in = tree_grams(span_of(name), TREE_GRAM_NAME, in, MAX_GRAMS), found = 0;
+	unsigned n_in = tree_grams(span_of(name), WHOLE, in, MAX_GRAMS), found = 0;
 
 	for (unsigned i = 0; i < n_of; i++) {
+		bool any = false;
+
 		for (unsigned k = 0; k < n_in; k++)
-			found += of[i] == in[k];
+			any = any || same_gram(of[i], in[k]);
+		found += any;
 	}
 	return found == n_of;
 }
 
-TEST(tree_gram, a_text_has_a_gram_for_each_three_symbols_once)
+TEST(tree_gram, a_text_has_a_gram_for_each_four_symbols_once)
 {
 	uint32_t g[MAX_GRAMS];
 
@@ -43,8 +55,35 @@ TEST(tree_gram, a_text_has_a_gram_for_each_three_symbols_once)
 	CHECK_INT(grams("abc", g), 1);
 	CHECK_INT(grams("abcabcabc", g), 3);
 	CHECK_INT(grams("aaaaaaa", g), 1);
-	CHECK_INT(tree_grams(SPAN_LIT("ab"), TREE_GRAM_TAIL, g, MAX_GRAMS), 1);
 	CHECK_INT(tree_grams(SPAN_LIT("abcdefgh"), 0, g, 4), 4);
+}
+
+TEST(tree_gram, where_a_text_stands_makes_grams_too)
+{
+	uint32_t g[MAX_GRAMS];
+
+	CHECK_INT(tree_grams(SPAN_LIT("ab"), TREE_GRAM_TAIL, g, MAX_GRAMS), 1);
+	CHECK_INT(g[0], 1 << 18 | 2 << 12);
+	CHECK_INT(tree_grams(SPAN_LIT("abc"), TREE_GRAM_HEAD, g, MAX_GRAMS), 1);
+	CHECK_INT(g[0], 1 << 12 | 2 << 6 | 3);
+	CHECK_INT(tree_grams(SPAN_LIT("a"), WHOLE, g, MAX_GRAMS), 1);
+	CHECK_INT(g[0], 1 << 12);
+	/* Three symbols: any gram that begins so. */
+	CHECK_INT(tree_grams(SPAN_LIT("abc"), 0, g, MAX_GRAMS), 1);
+	CHECK(g[0] == (1 << 18 | 2 << 12 | 3 << 6 | TREE_GRAM_ANY_LAST));
+	CHECK_INT(tree_grams(SPAN_LIT("ab"), TREE_GRAM_HEAD, g, MAX_GRAMS), 1);
+	CHECK(g[0] == (1 << 12 | 2 << 6 | TREE_GRAM_ANY_LAST));
+	/* Nothing comes behind the ends. */
+	CHECK_INT(tree_grams(SPAN_LIT("a"), TREE_GRAM_TAIL, g, MAX_GRAMS), 0);
+	CHECK_INT(tree_grams(SPAN_LIT("a"), TREE_GRAM_HEAD, g, MAX_GRAMS), 0);
+	CHECK_INT(tree_grams(SPAN_LIT(""), WHOLE, g, MAX_GRAMS), 0);
+	CHECK(covered("abc", 0, "xabc"));
+	CHECK(covered("abc", 0, "abcx"));
+	CHECK(covered("abc", TREE_GRAM_HEAD, "abcx"));
+	CHECK(!covered("abc", TREE_GRAM_HEAD, "xabc"));
+	CHECK(covered("ab", TREE_GRAM_HEAD, "ab"));
+	CHECK(!covered("ab", WHOLE, "abc"));
+	CHECK(covered("b", TREE_GRAM_TAIL, "ab"));
 }
 
 TEST(tree_gram, what_matches_in_either_case_has_the_same_grams)
@@ -70,6 +109,25 @@ TEST(tree_gram, a_text_that_is_no_utf8_says_nothing_beyond_ascii)
 		0,
 		"\xff"
 		"abc"));
+}
+
+/* Does the name begin with the literal, end with it, or both? */
+static bool
+stands(const struct needle *needle, struct span name, unsigned flags)
+{
+	size_t len;
+
+	for (size_t from = 0; from < name.len; from++) {
+		ssize_t at = needle_find(needle, name, from, &len);
+
+		if (at < 0)
+			return false;
+		from = (size_t)at;
+		if ((!(flags & TREE_GRAM_HEAD) || at == 0) &&
+			(!(flags & TREE_GRAM_TAIL) || (size_t)at + len == name.len))
+			return true;
+	}
+	return false;
 }
 
 /* A piece of a random name, folded or not, is found by needle_find() and must be covered. */
@@ -99,6 +157,11 @@ TEST(tree_gram, no_piece_of_a_name_is_missed)
 			n_found++;
 			cr_assert(covered(text, 0, name), "round %lu: \"%s\" in \"%s\"",
 				(unsigned long)i, text, name);
+			for (unsigned flags = 1; flags < 4; flags++)
+				cr_assert(!stands(&needle, span_of(name), flags) ||
+						  covered(text, (enum tree_gram_flags)flags, name),
+					"round %lu: \"%s\" in \"%s\", place %u", (unsigned long)i,
+					text, name, flags);
 		}
 		needle_fini(&needle);
 	}
@@ -190,6 +253,9 @@ TEST(tree_gram, the_filter_leaves_out_groups_without_the_text_and_no_others)
 	CHECK_INT(left(c, "\xc3\xa9t\xc3\xa9", false), 21);
 	CHECK_INT(left(c, ".txt", true), 160); /* the last group has one name */
 	CHECK_INT(left(c, "zzz", true), 0);
+	CHECK_INT(left(c, "txt", false), 160); /* rows of several lists, and of one */
+	CHECK_INT(left(c, "04999", false), 1);
+	CHECK_INT(left(c, "499", false), 12);
 	CHECK_INT(left(c, "zz", true), 161);
 	CHECK_INT(left(c, "004999", true), 1);
 	CHECK_INT(tree_grams(SPAN_LIT("qq"), TREE_GRAM_TAIL, &g, 1), 1);

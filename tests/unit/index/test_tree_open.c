@@ -316,8 +316,8 @@ TEST(tree_open, header_and_table_are_checked)
 		uint64_t value;
 		int code;
 	} cases[] = {
-		{"a newer trawld (format 3)", 8, 4, 3, -EOPNOTSUPP},
-		{"an older trawld (format 1)", 8, 4, 1, -EOPNOTSUPP},
+		{"a newer trawld (format 4)", 8, 4, 4, -EOPNOTSUPP},
+		{"an older trawld (format 2)", 8, 4, 2, -EOPNOTSUPP},
 		{"H3", 8, 4, 0, -EBADMSG},
 		{"H3", 28, 4, 2, -EBADMSG},
 		{"below: Y1", 28, 4, 1, -EBADMSG},
@@ -385,10 +385,12 @@ TEST(tree_open, an_unknown_optional_section_is_skipped_and_a_required_one_refuse
 	tree_unref(t);
 	im = with_section(35, 0);
 	image_must_refuse(&im, -EOPNOTSUPP, "written by a newer trawld (section 35)");
-	im = with_section(SECTION_GRAM_INDEX, TREE_SECTION_OPTIONAL);
-	image_must_refuse(&im, -EBADMSG, "gram_index: H7");
+	im = with_section(SECTION_GRAM_NODES, TREE_SECTION_OPTIONAL);
+	image_must_refuse(&im, -EBADMSG, "gram_nodes: H7");
 	im = with_section(SECTION_GRAM_LISTS, TREE_SECTION_OPTIONAL);
-	image_must_refuse(&im, -EBADMSG, "gram_index: H6");
+	image_must_refuse(&im, -EBADMSG, "gram_nodes: H6");
+	im = with_section(SECTION_GRAM_ROWS, TREE_SECTION_OPTIONAL);
+	image_must_refuse(&im, -EBADMSG, "gram_nodes: H6");
 }
 
 TEST(tree_open, a_missing_section_is_found)
