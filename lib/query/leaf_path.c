@@ -131,7 +131,7 @@ word_in_path(const struct eval_at *at, const struct node *n, struct span path)
 		return 1;
 	if (needle->fold) {
 		strbuf_reset(folded);
-		if (fold_append(folded, path) < 0)
+		if (needle_fold(needle, path, folded) < 0)
 			return -ENOMEM;
 		path = strbuf_view(folded);
 	}

@@ -36,6 +36,8 @@ struct needle {
 
 int needle_init(struct needle *n, struct span text, bool fold); /* 0, -ENOMEM, -EINVAL when empty */
 void needle_fini(struct needle *n);
+/** Append a text folded as the needle is: 0 or -ENOMEM. */
+int needle_fold(const struct needle *n, struct span text, struct strbuf *out);
 
 /** Offset of the first occurrence at or after `from`, or -1. Folded search is exact for any text:
  *  an occurrence may be longer or shorter than the needle. ret_match_len may be NULL. */

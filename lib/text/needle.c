@@ -170,13 +170,21 @@ fold_ascii(char c)
 }
 
 static int
-needle_fold(struct strbuf *out, struct span text)
+fold_by(bool utf8, struct span text, struct strbuf *out)
 {
-	if (utf8_valid(text.data, text.len))
+	if (utf8)
 		return fold_append(out, text);
 	for (size_t i = 0; i < text.len; i++)
 		(void)strbuf_putc(out, fold_ascii(text.data[i]));
 	return out->failed ? -ENOMEM : 0;
+}
+
+int
+needle_fold(const struct needle *n, struct span text, struct strbuf *out)
+{
+	if (!n->fold)
+		return strbuf_span(out, text);
+	return fold_by(utf8_valid(n->text, n->len), text, out);
 }
 
 static int
@@ -184,7 +192,8 @@ needle_make(struct needle *n, struct span text)
 {
 	struct strbuf buf = {0};
 	AUTO(freep) struct forms *forms = NULL;
-	int r = n->fold ? needle_fold(&buf, text) : strbuf_span(&buf, text);
+	int r = n->fold ? fold_by(utf8_valid(text.data, text.len), text, &buf)
+	                : strbuf_span(&buf, text);
 
 	n->len = buf.len;
 	if (r == 0)

@@ -57,8 +57,8 @@ roll(uint32_t sides)
 static const char *const forest_roots[FOREST_ROOTS] = {"/r/one", "/r/two", "/r/one/nested"};
 static const char *const forest_names[] = {"a", "b", "ab", "Foo", "foo", "foo.c", "FOO.C", "x.h",
 	".c", ".a.c", "a b", "tar.gz", "x.tar.gz", "-x", "a.b.c", "\xc3\xa9t\xc3\xa9",
-	"\xc3\x89T\xc3\x89", "\xe2\x84\xaa", "k", "bar", "Bar.PY", "bad\xff.c", "Makefile", "o",
-	"a-b", "nested"};
+	"\xc3\x89T\xc3\x89", "\xe2\x84\xaa", "k", "bar", "Bar.PY", "bad\xff.c", "\xcf\x82",
+	"Makefile", "o", "a-b", "nested"};
 
 static bool forest_one_size; /* links to one inode are of one size */
 

@@ -38,6 +38,16 @@ word_holds(const struct plant *p, const char *word)
 	return p->path[0] && folded_holds(path, word, fold);
 }
 
+/* A word that is not UTF-8: bytes. */
+static bool
+bytes_held(const struct plant *p, const char *word)
+{
+	char path[1100];
+
+	(void)snprintf(path, sizeof(path), "/%s", p->path);
+	return p->path[0] && strcasestr(path, word) != NULL;
+}
+
 static bool
 name_holds(const struct plant *p, const char *word)
 {
@@ -272,6 +282,8 @@ static const struct atom atoms[] = {
 	{"T\xc3\x89/f", word_holds, "T\xc3\x89/f"},
 	{"bad\xff.c", word_holds, "bad\xff.c"},
 	{"a/bad\xff", word_holds, "a/bad\xff"},
+	{"\xcf\x82/bad\xff", bytes_held, "\xcf\x82/bad\xff"},
+	{"/\xcf\x82/b\xff", bytes_held, "/\xcf\x82/b\xff"},
 	{"name:foo", name_holds, "foo"},
 	{"name:B", name_holds, "B"},
 	{"name:.", name_holds, "."},
@@ -419,7 +431,7 @@ TEST(eval, each_term_takes_what_its_meaning_says)
 {
 	struct forest f;
 
-	forest_grow(&f, 1, 400);
+	forest_grow(&f, 1, 2000);
 	for (size_t i = 0; i < ARRAY_LEN(atoms); i++) {
 		struct part part = {.op = 'x', .atom = &atoms[i]};
 
