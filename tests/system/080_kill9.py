@@ -207,6 +207,7 @@ def test_at_any_moment():
             def stir(n):
                 churn.look()
                 churn.some(n)
+                os.sync()  # blocks are given late
                 committed.add(below(live))
 
             d.stir = stir
