@@ -105,19 +105,34 @@ text_or(const struct msg_val *v, const char *key, struct strbuf *scratch, const 
 	return scratch->data ? scratch->data : "";
 }
 
+/* The pattern in which the place is, which becomes a place in that pattern alone. */
+static const char *
+pattern_at(const struct texts *patterns, uint64_t *pos)
+{
+	for (size_t i = 0; patterns && i < patterns->len; i++) {
+		size_t len = strlen(patterns->data[i]) + 1;
+
+		if (*pos <= len || i + 1 == patterns->len)
+			return patterns->data[i];
+		*pos -= len;
+	}
+	return NULL;
+}
+
 static int
 say_error(const struct question *q, const struct msg_val *event)
 {
 	AUTO(strbuf_fini) struct strbuf code = {0}, what = {0}, hint = {0};
 	const char *code_text = text_or(event, "code", &code, "error");
 	const char *hint_text = text_or(event, "hint", &hint, "");
-	const char *shown = strcmp(code_text, "bad-pattern") == 0 ? q->pattern
-	                    : strcmp(code_text, "bad-query") == 0 ? q->query
-	                                                          : NULL;
+	const char *shown = strcmp(code_text, "bad-query") == 0 ? q->query : NULL;
 	uint64_t pos = 0;
 
 	complain("%s", text_or(event, "msg", &what, code_text));
-	if (shown && msg_u64(event, "pos", &pos) > 0 && pos > 0)
+	(void)msg_u64(event, "pos", &pos);
+	if (pos > 0 && strcmp(code_text, "bad-pattern") == 0)
+		shown = pattern_at(q->patterns, &pos);
+	if (shown && pos > 0)
 		show_column(shown, pos);
 	if (*hint_text)
 		(void)fprintf(stderr, "    hint: %s\n", hint_text);

@@ -17,9 +17,12 @@ typedef int (*rows_fn)(void *ctx, const struct msg_val *rows);
 
 struct question {
 	struct strbuf line;
-	struct json json;            /* the open request object: add members to it */
-	const char *query, *pattern; /* borrowed: to show where an error is; may be NULL */
-	rows_fn on_columns;          /* the names of the columns, before the rows; may be NULL */
+	struct json json; /* the open request object: add members to it */
+	/* Borrowed, to show where an error is; may be NULL. A place in the patterns counts them one
+	 * after the other, a byte between them. */
+	const char *query;
+	const struct texts *patterns;
+	rows_fn on_columns; /* the names of the columns, before the rows; may be NULL */
 };
 
 /** Open a request for `op`, with the time limit of the options. */
@@ -47,6 +50,7 @@ struct selection {
 	bool stats, strict;
 	unsigned letter_case; /* of case_words; 0: smart */
 	const char *in;       /* only below this directory */
+	const char *narrow;   /* a part of a query that all answers fulfil, too; may be NULL */
 	char *query;          /* of malloc, by selection_begin() */
 };
 

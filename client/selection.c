@@ -26,17 +26,21 @@ add_in(const char *dir, struct strbuf *query)
 }
 
 /* The operands joined with spaces: what was typed is the query, quotes of the shell apart. With
- * --in the words are put in brackets, so that an | among them stays below the directory. */
+ * --in and the like the words are put in brackets, so that an | among them stays within it. */
 static char *
 join_query(const struct selection *s, const struct texts *words, size_t from)
 {
 	struct strbuf query = {0};
-	bool brackets = s->in && from < words->len;
+	bool brackets = (s->in || s->narrow) && from < words->len;
 
 	if (s->in && add_in(s->in, &query) < 0)
 		query.failed = true;
+	if (s->in && (s->narrow || brackets))
+		(void)strbuf_putc(&query, ' ');
+	if (s->narrow)
+		(void)strbuf_puts(&query, s->narrow);
 	if (brackets)
-		(void)strbuf_puts(&query, " (");
+		(void)strbuf_putc(&query, '(');
 	for (size_t i = from; i < words->len; i++) {
 		if (i > from)
 			(void)strbuf_putc(&query, ' ');
