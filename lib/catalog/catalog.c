@@ -53,7 +53,7 @@ checkpoint(struct catalog *c)
 	struct err err = {0};
 
 	c->n_commits = 0;
-	if (db_checkpoint(c->db, &err) < 0)
+	if (db_checkpoint(c->db, false, &err) < 0)
 		log_debug("could not checkpoint: %s", err.what);
 }
 
@@ -250,7 +250,7 @@ tear_down(struct catalog *c, bool clean)
 		chan_close(c->requests);
 		(void)thread_join(&c->thread);
 		chan_destroy(c->requests);
-		(void)db_checkpoint(c->db, NULL);
+		(void)db_checkpoint(c->db, true, NULL);
 	}
 	db_close(c->db);
 	state_unlock(c->lock_fd, clean);

@@ -315,9 +315,10 @@ db_changes(struct db *db)
 }
 
 int
-db_checkpoint(struct db *db, struct err *err)
+db_checkpoint(struct db *db, bool cut, struct err *err)
 {
-	int rc = sqlite3_wal_checkpoint_v2(db->conn, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+	int mode = cut ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_RESTART;
+	int rc = sqlite3_wal_checkpoint_v2(db->conn, NULL, mode, NULL, NULL);
 
 	return rc == SQLITE_OK ? 0 : db_failed(db, rc, err);
 }

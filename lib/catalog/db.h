@@ -58,8 +58,9 @@ void db_rollback(struct db *db);
 /** Rows changed by the last statement. */
 unsigned db_changes(struct db *db);
 
-/** Move the log into the file and cut it. */
-int db_checkpoint(struct db *db, struct err *err);
+/** Move the log into the file, and cut it; else its room is written again, which is durable sooner
+ *  than new room. */
+int db_checkpoint(struct db *db, bool cut, struct err *err);
 /** Look at every page: 0 or -EBADMSG. */
 int db_check(struct db *db, struct err *err);
 /** The sentence for a database that cannot be trusted; returns -EBADMSG. */

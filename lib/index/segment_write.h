@@ -6,8 +6,9 @@
  *     r = segment_write_header(fd, &kind, sub_kind, own, rows, n);
  *     r = segment_commit(dirfd, name, fd);                or segment_discard()
  *
- * Durability: commit syncs the file, renames it, syncs the directory. After a failure of it nothing
- * is left under either name, and nothing is tried twice.
+ * Durability: commit renames the file, syncs it, syncs the directory; until then it may be anything
+ * after a power cut, so only what knows that commit has returned names it (the catalog). After a
+ * failure nothing is left under either name, and nothing is tried twice.
  *
  * Threads: one.
  * Errors:  -errno of the calls; -ENAMETOOLONG.

@@ -6,7 +6,7 @@
  * directories depth first, packs the columns in parts, each by itself, and writes them, without
  * sorting the whole.
  *
- * Durability: written to "<name>.tmp", synced, renamed, directory synced; a failed fsync discards
+ * Durability: written to "<name>.tmp", renamed, synced, directory synced; a failed fsync discards
  * the file and nothing is retried. Until the catalog names it, a segment does not count.
  *
  * Ownership: the builder copies what it is given.

@@ -8,7 +8,7 @@
 /** Writes the bytes of the file, all but the sync: 0 or -errno. */
 typedef int (*tree_file_fn)(void *ctx, int fd, uint64_t *ret_bytes);
 
-/** "<name>.tmp", written, synced, renamed, the directory synced; after a failure neither is there.
+/** "<name>.tmp", written, renamed, synced, the directory synced; after a failure neither is there.
  *  0 or -errno, with a sentence. */
 int tree_file_write(int dirfd, const char *name, tree_file_fn fn, void *ctx, uint64_t *ret_bytes,
 	struct err *err);

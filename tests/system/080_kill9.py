@@ -48,9 +48,10 @@ def look_for(condition, seconds=0.3):
     return False
 
 
-def size_of(d, name):
+def state_of(d, name):
     try:
-        return os.path.getsize(os.path.join(d.state, name))
+        st = os.stat(os.path.join(d.state, name))
+        return st.st_size, st.st_mtime_ns
     except FileNotFoundError:
         return 0
 
@@ -64,7 +65,7 @@ def within_the_walk(d, rng, took):
 
 
 def within_the_file(d, rng, _):
-    """The new segment is being written, or was and is not synced."""
+    """The new segment is being written."""
     d.ask("rescan")
     look_for(lambda: any(n.endswith(".tmp") for n in files_of(d)))
     time.sleep(rng.uniform(0, 0.002))
@@ -72,7 +73,7 @@ def within_the_file(d, rng, _):
 
 
 def within_the_commit(d, rng, _):
-    """Renamed, and perhaps not yet named by the catalog."""
+    """Renamed, and perhaps not yet synced, or named by the catalog."""
     known = files_of(d)
     d.ask("rescan")
     look_for(lambda: any(n.endswith(".seg") for n in files_of(d) - known))
@@ -81,10 +82,10 @@ def within_the_commit(d, rng, _):
 
 
 def after_the_commit(d, rng, _):
-    """The catalog's log has grown: the old segment goes now."""
-    size = size_of(d, "catalog.db-wal")
+    """The catalog's log was written: the old segment goes now."""
+    before = state_of(d, "catalog.db-wal")
     d.ask("rescan")
-    look_for(lambda: size_of(d, "catalog.db-wal") != size)
+    look_for(lambda: state_of(d, "catalog.db-wal") != before)
     time.sleep(rng.uniform(0, 0.002))
     kill(d)
 
