@@ -41,6 +41,41 @@ put_skipped(struct json *out, const uint64_t skipped[N_WALK_SKIPS])
 	json_close(out, '}');
 }
 
+static const char *const content_words[] = {
+	[SNAP_CONTENT_OFF] = "no", [SNAP_CONTENT_SCAN] = "scan", [SNAP_CONTENT_INDEX] = "yes"};
+static const char *const phase_words[] = {
+	[CONTENTS_OFF] = "off",
+	[CONTENTS_READING] = "reading",
+	[CONTENTS_DONE] = "ready",
+	[CONTENTS_FAILED] = "failed",
+};
+
+static void
+put_contents(struct json *out, const struct engine_contents_status *c)
+{
+	json_key(out, "content");
+	json_open(out, '{');
+	json_kv_cstr(out, "mode", content_words[c->mode]);
+	json_kv_cstr(out, "state", phase_words[c->phase]);
+	if (c->mode == SNAP_CONTENT_INDEX) {
+		json_kv_u64(out, "gram", c->n_symbols);
+		json_kv_u64(out, "files", c->n_files);
+		json_kv_u64(out, "bytes", c->n_bytes);
+		json_kv_u64(out, "files_done", c->done_files);
+		json_kv_u64(out, "bytes_done", c->done_bytes);
+		json_kv_u64(out, "bytes_per_s", c->bytes_per_sec);
+		json_kv_u64(out, "left_us", c->left_usec);
+		json_kv_u64(out, "unreadable", c->n_unreadable);
+		json_kv_u64(out, "binary", c->n_binary);
+		json_kv_u64(out, "too_large", c->n_too_large);
+		json_kv_u64(out, "segments", c->n_segments);
+		json_kv_u64(out, "segment_bytes", c->segment_bytes);
+	}
+	if (c->error[0])
+		json_kv_cstr(out, "error", c->error);
+	json_close(out, '}');
+}
+
 static void
 put_root(struct json *out, const struct engine_root_status *r)
 {
@@ -56,6 +91,7 @@ put_root(struct json *out, const struct engine_root_status *r)
 	json_kv_u64(out, "took_us", r->walk_took_usec);
 	json_kv_u64(out, "walk_entries", r->walk_entries);
 	json_kv_u64(out, "expect_entries", r->expect_entries);
+	put_contents(out, &r->contents);
 	put_skipped(out, r->skipped);
 	if (r->error[0])
 		json_kv_cstr(out, "error", r->error);

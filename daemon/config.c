@@ -3,16 +3,19 @@
 #include <dirent.h>
 #include <errno.h>
 #include <grp.h>
+#include <inttypes.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
+#include "index/text_builder.h"
 #include "ini.h"
 #include "server/listener.h"
 #include "setting.h"
 
 #define CONFIG_MAX_ROOTS 256u
+#define MIN_INDEX_BYTES (16ull << 20)
 #define DEFAULT_HASH_CACHE_BYTES (64ull << 20)
 
 /* Every key there is. `at` is an offset into struct config, for roots into struct engine_root. */
@@ -30,6 +33,7 @@ static const struct key keys[] = {
 	{"daemon", "state_dir", &setting_path, DAEMON(state_dir)},
 	{"daemon", "threads", &setting_u32, DAEMON(threads)},
 	{"daemon", "io_threads", &setting_u32, DAEMON(io_threads)},
+	{"daemon", "index_memory", &setting_size, DAEMON(index_bytes)},
 	{"daemon", "log_level", &setting_level, DAEMON(log_level)},
 
 	{"listen", "tcp", &setting_words, DAEMON(tcp)},
@@ -54,7 +58,8 @@ static const struct key keys[] = {
 	{"root", "gitignore", &setting_bool, ROOT(gitignore)},
 	{"root", "exclude_caches", &setting_bool, ROOT(exclude_caches)},
 	{"root", "one_file_system", &setting_bool, ROOT(one_file_system)},
-	{"root", "content", &setting_bool, ROOT(content)},
+	{"root", "content", &setting_content, ROOT(content)},
+	{"root", "gram", &setting_gram, ROOT(n_symbols)},
 	{"root", "content_max_size", &setting_size, ROOT(content_max_bytes)},
 };
 
@@ -107,7 +112,8 @@ find_root(const struct config *c, struct span name)
 static int
 open_root(struct config *c, const struct ini_item *item, struct err *err)
 {
-	struct engine_root root = {.one_file_system = true, .content = true};
+	struct engine_root root = {
+		.one_file_system = true, .content = SNAP_CONTENT_INDEX, .n_symbols = 4};
 
 	if (item->label.len == 0)
 		return ini_err(err, item, -EINVAL, "the root has no name: write [root NAME]");
@@ -306,6 +312,16 @@ check_limits(const struct server_limits *l, struct err *err)
 }
 
 static int
+check_memory(const struct config *c, struct err *err)
+{
+	if (c->index_bytes < MIN_INDEX_BYTES)
+		return err_set(err, -ERANGE,
+			"[daemon] index_memory is %" PRIu64 ", at least 16M is needed",
+			c->index_bytes);
+	return 0;
+}
+
+static int
 check_rules(const struct engine_root *root, struct err *err)
 {
 	struct rules *rules;
@@ -369,6 +385,8 @@ config_check(struct config *c, struct err *err)
 		r = check_listeners(c, err);
 	if (r == 0)
 		r = check_limits(&c->limits, err);
+	if (r == 0)
+		r = check_memory(c, err);
 	VEC_EACH (&c->roots, root) {
 		if (r == 0)
 			r = check_root(c, root, err);
@@ -385,6 +403,7 @@ config_defaults(struct config *c)
 	c->log_level = LOG_LEVEL_INFO;
 	c->limits = server_limits_default;
 	c->hash_cache_bytes = DEFAULT_HASH_CACHE_BYTES;
+	c->index_bytes = TEXT_BUDGET_BYTES;
 	if (!c->state_dir || !c->unix_path)
 		return -ENOMEM;
 	return setting_words.read(SPAN_LIT("127.0.0.1:7411"), &c->tcp);

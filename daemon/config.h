@@ -25,6 +25,7 @@ struct config {
 	/* [daemon] */
 	char *state_dir;
 	uint32_t threads, io_threads; /* 0: by the number of CPUs */
+	uint64_t index_bytes;
 	enum log_level log_level;
 
 	/* [listen] */

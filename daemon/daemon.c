@@ -35,6 +35,7 @@ engine_config_of(struct daemon *d, const struct config *c)
 		.roots = c->roots.data,
 		.n_roots = c->roots.len,
 		.io = d->io,
+		.index_bytes = c->index_bytes,
 		.on_event = on_engine_event,
 		.ctx = d,
 	};

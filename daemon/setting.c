@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "index/snapshot.h"
 #include "ini.h"
 
 static int
@@ -236,6 +237,40 @@ level_print(const void *at, struct strbuf *out)
 	(void)strbuf_puts(out, level_words[*(const enum log_level *)at]);
 }
 
+/* Also the words of yes and no. */
+static int
+content_read(struct span text, void *at)
+{
+	enum snap_content *to = at;
+	bool indexed = false;
+	int r = 0;
+
+	if (span_eq(text, SPAN_LIT("scan")))
+		*to = SNAP_CONTENT_SCAN;
+	else if ((r = parse_bool(text, &indexed)) == 0)
+		*to = indexed ? SNAP_CONTENT_INDEX : SNAP_CONTENT_OFF;
+	return r;
+}
+
+static void
+content_print(const void *at, struct strbuf *out)
+{
+	static const char *const words[] = {[SNAP_CONTENT_OFF] = "no",
+		[SNAP_CONTENT_SCAN] = "scan",
+		[SNAP_CONTENT_INDEX] = "yes"};
+
+	(void)strbuf_puts(out, words[*(const enum snap_content *)at]);
+}
+
+static int
+gram_read(struct span text, void *at)
+{
+	if (text.len != 1 || (text.data[0] != '3' && text.data[0] != '4'))
+		return -EINVAL;
+	*(unsigned *)at = (unsigned)(text.data[0] - '0');
+	return 0;
+}
+
 const struct setting_kind setting_text = {"text", text_read, text_print};
 const struct setting_kind setting_path = {"an absolute path", path_read, text_print};
 const struct setting_kind setting_words = {"words, with closed quotes", words_read, words_print};
@@ -249,3 +284,5 @@ const struct setting_kind setting_octal = {
 const struct setting_kind setting_duration = {
 	"a duration such as 5s or 500ms", duration_read, duration_print};
 const struct setting_kind setting_level = {"error, warn, info or debug", level_read, level_print};
+const struct setting_kind setting_content = {"yes, scan or no", content_read, content_print};
+const struct setting_kind setting_gram = {"3 or 4", gram_read, u32_print};

@@ -24,3 +24,5 @@ extern const struct setting_kind setting_size;     /* uint64_t, bytes */
 extern const struct setting_kind setting_octal;    /* uint32_t, file mode */
 extern const struct setting_kind setting_duration; /* usec_t: 5, 5s, 500ms, 2min, 1h */
 extern const struct setting_kind setting_level;    /* enum log_level */
+extern const struct setting_kind setting_content;  /* enum snap_content */
+extern const struct setting_kind setting_gram;     /* unsigned: 3 or 4 */

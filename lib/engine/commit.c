@@ -6,15 +6,17 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "engine/contents.h"
 #include "engine/internal.h"
+#include "engine/text_commit.h"
 #include "index/tree_merge.h"
 
 char *
-commit_name(struct root *r)
+commit_name(struct root *r, const char *kind)
 {
 	char *name;
 
-	return asprintf(&name, "tree-%" PRIu32 "-%" PRIu64 "-%" PRIu64 ".seg", r->id,
+	return asprintf(&name, "%s-%" PRIu32 "-%" PRIu64 "-%" PRIu64 ".seg", kind, r->id,
 		       catalog_epoch(r->engine->catalog),
 		       add_rlx(&r->engine->next_file.value, 1)) < 0
 	               ? NULL
@@ -55,7 +57,7 @@ record(struct root *r, const struct files *files, uint64_t n_entries,
 
 	skipped_text(walk ? walk->skipped : r->skipped, &skipped);
 	row.skipped = skipped.data ? skipped.data : (char[]){""};
-	memcpy(row.segments, files->name, sizeof(row.segments));
+	memcpy(row.segments, files->name, files->n * sizeof(row.segments[0]));
 	return catalog_commit(r->engine->catalog, &row, err);
 }
 
@@ -67,20 +69,23 @@ note_walk_locked(struct root *r, const struct walk_result *walk)
 	r->walked = true;
 	r->same_settings = true;
 	r->state = ROOT_READY;
+	contents_walked_locked(r);
 	memcpy(r->skipped, walk->skipped, sizeof(r->skipped));
 }
 
-/* A stack with the names of its files; what is replaced is let go without the lock, because the
- * last reference unmaps. */
+/* A stack with the names of its files and the view of its contents; what is replaced is let go
+ * without the lock, because the last reference unmaps. */
 struct state {
 	struct tree_stack *stack;
 	struct files files;
+	struct text_fresh_view view;
 };
 
 static void
 state_fini(struct state *s)
 {
 	tree_stack_unref(s->stack);
+	text_view_unref(s->view.view);
 	files_fini(&s->files);
 }
 
@@ -94,12 +99,14 @@ install(struct root *r, struct state *s, const struct walk_result *walk)
 	{
 		LOCK_SECTION(&e->lock, section);
 		if (s) {
-			struct state old = {r->stack, r->files};
+			struct state old = {.stack = r->stack, .files = r->files};
 
 			r->stack = s->stack;
 			r->files = s->files;
 			r->n_entries = r->stack->n_entries;
-			*s = old;
+			text_view_install_locked(r, &s->view); /* back comes the old one */
+			s->stack = old.stack;
+			s->files = old.files;
 		}
 		if (walk)
 			note_walk_locked(r, walk);
@@ -131,6 +138,9 @@ open_state(struct root *r, const char *name, uint32_t keep, struct state *ret, s
 		return err_set(
 			err, code, "could not open the index of \"%s\": out of memory", r->path);
 	ret->files.n += code == 0;
+	/* Names are searched without it, too: then it is made before contents are read. */
+	if (code == 0)
+		(void)text_view_make(r, ret->stack, r->contents.set, &ret->view);
 	return code;
 }
 

@@ -20,8 +20,9 @@ struct walk_result {
 	uint64_t skipped[N_WALK_SKIPS];
 };
 
-/** A name for a new segment file, unique in the state directory; of malloc, NULL: no memory. */
-char *commit_name(struct root *r);
+/** A name for a new segment file of a kind ("tree", "text"), unique in the state directory; of
+ *  malloc, NULL: no memory. */
+char *commit_name(struct root *r, const char *kind);
 
 /** The file `name` is the root's top segment, upon the `keep` lowest of those that it has; the
  *  others go. `walk` is NULL when they tell what was known already (a merge). After a failure the

@@ -17,16 +17,20 @@
 #define CONTENTS_RETRY_USEC (2 * USEC_PER_SEC)
 #define CONTENTS_RETRY_MAX_USEC (300 * USEC_PER_SEC)
 
-enum contents_state {
-	CONTENTS_OFF,     /* the configuration does not want them indexed */
-	CONTENTS_READING, /* or about to: a walk is over, and files wait */
-	CONTENTS_DONE,    /* every file was tried since the last walk */
-	CONTENTS_FAILED,  /* it will be tried again */
-};
-
 /** The segments that the catalog names, before the root's thread runs: they are opened by it. */
 int contents_adopt(struct root *r, const struct catalog_root *known);
 /** Open what contents_adopt() left. The root's thread, first of all. */
 void contents_open(struct root *r);
 /** Do what is to be done. Runs on the root's thread. */
 void contents_run(struct root *r);
+/** What a walk's end means for contents: its commit is being published. With the engine's lock. */
+void contents_walked_locked(struct root *r);
+/** Is there something to do, or when? *ret_at is 0 or a moment, monotonic. With the engine's lock.
+ */
+bool contents_wanted_locked(const struct root *r, usec_t *ret_at);
+/** The configuration of a root that goes on has changed. *ret_view is no longer valid: the caller
+ *  lets it go without the lock. */
+void contents_changed_locked(struct root *r, struct text_view **ret_view);
+/** A root takes over what one with another configuration of the same path has. */
+void contents_inherit_locked(struct root *to, const struct root *from);
+void contents_fini(struct contents_state *c);

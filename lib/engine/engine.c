@@ -39,7 +39,8 @@ snap_root_fill(struct snap_root *to, const struct root *r)
 		.path = strdup(r->path),
 		.stack = r->stack ? tree_stack_ref(r->stack) : NULL,
 		.stale = !r->walked || r->state == ROOT_FAILED,
-		.content = r->cfg.content ? SNAP_CONTENT_SCAN : SNAP_CONTENT_OFF,
+		.content = r->cfg.content,
+		.view = r->contents.view ? text_view_ref(r->contents.view) : NULL,
 		.content_max_bytes =
 			r->cfg.content_max_bytes ? r->cfg.content_max_bytes : UINT64_MAX,
 	};
@@ -176,6 +177,8 @@ forget_unconfigured(struct engine *e, const struct catalog_roots *known, struct 
 			return r;
 		for (uint32_t k = 0; k < known->data[i].n_segments; k++)
 			(void)unlinkat(e->segment_fd, known->data[i].segments[k], 0);
+		for (uint32_t k = 0; k < known->data[i].n_texts; k++)
+			(void)unlinkat(e->segment_fd, known->data[i].texts[k].file, 0);
 	}
 	return 0;
 }
@@ -303,6 +306,7 @@ engine_create(const struct engine_config *cfg, struct engine **ret, struct err *
 	e->state_fd = e->segment_fd = -1;
 	e->io = cfg->io;
 	e->walk_width = cfg->walk_width;
+	e->index_bytes = cfg->index_bytes ? cfg->index_bytes : TEXT_BUDGET_BYTES;
 	e->on_event = cfg->on_event;
 	e->ctx = cfg->ctx;
 	pool_share_init(&e->walks, walk_threads(cfg->io));

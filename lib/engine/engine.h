@@ -31,7 +31,8 @@ struct engine_root {
 	char *name, *path; /* path: absolute; resolved by the configuration */
 	char **exclude;    /* NULL-terminated words; may be NULL */
 	bool gitignore, exclude_caches, one_file_system;
-	bool content;
+	enum snap_content content;
+	unsigned n_symbols;         /* of a gram of contents: 3, 4, or 0 for the default */
 	uint64_t content_max_bytes; /* contents of larger files are not searched; 0: no limit */
 };
 
@@ -43,6 +44,8 @@ struct engine_config {
 	size_t n_roots;
 	struct pool *io;     /* outlives the engine */
 	unsigned walk_width; /* 0: number of CPUs */
+	size_t index_bytes;  /* memory of what is read and not yet written, of all roots; 0: default
+	                      */
 	/* Something the administrator should read. Called from engine threads. May be NULL. */
 	void (*on_event)(void *ctx, bool trouble, const char *text);
 	void *ctx;
@@ -70,6 +73,30 @@ struct snapshot *engine_snapshot(struct engine *e);
  * more after. */
 int engine_rescan(struct engine *e, const char *name, struct err *err);
 
+enum contents_phase {
+	CONTENTS_OFF,     /* the configuration does not want them indexed */
+	CONTENTS_READING, /* or about to: a walk is over, and files wait */
+	CONTENTS_DONE,    /* every file was tried since the last walk */
+	CONTENTS_FAILED,  /* reading or writing has failed, and will be tried again */
+};
+
+/** Of the contents of a root's files. Links to one file count one by one. */
+struct engine_contents_status {
+	enum snap_content mode;
+	unsigned n_symbols; /* of a gram */
+	enum contents_phase phase;
+	uint64_t n_files, n_bytes;       /* regular files that are not too large; their sizes */
+	uint64_t done_files, done_bytes; /* of them; while reading also what could not be read */
+	uint64_t n_too_large, n_binary;
+	uint64_t n_unreadable; /* when they were last tried: refused, gone, or changing */
+	uint32_t n_segments;
+	uint64_t segment_bytes;
+	/* While a pass runs: bytes a second since it began, and how long it will take at that; 0
+	 * not known. */
+	uint64_t bytes_per_sec, left_usec;
+	char error[256]; /* the last failure, until it has gone well */
+};
+
 struct engine_root_status {
 	uint32_t id;
 	char *name, *path;
@@ -82,6 +109,7 @@ struct engine_root_status {
 	uint64_t expect_entries;           /* of the last walk: for a progress bar; 0 not known */
 	uint64_t skipped[N_WALK_SKIPS];    /* by the last finished walk */
 	char error[256];                   /* of the last walk when state is ROOT_FAILED */
+	struct engine_contents_status contents;
 };
 
 struct engine_status {

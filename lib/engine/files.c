@@ -5,7 +5,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "index/text_set.h"
+#include "index/tree_stack.h"
+
 _Static_assert(TREE_MAX_LAYERS == CATALOG_MAX_SEGMENTS, "the catalog names every layer");
+_Static_assert(TEXT_SET_MAX == CATALOG_MAX_TEXTS, "and every text segment");
+_Static_assert(TREE_MAX_LAYERS <= FILES_MAX && TEXT_SET_MAX <= FILES_MAX, "room for both kinds");
 
 void
 files_fini(struct files *f)

@@ -1,15 +1,16 @@
 /**
- * files: the names of a root's segment files, the base first. Internal to lib/engine.
+ * files: the names of a root's segment files of one kind, in their order. Internal to lib/engine.
  *
  * Ownership: files_fini(); a zeroed one is empty.
  */
 #pragma once
 
 #include "catalog/catalog.h"
-#include "index/tree_stack.h"
+
+#define FILES_MAX CATALOG_MAX_TEXTS
 
 struct files {
-	char *name[TREE_MAX_LAYERS];
+	char *name[FILES_MAX];
 	uint32_t n;
 };
 

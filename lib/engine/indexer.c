@@ -177,7 +177,7 @@ static int
 commit_base(struct walker *w, struct err *err)
 {
 	struct root *r = w->root;
-	AUTO(freep) char *name = commit_name(r);
+	AUTO(freep) char *name = commit_name(r, "tree");
 	struct walk_result res;
 	uint64_t bytes;
 	int code;
@@ -213,7 +213,7 @@ static int
 commit_changes(struct walker *w, struct err *err)
 {
 	struct root *r = w->root;
-	AUTO(freep) char *name = commit_name(r);
+	AUTO(freep) char *name = commit_name(r, "tree");
 	struct tier_weights weights = tier_weigh(w->stack);
 	struct tree_merge merge = {
 		.stack = w->stack,

@@ -41,6 +41,9 @@ struct engine {
 	 * still run. */
 	struct list retired; /* struct root.link */
 
+	size_t index_bytes;         /* fixed at create */
+	_Atomic uint32_t n_reading; /* roots that share it now; relaxed: a count */
+
 	struct counter n_walks, n_commits, n_merges;
 	/* Of the channels between walks and builders, added when a walk has ended. */
 	struct counter n_batches, n_walk_waits, n_build_waits, most_batch_bytes;

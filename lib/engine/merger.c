@@ -23,8 +23,8 @@ struct merging {
 };
 
 /* Only this thread, which ends with the merge: a priority that was given up cannot be had back. */
-static void
-be_humble(void)
+void
+merger_be_humble(void)
 {
 	(void)setpriority(PRIO_PROCESS, (id_t)gettid(), 19);
 	(void)syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, IOPRIO_LEAST);
@@ -37,36 +37,9 @@ merge_main(void *arg, struct stop *stop)
 	struct tree_merge merge = {.stack = m->root->stack, .from = m->keep, .stop = stop};
 	uint64_t bytes;
 
-	be_humble();
+	merger_be_humble();
 	thread_doing("merges layers of %s", m->root->path);
 	return tree_merge_write(&merge, m->root->engine->segment_fd, m->name, &bytes, thread_err());
-}
-
-/* From now on the token ends when something else is to be done, unless that is so already. */
-static bool
-may_merge(struct root *r, struct stop *stop)
-{
-	LOCK_SCOPE(&r->engine->lock);
-
-	if (r->wanted || r->stopping)
-		return false;
-	r->merging = stop;
-	return true;
-}
-
-static void
-note_end(struct root *r)
-{
-	LOCK_SCOPE(&r->engine->lock);
-	r->merging = NULL;
-}
-
-void
-merger_stop_locked(struct root *r)
-{
-	lock_assert_held(&r->engine->lock);
-	if (r->merging)
-		stop_request(r->merging);
 }
 
 /* Write the segment in a thread. */
@@ -74,20 +47,20 @@ static int
 write_merged(struct merging *m, struct err *err)
 {
 	SCOPE(s, &m->root->stop);
-	int r = -ECANCELED;
+	int r = root_begin_leisure(m->root, &s.stop);
 
-	if (!may_merge(m->root, &s.stop))
+	if (r < 0)
 		return r;
 	(void)scope_spawn(&s, "merge", merge_main, m); /* its failure is the join's */
 	r = scope_join(&s, err);
-	note_end(m->root);
+	root_end_leisure(m->root);
 	return r;
 }
 
 static int
 merge(struct root *r, uint32_t keep, struct err *err)
 {
-	AUTO(freep) char *name = commit_name(r);
+	AUTO(freep) char *name = commit_name(r, "tree");
 	struct merging m = {.root = r, .name = name, .keep = keep};
 	int code;
 

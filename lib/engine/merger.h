@@ -13,5 +13,5 @@
 /** Merge until nothing is due any more, or something else is to be done. Runs on the root's thread.
  *  0; -ECANCELED; else err says why, and it is tried again after the next change. */
 int merger_run(struct root *r, struct err *err);
-/** Something else is to be done: let a merge end. Any thread, with the engine's lock. */
-void merger_stop_locked(struct root *r);
+/** Give up priority for processor and disk, for good: of a thread that ends with a merge. */
+void merger_be_humble(void);

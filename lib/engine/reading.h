@@ -15,19 +15,7 @@
  */
 #pragma once
 
-#include "engine/text_reader.h"
-#include "sync/atomic.h"
-
-struct root;
-
-/** How far a pass is. Counters may be read by any thread. */
-struct read_stats {
-	uint64_t began_mono;             /* usec_t */
-	uint64_t want_files, want_bytes; /* to be read, by the index */
-	struct counter n_files, n_bytes; /* tried so far: files, and their sizes by the index */
-	struct counter n_read;           /* bytes that were read */
-	struct counter fates[N_READ_FATES];
-};
+#include "engine/root.h"
 
 /** Runs on the root's thread. 0 all was tried; -EAGAIN there are segments to be merged first;
  *  -ECANCELED something else is to be done; else err says why, and what was committed stays. */

@@ -1,3 +1,4 @@
+#include "engine/contents.h"
 #include "engine/internal.h"
 
 #include <errno.h>
@@ -13,7 +14,8 @@
 /* What a root shows may change without a walk. */
 struct shown {
 	char *name;
-	bool content;
+	enum snap_content content;
+	unsigned n_symbols;
 	uint64_t content_max_bytes;
 };
 
@@ -23,6 +25,7 @@ struct plan {
 		bool carried;
 		struct shown
 			shown; /* carried: what it is to show; after the swap, what it showed */
+		struct text_view *view; /* of the settings that hold no longer */
 	} * rows;
 	size_t n;
 };
@@ -52,10 +55,11 @@ plan_root(struct engine *e, const struct engine_config *cfg, struct plan *plan, 
 	same = find_same(e, row->root);
 	if (!same)
 		return root_start(row->root, err);
+	row->shown = (struct shown){
+		strdup(c->name), c->content, row->root->cfg.n_symbols, c->content_max_bytes};
 	root_destroy(row->root);
 	row->root = same;
 	row->carried = true;
-	row->shown = (struct shown){strdup(c->name), c->content, c->content_max_bytes};
 	return row->shown.name ? 0 : err_set(err, -ENOMEM, "could not reload: out of memory");
 }
 
@@ -77,25 +81,37 @@ plan_fini(struct plan *plan, bool with_new_roots)
 {
 	for (size_t i = 0; i < plan->n; i++) {
 		free(plan->rows[i].shown.name);
+		text_view_unref(plan->rows[i].view);
 		if (!plan->rows[i].carried && with_new_roots)
 			root_destroy(plan->rows[i].root);
 	}
 	free(plan->rows);
 }
 
-/* Exchange what the carried roots show with what the plan says; a second call takes it back. */
+static bool
+same_contents(const struct shown *a, const struct shown *b)
+{
+	return a->content == b->content && a->n_symbols == b->n_symbols &&
+	       a->content_max_bytes == b->content_max_bytes;
+}
+
+/* Exchange what the carried roots show with what the plan says; a second call takes it back, but
+ * for views, which are made anew. */
 static void
 exchange_shown_locked(struct plan *plan)
 {
 	for (size_t i = 0; i < plan->n; i++) {
 		struct engine_root *c = &plan->rows[i].root->cfg;
-		struct shown old = {c->name, c->content, c->content_max_bytes};
+		struct shown old = {c->name, c->content, c->n_symbols, c->content_max_bytes};
 
 		if (!plan->rows[i].carried)
 			continue;
 		c->name = plan->rows[i].shown.name;
 		c->content = plan->rows[i].shown.content;
+		c->n_symbols = plan->rows[i].shown.n_symbols;
 		c->content_max_bytes = plan->rows[i].shown.content_max_bytes;
+		if (!same_contents(&old, &plan->rows[i].shown))
+			contents_changed_locked(plan->rows[i].root, &plan->rows[i].view);
 		plan->rows[i].shown = old;
 	}
 }
@@ -133,6 +149,7 @@ inherit_locked(struct engine *e, struct root *to)
 		to->stack = tree_stack_ref((*from)->stack);
 		to->n_entries = (*from)->n_entries;
 		to->walked_usec = (*from)->walked_usec;
+		contents_inherit_locked(to, *from);
 	}
 }
 
@@ -223,6 +240,7 @@ forget(struct engine *e, const struct root *r)
 		return;
 	}
 	files_unlink(&r->files, e->segment_fd, NULL);
+	files_unlink(&r->contents.files, e->segment_fd, NULL);
 }
 
 /* Removed roots whose thread has ended. One that hangs in the kernel is looked at again the next

@@ -8,8 +8,10 @@
 
 #include "base/clock.h"
 #include "base/hash.h"
+#include "engine/contents.h"
 #include "engine/indexer.h"
 #include "engine/merger.h"
+#include "gram/gram.h"
 
 /* Every other root: most lie elsewhere, but a bind mount may lead to any of them. */
 static char **
@@ -87,6 +89,7 @@ cfg_copy(struct engine_root *to, const struct engine_root *from)
 	to->name = strdup(from->name);
 	to->path = strdup(from->path);
 	to->exclude = strings_copy((const char *const *)from->exclude);
+	to->n_symbols = from->n_symbols ? from->n_symbols : GRAM_MAX;
 	return to->name && to->path && to->exclude ? 0 : -ENOMEM;
 }
 
@@ -117,6 +120,7 @@ root_fill(struct root *r, const struct engine_config *all, const struct engine_r
 		return code;
 	}
 	r->settings = settings_hash(r);
+	r->contents.phase = cfg->content == SNAP_CONTENT_INDEX ? CONTENTS_READING : CONTENTS_OFF;
 	return catalog_root(r->engine->catalog, r->path, &r->id, err);
 }
 
@@ -149,6 +153,7 @@ root_destroy(struct root *r)
 	if (!r)
 		return;
 	root_join(r);
+	contents_fini(&r->contents);
 	stop_fini(&r->stop);
 	cond_fini(&r->changed);
 	tree_stack_unref(r->stack);
@@ -165,7 +170,7 @@ root_stop_locked(struct root *r)
 {
 	lock_assert_held(&r->engine->lock);
 	r->stopping = true;
-	merger_stop_locked(r);
+	root_end_leisure_locked(r);
 	cond_broadcast(&r->changed);
 }
 
@@ -190,6 +195,33 @@ root_ended(struct root *r)
 	int ignored;
 
 	return thread_join_until(&r->thread, clock_mono(), &ignored) == 0;
+}
+
+/* From now on the token fires when something else is to be done, unless that is so already. */
+int
+root_begin_leisure(struct root *r, struct stop *stop)
+{
+	LOCK_SCOPE(&r->engine->lock);
+
+	if (r->wanted || r->stopping)
+		return -ECANCELED;
+	r->leisure = stop;
+	return 0;
+}
+
+void
+root_end_leisure(struct root *r)
+{
+	LOCK_SCOPE(&r->engine->lock);
+	r->leisure = NULL;
+}
+
+void
+root_end_leisure_locked(struct root *r)
+{
+	lock_assert_held(&r->engine->lock);
+	if (r->leisure)
+		stop_request(r->leisure);
 }
 
 int
@@ -217,7 +249,7 @@ root_request_locked(struct root *r)
 {
 	lock_assert_held(&r->engine->lock);
 	r->wanted = true;
-	merger_stop_locked(r);
+	root_end_leisure_locked(r);
 	cond_broadcast(&r->changed);
 }
 
@@ -261,6 +293,11 @@ root_adopt(struct root *r, const struct catalog_root *known)
 	struct err err = {0};
 	int code;
 
+	if (contents_adopt(r, known) < 0)
+		engine_event(e, true,
+			"could not use the saved contents of root \"%s\": out of memory; they are "
+			"read again",
+			r->cfg.name);
 	if (known->n_segments == 0)
 		return;
 	code = files_copy(&r->files, known->segments, known->n_segments);
@@ -300,23 +337,27 @@ root_walk_opts(const struct root *r)
 	};
 }
 
-/* Wait for a wish: 1 walk now, 0 end. */
-static int
+enum wish { WISH_END, WISH_WALK, WISH_CONTENTS };
+
+static enum wish
 next_wish(struct root *r)
 {
 	struct engine *e = r->engine;
+	usec_t retry_at;
 
 	LOCK_SCOPE(&e->lock);
 	thread_set_idle(true);
-	while (!r->wanted && !r->stopping)
-		cond_wait(&r->changed, &e->lock);
+	while (!r->wanted && !r->stopping && !contents_wanted_locked(r, &retry_at))
+		(void)cond_wait_until(&r->changed, &e->lock, retry_at);
 	thread_set_idle(false);
 	if (r->stopping)
-		return 0;
+		return WISH_END;
+	if (!r->wanted)
+		return WISH_CONTENTS;
 	r->wanted = false;
 	r->state = ROOT_INDEXING;
 	r->error[0] = '\0';
-	return 1;
+	return WISH_WALK;
 }
 
 /* A reload may rename the root. */
@@ -403,9 +444,13 @@ static int
 root_main(void *arg)
 {
 	struct root *r = arg;
+	enum wish wish;
 
-	while (next_wish(r) > 0) {
-		walk(r);
+	contents_open(r);
+	while ((wish = next_wish(r)) != WISH_END) {
+		if (wish == WISH_WALK)
+			walk(r);
+		contents_run(r);
 		tidy(r);
 	}
 	return 0;

@@ -4,7 +4,7 @@
  * The thread lives as long as the root and sleeps while nothing is wanted. A walk is: listings from
  * walk_run() (in a second thread, of a scope, on the I/O pool) through a channel that is bounded in
  * items and bytes, until a segment comes of them (indexer.h), which is committed (commit.h).
- * Between walks the thread merges segments (merger.h).
+ * Between walks the thread reads contents (contents.h) and merges segments (merger.h).
  *
  * Life of a root: root_create -> root_adopt (its segments of an earlier run) -> root_start -> any
  * number of root_request -> root_stop -> root_destroy. A removed root whose walk hangs in the
@@ -13,6 +13,7 @@
 #pragma once
 
 #include "catalog/catalog.h"
+#include "engine/contents_state.h"
 #include "engine/engine.h"
 #include "engine/files.h"
 #include "sync/thread.h"
@@ -43,8 +44,9 @@ struct root {
 	uint64_t skipped[N_WALK_SKIPS];
 	char error[256];
 	struct walk_stats *stats; /* of the running walk, NULL when none runs */
-	struct stop *merging;     /* of the running merge, NULL when none runs */
-	struct cond changed;      /* one of the flags above */
+	struct stop *leisure;     /* of what gives way to a walk, NULL when nothing runs */
+	struct contents_state contents;
+	struct cond changed; /* one of the flags above */
 
 	/* Owner: who creates and destroys the root. */
 	struct thread thread;
@@ -71,6 +73,12 @@ void root_stop_locked(struct root *r);
 void root_join(struct root *r);
 /** Has its thread ended? Never waits for one that hangs in the kernel. */
 bool root_ended(struct root *r);
+/** What gives way to a walk, on the root's thread, with the token that ends it: reading, a merge.
+ *  -ECANCELED: something else is to be done already. */
+int root_begin_leisure(struct root *r, struct stop *stop);
+void root_end_leisure(struct root *r);
+/** Something else is to be done. Any thread, with the engine's lock. */
+void root_end_leisure_locked(struct root *r);
 /** Nothing of a root is committed outside of these two. -ECANCELED once it is to stop. */
 int root_begin_commit(struct root *r);
 void root_end_commit(struct root *r);

@@ -4,6 +4,51 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Of a pass: sizes are those of the index, so that the sum of all is what is wanted. */
+static void
+add_pass(const struct read_stats *stats, struct engine_contents_status *s)
+{
+	uint64_t bytes = counter_get(&stats->n_bytes), files = counter_get(&stats->n_files);
+	usec_t took = clock_mono() - stats->began_mono;
+
+	s->done_files = s->n_files - MIN(stats->want_files, s->n_files) + files;
+	s->done_bytes = s->n_bytes - MIN(stats->want_bytes, s->n_bytes) + bytes;
+	if (took < USEC_PER_SEC / 2 || bytes == 0)
+		return;
+	s->bytes_per_sec = (uint64_t)((double)bytes * (double)USEC_PER_SEC / (double)took);
+	if (s->bytes_per_sec > 0 && stats->want_bytes > bytes)
+		s->left_usec = (uint64_t)((double)(stats->want_bytes - bytes) /
+					  (double)s->bytes_per_sec * (double)USEC_PER_SEC);
+}
+
+static void
+contents_status_locked(const struct root *r, struct engine_contents_status *ret)
+{
+	const struct contents_state *c = &r->contents;
+
+	*ret = (struct engine_contents_status){
+		.mode = r->cfg.content,
+		.n_symbols = r->cfg.n_symbols,
+		.phase = c->phase,
+		.n_binary = c->n_binary,
+		.n_unreadable = c->fates[READ_REFUSED] + c->fates[READ_GONE] +
+	                        c->fates[READ_CHANGED] + c->fates[READ_FRESH],
+		.n_segments = c->set ? c->set->n : 0,
+	};
+	for (uint32_t i = 0; i < ret->n_segments; i++)
+		ret->segment_bytes += text_file_bytes(c->set->text[i]);
+	if (c->view) {
+		ret->n_files = c->view->sums.n_files;
+		ret->n_bytes = c->view->sums.n_bytes;
+		ret->n_too_large = c->view->sums.n_too_large;
+		ret->done_files = ret->n_files - c->view->sums.n_pending;
+		ret->done_bytes = ret->n_bytes - c->view->sums.pending_bytes;
+	}
+	if (c->stats)
+		add_pass(c->stats, ret);
+	(void)snprintf(ret->error, sizeof(ret->error), "%s", c->error);
+}
+
 static int
 root_status_locked(const struct root *r, struct engine_root_status *ret)
 {
@@ -23,6 +68,7 @@ root_status_locked(const struct root *r, struct engine_root_status *ret)
 		ret->segment_bytes += tree_file_bytes(r->stack->layer[i].tree);
 	memcpy(ret->skipped, r->skipped, sizeof(ret->skipped));
 	(void)snprintf(ret->error, sizeof(ret->error), "%s", r->error);
+	contents_status_locked(r, &ret->contents);
 	return ret->name && ret->path ? 0 : -ENOMEM;
 }
 

@@ -16,9 +16,24 @@
 int text_commit(struct root *r, const char *name, uint32_t at, uint32_t n, struct err *err);
 /** The root has no text segments any more. */
 int text_commit_none(struct root *r, struct err *err);
-/** The catalog names the segments that r->texts has: after some could not be opened. */
-int text_commit_same(struct root *r, struct err *err);
-/** A view of r->stack beside r->texts, and of the same contents as r->view where nothing changed;
- *  NULL when there is nothing to view. `set` and `stack` are what it will be published with. */
-int text_view_of(const struct root *r, const struct tree_stack *stack, struct text_set *set,
-	struct text_view **ret);
+/** A view of what there is, where none could be made before. */
+int text_commit_view(struct root *r, struct err *err);
+/** What the root has after its start: the catalog names these, and their view is published. */
+int text_commit_adopted(
+	struct root *r, struct text_set *set, struct files *files, bool all, struct err *err);
+
+/** A reference to the root's view, which a reload may drop at any time; or NULL. */
+struct text_view *text_view_now(struct root *r);
+
+/** A view, and the settings that it was made under. */
+struct text_fresh_view {
+	struct text_view *view; /* NULL: contents are not indexed, or there is no stack */
+	uint64_t settings;
+};
+/** A view of what the root will have: a reference in ret->view; what has not changed since the
+ *  root's present one is taken over. -ENOMEM, -ECANCELED. */
+int text_view_make(const struct root *r, const struct tree_stack *stack, struct text_set *set,
+	struct text_fresh_view *ret);
+/** The root's view is v->view, or none when the settings have changed meanwhile; v->view is what is
+ *  to be let go. */
+void text_view_install_locked(struct root *r, struct text_fresh_view *v);

@@ -7,6 +7,9 @@
  * is mapped and taken window by window (text/window.h), so memory is in proportion to neither files
  * nor their lines. Reading ends at the first NUL; a hole is NULs. All binary files are one content.
  *
+ * An empty builder makes no segment: of files whose contents are known already, the first is added
+ * as if it were new.
+ *
  * A file gets a key, so that it is not read again, when it was the same before and after and its
  * times lay back far enough to tell any later change (walk/known.h); else it stays pending. The key
  * is that of the file as it was read: when that is not what the tree knows, a later walk will tell.
@@ -14,7 +17,7 @@
  * Ownership: create/destroy. The adder, the stack and the set are borrowed until the next
  *            text_reader_use().
  * Threads:   one at a time.
- * Errors:    what happens to files is a fate; -ENOMEM, -EFBIG, -EMFILE (no more mappings) and
+ * Errors:    what happens to files is a fate; -ENOMEM, -EFBIG (the builder is full) and
  *            -ECANCELED end the reading, and the file is as if it had not been touched.
  */
 #pragma once
@@ -54,6 +57,7 @@ struct text_reader_job {
 	const struct text_set *set;
 	struct text_builder *builder;
 	struct text_adder *adder;
+	struct counter *n_docs; /* of the builder, from all its readers */
 };
 void text_reader_use(struct text_reader *r, const struct text_reader_job *job);
 

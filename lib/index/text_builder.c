@@ -63,11 +63,17 @@ text_builder_adder(struct text_builder *b, unsigned i)
 }
 
 bool
-text_builder_full(const struct text_builder *b)
+text_builder_over(const struct text_builder *b, size_t budget_bytes)
 {
 	/* Writing needs as much again for what it holds at a time, and for what waits for its turn:
 	 * a list is less than half of its items. */
-	return load_rlx(&b->bytes) >= b->opts.budget_bytes / 8 * 5;
+	return load_rlx(&b->bytes) >= budget_bytes / 8 * 5;
+}
+
+bool
+text_builder_full(const struct text_builder *b)
+{
+	return text_builder_over(b, b->opts.budget_bytes);
 }
 
 /* The slot of a content, or the free one where it belongs. */

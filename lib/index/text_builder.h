@@ -53,8 +53,9 @@ int text_builder_create(const struct text_builder_opts *opts, struct text_builde
 void text_builder_destroy(struct text_builder *b); /* NULL is legal */
 /** i below n_adders. */
 struct text_adder *text_builder_adder(struct text_builder *b, unsigned i);
-/** Time to write. */
+/** Time to write; of a budget that is not the one of the options: several builders share one. */
 bool text_builder_full(const struct text_builder *b);
+bool text_builder_over(const struct text_builder *b, size_t budget_bytes);
 /** Was a document with this content added? 1 and its id, or 0. */
 int text_builder_find(struct text_builder *b, const struct hash128 *hash, uint32_t *ret_id);
 

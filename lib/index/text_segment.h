@@ -32,6 +32,11 @@ enum text_encoding {
 #define TEXT_ENCODING_MASK 7u
 #define TEXT_FOLDS 8u    /* characters beyond ASCII that fold into it */
 #define TEXT_DROPPED 16u /* nothing but its place is left */
+/** All binary files of a root are one content. */
+#define TEXT_BINARY_HASH            \
+	{                           \
+		.low = 1, .high = 0 \
+	}
 
 /** The sections. Counts and positions were checked (all but P6 of FORMAT-TEXT.md). */
 struct text_cols {

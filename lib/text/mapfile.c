@@ -185,6 +185,17 @@ mapfile_faulted(const struct mapfile *m)
 }
 
 void
+mapfile_pass(const struct mapfile *m, size_t end)
+{
+	/* NOLINTNEXTLINE(performance-no-int-to-ptr): drops const */
+	void *at = (void *)(uintptr_t)m->data;
+
+	end -= end % page_bytes;
+	if (m->len > 0 && end > 0)
+		(void)madvise(at, end, MADV_DONTNEED); /* a file's pages come back when asked */
+}
+
+void
 mapfile_close(struct mapfile *m)
 {
 	if (m->len > 0) {

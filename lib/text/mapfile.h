@@ -32,4 +32,6 @@ int mapfile_setup(void);
 int mapfile_open(int fd, uint64_t max_bytes, struct mapfile *ret);
 /** Did an access fault since open? */
 bool mapfile_faulted(const struct mapfile *m);
+/** Bytes [0, end) are done with: their pages no longer count as the process's memory. */
+void mapfile_pass(const struct mapfile *m, size_t end);
 void mapfile_close(struct mapfile *m);

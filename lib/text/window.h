@@ -26,6 +26,7 @@
 struct window {
 	size_t from, to; /* this window */
 	size_t fresh;    /* its part that no window before had begins here */
+	bool begun;
 };
 
 /** The first one when w is zeroed, else the next: false when the last one reached the end. An empty

@@ -52,12 +52,16 @@ known_same(const struct known_entry *was, const struct walk_entry *e, const stru
 	       cls->dev == was->cls.dev;
 }
 
+int64_t
+known_granularity(int64_t time_ns)
+{
+	return time_ns % NSEC_PER_SEC == 0 ? COARSE_NS : TICK_NS;
+}
+
 static bool
 lies_back(int64_t began_ns, int64_t time_ns)
 {
-	int64_t granularity = time_ns % NSEC_PER_SEC == 0 ? COARSE_NS : TICK_NS;
-
-	return time_ns < began_ns - granularity;
+	return time_ns < began_ns - known_granularity(time_ns);
 }
 
 bool

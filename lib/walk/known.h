@@ -63,5 +63,7 @@ bool known_same(
 bool known_settled(const struct walk_known *w, const struct walk_entry *was);
 /** A directory that is the same, and so are its names. */
 bool known_trusted(const struct walk_known *w, const struct known_entry *was);
+/** How long after a time of a file, in ns, what changes has another time for certain. */
+int64_t known_granularity(int64_t time_ns);
 /** Do directories of this file system say when an entry comes or goes? */
 bool known_fs(int fd);

@@ -1,0 +1,378 @@
+#include "engine/reading.h"
+
+#include <errno.h>
+#include <fcntl.h>
+
+#include "base/fd.h"
+#include "engine/commit.h"
+#include "engine/internal.h"
+#include "engine/pending.h"
+#include "engine/text_commit.h"
+#include "engine/text_tier.h"
+#include "sync/cpus.h"
+#include "sync/waitgroup.h"
+#include "text/window.h"
+
+/* Files that a worker takes at a time: neighbours, for the sake of their lists (text_builder.h). */
+#define READ_RUN 32u
+/* A builder becomes a segment after so long at the latest: what is read is not lost with a crash.
+ */
+#define READ_BATCH_USEC (60 * USEC_PER_SEC)
+/* How long the pass waits at its end for the times of young files to settle. */
+#define READ_SETTLE_USEC (2500 * USEC_PER_MSEC)
+
+struct read_worker {
+	struct task task;
+	struct reading *reading;
+	struct text_reader *reader;
+};
+
+/* What was too young, in the order in which it was found. */
+struct young {
+	struct lock lock; /* RANK_LEAF; guards the rest */
+	VEC(struct tree_at) at;
+	bool lost; /* no memory for all of them: they wait for the next pass */
+};
+
+/* One pass. */
+struct reading {
+	struct root *root;
+	struct read_stats *stats;
+	struct stop stop; /* something else is to be done */
+	int root_fd;
+	struct pending files;
+	bool again; /* these are the young ones of before */
+	struct young young;
+
+	unsigned n_workers;
+	struct read_worker *workers;
+
+	/* Of the batch; fixed while workers run. */
+	struct text_builder *builder;
+	struct counter n_docs;
+	usec_t until;   /* the batch is as large as it gets, monotonic */
+	uint64_t first; /* of its files */
+	struct waitgroup running;
+	_Atomic uint64_t next; /* relaxed: which of the files is to be taken next */
+	_Atomic int result;    /* relaxed: the first failure; read after the wait */
+};
+
+static size_t
+budget(const struct engine *e)
+{
+	return e->index_bytes / MAX(load_rlx(&e->n_reading), 1u);
+}
+
+static bool
+is_full(const struct reading *p)
+{
+	return text_builder_over(p->builder, budget(p->root->engine)) || clock_mono() >= p->until;
+}
+
+static void
+note_young(struct reading *p, struct tree_at at)
+{
+	LOCK_SCOPE(&p->young.lock);
+	p->young.lost = VEC_PUSH(&p->young.at, at) < 0 || p->young.lost;
+}
+
+static int
+read_one(struct read_worker *w, uint64_t i)
+{
+	struct reading *p = w->reading;
+	struct tree_at at = p->files.at[i];
+	uint64_t n_read;
+	int fate = text_reader_add(w->reader, at, i, &n_read);
+
+	if (fate < 0)
+		return fate;
+	if (fate == READ_FRESH && !p->again) {
+		note_young(p, at);
+		return 0;
+	}
+	counter_add(&p->stats->n_files, 1);
+	counter_add(
+		&p->stats->n_bytes, tree_size(tree_stack_cols(p->root->stack, at.layer), at.entry));
+	counter_add(&p->stats->n_read, n_read);
+	counter_add(&p->stats->fates[fate], 1);
+	return 0;
+}
+
+/* 1 a run was read, 0 there is no more to do now, or -errno. */
+static int
+read_run(struct read_worker *w)
+{
+	struct reading *p = w->reading;
+	uint64_t lo;
+	int code = 0;
+
+	if (load_rlx(&p->result) != 0 || (is_full(p) && load_rlx(&p->next) > p->first))
+		return 0;
+	lo = add_rlx(&p->next, READ_RUN);
+	if (lo >= p->files.n)
+		return 0;
+	for (uint64_t i = lo; i < MIN(lo + READ_RUN, p->files.n) && code == 0; i++)
+		code = stop_requested(&p->stop) ? -ECANCELED : read_one(w, i);
+	return code < 0 ? code : 1;
+}
+
+/* Until nothing is left, or a query waits for a worker: then the task stands in line again. */
+static void
+run_worker(struct task *t)
+{
+	struct read_worker *w = CONTAINER_OF(t, struct read_worker, task);
+	struct reading *p = w->reading;
+	struct engine *e = p->root->engine;
+	int code, none = 0;
+
+	while ((code = read_run(w)) > 0) {
+		if (pool_should_yield(e->io, TASK_INDEX) &&
+			pool_submit_share(e->io, t, TASK_INDEX, &e->walks) == 0)
+			return;
+	}
+	if (code < 0)
+		(void)cas_ar(&p->result, &none, code);
+	waitgroup_done(&p->running);
+}
+
+/* Where to read from, and into which builder. */
+static void
+set_out(struct reading *p)
+{
+	for (unsigned i = 0; i < p->n_workers; i++) {
+		struct text_reader_job job = {
+			.root_fd = p->root_fd,
+			.stack = p->root->stack,
+			.set = p->root->contents.set,
+			.builder = p->builder,
+			.adder = text_builder_adder(p->builder, i),
+			.n_docs = &p->n_docs,
+		};
+
+		text_reader_use(p->workers[i].reader, &job);
+	}
+}
+
+/* Read until the builder is full or no file is left: 0, -ECANCELED, -errno. */
+static int
+read_batch(struct reading *p)
+{
+	struct engine *e = p->root->engine;
+
+	set_out(p);
+	for (unsigned i = 0; i < p->n_workers; i++) {
+		struct read_worker *w = &p->workers[i];
+
+		waitgroup_add(&p->running, 1);
+		w->task = (struct task){.run = run_worker};
+		if (pool_submit_share(e->io, &w->task, TASK_INDEX, &e->walks) < 0) {
+			store_rlx(&p->result, -ECANCELED); /* the pool is closed: the end */
+			waitgroup_done(&p->running);
+		}
+	}
+	waitgroup_wait(&p->running);
+	return load_rlx(&p->result);
+}
+
+static int
+begin_batch(struct reading *p)
+{
+	struct engine *e = p->root->engine;
+	const struct text_builder_opts opts = {
+		.n_symbols = p->root->contents.n_symbols,
+		.n_adders = p->n_workers,
+		.overlap_bytes = WINDOW_OVERLAP,
+		.budget_bytes = e->index_bytes,
+		.pool = e->io,
+	};
+
+	p->n_docs = (struct counter){0};
+	p->until = clock_deadline(READ_BATCH_USEC);
+	p->first = load_rlx(&p->next);
+	store_rlx(&p->result, 0);
+	return text_builder_create(&opts, &p->builder);
+}
+
+/* What the builder has becomes a segment of the root; nothing: no segment. */
+static int
+commit_batch(struct reading *p, struct err *err)
+{
+	struct root *r = p->root;
+	AUTO(freep) char *name = commit_name(r, "text");
+	struct text_written written;
+	int code = -ENOMEM;
+
+	if (name)
+		code = text_builder_write(p->builder, r->engine->segment_fd, name,
+			r->contents.next_content, &r->stop, &written, err);
+	text_builder_destroy(p->builder);
+	p->builder = NULL;
+	if (code == 0)
+		code = text_commit(r, name, r->contents.set ? r->contents.set->n : 0, 0, err);
+	return code == -ENODATA ? 0 : code;
+}
+
+static int
+batch(struct reading *p, struct err *err)
+{
+	struct root *r = p->root;
+	int code, committed = 0;
+
+	if (r->contents.set && r->contents.set->n >= TEXT_TIER_MANY)
+		return -EAGAIN;
+	code = begin_batch(p);
+	if (code == 0)
+		code = read_batch(p);
+	if (p->builder)
+		committed = stop_requested(&r->stop) ? -ECANCELED : commit_batch(p, err);
+	return code < 0 ? code : committed;
+}
+
+static int
+read_files(struct reading *p, struct err *err)
+{
+	int code = 0;
+
+	store_rlx(&p->next, 0);
+	while (code == 0 && load_rlx(&p->next) < p->files.n)
+		code = batch(p, err);
+	return code;
+}
+
+/* When all young files will have lain back long enough, monotonic; at most READ_SETTLE_USEC away.
+ */
+static usec_t
+settled_at(const struct reading *p)
+{
+	usec_t now = clock_real(), at = now;
+
+	for (unsigned i = 0; i < p->n_workers; i++)
+		at = MAX(at, text_reader_settled_at(p->workers[i].reader));
+	return clock_deadline(MIN(at - now, READ_SETTLE_USEC));
+}
+
+static int
+wait_until(struct root *r, usec_t deadline)
+{
+	LOCK_SCOPE(&r->engine->lock);
+	while (!r->wanted && !r->stopping &&
+		cond_wait_until(&r->changed, &r->engine->lock, deadline) == 0)
+		;
+	return r->wanted || r->stopping ? -ECANCELED : 0;
+}
+
+/* Once more, what was too young the first time. */
+static int
+read_young(struct reading *p, struct err *err)
+{
+	int code;
+
+	if (p->young.at.len == 0)
+		return 0;
+	code = wait_until(p->root, settled_at(p));
+	if (code < 0)
+		return code;
+	pending_fini(&p->files);
+	p->files = (struct pending){.at = p->young.at.data, .n = p->young.at.len};
+	p->young.at.data = NULL;
+	p->again = true;
+	return read_files(p, err);
+}
+
+static int
+make_workers(struct reading *p)
+{
+	struct root *r = p->root;
+	struct engine *e = r->engine;
+	unsigned width = e->walk_width ? e->walk_width : thread_cpus();
+	const struct text_reader_opts opts = {
+		.n_symbols = r->contents.n_symbols,
+		.max_bytes = r->contents.max_bytes,
+		.stop = &p->stop,
+	};
+	int code = 0;
+
+	width = MAX(MIN(width, e->walks.max - 1), 1u); /* as a walk: one for who comes next */
+	p->workers = calloc(width, sizeof(*p->workers));
+	if (!p->workers)
+		return -ENOMEM;
+	for (; p->n_workers < width && code == 0; p->n_workers += code == 0) {
+		p->workers[p->n_workers].reading = p;
+		code = text_reader_create(&opts, &p->workers[p->n_workers].reader);
+	}
+	return p->n_workers > 0 ? 0 : code; /* fewer do as well */
+}
+
+static int
+open_root(struct reading *p, struct err *err)
+{
+	const char *path = p->root->path;
+
+	p->root_fd = fd_open_absolute(span_of(path), O_PATH | O_DIRECTORY);
+	return p->root_fd >= 0 ? 0
+	                       : err_set(err, p->root_fd, "could not open \"%s\": %s", path,
+					 err_reason(p->root_fd));
+}
+
+static int
+begin(struct reading *p, struct err *err)
+{
+	struct text_view *view = text_view_now(p->root);
+	int code = view ? pending_list(p->root->stack, view, &p->files) : -ECANCELED;
+
+	text_view_unref(view);
+	if (code < 0 || p->files.n == 0)
+		return code;
+	p->stats->want_files = p->files.n;
+	p->stats->want_bytes = p->files.n_bytes;
+	code = open_root(p, err);
+	return code < 0 ? code : make_workers(p);
+}
+
+static void
+reading_fini(struct reading *p)
+{
+	for (unsigned i = 0; i < p->n_workers; i++)
+		text_reader_destroy(p->workers[i].reader);
+	free(p->workers);
+	text_builder_destroy(p->builder);
+	pending_fini(&p->files);
+	VEC_FINI(&p->young.at);
+	lock_fini(&p->young.lock);
+	closep(&p->root_fd);
+	stop_fini(&p->stop);
+}
+
+static int
+pass(struct reading *p, struct err *err)
+{
+	int code = begin(p, err);
+
+	if (code == 0 && p->files.n > 0)
+		code = read_files(p, err);
+	if (code == 0)
+		code = read_young(p, err);
+	return code;
+}
+
+int
+reading_run(struct root *r, struct read_stats *stats, struct err *err)
+{
+	AUTO(reading_fini) struct reading p = {.root = r, .stats = stats, .root_fd = -1};
+	int code;
+
+	stop_init(&p.stop, &r->stop);
+	lock_init(&p.young.lock, RANK_LEAF, "young files");
+	code = root_begin_leisure(r, &p.stop);
+	if (code < 0)
+		return code;
+	thread_doing("reads files of %s", r->path);
+	(void)add_rlx(&r->engine->n_reading, 1);
+	code = pass(&p, err);
+	(void)sub_rlx(&r->engine->n_reading, 1);
+	root_end_leisure(r);
+	if (code == -ENOMEM || (code < 0 && code != -ECANCELED && code != -EAGAIN && !err->what[0]))
+		return err_set(err, code, "could not read the files of \"%s\": %s", r->path,
+			err_reason(code));
+	return code;
+}
