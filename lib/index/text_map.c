@@ -36,6 +36,7 @@ map_destroy(struct arc *a)
 	free((void *)(uintptr_t)m->marks);
 	free((void *)(uintptr_t)m->pending);
 	free((void *)(uintptr_t)m->text);
+	free((void *)(uintptr_t)m->large);
 	free(m);
 }
 
@@ -252,6 +253,22 @@ mark_text(struct text_map *m, const struct text_set *set)
 }
 
 static int
+mark_large(struct text_map *m)
+{
+	uint64_t *large =
+		m->all.n_too_large > 0 ? calloc(m->n_entries / 64 + 1, sizeof(*large)) : NULL;
+
+	m->large = large;
+	if (m->all.n_too_large == 0)
+		return 0;
+	for (uint32_t e = 0; large && e < m->n_entries; e++) {
+		if (m->content[e] == TEXT_TOO_LARGE)
+			large[e / 64] |= (uint64_t)1 << e % 64;
+	}
+	return large ? 0 : -ENOMEM;
+}
+
+static int
 run_mapping(struct mapping *g, struct text_map *m)
 {
 	const struct text_map *old = g->opts->old;
@@ -300,6 +317,8 @@ make_map(const struct tree *t, const struct text_set *set, const struct text_map
 		r = invert(m, opts);
 	if (r == 0)
 		r = mark_text(m, set);
+	if (r == 0)
+		r = mark_large(m);
 	if (r != 0) {
 		text_map_unref(m);
 		return r;

@@ -39,7 +39,7 @@ text_set_create(struct text *const *texts, uint32_t n, struct text_set **ret, st
 	if (n > TEXT_SET_MAX)
 		return err_set(err, -EBADMSG,
 			"more than %u text segments of one root: they are made again by reading "
-		        "the "
+			"the "
 			"files",
 			TEXT_SET_MAX);
 	for (uint32_t i = 0; i < n; i++) {

@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "query/dupe.h"
+#include "query/sift.h"
 #include "query/sort.h"
 #include "query/sweep.h"
 #include "query/verify.h"
@@ -23,6 +24,7 @@ struct cursor {
 	/* The stages, each asking the one above: sweep -> sort -> verify. */
 	struct eval *eval;
 	struct dupe_set *dupes;
+	struct sift *sift; /* NULL: no contents are read */
 	struct sweep *sweep;
 	struct sorter *sorter; /* NULL: entry order */
 	struct verify *verify; /* NULL: no contents are read */
@@ -76,6 +78,7 @@ cursor_close(struct cursor *c)
 	sorter_destroy(c->sorter);
 	sweep_close(c->sweep);
 	eval_destroy(c->eval);
+	sift_destroy(c->sift);
 	dupe_set_destroy(c->dupes);
 	snapshot_unref(c->snapshot);
 	query_unref(c->query);
@@ -117,6 +120,17 @@ next_candidate(void *ctx, uint32_t *ret_layer, uint32_t *ret_entry)
 }
 
 static int
+start_contents(struct cursor *c)
+{
+	int r = sift_create(c->query, c->snapshot, &c->opts, &c->sift);
+
+	if (r == 0)
+		r = sift_plan(c->sift, c->eval);
+	c->eval->sift = c->sift;
+	return r < 0 ? r : verify_create(c->eval, &c->opts, next_candidate, c, &c->verify);
+}
+
+static int
 start(struct cursor *c)
 {
 	int r = 0;
@@ -127,7 +141,7 @@ start(struct cursor *c)
 		c->eval->dupes = c->dupes;
 	}
 	if (r == 0 && (c->opts.grep || c->query->root->content))
-		r = verify_create(c->eval, &c->opts, next_candidate, c, &c->verify);
+		r = start_contents(c);
 	if (r == 0 && c->opts.n_sort > 0)
 		r = sort_all(c);
 	return r;
@@ -246,6 +260,8 @@ cursor_get_stats(const struct cursor *c, struct cursor_stats *ret)
 	*ret = c->stats;
 	if (c->verify)
 		verify_get_stats(c->verify, ret);
+	if (c->sift)
+		ret->skipped.pending += sift_n_left_out(c->sift);
 	if (c->dupes)
 		dupe_add_stats(&c->dupes->stats, ret);
 	if (c->state != CURSOR_ENDED || c->result < 0) {

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "index/tree_gram.h"
+#include "query/sift.h"
 
 void
 bits_set_range(struct bits *b, uint32_t lo, uint32_t hi)
@@ -321,8 +322,9 @@ eval_bind(struct eval *e, uint32_t layer)
 	e->dead = e->snapshot->layers[layer].dead;
 	e->leaf = ARENA_ARRAY(&e->arena, struct eval_leaf, q->n_leaf + 1);
 	e->first = ARENA_ARRAY(&e->arena, const struct node *, q->n_group + 1);
+	e->admit = ARENA_ARRAY(&e->arena, const uint64_t *, q->n_group + 1);
 	regular = ARENA_ARRAY(&e->arena, bool, e->cols->n_classes);
-	if (!e->leaf || !e->first || !regular)
+	if (!e->leaf || !e->first || !e->admit || !regular)
 		return -ENOMEM;
 	for (uint32_t k = 0; k < e->cols->n_classes; k++)
 		regular[k] = S_ISREG(e->cols->classes[k].mode);
@@ -334,7 +336,48 @@ eval_bind(struct eval *e, uint32_t layer)
 			return r;
 	}
 	choose_first(e, q->root);
-	return 0;
+	return e->sift ? sift_bind(e->sift, layer, &e->arena, e->admit) : 0;
+}
+
+/* 64 entries from `lo` on, those past lo + n left out. */
+static uint64_t
+admit_word(const uint64_t *admit, uint32_t lo, uint32_t n)
+{
+	uint64_t word = admit[lo / 64] >> lo % 64;
+
+	if (lo % 64 + n > 64 && lo % 64 > 0)
+		word |= admit[lo / 64 + 1] << (64 - lo % 64);
+	return n < 64 ? word & (((uint64_t)1 << n) - 1) : word;
+}
+
+bool
+eval_admits(const uint64_t *admit, uint32_t lo, uint32_t n)
+{
+	bool any = admit == NULL;
+
+	for (uint32_t i = 0; i < n && !any; i += 64)
+		any = admit_word(admit, lo + i, MIN(64u, n - i)) != 0;
+	return any;
+}
+
+uint32_t
+eval_n_admitted(const uint64_t *admit, uint32_t lo, uint32_t n)
+{
+	uint32_t sum = 0;
+
+	for (uint32_t i = 0; i < n; i += 64)
+		sum += (uint32_t)__builtin_popcountll(admit_word(admit, lo + i, MIN(64u, n - i)));
+	return sum;
+}
+
+/* What of `from` is admitted. */
+static void
+keep_admitted(
+	const struct eval_at *at, const uint64_t *admit, const struct bits *from, struct bits *out)
+{
+	*out = *from;
+	for (uint32_t i = 0; admit && i < at->n; i += 64)
+		out->word[i / 64] &= admit_word(admit, at->lo + i, MIN(64u, at->n - i));
 }
 
 void
@@ -355,14 +398,15 @@ eval_and(const struct eval_at *at, const struct node *n, bool upper, const struc
 	struct bits *out)
 {
 	const struct node *first = at->e->first[n->leaf];
+	const uint64_t *admit = upper ? eval_admit(at->e, n) : NULL;
 	struct bits one;
 
-	*out = *want;
+	keep_admitted(at, admit, want, out);
 	for (uint32_t i = first ? 0 : 1; i <= n->n_child && bits_any(out); i++) {
 		const struct node *child = i == 0 ? first : n->order[i - 1];
 		int r;
 
-		if (i > 0 && child == first)
+		if ((i > 0 && child == first) || (admit && child->pure))
 			continue;
 		r = eval_node(at, child, upper, out, &one);
 		if (r < 0)
@@ -376,12 +420,20 @@ static int
 eval_or(const struct eval_at *at, const struct node *n, bool upper, const struct bits *want,
 	struct bits *out)
 {
+	const uint64_t *admit = upper ? eval_admit(at->e, n) : NULL;
 	struct bits rest = *want, one;
 
 	*out = (struct bits){0};
+	if (admit) {
+		keep_admitted(at, admit, want, out);
+		bits_and_not(&rest, out);
+	}
 	for (uint32_t i = 0; i < n->n_child && bits_any(&rest); i++) {
-		int r = eval_node(at, n->order[i], upper, &rest, &one);
+		int r;
 
+		if (admit && n->order[i]->pure)
+			continue;
+		r = eval_node(at, n->order[i], upper, &rest, &one);
 		if (r < 0)
 			return r;
 		bits_or(out, &one);
@@ -475,11 +527,22 @@ eval_part(struct eval *e, unsigned worker, const struct node *node, uint32_t lo,
 	return eval_node(&at, node, true, want, out);
 }
 
+static int
+eval_question(const struct eval_at *at, const struct bits *want, struct bits *out)
+{
+	struct bits admitted;
+
+	keep_admitted(at, eval_admit_all(at->e), want, &admitted);
+	return eval_node(at, at->e->query->root, true, &admitted, out);
+}
+
 int
 eval_some(struct eval *e, unsigned worker, uint32_t lo, uint32_t n, const struct bits *want,
 	struct bits *out)
 {
-	return eval_part(e, worker, e->query->root, lo, n, want, out);
+	struct eval_at at = {.e = e, .worker = &e->worker[worker], .lo = lo, .n = n};
+
+	return eval_question(&at, want, out);
 }
 
 int
@@ -488,7 +551,7 @@ eval_ahead(struct eval *e, const struct eval_at *at, struct bits *out)
 	struct bits want;
 
 	eval_live(e, at->lo, at->n, &want);
-	return eval_node(at, e->query->root, true, &want, out);
+	return eval_question(at, &want, out);
 }
 
 int

@@ -5,8 +5,9 @@
  * first, and a child sees only the entries that still matter (`want`). Bits outside `want` are zero
  * in every result.
  *
- * Contents are not read here: a content term is "maybe" for regular files. The result is the upper
- * bound (every entry that may match), also under NOT: there the lower bound of the child is taken.
+ * Contents are not read here: a content term is "maybe" for regular files, or for those that grams
+ * leave (sift.h). The result is the upper bound (every entry that may match), also under NOT: there
+ * the lower bound of the child is taken.
  *
  * Ownership: borrows query and snapshot; eval_create()/eval_destroy(). A bound layer stays valid
  *            until the next bind.
@@ -71,11 +72,14 @@ struct eval_worker {
 };
 
 struct dupe_set;
+struct sift;
 
 struct eval {
 	const struct query *query;
 	const struct snapshot *snapshot;
 	const struct dupe_set *dupes; /* of the whole snapshot; NULL when the query has no dupe: */
+
+	struct sift *sift; /* NULL: contents are "maybe" for all regular files */
 
 	/* Of the bound layer. */
 	uint32_t layer;
@@ -86,6 +90,9 @@ struct eval {
 	const bool *regular;    /* [n_classes] */
 	/* [n_group] of an AND, the child that is so rare that it goes first; NULL: as written. */
 	const struct node **first;
+	/* [n_group + 1], bits of entries that the contents of an AND or OR admit, last of the whole
+	 * question; NULL: all. See sift_bind(). */
+	const uint64_t **admit;
 
 	unsigned n_workers;
 	struct eval_worker worker[];
@@ -102,6 +109,25 @@ unsigned eval_get_cost(const struct eval *e, struct leaf_cost *ret);
 
 /** Look at this snapshot layer from now on. */
 int eval_bind(struct eval *e, uint32_t layer);
+
+/** The bits that contents of a group admit; NULL: all entries. */
+static inline const uint64_t *
+eval_admit(const struct eval *e, const struct node *n)
+{
+	return n->term == TERM_AND || n->term == TERM_OR ? e->admit[n->leaf] : NULL;
+}
+
+/** The same of the whole question. */
+static inline const uint64_t *
+eval_admit_all(const struct eval *e)
+{
+	return e->admit[e->query->n_group];
+}
+
+/** Is any entry of [lo, lo + n) admitted? NULL: all are. */
+bool eval_admits(const uint64_t *admit, uint32_t lo, uint32_t n);
+/** How many; `admit` is not NULL. */
+uint32_t eval_n_admitted(const uint64_t *admit, uint32_t lo, uint32_t n);
 
 /** Groups of names of the bound layer in which a leaf may find something, as far as grams tell. */
 size_t eval_n_may(const struct eval *e, const struct node *n);

@@ -113,9 +113,10 @@ enum perm_test { PERM_EXACT, PERM_ALL, PERM_ANY };
 struct node {
 	enum term term;
 	uint32_t pos;  /* 1-based column in the query's text */
-	uint32_t leaf; /* leaves: index into query.leaf; AND: number of the group */
+	uint32_t leaf; /* leaves: index into query.leaf; AND, OR: number of the group */
 	uint32_t cost; /* for ordering: the cheapest first */
 	bool content;  /* a content term is in it */
+	bool pure;     /* content terms, ANDs and ORs of them, and nothing else */
 
 	uint32_t n_child;
 	struct node **child; /* as written */

@@ -49,6 +49,7 @@ order_by_cost(struct node *n)
 		n->order[at] = n->child[i];
 		n->cost += n->child[i]->cost;
 		n->content = n->content || n->child[i]->content;
+		n->pure = n->pure && n->child[i]->pure;
 	}
 }
 
@@ -60,7 +61,8 @@ make_group(struct parser *p, enum term term, uint32_t pos, const struct nodes *f
 
 	if (!n)
 		return NULL;
-	n->leaf = term == TERM_AND ? q->n_group++ : 0;
+	n->leaf = term != TERM_NOT ? q->n_group++ : 0;
+	n->pure = term != TERM_NOT;
 	n->n_child = (uint32_t)from->len;
 	n->child = ARENA_ARRAY(&q->arena, struct node *, from->len);
 	n->order = ARENA_ARRAY(&q->arena, struct node *, from->len);

@@ -150,6 +150,7 @@ struct cursor_stats {
 		uint64_t binary, too_large, unreadable, gone;
 		uint64_t changed; /* while its lines were given: the rest is left out */
 		uint64_t off;     /* root has content = no */
+		uint64_t pending; /* not indexed yet, and too many to be read */
 		uint64_t limit;   /* match limit reached */
 	} skipped;
 };

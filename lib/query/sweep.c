@@ -9,6 +9,9 @@
 
 #define CHUNK_GROUPS (EVAL_CHUNK / TREE_NAME_GROUP)
 #define CHUNK_OVERHEAD 4u /* what a chunk costs besides its names, in groups of them */
+/* Where contents leave so few entries, names are asked of these alone. */
+#define FEW_ADMITTED(n_entries) ((n_entries) / 64)
+#define ADMITTED_A_GROUP 16u /* entries that cost what a group of names does */
 
 /* Bits of all windows together, fronts included: 4 MiB. */
 #define MAX_BITS 8192u
@@ -35,7 +38,7 @@ struct sweep {
 
 	struct front *front; /* of the bound layer */
 	uint32_t n_front;
-	bool sole; /* the question is one front */
+	bool sole; /* the question is one front, and nothing beside it */
 
 	/* Where it is: entries of range[at] below `next` have been evaluated. */
 	uint32_t at, next;
@@ -95,7 +98,6 @@ sweep_open(struct eval *e, const struct cursor_opts *opts, struct sweep **ret)
 	s->window_groups = CHUNK_GROUPS;
 	for (uint32_t i = 0; i < e->query->n_leaf; i++)
 		s->n_wanted += front_suits(e->query->leaf[i]);
-	s->sole = front_suits(e->query->root);
 	s->front = calloc(s->n_wanted + 1, sizeof(*s->front));
 	r = s->front ? make_ranges(s) : -ENOMEM;
 	if (r < 0) {
@@ -169,20 +171,21 @@ static bool
 may_match(const struct sweep *s, const struct node *n, uint32_t lo, uint32_t len)
 {
 	const struct eval_leaf *leaf = &s->eval->leaf[n->leaf];
-	bool any = false;
+	const uint64_t *admit = eval_admit(s->eval, n);
+	bool any;
 
 	switch (n->term) {
 	case TERM_NONE:
 		return false;
 	case TERM_AND:
-		for (uint32_t i = 0; i < n->n_child; i++) {
-			if (!may_match(s, n->child[i], lo, len))
-				return false;
-		}
-		return true;
-	case TERM_OR:
-		for (uint32_t i = 0; i < n->n_child && !any; i++)
+		any = eval_admits(admit, lo, len);
+		for (uint32_t i = 0; i < n->n_child && any; i++)
 			any = may_match(s, n->child[i], lo, len);
+		return any;
+	case TERM_OR:
+		any = admit && eval_admits(admit, lo, len);
+		for (uint32_t i = 0; i < n->n_child && !any; i++)
+			any = !(admit && n->child[i]->pure) && may_match(s, n->child[i], lo, len);
 		return any;
 	case TERM_EXT:
 		return leaf_may(leaf, lo, len);
@@ -200,6 +203,13 @@ may_match(const struct sweep *s, const struct node *n, uint32_t lo, uint32_t len
 	default:
 		return true;
 	}
+}
+
+static bool
+question_may_match(const struct sweep *s, uint32_t lo, uint32_t n)
+{
+	return eval_admits(eval_admit_all(s->eval), lo, n) &&
+	       may_match(s, s->eval->query->root, lo, n);
 }
 
 /* Entries of the chunk at an offset of the window. */
@@ -223,7 +233,7 @@ static bool
 must_look(struct sweep *s, uint32_t offset)
 {
 	struct eval_at at = chunk_at(s, offset, 0);
-	bool any = may_match(s, s->eval->query->root, at.lo, at.n);
+	bool any = question_may_match(s, at.lo, at.n);
 
 	for (uint32_t i = 0; i < s->n_front && !any; i++)
 		any = front_may_hit(&s->front[i], at.lo, at.n);
@@ -273,8 +283,12 @@ chunk_cost(struct sweep *s, uint32_t offset)
 {
 	const struct eval_at at = chunk_at(s, offset, 0);
 	const struct node *root = s->eval->query->root;
+	const uint64_t *admit = eval_admit_all(s->eval);
 	uint64_t may;
 
+	if (s->n_front == 0 && admit)
+		return MIN(
+			CHUNK_GROUPS, 1 + eval_n_admitted(admit, at.lo, at.n) / ADMITTED_A_GROUP);
 	if (s->n_front != 1 || (!s->sole && root->term != TERM_AND))
 		return CHUNK_GROUPS;
 	may = leaf_may_groups(&s->eval->leaf[s->front[0].leaf->leaf], at.lo, at.n);
@@ -452,6 +466,20 @@ fill_window(struct sweep *s)
 	return r;
 }
 
+static int
+bind_fronts(struct sweep *s)
+{
+	const struct node *root = s->eval->query->root;
+	const uint64_t *admit = eval_admit_all(s->eval);
+	uint32_t n = s->eval->cols->n_entries;
+
+	s->n_front = s->w.n = 0;
+	s->sole = front_suits(root) && !admit;
+	if (admit && eval_n_admitted(admit, 0, n) <= FEW_ADMITTED(n))
+		return 0;
+	return start_fronts(s, root);
+}
+
 /* 1 the current range is bound and has entries left, 0 there is none any more, or an error. */
 static int
 bind_range(struct sweep *s)
@@ -466,8 +494,7 @@ bind_range(struct sweep *s)
 				return r;
 			s->next = range->lo;
 			s->bound = true;
-			s->n_front = s->w.n = 0;
-			r = start_fronts(s, s->eval->query->root);
+			r = bind_fronts(s);
 			if (r < 0)
 				return r;
 		}
@@ -548,7 +575,7 @@ sweep_has_words(const struct sweep *s)
 bool
 sweep_may_match(const struct sweep *s, uint32_t lo, uint32_t n)
 {
-	return may_match(s, s->eval->query->root, lo, n);
+	return question_may_match(s, lo, n);
 }
 
 /* Those of the window that have not been given. */

@@ -315,7 +315,7 @@ term_build_content(struct term_env *e, const struct token *t, struct node *n)
 {
 	struct span text = t->text;
 
-	n->content = true;
+	n->content = n->pure = true;
 	n->cost = 10000;
 	n->text.source = text;
 	if (t->form == FORM_REGEX)

@@ -85,6 +85,7 @@ view_skipped(struct json *out, const struct cursor_stats *st)
 		{"changed", st->skipped.changed},
 		{"off", st->skipped.off},
 		{"limit", st->skipped.limit},
+		{"pending", st->skipped.pending},
 	};
 
 	json_key(out, "skipped");

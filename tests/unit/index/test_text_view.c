@@ -200,6 +200,7 @@ check_map(const struct world *w, const struct text_map *m, const struct tree_col
 		if (content < TEXT_CONTENT_END)
 			flags = text_set_doc(w->set, content)->flags;
 		CHECK_INT(m->text[e / 64] >> e % 64 & 1, flags != TEXT_BINARY);
+		CHECK_INT(m->large && m->large[e / 64] >> e % 64 & 1, content == TEXT_TOO_LARGE);
 		n_known += content < TEXT_CONTENT_END;
 	}
 	CHECK_INT(m->n_known, n_known);

@@ -1,12 +1,9 @@
-#include "grown.h"
+#include "grown_layer.h"
 
-#include "index/tree_merge.h"
 #include "query/dupe.h"
 #include "query/names.h"
 #include "sync/par.h"
 #include "text/mapfile.h"
-
-#include <sys/mman.h>
 
 /* What is read from disk is found by its layer, and under the settings of its root. */
 
@@ -40,37 +37,13 @@ finish(void)
 
 TestSuite(layer_contents, .init = begin, .fini = finish);
 
-/* Tell the set of what is there now, in a directory: the number of one that is new. */
 static uint32_t
 put_file(struct tree_change *c, uint32_t at, const char *above, const char *name)
 {
-	uint64_t n_dirs = 1;
-	struct tree_input in;
-	uint32_t number = 0;
 	char path[4096];
 
 	(void)snprintf(path, sizeof(path), "%s/%s%s", dir, above, name);
-	in = grown_input(path, name, &n_dirs);
-	CHECK_INT(tree_change_put(c, at, &in, &number), 0);
-	free((void *)(uintptr_t)in.name.data);
-	return number;
-}
-
-static struct tree_stack *
-layer_upon(struct tree_stack *base, struct tree_change *change)
-{
-	AUTO(closep) int fd = memfd_create("layer", MFD_CLOEXEC);
-	struct tree_merge m = {.stack = base, .change = change, .from = 1};
-	struct tree_open_opts opts = {.flags = TREE_OPEN_DEEP};
-	struct tree_stack *ret = NULL;
-	struct tree *top = NULL;
-	uint64_t bytes;
-
-	CHECK_INT(tree_merge_fd(&m, fd, &bytes, NULL), 0);
-	CHECK_INT(tree_open_fd(fd, "layer", &opts, &top, NULL), 0);
-	CHECK_INT(tree_merge_stack(base, 1, top, &ret, NULL), 0);
-	tree_unref(top);
-	return ret;
+	return grown_put(c, at, path, name);
 }
 
 /* The root of `s` and one whose contents are not searched, with numbers that are not their layers'.
@@ -132,7 +105,7 @@ grow_both(void)
 	number = put_file(c, TREE_CHANGE_ROOT, "", "A");
 	CHECK_INT(tree_change_read(c, number, 0), 0);
 	(void)put_file(c, number, "A/", "first");
-	layered = beside_another(base, layer_upon(stack, c));
+	layered = beside_another(base, grown_upon(stack, c));
 	tree_change_destroy(c);
 	fresh = grown_snapshot(dir, store);
 	fresh = beside_another(fresh, tree_stack_ref(fresh->roots[0].stack));

@@ -1,0 +1,310 @@
+#include "query/sift_impl.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* An AND is decoded no further when so many of its grams, one after the other, left out nothing:
+ * those that follow are more frequent still. */
+#define PATIENCE 4u
+/* Documents are looked up one by one in a map of this many times as many entries, which costs some
+ * 100 ns apiece; else all entries are gone through, at 1 ns. */
+#define FEW 64u
+
+static unsigned
+kind_of(const struct snap_root *r)
+{
+	return r->content == SNAP_CONTENT_INDEX && r->view && r->view->set ? r->view->set->n_symbols
+	                                                                   : 0;
+}
+
+static int
+make_needs(struct sift *f, unsigned kind)
+{
+	struct sift_needs *needs = &f->needs[kind - GRAM_MIN];
+
+	if (kind == 0 || needs->n > 0)
+		return 0;
+	return sift_needs_init(needs, f->query, f->opts, kind);
+}
+
+static int
+make_roots(struct sift *f)
+{
+	const struct snapshot *s = f->snapshot;
+	int r = 0;
+
+	f->root = calloc(s->n_roots + 1, sizeof(*f->root));
+	if (!f->root)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < s->n_roots && r == 0; i++) {
+		f->root[i].kind = kind_of(&s->roots[i]);
+		r = make_needs(f, f->root[i].kind);
+	}
+	return r;
+}
+
+/* Which sieves there are does not hang on the kind of grams. */
+static int
+find_sieves(struct sift *f)
+{
+	const struct sift_needs *needs = &f->needs[0];
+	int r = f->needs[1].n > 0 ? 0 : make_needs(f, GRAM_MIN);
+
+	if (needs->n == 0)
+		needs = &f->needs[1];
+	f->is_sieve = calloc(f->n, sizeof(*f->is_sieve));
+	if (!f->is_sieve)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < f->n && r == 0; i++)
+		f->is_sieve[i] = needs->need[i].node != NULL;
+	return r;
+}
+
+int
+sift_create(const struct query *q, const struct snapshot *s, const struct cursor_opts *opts,
+	struct sift **ret)
+{
+	struct sift *f = calloc(1, sizeof(*f));
+	int r;
+
+	if (!f)
+		return -ENOMEM;
+	f->query = q;
+	f->snapshot = s;
+	f->opts = opts;
+	f->n = q->n_group + 1;
+	r = make_roots(f);
+	if (r == 0)
+		r = find_sieves(f);
+	if (r < 0) {
+		sift_destroy(f);
+		return r;
+	}
+	*ret = f;
+	return 0;
+}
+
+static void
+forget_root(const struct sift *f, uint32_t root)
+{
+	struct sift_root *r = &f->root[root];
+	uint32_t n = r->found ? f->n * f->snapshot->roots[root].view->set->n : 0;
+
+	for (uint32_t i = 0; i < n; i++)
+		text_found_fini(&r->found[i]);
+	free(r->found);
+}
+
+void
+sift_destroy(struct sift *f)
+{
+	if (!f)
+		return;
+	for (uint32_t i = 0; f->root && i < f->snapshot->n_roots; i++)
+		forget_root(f, i);
+	for (size_t i = 0; i < ARRAY_LEN(f->needs); i++) {
+		if (f->needs[i].n > 0)
+			sift_needs_fini(&f->needs[i]);
+	}
+	free(f->root);
+	free(f->is_sieve);
+	free(f);
+}
+
+/* One text lies in one window as a whole; in UTF-16 it has twice as many bytes at most. */
+static bool
+fits_window(const struct sift_need *need, const struct text_cols *c)
+{
+	return need->literal_bytes > 0 && 2 * need->literal_bytes <= c->overlap_bytes;
+}
+
+static int
+ask_segments(const struct sift *f, const struct text_set *set, const struct sift_need *need,
+	struct text_found *ret)
+{
+	int r = 0;
+
+	for (uint32_t i = 0; i < set->n && r == 0; i++) {
+		const struct text_cols *c = text_cols(set->text[i]);
+		struct text_eval_opts opts = {.patience = PATIENCE, .stop = f->opts->stop};
+
+		if (fits_window(need, c))
+			opts.flags = TEXT_EVAL_IN_UNIT;
+		r = text_eval(c, need->node, &opts, &ret[i]);
+	}
+	return r;
+}
+
+static const struct sift_need *
+need_at(const struct sift *f, uint32_t root, uint32_t sieve)
+{
+	return &f->needs[f->root[root].kind - GRAM_MIN].need[sieve];
+}
+
+/* Once a root. What lets all documents through is not asked for. */
+static int
+ask_root(struct sift *f, uint32_t root)
+{
+	const struct text_set *set = f->snapshot->roots[root].view->set;
+	struct sift_root *r = &f->root[root];
+	int e = 0;
+
+	if (r->found)
+		return 0;
+	r->found = calloc((size_t)f->n * set->n, sizeof(*r->found));
+	if (!r->found)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < f->n && e == 0; i++) {
+		const struct sift_need *need = need_at(f, root, i);
+
+		if (need->node && need->node->op != GRAM_ANY)
+			e = ask_segments(f, set, need, &r->found[(size_t)i * set->n]);
+	}
+	return e;
+}
+
+static void
+set_bit(uint64_t *bits, uint32_t i)
+{
+	bits[i / 64] |= (uint64_t)1 << i % 64;
+}
+
+/* Documents ascend, and so do their entries' places. */
+static void
+look_up_few(const struct text_map *m, const struct text_cols *c, const struct text_found *found,
+	uint64_t *bits)
+{
+	for (uint32_t i = 0; i < found->n; i++) {
+		uint32_t lo, hi;
+
+		text_map_entries(m, c->base + found->docs[i], &lo, &hi);
+		for (; lo < hi; lo++)
+			set_bit(bits, m->by_content[lo]);
+	}
+}
+
+/* `docs` has a bit for each content from `first` on. */
+static void
+go_through(
+	const struct text_map *m, const uint64_t *docs, uint32_t first, uint32_t n, uint64_t *bits)
+{
+	for (uint32_t lo = 0; lo < m->n_entries; lo += 64) {
+		uint32_t end = MIN(64u, m->n_entries - lo);
+		uint64_t word = 0;
+
+		for (uint32_t i = 0; i < end; i++) {
+			uint32_t doc = m->content[lo + i] - first;
+
+			doc = doc < n ? doc : n; /* whose bit is 0 */
+			word |= (docs[doc / 64] >> doc % 64 & 1) << i;
+		}
+		bits[lo / 64] |= word;
+	}
+}
+
+static int
+look_up_many(const struct text_map *m, const struct text_cols *c, const struct text_found *found,
+	uint64_t *bits)
+{
+	uint64_t *docs = calloc((size_t)c->n_docs / 64 + 1, sizeof(*docs));
+
+	if (!docs)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < found->n; i++)
+		set_bit(docs, found->docs[i]);
+	go_through(m, docs, c->base, c->n_docs, bits);
+	free(docs);
+	return 0;
+}
+
+static int
+look_up(const struct text_map *m, const struct text_set *set, const struct text_found *found,
+	uint64_t *bits)
+{
+	int r = 0;
+
+	for (uint32_t i = 0; i < set->n && r == 0; i++) {
+		const struct text_cols *c = text_cols(set->text[i]);
+
+		/* A bitmap of documents is in proportion to what was found, too. */
+		if (found[i].n < m->n_entries / FEW || found[i].n < c->n_docs / 4096)
+			look_up_few(m, c, &found[i], bits);
+		else
+			r = look_up_many(m, c, &found[i], bits);
+	}
+	return r;
+}
+
+static void
+add_bits(uint64_t *bits, const uint64_t *more, uint32_t n_entries)
+{
+	for (uint32_t i = 0; more && i < n_entries / 64 + 1; i++)
+		bits[i] |= more[i];
+}
+
+static int
+make_bits(const struct sift *f, uint32_t layer, uint32_t sieve, uint64_t *bits)
+{
+	const struct snap_layer *l = &f->snapshot->layers[layer];
+	const struct sift_root *root = &f->root[l->root];
+	const struct text_set *set;
+	const struct text_map *m = l->map;
+	int r = 0;
+
+	if (root->kind > 0 && f->plan != SIFT_PLAN_PENDING) {
+		set = f->snapshot->roots[l->root].view->set;
+		if (need_at(f, l->root, sieve)->node->op == GRAM_ANY)
+			add_bits(bits, m->text, m->n_entries);
+		else
+			r = look_up(m, set, &root->found[(size_t)sieve * set->n], bits);
+	}
+	if (f->plan != SIFT_PLAN_PENDING)
+		add_bits(bits, m->large, m->n_entries);
+	if (f->plan != SIFT_PLAN_LEFT_OUT)
+		add_bits(bits, m->pending, m->n_entries);
+	return r;
+}
+
+static int
+bind_sieve(
+	const struct sift *f, uint32_t layer, uint32_t sieve, struct arena *a, const uint64_t **ret)
+{
+	const struct text_map *m = f->snapshot->layers[layer].map;
+	uint64_t *bits = ARENA_ARRAY(a, uint64_t, m->n_entries / 64 + 1);
+
+	*ret = bits;
+	return bits ? make_bits(f, layer, sieve, bits) : -ENOMEM;
+}
+
+/* Nothing is known of the root: there is no file of it that could be left out but all. */
+static int
+bind_unknown(const struct sift *f, uint32_t layer, struct arena *a, const uint64_t **ret)
+{
+	uint32_t n = snapshot_cols(f->snapshot, layer)->n_entries;
+
+	*ret = NULL;
+	if (f->plan != SIFT_PLAN_LEFT_OUT)
+		return 0;
+	*ret = ARENA_ARRAY(a, uint64_t, n / 64 + 1);
+	return *ret ? 0 : -ENOMEM;
+}
+
+int
+sift_bind(struct sift *f, uint32_t layer, struct arena *a, const uint64_t **ret)
+{
+	const struct snap_layer *l = &f->snapshot->layers[layer];
+	int r = 0;
+
+	memset(ret, 0, f->n * sizeof(*ret));
+	if (f->snapshot->roots[l->root].content != SNAP_CONTENT_INDEX)
+		return 0;
+	if (f->root[l->root].kind > 0 && f->plan != SIFT_PLAN_PENDING)
+		r = ask_root(f, l->root);
+	for (uint32_t i = 0; i < f->n && r == 0; i++) {
+		if (!f->is_sieve[i] || (f->plan == SIFT_PLAN_PENDING && i + 1 < f->n))
+			continue;
+		r = l->map ? bind_sieve(f, layer, i, a, &ret[i])
+		           : bind_unknown(f, layer, a, &ret[i]);
+	}
+	return r;
+}

@@ -1,0 +1,55 @@
+/**
+ * sift: which entries the contents of a question admit, as far as grams tell.
+ *
+ * What stands beside each other of content terms is one query of grams, a *sieve*: all that an AND,
+ * or an OR, has of them below it, as far as nothing else lies in between; and for the question as a
+ * whole, with what is searched for by grep. Under NOT there is none: what a file does not hold says
+ * nothing about its match.
+ *
+ *     (name:a | content:x) content:y content:z     of the AND: y & z     of the OR: x
+ *
+ * A sieve is asked once a root, of each of its text segments; for each layer the documents become a
+ * bitmap of entries, and what the index does not know is added: files that are pending, when they
+ * are few enough to be read (sift_plan()), and those too large to be read, to be counted. Roots
+ * whose contents are not indexed have no bitmaps: all their files are candidates.
+ *
+ * Candidates, which are to be verified: a file of which the tree is right, that matches, is among
+ * them. A binary file is none, and nowhere counted.
+ *
+ * Ownership: borrows query, snapshot and opts; sift_create()/sift_destroy().
+ * Threads:   one at a time.
+ * Errors:    -ENOMEM, -ECANCELED.
+ */
+#pragma once
+
+#include "gram/gram_query.h"
+#include "query/expr.h"
+
+/** Files that are pending are read by a question when they are no more than this; warm that takes
+ *  some half a second on two threads. Else they are left out, and counted. */
+#define SIFT_PENDING_FILES 20000u
+#define SIFT_PENDING_BYTES ((uint64_t)256 << 20)
+
+struct sift;
+struct eval;
+
+int sift_create(const struct query *q, const struct snapshot *s, const struct cursor_opts *opts,
+	struct sift **ret);
+void sift_destroy(struct sift *f); /* NULL is legal */
+
+/** Decide whether pending files are read, those that the rest of the question admits. Before the
+ *  first bind; `n_workers` as eval_create(), dupes as there. Errors: those of sweep_next() too. */
+int sift_plan(struct sift *f, const struct eval *e);
+/** Files that are left out because of that. */
+uint64_t sift_n_left_out(const struct sift *f);
+
+/** The bitmaps of a layer, in the arena: ret has n_group + 1 of them, by number of the group, that
+ *  of the whole question last; NULL where all entries are admitted. */
+int sift_bind(struct sift *f, uint32_t layer, struct arena *a, const uint64_t **ret);
+
+/** For explain: how a root's kind of grams (3 or 4; 0: none) asks for a content term or a group of
+ *  nothing else; the documents that it finds in all segments of all roots, and their files. */
+struct sift_report {
+	struct strbuf grams; /* gram_query_print() */
+	uint64_t n_docs, n_files, n_pending;
+};

@@ -1,0 +1,40 @@
+/**
+ * sift_impl: what the files of sift share. Internal to lib/query.
+ *
+ *   sift_need.c     the question as queries of grams
+ *   sift.c          documents, and entries of a layer
+ *   sift_pending.c  whether files that are pending are read
+ */
+#pragma once
+
+#include "index/text_eval.h"
+#include "query/sift.h"
+#include "query/sift_need.h"
+
+/* Pending files are: */
+enum sift_plan {
+	SIFT_PLAN_READ,     /* candidates */
+	SIFT_PLAN_LEFT_OUT, /* none */
+	SIFT_PLAN_PENDING,  /* the only candidates: they are counted */
+};
+
+struct sift_root {
+	unsigned kind;            /* symbols of a gram; 0: nothing can be asked */
+	struct text_found *found; /* [sieve * n_segments + segment]; NULL: not asked yet */
+};
+
+struct sift {
+	/* Fixed at create. */
+	const struct query *query;
+	const struct snapshot *snapshot;
+	const struct cursor_opts *opts;
+	uint32_t n;                 /* sieves; that of the whole question is the last */
+	bool *is_sieve;             /* [n] there is one */
+	struct sift_needs needs[2]; /* by kind less GRAM_MIN; n = 0: not needed */
+
+	struct sift_root *root; /* [n_roots] */
+	enum sift_plan plan;
+	uint64_t n_left_out;
+};
+
+_Static_assert(GRAM_MAX - GRAM_MIN == 1, "sift.needs has one for each kind");

@@ -1,0 +1,512 @@
+/* With grams and without: the same answers, whatever is indexed, pending, changed or gone. */
+#include "grown_layer.h"
+
+#include "gram/gram.h"
+#include "index/text_builder.h"
+#include "query/sift.h"
+#include "text/mapfile.h"
+
+#define N_FILES 60u
+#define MAX_LAYERS 3u
+#define MAX_FILE_BYTES 3000u /* larger ones are not searched */
+
+static struct pool *pool;
+static uint64_t seed;
+
+static void
+begin(void)
+{
+	CHECK_INT(mapfile_setup(), 0);
+	CHECK_INT(pool_create("sift", test_threads(2), &pool), 0);
+}
+
+static void
+finish(void)
+{
+	pool_destroy(pool);
+}
+
+TestSuite(sift, .init = begin, .fini = finish);
+
+static uint32_t
+roll(uint32_t sides)
+{
+	seed++;
+	return (uint32_t)(hash64(&seed, sizeof(seed), 9) % sides);
+}
+
+/* A root in a directory of its own, and what is known of its contents. */
+struct world {
+	char *dir, *store;
+	unsigned n_symbols;
+	struct tree_stack *stack;
+	struct text *text[MAX_LAYERS + 1];
+	uint32_t n_text, end, clock;
+	bool is_there[N_FILES];
+	struct text_view *view;
+	struct snapshot *scan, *index;
+};
+
+static const char *const words[] = {"alpha", "Beta", "gam", "x", "for (i = 0; i < n; i++)",
+	"\xc3\xa9t\xc3\xa9", "\xc3\x89T", "needle", "NEEDLE", "foo_bar", "-->", "\xe2\x84\xaa",
+	"kilo", "aa", "aaaa", "\xff\xfd raw", "tail"};
+
+static void
+file_name(uint32_t i, char name[32])
+{
+	static const char *const exts[] = {"c", "h", "txt"};
+
+	(void)snprintf(name, 32, "f%02u.%s", i, exts[i % 3]);
+}
+
+static void
+random_text(struct strbuf *out)
+{
+	uint32_t n = roll(6) == 0 ? roll(600) : roll(8);
+
+	strbuf_reset(out);
+	CHECK_INT(strbuf_puts(out, ""), 0);
+	for (; n > 0; n--) {
+		CHECK_INT(strbuf_puts(out, words[roll(ARRAY_LEN(words))]), 0);
+		CHECK_INT(strbuf_puts(out, roll(3) == 0 ? "\n" : roll(5) ? " " : ""), 0);
+	}
+	if (roll(12) == 0)
+		CHECK_INT(strbuf_span(out, (struct span){"\0", 1}), 0);
+}
+
+/* Times of its own: what is written in one tick of the clock has the same. */
+static void
+write_file(struct world *w, uint32_t i)
+{
+	AUTO(strbuf_fini) struct strbuf text = {0};
+	struct timespec times[2] = {{.tv_sec = 1}, {.tv_sec = 1000 + w->clock++}};
+	char name[32], path[4096];
+	FILE *f;
+
+	file_name(i, name);
+	random_text(&text);
+	(void)snprintf(path, sizeof(path), "%s/%s", w->dir, name);
+	f = fopen(path, "w");
+	CHECK(f && fwrite(text.data, 1, text.len, f) == text.len && fclose(f) == 0);
+	CHECK_INT(utimensat(AT_FDCWD, path, times, 0), 0);
+	w->is_there[i] = true;
+}
+
+/* Whole lines, `len` bytes and what is left of the last one. */
+static size_t
+window_end(struct span text, size_t from, size_t len)
+{
+	const char *lf = NULL;
+
+	if (text.len - from > len)
+		lf = memchr(text.data + from + len, '\n', text.len - from - len);
+	return lf ? (size_t)(lf - text.data) + 1 : text.len;
+}
+
+static void
+add_text(struct text_adder *a, struct gram_maker *m, struct span text)
+{
+	size_t at = 0, end;
+
+	do {
+		struct text_unit_in unit = {.offset_bytes = at};
+
+		end = window_end(text, at, 700);
+		CHECK_INT(gram_maker_add(m, (struct span){text.data + at, end - at}), 0);
+		CHECK_INT(gram_maker_end(m, &unit.grams, &unit.n_grams), 0);
+		CHECK_INT(text_add_unit(a, &unit), 0);
+		at = end;
+	} while (at < text.len);
+}
+
+static uint64_t
+key_of(const struct stat *st)
+{
+	struct text_stamp stamp = {st->st_dev, st->st_ino, (uint64_t)st->st_size,
+		clock_ns(st->st_mtim.tv_sec, (uint32_t)st->st_mtim.tv_nsec),
+		clock_ns(st->st_ctim.tv_sec, (uint32_t)st->st_ctim.tv_nsec)};
+
+	return text_file_key(&stamp);
+}
+
+static void
+index_file(struct world *w, struct text_adder *a, struct gram_maker *m, const char *name)
+{
+	AUTO(closep) int dirfd = open(w->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	AUTO(strbuf_fini) struct strbuf text = {0};
+	struct text_doc_in doc = {.order = ++w->clock};
+	struct stat st;
+	uint32_t id;
+
+	CHECK_INT(fstatat(dirfd, name, &st, 0), 0);
+	CHECK_INT(fd_slurp(dirfd, name, 1u << 20, &text), 0);
+	doc.hash = hash128(text.data, text.len);
+	doc.flags = memchr(text.data, 0, text.len) ? TEXT_BINARY : TEXT_ASCII;
+	if (doc.flags != TEXT_BINARY)
+		add_text(a, m, strbuf_view(&text));
+	CHECK(text_add_doc(a, &doc, &id) >= 0);
+	CHECK_INT(text_add_file(a, key_of(&st), id), 0);
+}
+
+/* Two thirds of the files as a segment. */
+static void
+index_some(struct world *w)
+{
+	struct text_builder_opts opts = {
+		.n_symbols = w->n_symbols, .n_adders = 1, .overlap_bytes = roll(2) * 64};
+	AUTO(closep) int dirfd = open(w->store, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct text_open_opts open_opts = {0};
+	struct text_written written;
+	struct text_builder *b;
+	struct gram_maker *m;
+	char name[32];
+	int r;
+
+	CHECK_INT(text_builder_create(&opts, &b), 0);
+	CHECK_INT(gram_maker_create(w->n_symbols, &m), 0);
+	for (uint32_t i = 0; i < N_FILES; i++) {
+		file_name(i, name);
+		if (w->is_there[i] && roll(3))
+			index_file(w, text_builder_adder(b, 0), m, name);
+	}
+	(void)snprintf(name, sizeof(name), "text%u", w->n_text);
+	r = text_builder_write(b, dirfd, name, w->end, NULL, &written, NULL);
+	text_builder_destroy(b);
+	gram_maker_destroy(m);
+	if (r == -ENODATA)
+		return;
+	CHECK_INT(r, 0);
+	CHECK_INT(text_open(dirfd, name, &open_opts, &w->text[w->n_text++], NULL), 0);
+	w->end += written.n_docs + 3; /* and a gap */
+}
+
+static void
+change_file(struct world *w, struct tree_change *c, uint32_t i)
+{
+	char name[32], path[4096];
+
+	file_name(i, name);
+	(void)snprintf(path, sizeof(path), "%s/%s", w->dir, name);
+	if (w->is_there[i] && roll(4) == 0) {
+		CHECK_INT(unlink(path), 0);
+		CHECK_INT(tree_change_kill(c, TREE_CHANGE_ROOT, span_of(name)), 0);
+		w->is_there[i] = false;
+		return;
+	}
+	write_file(w, i);
+	(void)grown_put(c, TREE_CHANGE_ROOT, path, name);
+}
+
+/* Some files change, come and go; then what is so now is a layer. */
+static void
+change_some(struct world *w)
+{
+	struct tree_stack *next;
+	struct tree_change *c;
+
+	CHECK_INT(tree_change_create(w->stack, &c), 0);
+	for (uint32_t i = roll(20); i < N_FILES; i += 1 + roll(12))
+		change_file(w, c, i);
+	next = grown_upon(w->stack, c);
+	tree_change_destroy(c);
+	tree_stack_unref(w->stack);
+	w->stack = next;
+}
+
+static struct snapshot *
+snapshot_of(const struct world *w, enum snap_content content, uint64_t max_bytes)
+{
+	struct snapshot *s = snapshot_create(1);
+
+	s->roots[0] = (struct snap_root){.name = strdup("grown"),
+		.path = strdup(w->dir),
+		.stack = tree_stack_ref(w->stack),
+		.content = content,
+		.content_max_bytes = max_bytes};
+	if (content == SNAP_CONTENT_INDEX && w->view)
+		s->roots[0].view = text_view_ref(w->view);
+	snapshot_seal(s);
+	return s;
+}
+
+static void
+make_view(struct world *w)
+{
+	struct text_view_opts opts = {.max_bytes = MAX_FILE_BYTES, .before = w->view, .pool = pool};
+	struct text_set *set = NULL;
+	struct text_view *v;
+
+	if (w->n_text > 0)
+		CHECK_INT(text_set_create(w->text, w->n_text, &set, NULL), 0);
+	CHECK_INT(text_view_create(w->stack, set, &opts, &v), 0);
+	text_set_unref(set);
+	text_view_unref(w->view);
+	w->view = v;
+}
+
+static void
+grow_stack(struct world *w)
+{
+	struct snapshot *s = grown_snapshot(w->dir, w->store);
+
+	w->stack = tree_stack_ref(s->roots[0].stack);
+	snapshot_unref(s);
+}
+
+static void
+world_create(struct world *w)
+{
+	*w = (struct world){.dir = test_dir(), .store = test_dir(), .n_symbols = 3 + roll(2)};
+	for (uint32_t i = 0; i < N_FILES; i++) {
+		if (roll(4))
+			write_file(w, i);
+	}
+	grow_stack(w);
+	if (roll(8))
+		index_some(w);
+	make_view(w);
+	for (uint32_t n = roll(MAX_LAYERS + 1); n > 0; n--) {
+		change_some(w);
+		if (roll(3))
+			index_some(w);
+		make_view(w);
+	}
+	w->scan = snapshot_of(w, SNAP_CONTENT_SCAN, MAX_FILE_BYTES);
+	w->index = snapshot_of(w, SNAP_CONTENT_INDEX, MAX_FILE_BYTES);
+}
+
+static void
+world_destroy(struct world *w)
+{
+	snapshot_unref(w->scan);
+	snapshot_unref(w->index);
+	text_view_unref(w->view);
+	tree_stack_unref(w->stack);
+	for (uint32_t i = 0; i < w->n_text; i++)
+		text_unref(w->text[i]);
+	test_dir_remove(w->store);
+	test_dir_remove(w->dir);
+}
+
+/* What is searched for, and how. */
+struct question {
+	char text[512], pattern[128];
+	enum pattern_flags flags;
+	enum grep_answer answer;
+	bool grep, invert, sorted;
+	uint64_t limit;
+};
+
+static const char *const regexes[] = {"alpha|beta", "^needle", "tail$", "n..dle", "[ab]+", "a{3,}",
+	"(foo|gam)_?bar", "\\bx\\b", "i < .", "e+dle (alpha|x)", "\xc3\xa9.\xc3\xa9", "kilo.*tail",
+	"^$", "needle\\s+alpha", "[^a]lpha"};
+
+static void
+append(struct question *q, const char *before, const char *text, const char *behind)
+{
+	size_t at = strlen(q->text);
+
+	(void)snprintf(q->text + at, sizeof(q->text) - at, "%s%s%s", before, text, behind);
+}
+
+static void
+add_term(struct question *q, unsigned depth)
+{
+	static const char *const names[] = {"ext:c", "f0", "name:*.h", "size:>50", "type:f"};
+	uint32_t what = roll(depth < 3 ? 10 : 7);
+
+	if (what == 0)
+		append(q, "", names[roll(ARRAY_LEN(names))], "");
+	else if (what < 4)
+		append(q, "content:\"", words[roll(ARRAY_LEN(words))], "\"");
+	else if (what < 6)
+		append(q, "content:/", regexes[roll(ARRAY_LEN(regexes))], "/");
+	else if (what == 6)
+		append(q, "case:yes", "", "");
+	if (what < 7)
+		return;
+	append(q, what == 7 ? "-" : "", "(", "");
+	add_term(q, depth + 1);
+	for (uint32_t n = roll(3); n > 0 && strlen(q->text) < 300; n--) {
+		append(q, "", roll(2) ? " | " : " ", "");
+		add_term(q, depth + 1);
+	}
+	append(q, "", ")", "");
+}
+
+static struct question
+random_question(void)
+{
+	struct question q = {
+		.grep = roll(2), .sorted = roll(4) == 0, .limit = roll(3) ? 0 : roll(9)};
+
+	if (!q.grep || roll(2))
+		add_term(&q, 0);
+	append(&q, "", " ", "");
+	if (roll(2))
+		add_term(&q, 0);
+	q.flags = roll(2) ? PATTERN_REGEX : 0;
+	(void)snprintf(q.pattern, sizeof(q.pattern), "%s",
+		q.flags ? regexes[roll(ARRAY_LEN(regexes))] : words[roll(ARRAY_LEN(words))]);
+	q.flags |= roll(3) == 0 ? PATTERN_FOLD : roll(2) ? PATTERN_SMART : 0;
+	q.flags |= roll(6) == 0 ? PATTERN_WORD : roll(6) == 0 ? PATTERN_LINE : 0;
+	q.flags |= roll(6) == 0 ? PATTERN_MULTI : 0;
+	q.answer = roll(3) ? GREP_LINES : (enum grep_answer)roll(6);
+	q.invert = roll(8) == 0 && q.answer == GREP_LINES;
+	return q;
+}
+
+static void
+collect(const struct world *w, struct cursor *c, const struct question *q, struct strbuf *out)
+{
+	bool counts = q->grep && q->answer >= GREP_COUNT_LINES;
+	char place[64];
+	struct hit hit = {0};
+	int r;
+
+	CHECK_INT(strbuf_puts(out, ""), 0);
+	while ((r = cursor_next(c, &hit)) == 1) {
+		const struct tree_cols *cols = tree_stack_cols(w->stack, hit.layer);
+
+		CHECK_INT(tree_path(cols, hit.entry, out), 0);
+		(void)snprintf(place, sizeof(place), ":%u:%u:", (unsigned)hit.line,
+			(unsigned)(counts ? hit.count : 0));
+		CHECK_INT(strbuf_puts(out, place), 0);
+		if (q->grep)
+			CHECK_INT(strbuf_span(out, hit.text), 0);
+		CHECK_INT(strbuf_putc(out, '\n'), 0);
+	}
+	CHECK_INT(r, 0);
+}
+
+static bool
+ask(const struct world *w, struct snapshot *s, const struct question *q, struct strbuf *out,
+	struct cursor_stats *stats)
+{
+	struct cursor_opts opts = {.deadline = USEC_NEVER,
+		.io = pool,
+		.compute = pool,
+		.answer = q->answer,
+		.invert = q->invert,
+		.limit = q->limit};
+	struct query_env env = {0};
+	struct pattern *grep = NULL;
+	struct query *query;
+	struct cursor *c;
+	struct err err = {0};
+
+	if (query_parse(span_of(q->text), &env, &query, &err) < 0)
+		return false;
+	if (q->grep)
+		CHECK_INT(pattern_create(span_of(q->pattern), q->flags, &grep, &err), 0);
+	opts.grep = grep;
+	if (q->sorted)
+		opts.n_sort = (uint32_t)query_sort_parse(SPAN_LIT("size:desc"), opts.sort, &err);
+	CHECK_INT(cursor_open(query, s, &opts, &c, &err), 0);
+	collect(w, c, q, out);
+	cursor_get_stats(c, stats);
+	cursor_close(c);
+	query_unref(query);
+	pattern_destroy(grep);
+	return true;
+}
+
+/* true: fewer files were read. */
+static bool
+check(const struct world *w, const struct question *q)
+{
+	AUTO(strbuf_fini) struct strbuf all = {0}, some = {0};
+	struct cursor_stats a, b;
+
+	if (!ask(w, w->scan, q, &all, &a))
+		return false;
+	CHECK(ask(w, w->index, q, &some, &b));
+	cr_assert(strcmp(all.data, some.data) == 0,
+		"%s [%s] flags %u answer %u, %u symbols: read:\n%sby grams:\n%s", q->text,
+		q->grep ? q->pattern : "", (unsigned)q->flags, (unsigned)q->answer, w->n_symbols,
+		all.data, some.data);
+	CHECK_INT(b.skipped.pending, 0);
+	CHECK(q->limit > 0 || b.n_verified <= a.n_verified);
+	CHECK(q->limit > 0 || a.skipped.too_large == b.skipped.too_large);
+	return b.n_verified < a.n_verified;
+}
+
+TEST(sift, grams_change_no_answer)
+{
+	unsigned long n_worlds = 4 + test_scale(200), n_fewer = 0, n = 0;
+
+	for (uint64_t i = 0; i < n_worlds; i++) {
+		struct world w;
+
+		seed = i << 32;
+		world_create(&w);
+		for (unsigned k = 0; k < 150; k++, n++) {
+			struct question q = random_question();
+
+			n_fewer += check(&w, &q);
+		}
+		world_destroy(&w);
+	}
+	cr_assert(n_fewer > n / 4, "only %lu of %lu questions read fewer files", n_fewer, n);
+}
+
+static struct cursor_stats
+stats_of(const struct world *w, const char *text, const char *pattern)
+{
+	AUTO(strbuf_fini) struct strbuf out = {0};
+	struct question q = {.grep = pattern != NULL};
+	struct cursor_stats stats;
+
+	(void)snprintf(q.text, sizeof(q.text), "%s", text);
+	(void)snprintf(q.pattern, sizeof(q.pattern), "%s", pattern ? pattern : "");
+	CHECK(ask(w, w->index, &q, &out, &stats));
+	return stats;
+}
+
+static void
+check_left_out(const struct world *w)
+{
+	struct cursor_stats st = stats_of(w, "content:needle", NULL);
+
+	CHECK_INT(st.skipped.pending, 3);
+	CHECK_INT(st.n_verified, 0);
+	st = stats_of(w, "", "needle");
+	CHECK_INT(st.skipped.pending, 3);
+	/* What the rest of the question leaves is little. */
+	st = stats_of(w, "-ext:bin content:needle", NULL);
+	CHECK_INT(st.skipped.pending, 0);
+	CHECK_INT(st.n, 2);
+	st = stats_of(w, "small", "needle");
+	CHECK_INT(st.skipped.pending, 0);
+	CHECK_INT(st.n, 1);
+	/* Nothing that grams could leave out: all is read. */
+	st = stats_of(w, "type:f -ext:bin -content:needle", NULL);
+	CHECK_INT(st.skipped.pending, 0);
+	CHECK_INT(st.n_verified, 2);
+}
+
+/* A sparse file is more than a question reads. */
+TEST(sift, what_is_pending_and_too_much_is_left_out_and_counted)
+{
+	struct world w = {.dir = test_dir(), .store = test_dir(), .n_symbols = 4};
+	struct text_view_opts opts = {.max_bytes = UINT64_MAX};
+	char path[4096];
+
+	test_write(w.dir, "other", "needle\n");
+	test_write(w.dir, "small", "needle\n");
+	test_write(w.dir, "large.bin", "needle\n");
+	(void)snprintf(path, sizeof(path), "%s/large.bin", w.dir);
+	CHECK_INT(truncate(path, (off_t)SIFT_PENDING_BYTES + 1), 0);
+	grow_stack(&w);
+	w.index = snapshot_of(&w, SNAP_CONTENT_INDEX, UINT64_MAX);
+	check_left_out(&w);
+	snapshot_unref(w.index);
+	CHECK_INT(text_view_create(w.stack, NULL, &opts, &w.view), 0);
+	w.index = snapshot_of(&w, SNAP_CONTENT_INDEX, UINT64_MAX);
+	check_left_out(&w);
+	snapshot_unref(w.index);
+	w.index = snapshot_of(&w, SNAP_CONTENT_SCAN, UINT64_MAX);
+	CHECK_INT(stats_of(&w, "content:needle", NULL).n_verified, 3);
+	w.scan = NULL;
+	world_destroy(&w);
+}
