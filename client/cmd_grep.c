@@ -446,7 +446,7 @@ run(char **argv)
 {
 	struct grep g = {.style.max_columns = NOT_GIVEN};
 	AUTO(question_fini) struct question q = {0};
-	size_t first_word;
+	size_t first_word = 0;
 	int exit_code;
 
 	if (!args_done(&cmd_grep, argv, &g, &exit_code)) {
