@@ -10,6 +10,7 @@
 #include "catalog/peek.h"
 #include "config.h"
 #include "engine/engine.h"
+#include "index/text_set.h"
 #include "index/tree_stack.h"
 
 /* A running daemon replaces a segment and unlinks the old one: then the catalog names another. */
@@ -30,12 +31,18 @@ say(const struct err *err, int r)
 	return 1;
 }
 
-/* What is to be told of a root: its layers as far as they are right, and the first thing wrong. */
+/* What is to be told of one kind of a root's segments: the first thing wrong. */
+struct findings {
+	unsigned n_right, n_wrong;
+	struct err err;
+};
+
+/* Of a root: its segments as far as they are right. */
 struct verdict {
 	struct tree *trees[TREE_MAX_LAYERS];
-	unsigned n_right, n_wrong;
+	struct text *texts[TEXT_SET_MAX];
+	struct findings tree, text;
 	uint64_t n_entries; /* that are live in all layers */
-	struct err err;
 };
 
 static void
@@ -43,29 +50,54 @@ verdict_clear(struct verdict *d)
 {
 	for (uint32_t i = 0; i < TREE_MAX_LAYERS; i++)
 		tree_unref(d->trees[i]);
+	for (uint32_t i = 0; i < TEXT_SET_MAX; i++)
+		text_unref(d->texts[i]);
 	*d = (struct verdict){0};
+}
+
+static void
+note(struct findings *f, int r, const struct err *err)
+{
+	f->n_right += r == 0;
+	f->n_wrong += r < 0;
+	if (r < 0 && f->err.code == 0)
+		f->err = *err;
 }
 
 /* -ENOENT: a file is not there, whatever else is wrong. */
 static int
-open_layers(const struct verifying *v, const struct catalog_root *root, struct verdict *ret)
+open_segments(const struct verifying *v, const struct catalog_root *root, struct verdict *ret)
 {
-	struct tree_open_opts opts = {.flags = TREE_OPEN_DEEP, .pool = v->pool};
-	int gone = 0;
+	struct tree_open_opts tree = {.flags = TREE_OPEN_DEEP, .pool = v->pool};
+	struct text_open_opts text = {.flags = TEXT_OPEN_DEEP, .pool = v->pool};
+	int r, gone = 0;
 
 	for (uint32_t i = 0; i < root->n_segments; i++) {
 		struct err err = {0};
-		int r = tree_open_with(
-			v->segment_fd, root->segments[i], &opts, &ret->trees[i], &err);
 
-		ret->n_right += r == 0;
-		ret->n_wrong += r < 0;
-		if (r < 0 && ret->err.code == 0)
-			ret->err = err;
-		if (r == -ENOENT)
-			gone = r;
+		r = tree_open_with(v->segment_fd, root->segments[i], &tree, &ret->trees[i], &err);
+		note(&ret->tree, r, &err);
+		gone = r == -ENOENT ? r : gone;
+	}
+	for (uint32_t i = 0; i < root->n_texts; i++) {
+		struct err err = {0};
+
+		r = text_open(v->segment_fd, root->texts[i].file, &text, &ret->texts[i], &err);
+		note(&ret->text, r, &err);
+		gone = r == -ENOENT ? r : gone;
 	}
 	return gone;
+}
+
+/* How text segments belong together. */
+static void
+check_texts(const struct catalog_root *root, struct verdict *d)
+{
+	struct text_set *s = NULL;
+	int r = text_set_create(d->texts, root->n_texts, &s, &d->text.err);
+
+	d->text.n_wrong += r < 0;
+	text_set_unref(s);
 }
 
 /* How the layers lie upon each other, once each is right by itself. */
@@ -73,20 +105,23 @@ static void
 check_layers(const struct catalog_root *root, struct verdict *d)
 {
 	struct tree_stack *s = NULL;
-	int r = tree_stack_create(d->trees, root->n_segments, &s, &d->err);
+	int r = tree_stack_create(d->trees, root->n_segments, &s, &d->tree.err);
 
 	if (r == 0) {
 		d->n_entries = s->n_entries;
-		r = tree_stack_check(s, &d->err);
+		r = tree_stack_check(s, &d->tree.err);
 	}
-	d->n_wrong += r < 0;
+	d->tree.n_wrong += r < 0;
 	tree_stack_unref(s);
 }
 
 static bool
 same_segments(const struct catalog_root *a, const struct catalog_root *b)
 {
-	bool same = a->n_segments == b->n_segments;
+	bool same = a->n_segments == b->n_segments && a->n_texts == b->n_texts;
+
+	for (uint32_t i = 0; i < a->n_texts && same; i++)
+		same = strcmp(a->texts[i].file, b->texts[i].file) == 0;
 
 	for (uint32_t i = 0; i < a->n_segments && same; i++)
 		same = strcmp(a->segments[i], b->segments[i]) == 0;
@@ -121,8 +156,8 @@ say_root(const struct catalog_root *root, const struct verdict *d)
 	uint64_t bytes = 0;
 
 	(void)printf("%s: ", root->path);
-	if (d->n_wrong > 0) {
-		(void)printf("%s\n", d->err.what);
+	if (d->tree.n_wrong > 0) {
+		(void)printf("%s\n", d->tree.err.what);
 		return;
 	}
 	for (uint32_t i = 0; i < root->n_segments; i++) {
@@ -134,11 +169,30 @@ say_root(const struct catalog_root *root, const struct verdict *d)
 }
 
 static void
+say_texts(const struct catalog_root *root, const struct verdict *d)
+{
+	uint64_t bytes = 0, files = 0;
+
+	(void)printf("%s: ", root->path);
+	if (d->text.n_wrong > 0) {
+		(void)printf("%s\n", d->text.err.what);
+		return;
+	}
+	for (uint32_t i = 0; i < root->n_texts; i++) {
+		bytes += text_file_bytes(d->texts[i]);
+		files += text_cols(d->texts[i])->n_files;
+		(void)printf("%s\"%s\"", i > 0 ? ", " : "", root->texts[i].file);
+	}
+	(void)printf(" %s right: contents of %" PRIu64 " files, %" PRIu64 " bytes\n",
+		root->n_texts == 1 ? "is" : "are", files, bytes);
+}
+
+static void
 verify_root(struct verifying *v, struct catalog_root *root)
 {
 	struct verdict d = {0};
 
-	for (int i = 0; open_layers(v, root, &d) == -ENOENT && i < MAX_TRIES; i++) {
+	for (int i = 0; open_segments(v, root, &d) == -ENOENT && i < MAX_TRIES; i++) {
 		if (!root_changed(v, root))
 			break;
 		verdict_clear(&d);
@@ -147,11 +201,15 @@ verify_root(struct verifying *v, struct catalog_root *root)
 		(void)printf("%s: not indexed yet\n", root->path);
 		return;
 	}
-	if (d.n_wrong == 0)
+	if (d.tree.n_wrong == 0)
 		check_layers(root, &d);
 	say_root(root, &d);
-	v->n_right += d.n_right;
-	v->n_wrong += d.n_wrong;
+	if (root->n_texts > 0 && d.text.n_wrong == 0)
+		check_texts(root, &d);
+	if (root->n_texts > 0)
+		say_texts(root, &d);
+	v->n_right += d.tree.n_right + d.text.n_right;
+	v->n_wrong += d.tree.n_wrong + d.text.n_wrong;
 	verdict_clear(&d);
 }
 

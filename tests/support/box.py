@@ -313,12 +313,21 @@ class Daemon:
     def roots(self):
         return {r["name"]: r for r in self.ask("roots")["roots"]}
 
+    @staticmethod
+    def is_done(root):
+        """Names and contents: all was tried."""
+        return root["state"] in ("ready", "failed") and root["content"]["state"] != "reading"
+
+    def segments_named(self):
+        """How many segment files the roots have."""
+        return sum(r["layers"] + r["content"].get("segments", 0) for r in self.roots().values())
+
     def wait_indexed(self, names=None):
         def done():
             if not self.running():
                 raise AssertionError(f"the daemon ended: {self.log()[-2000:]}")
             roots = self.roots()
-            return all(r["state"] in ("ready", "failed") for n, r in roots.items()
+            return all(self.is_done(r) for n, r in roots.items()
                        if names is None or n in names) and (names is None or set(names) <= set(roots))
         until(done, "every root is indexed", 20 * PATIENCE)
 
@@ -326,7 +335,7 @@ class Daemon:
         """Walk again, and wait for the walk that began after now."""
         before = {n: r["walked_us"] for n, r in self.roots().items()}
         self.ask("rescan", **({"root": name} if name else {}))
-        until(lambda: all(r["state"] in ("ready", "failed") and r["walked_us"] > before.get(n, 0)
+        until(lambda: all(self.is_done(r) and r["walked_us"] > before.get(n, 0)
                           for n, r in self.roots().items() if name in (None, n)),
               "the rescan is done", 20 * PATIENCE)
 

@@ -17,7 +17,7 @@ FIRST_WALKS = {"quick": 4, "full": 8, "long": 100}[TIER]
 # From exec to an answer: what counts as hanging, on a machine that does much else.
 START = 10.0 * SLOW
 # What may be in a state directory while nothing goes on.
-KEPT = re.compile(r"address|catalog\.db(-wal|-shm|-journal)?|lock|reserve|sock|segments/tree-[0-9-]+\.seg")
+KEPT = re.compile(r"address|catalog\.db(-wal|-shm|-journal)?|lock|reserve|sock|segments/(tree|text)-[0-9-]+\.seg")
 
 
 def kill(d):
@@ -33,9 +33,9 @@ def files_of(d):
 def nothing_left(d):
     """The segments that the root has and no halves, once the last reader of the old ones has gone."""
     def clean():
-        layers = d.ask("status")["roots"][0]["layers"]
+        named = d.segments_named()
         names = files_of(d)
-        return all(KEPT.fullmatch(n) for n in names) and sum(n.endswith(".seg") for n in names) == layers
+        return all(KEPT.fullmatch(n) for n in names) and sum(n.endswith(".seg") for n in names) == named
     until(clean, f"the state directory is tidy: {sorted(files_of(d))}")
 
 

@@ -33,7 +33,7 @@ def test_a_good_index_is_right_while_the_daemon_runs_and_after():
             d.stop()
             before = state_of(d)
             code, out, err = verify(d)
-            assert code == 0 and "1 segments are right, 0 are not" in out, (code, out, err)
+            assert code == 0 and "2 segments are right, 0 are not" in out, (code, out, err)
             assert state_of(d) == before
             d.start()
 
@@ -43,7 +43,7 @@ def test_a_flipped_bit_is_found_and_named():
         small(t)
         with Daemon({"t": t}) as d:
             d.stop()
-            segment, = glob.glob(d.state + "/segments/*.seg")
+            segment, = glob.glob(d.state + "/segments/tree-*.seg")
             with open(segment, "r+b") as f:
                 f.seek(-100, os.SEEK_END)
                 byte = f.read(1)
@@ -54,6 +54,29 @@ def test_a_flipped_bit_is_found_and_named():
             os.unlink(segment)
             code, out, _ = verify(d)
             assert code == 1 and "no such file" in out, out
+
+
+def test_contents_are_checked_too():
+    with Tree() as t:
+        small(t)
+        with Daemon({"t": t}) as d:
+            code, out, err = verify(d)
+            assert code == 0 and "contents of 2 files" in out, (code, out, err)
+            d.stop()
+            segment, = glob.glob(d.state + "/segments/text-*.seg")
+            with open(segment, "r+b") as f:
+                f.seek(-20, os.SEEK_END)
+                byte = f.read(1)
+                f.seek(-20, os.SEEK_END)
+                f.write(bytes([byte[0] ^ 4]))
+            code, out, _ = verify(d)
+            assert code == 1 and "is damaged" in out and os.path.basename(segment) in out, out
+            os.unlink(segment)
+            code, out, _ = verify(d)
+            assert code == 1 and "no such file" in out and "1 segments are right, 1 are not" in out, out
+            d.start()
+            assert "they are read again" in d.log(), d.log()
+            assert verify(d)[0] == 0
 
 
 def test_where_there_is_no_index_one_sentence_says_so():

@@ -7,7 +7,7 @@ import threading
 import time
 
 import hostile
-from box import TRAWL, Daemon, Tree, find, main, same, scale
+from box import TRAWL, Daemon, Tree, find, main, same, scale, until
 
 ROUNDS = scale(1000)
 SECONDS = 1.0  # of each round, at most
@@ -67,8 +67,10 @@ def test_reloads_rescans_and_questions_until_a_sudden_end():
                 daemon.rescan()
                 same(daemon.search(f'in:"{tree.path}"'), [p for p in find(tree.path) if p != os.fsencode(tree.path)],
                      tree.path)
-            names = os.listdir(os.path.join(daemon.state, "segments"))
-            assert len(names) == len(trees), f"one segment a root, not {names}"
+            until(lambda: len(os.listdir(os.path.join(daemon.state, "segments"))) == daemon.segments_named(),
+                  "there are the segments that the roots have, and no others")
+            trees_of = [n for n in os.listdir(os.path.join(daemon.state, "segments")) if n.startswith("tree-")]
+            assert len(trees_of) == len(trees), f"one segment a root, not {trees_of}"
     finally:
         for tree in trees:
             tree.__exit__()
