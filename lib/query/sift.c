@@ -20,9 +20,9 @@ kind_of(const struct snap_root *r)
 static int
 make_needs(struct sift *f, unsigned kind)
 {
-	struct sift_needs *needs = &f->needs[kind - GRAM_MIN];
+	struct sift_needs *needs = kind > 0 ? &f->needs[kind - GRAM_MIN] : NULL;
 
-	if (kind == 0 || needs->n > 0)
+	if (!needs || needs->n > 0)
 		return 0;
 	return sift_needs_init(needs, f->query, f->opts, kind);
 }
