@@ -75,7 +75,7 @@ struct tree_cols {
 	uint32_t n_entries, n_dirs, n_classes, n_wide;
 	uint64_t names_bytes;
 
-	const char *names;    /* each name followed by one NUL; in entry order; 64 zeros behind */
+	const char *names;    /* each name followed by one NUL; in entry order; 128 zeros behind */
 	const uint32_t *wide; /* [n_wide] entries whose name has a byte >= 0x80, ascending */
 	const struct tree_class *classes; /* [n_classes] */
 

@@ -1,8 +1,8 @@
 /**
  * tree_name: runs of NUL-terminated names, eight bytes at a time. Internal to lib/index.
  *
- * Up to 8 bytes past a name's NUL are read: in memory a tree's names have 64 zeros behind them, and
- * so has whoever else calls.
+ * Up to 8 bytes past a name's NUL are read: in memory a tree's names have 128 zeros behind them,
+ * and so has whoever else calls.
  */
 #pragma once
 
@@ -10,7 +10,7 @@
 
 #include "base/str.h"
 
-#define TREE_NAMES_PAD 64u /* zeros behind the names */
+#define TREE_NAMES_PAD 128u /* zeros behind the names */
 
 static inline uint64_t
 name_word(const char *p)

@@ -157,14 +157,11 @@ scan_slashed(const struct front *f, const struct eval_at *at, struct bits *out)
 int
 front_scan(const struct front *f, const struct eval_at *at, struct bits *out)
 {
-	struct bits all = {0};
-
 	if (is_slashed(f)) {
 		scan_slashed(f, at, out);
 		return 0;
 	}
-	bits_set_range(&all, 0, at->n);
-	return name_bits(at, f->leaf, &all, out);
+	return name_bits(at, f->leaf, NULL, out);
 }
 
 /* The first entered directory among the entries [lo, end) of the block of `dir`. */
@@ -209,6 +206,8 @@ each_dir(struct front *f, const struct eval_at *at, const struct bits *hits, dir
 {
 	const struct tree_cols *c = f->eval->cols;
 
+	if (!bits_any(hits)) /* mostly */
+		return 0;
 	if (bits_count(hits) > TEXT_FEW)
 		return each_dir_of_many(f, at, hits, fn);
 	for (uint32_t i = bits_next(hits, 0); i < EVAL_CHUNK; i = bits_next(hits, i + 1)) {

@@ -156,13 +156,16 @@ scan_literals(const struct eval_at *at, const struct name_test *t, uint64_t may,
 	struct bits one;
 
 	if (t->n_literals == 0) {
+		*out = (struct bits){0};
 		bits_set_range(out, 0, at->n);
 		return;
 	}
 	literal_bits(at, &t->literal[first], may, out);
-	for (uint32_t i = 0; i < t->n_literals && bits_count(out) > TEXT_FEW; i++) {
+	for (uint32_t i = 0; i < t->n_literals; i++) {
 		if (i == first)
 			continue;
+		if (bits_count(out) <= TEXT_FEW)
+			break;
 		literal_bits(at, &t->literal[i], may, &one);
 		for (size_t k = 0; k < ARRAY_LEN(out->word); k++)
 			out->word[k] &= one.word[k];
@@ -190,20 +193,28 @@ name_bits(const struct eval_at *at, const struct node *n, const struct bits *wan
 	bool wide = false;
 
 	note_blocks(at, n, may != 0);
-	*out = (struct bits){0};
-	if (!may)
+	if (!may) {
+		*out = (struct bits){0};
 		return 0;
-	if (bits_count(want) <= TEXT_FEW)
+	}
+	if (want && bits_count(want) <= TEXT_FEW) {
+		*out = (struct bits){0};
 		return ask_names(at, n, want, out);
+	}
 	scan_literals(at, t, may, out);
 	for (uint32_t i = 0; i < t->n_literals; i++)
 		wide = wide || t->literal[i].ask_wide;
+	if (t->decides && !wide)
+		return 0;
 	if (wide)
 		wide_bits(at, &ask);
 	for (size_t k = 0; k < ARRAY_LEN(ask.word); k++) {
 		if (!t->decides)
 			ask.word[k] |= out->word[k];
-		ask.word[k] &= may >> k & 1 ? want->word[k] : 0;
+		if (want)
+			ask.word[k] &= want->word[k];
+		if (!(may >> k & 1))
+			ask.word[k] = 0;
 	}
 	return ask_names(at, n, &ask, out);
 }

@@ -425,6 +425,9 @@ absorb_fronts(struct sweep *s)
 			tree_dead_clear(
 				s->eval->dead, at.lo, at.n, w->ready[w->slot_of[offset] - 1].word);
 		trace_sole(s, &at, answer_at(s, offset));
+		if (s->sole && w->slot_of[offset] > 0 &&
+			!bits_any(&w->ready[w->slot_of[offset] - 1]))
+			w->slot_of[offset] = 0; /* nothing to be gone through again */
 	}
 	return r;
 }

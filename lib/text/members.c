@@ -10,6 +10,7 @@
 #define TILE_BLOCKS 32u
 /* Steps stay below this offset, so a block never reads further than the next one. */
 #define STEP_REACH BLOCK
+_Static_assert(MEMBERS_PAD >= BLOCK + STEP_REACH, "the last block may have one byte");
 #define NUL_WEIGHT 256u /* in blobs of names nothing is commoner */
 
 /*
@@ -375,18 +376,22 @@ members_count(const uint64_t *bits, size_t n_words)
 
 #endif
 
-/* Blocks that follow each other, `p` being the bytes of the first, with a block readable behind the
- * last. */
 static void
-scan_blocks(const struct members *m, const struct level *level, struct collect *c,
-	const unsigned char *p, size_t n_blocks)
+scan_blocks(const struct members *m, const struct level *level, struct collect *c)
 {
+	const unsigned char *p = (const unsigned char *)c->text;
+	size_t n_blocks = (c->len + BLOCK - 1) / BLOCK;
 	uint64_t hit[TILE_BLOCKS], nul[TILE_BLOCKS];
 
 	while (n_blocks > 0 && c->pos < c->n) {
 		size_t n = MIN(n_blocks, TILE_BLOCKS);
+		uint64_t any = level->masks(m, p, n, hit, nul);
 
-		if (level->masks(m, p, n, hit, nul)) {
+		if (n == n_blocks && c->len % BLOCK) { /* what is behind the blob */
+			hit[n - 1] &= UINT64_MAX >> (BLOCK - c->len % BLOCK);
+			nul[n - 1] &= UINT64_MAX >> (BLOCK - c->len % BLOCK);
+		}
+		if (any) {
 			if (m->verify)
 				verify_hits(m, c, hit, n);
 			if (m->place & (MEMBER_START | MEMBER_INSIDE))
@@ -394,7 +399,7 @@ scan_blocks(const struct members *m, const struct level *level, struct collect *
 			level->collect(c, hit, nul, n);
 		} else if (c->carry) {
 			level->collect(c, hit, nul, n);
-		} else { /* mostly */
+		} else if (n < n_blocks) { /* mostly */
 			c->pos = MIN(c->pos + members_count(nul, n), c->n);
 		}
 		c->begins = nul[n - 1] >> 63;
@@ -408,17 +413,10 @@ void
 members_find_by(const struct members *m, unsigned level, struct span blob, size_t n, uint64_t *ret)
 {
 	struct collect c = {.bits = ret, .n = n, .begins = 1, .text = blob.data, .len = blob.len};
-	unsigned char end[4 * BLOCK] = {0};
-	size_t n_blocks = blob.len < (size_t)2 * BLOCK ? 0 : blob.len / BLOCK - 1;
 
 	memset(ret, 0, (n + 63) / 64 * sizeof(*ret));
-	if (m->never || n == 0 || blob.len == 0)
-		return;
-	scan_blocks(m, &levels[level], &c, (const unsigned char *)blob.data, n_blocks);
-	/* Less than two blocks, and zeros behind them. */
-	memcpy(end, blob.data + n_blocks * BLOCK, blob.len - n_blocks * BLOCK);
-	c.offset = n_blocks * BLOCK;
-	scan_blocks(m, &levels[level], &c, end, 2);
+	if (!m->never && n > 0)
+		scan_blocks(m, &levels[level], &c);
 }
 
 void

@@ -42,8 +42,11 @@ struct members {
 /** `place` is a set; MEMBER_INSIDE excludes MEMBER_START. */
 void members_init(struct members *m, const struct needle *needle, enum member_place place);
 
+#define MEMBERS_PAD 128u
+
 /** Bit i of ret is string i of the blob's n; (n + 63) / 64 words are written. Strings beyond n are
- *  not looked at, and where the blob has fewer the rest is 0. */
+ *  not looked at, and where the blob has fewer the rest is 0. MEMBERS_PAD bytes behind the blob can
+ *  be read, whatever they are. */
 void members_find(const struct members *m, struct span blob, size_t n, uint64_t *ret);
 
 /** Ways to scan that this processor has, the best one last; and one of them. For tests. */
