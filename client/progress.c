@@ -13,7 +13,10 @@ struct tally {
 	size_t n, n_ready, n_failed;
 	uint64_t entries; /* walked so far, or in the index of roots that are done */
 	uint64_t expected;
-	bool expect_all;    /* the size of every root is known from a walk before */
+	bool expect_all;  /* the size of every root is known from a walk before */
+	size_t n_reading; /* of those that are not done: walked, and contents are being read */
+	/* Contents of all that are walked. */
+	uint64_t files, files_done, bytes, bytes_done, bytes_per_s;
 	struct strbuf busy; /* names of the roots that are not done */
 };
 
@@ -76,14 +79,42 @@ walked_since(const struct msg_val *before, const struct msg_val *root)
 	return true;
 }
 
+static bool
+has_state(const struct msg_val *object, const char *word)
+{
+	struct span state = {"", 0};
+
+	(void)msg_str(object, "state", &state);
+	return span_eq(state, span_of(word));
+}
+
 static void
-count_busy(struct tally *t, const struct msg_val *root)
+count_walk(struct tally *t, const struct msg_val *root)
 {
 	uint64_t expected = number(root, "expect_entries");
 
 	t->entries += number(root, "walk_entries");
 	t->expected += expected;
 	t->expect_all = t->expect_all && expected;
+}
+
+static void
+count_entries(struct tally *t, const struct msg_val *root)
+{
+	const struct msg_val *content = msg_get(root, "content");
+
+	t->entries += number(root, "entries");
+	t->expected += number(root, "entries");
+	t->files += number(content, "files");
+	t->files_done += number(content, "files_done");
+	t->bytes += number(content, "bytes");
+	t->bytes_done += number(content, "bytes_done");
+	t->bytes_per_s += number(content, "bytes_per_s");
+}
+
+static void
+name_busy(struct tally *t, const struct msg_val *root)
+{
 	(void)strbuf_puts(&t->busy, t->busy.len ? ", " : "");
 	escape_into(&t->busy, name_of(root), "");
 }
@@ -91,18 +122,26 @@ count_busy(struct tally *t, const struct msg_val *root)
 static void
 count_root(struct tally *t, const struct msg_val *before, const struct msg_val *root)
 {
-	struct span state = {"", 0};
+	const struct msg_val *content = msg_get(root, "content");
 
-	(void)msg_str(root, "state", &state);
 	t->n++;
-	if (span_eq(state, SPAN_LIT("failed"))) {
+	if (has_state(root, "failed")) {
 		t->n_failed++;
-	} else if (span_eq(state, SPAN_LIT("ready")) && walked_since(before, root)) {
-		t->n_ready++;
-		t->entries += number(root, "entries");
-		t->expected += number(root, "entries");
+		return;
+	}
+	if (!has_state(root, "ready") || !walked_since(before, root)) {
+		count_walk(t, root);
+		name_busy(t, root);
+		return;
+	}
+	count_entries(t, root);
+	if (has_state(content, "reading")) {
+		t->n_reading++;
+		name_busy(t, root);
+	} else if (has_state(content, "failed")) {
+		t->n_failed++;
 	} else {
-		count_busy(t, root);
+		t->n_ready++;
 	}
 }
 
@@ -110,8 +149,9 @@ static void
 count_roots(struct tally *t, const struct progress_opts *opts, const struct msg_val *roots)
 {
 	strbuf_reset(&t->busy);
-	t->n = t->n_ready = t->n_failed = 0;
+	t->n = t->n_ready = t->n_failed = t->n_reading = 0;
 	t->entries = t->expected = 0;
+	t->files = t->files_done = t->bytes = t->bytes_done = t->bytes_per_s = 0;
 	t->expect_all = true;
 	for (size_t i = 0; i < msg_len(roots); i++)
 		if (is_wanted(opts->names, msg_at(roots, i)))
@@ -128,37 +168,65 @@ terminal_width(void)
 
 /* "[=====>    ] 43%", when the roots' sizes are known. */
 static void
-put_bar(struct strbuf *line, const struct tally *t)
+put_bar(struct strbuf *line, uint64_t n, uint64_t all)
 {
 	enum { WIDTH = 24 };
-	uint64_t done = MIN(t->entries, t->expected);
-	unsigned filled = (unsigned)(t->expected ? done * WIDTH / t->expected : 0);
+	uint64_t done = MIN(n, all);
+	unsigned filled = (unsigned)(all ? (double)done * WIDTH / (double)all : 0);
 
 	(void)strbuf_puts(line, "[");
 	for (unsigned i = 0; i < WIDTH; i++)
 		(void)strbuf_putc(line, i < filled ? '=' : i == filled ? '>' : ' ');
 	/* A tree may have grown: the last percent is for its end. */
-	(void)strbuf_printf(line, "] %2u%%  ",
-		(unsigned)MIN(t->expected ? done * 100 / t->expected : 0, (uint64_t)99));
+	(void)strbuf_printf(
+		line, "] %2u%%  ", (unsigned)MIN(all ? (double)done * 100 / (double)all : 0, 99));
+}
+
+/* Files and bytes of contents, how fast, and how long it will take. */
+static void
+put_contents(struct strbuf *line, const struct tally *t)
+{
+	uint64_t left = t->bytes - MIN(t->bytes_done, t->bytes);
+	char a[32], b[32];
+
+	put_bar(line, t->bytes_done, t->bytes);
+	(void)strbuf_printf(
+		line, "%s of %s files, ", count_text(t->files_done, a), count_text(t->files, b));
+	(void)strbuf_printf(
+		line, "%s of %s, ", bytes_text(t->bytes_done, a), bytes_text(t->bytes, b));
+	if (t->bytes_per_s)
+		(void)strbuf_printf(line, "%s/s, %s left, ", bytes_text(t->bytes_per_s, a),
+			duration_text(left * USEC_PER_SEC / t->bytes_per_s, b));
+	(void)strbuf_printf(line, "reading %s", t->busy.data ? t->busy.data : "");
 }
 
 /* Entries a second since the first look, which had `first` of them. */
 static void
-draw(const struct tally *t, uint64_t first, usec_t began)
+put_walks(struct strbuf *line, const struct tally *t, uint64_t first, usec_t began)
 {
-	AUTO(strbuf_fini) struct strbuf line = {0};
 	double seconds = (double)(clock_mono() - began) / (double)USEC_PER_SEC;
-	unsigned width = terminal_width();
 	uint64_t seen = t->entries > first ? t->entries - first : 0;
 	char count[32], rate[32];
 
 	if (t->expect_all && t->expected)
-		put_bar(&line, t);
-	(void)strbuf_printf(&line, "%s entries, ", count_text(t->entries, count));
+		put_bar(line, t->entries, t->expected);
+	(void)strbuf_printf(line, "%s entries, ", count_text(t->entries, count));
 	if (seconds > 0.5)
 		(void)strbuf_printf(
-			&line, "%s/s, ", count_text((uint64_t)((double)seen / seconds), rate));
-	(void)strbuf_printf(&line, "indexing %s", t->busy.data ? t->busy.data : "");
+			line, "%s/s, ", count_text((uint64_t)((double)seen / seconds), rate));
+	(void)strbuf_printf(line, "indexing %s", t->busy.data ? t->busy.data : "");
+}
+
+static void
+draw(const struct tally *t, uint64_t first, usec_t began)
+{
+	AUTO(strbuf_fini) struct strbuf line = {0};
+	unsigned width = terminal_width();
+
+	if (t->n_reading && t->n_reading + t->n_ready + t->n_failed == t->n)
+		put_contents(&line, t);
+	else
+		put_walks(&line, t, first, began);
 	if (line.len >= width)
 		strbuf_truncate(&line, width - 1);
 	if (!line.failed)
@@ -171,15 +239,17 @@ say_failed(const struct progress_opts *opts, const struct msg_val *roots)
 	for (size_t i = 0; i < msg_len(roots); i++) {
 		AUTO(strbuf_fini) struct strbuf name = {0}, reason = {0};
 		const struct msg_val *root = msg_at(roots, i);
-		struct span state = {"", 0}, error = {"", 0};
+		const struct msg_val *content = msg_get(root, "content");
+		bool walk = has_state(root, "failed");
+		struct span error = {"", 0};
 
-		(void)msg_str(root, "state", &state);
-		(void)msg_str(root, "error", &error);
-		if (!span_eq(state, SPAN_LIT("failed")) || !is_wanted(opts->names, root))
+		if (!(walk || has_state(content, "failed")) || !is_wanted(opts->names, root))
 			continue;
+		(void)msg_str(walk ? root : content, "error", &error);
 		escape_into(&name, name_of(root), "");
 		escape_into(&reason, error, "");
-		complain("could not index %s: %s", name.data ? name.data : "",
+		complain("could not index %s%s: %s", walk ? "" : "the contents of ",
+			name.data ? name.data : "",
 			reason.data ? reason.data : "the daemon's log says why");
 	}
 }
@@ -189,7 +259,7 @@ static int
 finish(const struct progress_opts *opts, const struct msg_val *roots, const struct tally *t,
 	usec_t began)
 {
-	char count[32], took[32];
+	char count[32], bytes[32], took[32];
 
 	if (t->n == 0) {
 		complain(opts->names->len ? "no root is called so; `trawl roots` lists them"
@@ -197,8 +267,10 @@ finish(const struct progress_opts *opts, const struct msg_val *roots, const stru
 		return EXIT_NOTHING;
 	}
 	if (!opts->quiet && t->n_ready)
-		(void)fprintf(stderr, "%zu of %zu %s indexed: %s entries (waited %s)\n", t->n_ready,
-			t->n, t->n == 1 ? "root" : "roots", count_text(t->entries, count),
+		(void)fprintf(stderr,
+			"%zu of %zu %s indexed: %s entries, %s of contents (waited %s)\n",
+			t->n_ready, t->n, t->n == 1 ? "root" : "roots",
+			count_text(t->entries, count), bytes_text(t->bytes_done, bytes),
 			duration_text(clock_mono() - began, took));
 	say_failed(opts, roots);
 	return t->n_failed ? EXIT_INCOMPLETE : EXIT_FOUND;

@@ -1,5 +1,6 @@
 /**
- * progress: how far the walks of the roots are, as a bar on a terminal.
+ * progress: how far the walks of the roots, and the reading of their contents, are, as a bar on a
+ * terminal.
  *
  * The daemon is asked ten times a second (an answer costs it some microseconds). Where stderr is no
  * terminal there is one line at the start and one at the end.
@@ -16,7 +17,7 @@ struct progress_opts {
 	                                 when it was walked again since */
 };
 
-/** Until every root is indexed. EXIT_FOUND, EXIT_INCOMPLETE when a root failed or time ran out,
+/** Until every root is indexed, contents too where it wants that. EXIT_FOUND, EXIT_INCOMPLETE when a root failed or time ran out,
  *  EXIT_NOTHING when there is no such root, or what went wrong. */
 int progress_wait(struct wire *w, const struct progress_opts *opts);
 /** The roots now; *ret_answer owns them. */

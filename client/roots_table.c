@@ -66,9 +66,79 @@ put_figures(struct out *o, const struct msg_val *root)
 	else
 		out_puts(o, "        never  ");
 	put_member(o, root, "path");
+	if (number(root, "layers") > 1)
+		(void)strbuf_printf(&o->buf, "  (%u segments)", (unsigned)number(root, "layers"));
 	(void)msg_str(root, "state", &state);
 	if (span_eq(state, SPAN_LIT("indexing")))
 		(void)strbuf_printf(&o->buf, "  (%s so far)", count_text(walking, count));
+}
+
+/* ", 3 WHAT", nothing when there are none. */
+static void
+put_count(struct out *o, const struct msg_val *object, const char *key, const char *what)
+{
+	uint64_t n = number(object, key);
+	char text[32];
+
+	if (n > 0)
+		(void)strbuf_printf(&o->buf, ", %s %s", count_text(n, text), what);
+}
+
+/* While contents are being read. */
+static void
+put_reading(struct out *o, const struct msg_val *content)
+{
+	char a[32], b[32];
+
+	(void)strbuf_printf(&o->buf, "reading, %s of %s files, ",
+		count_text(number(content, "files_done"), a),
+		count_text(number(content, "files"), b));
+	(void)strbuf_printf(&o->buf, "%s of %s", bytes_text(number(content, "bytes_done"), a),
+		bytes_text(number(content, "bytes"), b));
+	if (number(content, "bytes_per_s"))
+		(void)strbuf_printf(&o->buf, ", %s/s, %s left",
+			bytes_text(number(content, "bytes_per_s"), a),
+			duration_text(number(content, "left_us"), b));
+}
+
+static void
+put_indexed(struct out *o, const struct msg_val *content)
+{
+	uint64_t n = number(content, "segments");
+	char a[32], b[32], c[32];
+
+	(void)strbuf_printf(&o->buf, "%s files, %s, in %s (gram %u, %u segment%s)",
+		count_text(number(content, "files_done"), a),
+		bytes_text(number(content, "bytes_done"), b),
+		bytes_text(number(content, "segment_bytes"), c), (unsigned)number(content, "gram"),
+		(unsigned)n, n == 1 ? "" : "s");
+}
+
+/* What is known of contents, where they are indexed. */
+static void
+put_contents(struct out *o, const struct msg_val *root)
+{
+	const struct msg_val *content = msg_get(root, "content");
+	struct span mode = {"", 0}, state = {"", 0};
+
+	(void)msg_str(content, "mode", &mode);
+	(void)msg_str(content, "state", &state);
+	if (!span_eq(mode, SPAN_LIT("yes")))
+		return;
+	out_puts(o, "    contents: ");
+	if (span_eq(state, SPAN_LIT("reading")))
+		put_reading(o, content);
+	else
+		put_indexed(o, content);
+	put_count(o, content, "binary", "binary");
+	put_count(o, content, "too_large", "too large");
+	put_count(o, content, "unreadable", "could not be read");
+	out_putc(o, '\n');
+	if (msg_get(content, "error")) {
+		out_puts(o, "    ");
+		put_member(o, content, "error");
+		out_putc(o, '\n');
+	}
 }
 
 /* What the walk left out, by reason. */
@@ -103,6 +173,7 @@ put_root(struct out *o, const struct msg_val *root)
 	put_state(o, root);
 	put_figures(o, root);
 	out_putc(o, '\n');
+	put_contents(o, root);
 	put_skipped(o, root);
 	if (msg_get(root, "error")) {
 		out_puts(o, "    ");
