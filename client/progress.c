@@ -190,13 +190,14 @@ put_contents(struct strbuf *line, const struct tally *t)
 	char a[32], b[32];
 
 	put_bar(line, t->bytes_done, t->bytes);
+	if (t->bytes_per_s)
+		(void)strbuf_printf(line, "%s left, %s/s, ",
+			duration_text(left * USEC_PER_SEC / t->bytes_per_s, a),
+			bytes_text(t->bytes_per_s, b));
 	(void)strbuf_printf(
 		line, "%s of %s files, ", count_text(t->files_done, a), count_text(t->files, b));
 	(void)strbuf_printf(
 		line, "%s of %s, ", bytes_text(t->bytes_done, a), bytes_text(t->bytes, b));
-	if (t->bytes_per_s)
-		(void)strbuf_printf(line, "%s/s, %s left, ", bytes_text(t->bytes_per_s, a),
-			duration_text(left * USEC_PER_SEC / t->bytes_per_s, b));
 	(void)strbuf_printf(line, "reading %s", t->busy.data ? t->busy.data : "");
 }
 

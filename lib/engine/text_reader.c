@@ -33,7 +33,7 @@ struct text_reader {
 struct reading_file {
 	int fd;
 	struct text_stamp stamp;
-	bool sparse; /* it may have holes */
+	uint64_t n_blocks; /* of 512 bytes */
 	uint64_t order;
 	uint64_t n_read;
 };
@@ -132,7 +132,7 @@ fate_of(int error)
 }
 
 static int
-look_at(int fd, struct text_stamp *ret, bool *ret_sparse)
+look_at(int fd, struct text_stamp *ret, uint64_t *ret_blocks)
 {
 	struct stat st;
 
@@ -147,8 +147,16 @@ look_at(int fd, struct text_stamp *ret, bool *ret_sparse)
 		.mtime_ns = clock_ns(st.st_mtim.tv_sec, (uint32_t)st.st_mtim.tv_nsec),
 		.ctime_ns = clock_ns(st.st_ctim.tv_sec, (uint32_t)st.st_ctim.tv_nsec),
 	};
-	*ret_sparse = (uint64_t)st.st_blocks * 512 < (uint64_t)st.st_size;
+	*ret_blocks = (uint64_t)st.st_blocks;
 	return 0;
+}
+
+int
+text_reader_look(int fd, struct text_stamp *ret)
+{
+	uint64_t ignored;
+
+	return look_at(fd, ret, &ignored);
 }
 
 /* When what changes has another time than this one for certain; 0: since ever. A time of the future
@@ -177,9 +185,8 @@ static bool
 is_same(const struct reading_file *f)
 {
 	struct text_stamp now;
-	bool ignored;
 
-	return look_at(f->fd, &now, &ignored) == 0 && memcmp(&now, &f->stamp, sizeof(now)) == 0;
+	return text_reader_look(f->fd, &now) == 0 && memcmp(&now, &f->stamp, sizeof(now)) == 0;
 }
 
 /* A content that the set has: 1 and it, or 0. */
@@ -435,7 +442,8 @@ read_windows(struct text_reader *r, struct reading_file *f, const struct mapfile
 static bool
 has_hole(const struct reading_file *f)
 {
-	off_t hole = f->sparse ? lseek(f->fd, 0, SEEK_HOLE) : -1;
+	bool sparse = f->n_blocks * 512 < f->stamp.size;
+	off_t hole = sparse ? lseek(f->fd, 0, SEEK_HOLE) : -1;
 
 	return hole >= 0 && (uint64_t)hole < f->stamp.size;
 }
@@ -468,7 +476,7 @@ static int
 read_file(struct text_reader *r, struct reading_file *f)
 {
 	uint32_t content;
-	int code = look_at(f->fd, &f->stamp, &f->sparse);
+	int code = look_at(f->fd, &f->stamp, &f->n_blocks);
 
 	if (code < 0)
 		return fate_of(code);

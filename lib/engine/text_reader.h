@@ -42,6 +42,9 @@ enum read_fate {
 
 struct text_reader;
 
+/** What tells one state of an open file from another: 0, -ENODEV it is no regular one, -errno. */
+int text_reader_look(int fd, struct text_stamp *ret);
+
 struct text_reader_opts {
 	unsigned n_symbols;
 	uint64_t max_bytes; /* larger files are left; UINT64_MAX: none */

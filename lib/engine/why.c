@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "base/fd.h"
+#include "engine/text_reader.h"
 #include "text/sniff.h"
 
 #define SNIFF_BYTES 65536u
@@ -66,9 +67,29 @@ content_of_file(int fd)
 	return n < 0 ? "not searched: it could not be read" : "searched";
 }
 
+/* Of a file that could be searched by reading it: what the index makes of that. */
 static const char *
-content_verdict(const struct snap_root *root, struct span below)
+by_index(const struct snapshot *s, uint32_t layer, uint32_t entry, int fd)
 {
+	const struct text_map *map = s->layers[layer].map;
+	const struct text_view *view = snapshot_root(s, layer)->view;
+	uint32_t content = map ? map->content[entry] : TEXT_PENDING, ignored;
+	struct text_stamp now;
+
+	if (content >= TEXT_CONTENT_END || !view->set)
+		return "searched; not indexed yet, so each question reads it";
+	if (text_reader_look(fd, &now) < 0 ||
+		!text_set_find(view->set, 0, text_file_key(&now), &ignored))
+		return "searched as it was when it was indexed: it has changed since";
+	return "searched, by the index";
+}
+
+static const char *
+content_verdict(
+	const struct snapshot *s, const struct snap_root *root, struct span path, struct span below)
+{
+	const char *verdict;
+	uint32_t layer, entry;
 	AUTO(closep) int dir = fd_open_absolute(span_of(root->path), O_PATH | O_DIRECTORY);
 	AUTO(closep) int fd = -1;
 	struct stat st;
@@ -86,7 +107,12 @@ content_verdict(const struct snap_root *root, struct span below)
 		return "not searched: it is no regular file";
 	if ((uint64_t)st.st_size > root->content_max_bytes)
 		return "not searched: it is larger than its root's content_max_size";
-	return content_of_file(fd);
+	verdict = content_of_file(fd);
+	if (root->content == SNAP_CONTENT_INDEX &&
+		span_starts(span_of(verdict), SPAN_LIT("searched")) &&
+		snapshot_lookup(s, path, &layer, &entry) == 0)
+		return by_index(s, layer, entry, fd);
+	return verdict;
 }
 
 /* The walk's options of a root, as a copy whose pointers stay valid: a reload may free the root
@@ -173,7 +199,7 @@ explain(struct engine *e, const struct snapshot *s, struct span path, struct eng
 			err_reason(r));
 	w->indexed = snapshot_lookup(s, path, &root_at, &entry) == 0;
 	w->content = w->verdict.skip == SKIP_NONE && w->verdict.exists
-	                     ? content_verdict(&s->roots[at], below)
+	                     ? content_verdict(s, &s->roots[at], path, below)
 	                     : "not searched: it is not indexed";
 	return 0;
 }
