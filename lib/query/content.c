@@ -45,6 +45,14 @@ enter_root(struct content_reader *r, const struct snapshot *s, uint32_t root)
 	return MIN(r->root_fd, 0);
 }
 
+static void
+note_dir(struct content_reader *r, uint32_t layer, uint32_t dir)
+{
+	r->layer = layer;
+	r->dir = dir;
+	r->any_dir = true;
+}
+
 static int
 enter_dir(struct content_reader *r, const struct snapshot *s, uint32_t layer, uint32_t dir)
 {
@@ -59,9 +67,28 @@ enter_dir(struct content_reader *r, const struct snapshot *s, uint32_t layer, ui
 	if (e < 0)
 		return e;
 	r->dir_fd = fd_open_beneath(r->root_fd, strbuf_view(&r->path), O_RDONLY | O_DIRECTORY);
-	r->layer = layer;
-	r->dir = dir;
+	note_dir(r, layer, dir);
 	return MIN(r->dir_fd, 0);
+}
+
+/* The first file of a directory by its whole path: mostly it is the only one. */
+static int
+open_entry(struct content_reader *r, const struct snapshot *s, uint32_t layer, uint32_t entry)
+{
+	const struct tree_cols *c = snapshot_cols(s, layer);
+	uint32_t dir = tree_parent(c, entry);
+	int e = enter_root(r, s, s->layers[layer].root);
+
+	if (e == 0 && r->any_dir && r->layer == layer && r->dir == dir) {
+		e = enter_dir(r, s, layer, dir);
+		return e < 0 ? e : fd_open_beneath(r->dir_fd, tree_name(c, entry), O_RDONLY);
+	}
+	close_fd(&r->dir_fd);
+	note_dir(r, layer, dir);
+	strbuf_reset(&r->path);
+	if (e == 0)
+		e = tree_path(c, entry, &r->path);
+	return e < 0 ? e : fd_open_beneath(r->root_fd, strbuf_view(&r->path), O_RDONLY);
 }
 
 static int
@@ -89,8 +116,16 @@ fate_of(int error)
 static int
 read_small(struct content_reader *r, int fd, uint64_t size)
 {
+	ssize_t got;
+
 	strbuf_reset(&r->raw);
 	/* One byte more than it should have tells a file that grew; it is then read on. */
+	if (strbuf_reserve(&r->raw, (size_t)size + 1) < 0)
+		return -ENOMEM;
+	got = read(fd, r->raw.data, (size_t)size + 1);
+	r->raw.len = (size_t)MAX(got, 0);
+	if (got == (ssize_t)size) /* as it was to be, and short: the end */
+		return 1;
 	for (size_t want = (size_t)size + 1; r->raw.len <= CONTENT_READ_MAX_BYTES; want *= 2) {
 		size_t room = want - r->raw.len;
 		ssize_t n;
@@ -186,16 +221,12 @@ open_raw(struct content_reader *r, const struct snapshot *s, uint32_t layer, uin
 	struct span *ret)
 {
 	const struct snap_root *sr = snapshot_root(s, layer);
-	const struct tree_cols *c = snapshot_cols(s, layer);
 	AUTO(closep) int fd = -1;
 	int e;
 
 	if (!sr->content)
 		return CONTENT_OFF;
-	e = enter_dir(r, s, layer, tree_parent(c, entry));
-	if (e < 0)
-		return fate_of(e);
-	fd = fd_open_beneath(r->dir_fd, tree_name(c, entry), O_RDONLY);
+	fd = open_entry(r, s, layer, entry);
 	if (fd < 0)
 		return fate_of(fd);
 	e = load(r, fd, sr->content_max_bytes, ret);

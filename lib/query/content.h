@@ -3,8 +3,8 @@
  *
  * A file is opened below its root without following links, and must still be a regular file. Up to
  * CONTENT_READ_MAX_BYTES it is read into one buffer that is used again, beyond it is mapped. UTF-16
- * is decoded. The directory of the file before stays open, because the next one is mostly in the
- * same.
+ * is decoded. Of several files of one directory that come one after the other all but the first are
+ * opened from there; the first by its path, because mostly it is the only one.
  *
  * Ownership: init/fini; the text belongs to the reader until content_close().
  * Threads:   one at a time.
@@ -46,7 +46,8 @@ struct content_stamp {
 
 struct content_reader {
 	int root_fd, dir_fd;       /* -1 none */
-	uint32_t root, layer, dir; /* what they are of */
+	uint32_t root, layer, dir; /* what they are of; a dir may not be open yet */
+	bool any_dir;              /* there was one */
 	struct strbuf path;        /* of the directory, when it is opened */
 	struct strbuf raw, decoded;
 	struct mapfile map;
