@@ -136,6 +136,29 @@ put_sort(struct out *o, const struct msg_val *sort)
 }
 
 static void
+put_ranked(struct out *o, const struct msg_val *ranked)
+{
+	const struct msg_val *by = msg_get(ranked, "by");
+	AUTO(strbuf_fini) struct strbuf scratch = {0};
+	struct span word;
+	char buf[32];
+
+	if (!ranked)
+		return;
+	out_puts(o, "ranked by   ");
+	for (size_t i = 0; i < msg_len(by); i++) {
+		out_puts(o, i ? ", " : "");
+		if (msg_text(msg_at(by, i), &scratch, &word) > 0)
+			out_name(o, word);
+	}
+	(void)strbuf_printf(
+		&o->buf, "; %s candidates", count_text(number(ranked, "candidates"), buf));
+	(void)strbuf_printf(&o->buf, " in pieces of %s, ",
+		count_text(number(ranked, "candidates_at_once"), buf));
+	(void)strbuf_printf(&o->buf, "%s\n", time_of(ranked, buf));
+}
+
+static void
 put_run(struct out *o, const struct msg_val *run)
 {
 	uint64_t threads = number(run, "threads");
@@ -171,5 +194,6 @@ plan_print(const struct msg_val *end, struct out *o)
 	for (size_t i = 0; i < msg_len(steps); i++)
 		put_step(o, msg_at(steps, i));
 	put_sort(o, msg_get(end, "sort"));
+	put_ranked(o, msg_get(end, "ranked"));
 	put_run(o, msg_get(end, "run"));
 }

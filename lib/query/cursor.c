@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "query/dupe.h"
+#include "query/rank.h"
 #include "query/sift.h"
 #include "query/sort.h"
 #include "query/sweep.h"
@@ -21,12 +22,13 @@ struct cursor {
 	struct snapshot *snapshot; /* a reference */
 	struct cursor_opts opts;
 
-	/* The stages, each asking the one above: sweep -> sort -> verify. */
+	/* The stages, each asking the one above: sweep -> sort or rank -> verify -> rank. */
 	struct eval *eval;
 	struct dupe_set *dupes;
 	struct sift *sift; /* NULL: no contents are read */
 	struct sweep *sweep;
-	struct sorter *sorter; /* NULL: entry order */
+	struct sorter *sorter; /* NULL: entry order, or ranked */
+	struct rank *rank;     /* NULL unless opts.rank and there is no sort */
 	struct verify *verify; /* NULL: no contents are read */
 
 	enum cursor_state state;
@@ -76,6 +78,7 @@ cursor_close(struct cursor *c)
 		return;
 	verify_destroy(c->verify);
 	sorter_destroy(c->sorter);
+	rank_destroy(c->rank);
 	sweep_close(c->sweep);
 	eval_destroy(c->eval);
 	sift_destroy(c->sift);
@@ -110,13 +113,38 @@ sort_all(struct cursor *c)
 }
 
 static int
+next_swept(void *ctx, uint32_t *ret_layer, uint32_t *ret_entry)
+{
+	struct cursor *c = ctx;
+
+	return sweep_next(c->sweep, ret_layer, ret_entry);
+}
+
+static int
 next_candidate(void *ctx, uint32_t *ret_layer, uint32_t *ret_entry)
 {
 	struct cursor *c = ctx;
 
 	if (c->sorter)
 		return sorter_next(c->sorter, ret_layer, ret_entry);
+	if (c->rank)
+		return rank_next(c->rank, ret_layer, ret_entry);
 	return sweep_next(c->sweep, ret_layer, ret_entry);
+}
+
+/* What names are held against: the pattern of the grep, or the first content term's. */
+static const struct pattern *
+pattern_of_names(const struct cursor_opts *opts, const struct node *n)
+{
+	const struct pattern *p = opts->grep;
+
+	if (p || n->term == TERM_NOT)
+		return p;
+	if (n->term == TERM_CONTENT)
+		return n->text.pattern;
+	for (uint32_t i = 0; i < n->n_child && !p; i++)
+		p = pattern_of_names(opts, n->child[i]);
+	return p;
 }
 
 static int
@@ -144,12 +172,17 @@ start(struct cursor *c)
 		r = start_contents(c);
 	if (r == 0 && c->opts.n_sort > 0)
 		r = sort_all(c);
+	else if (r == 0 && (c->opts.rank == RANK_ALWAYS || (c->opts.rank && c->verify)))
+		r = rank_create(c->snapshot, pattern_of_names(&c->opts, c->query->root), next_swept,
+			c, &c->rank);
 	return r;
 }
 
 static int
 next_answer(struct cursor *c, struct hit *ret)
 {
+	if (c->verify && c->rank && cursor_gives_lines(&c->opts))
+		return rank_next_hit(c->rank, c->verify, &c->opts, ret);
 	if (c->verify)
 		return verify_next(c->verify, ret);
 	return next_candidate(c, &ret->layer, &ret->entry);
@@ -158,7 +191,11 @@ next_answer(struct cursor *c, struct hit *ret)
 static int
 count_rest(struct cursor *c, uint64_t *ret)
 {
-	return c->verify ? verify_count_rest(c->verify, ret) : sweep_count_rest(c->sweep, ret);
+	int r = c->verify ? verify_count_rest(c->verify, ret) : sweep_count_rest(c->sweep, ret);
+
+	if (r == 0 && c->rank)
+		*ret += c->verify ? rank_hits_left(c->rank) : rank_left(c->rank);
+	return r;
 }
 
 /* The limit is reached and one more answer was seen. */
@@ -281,6 +318,9 @@ cursor_get_cost(const struct cursor *c, struct cursor_cost *ret)
 	ret->n_threads = eval_get_cost(c->eval, leaf);
 	if (c->sorter)
 		sorter_get_cost(c->sorter, &ret->sort);
+	ret->ranked = c->rank != NULL;
+	if (c->rank)
+		rank_get_cost(c->rank, &ret->rank);
 	return 0;
 }
 

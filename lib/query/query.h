@@ -12,7 +12,8 @@
  * candidates that the rest of the query admits, in parallel on the pool, and the caller takes part.
  *
  * Order of answers: the snapshot's layers in their order, entries in entry order, unless a sort is
- * asked; with a sort everything is evaluated at the first cursor_next(), ties in entry order.
+ * asked; with a sort everything is evaluated at the first cursor_next(), ties in entry order;
+ * ranked, some thousand candidates and the lines of some files are (rank.h).
  *
  * Truth: names and metadata are those of the snapshot. A file whose contents are verified is opened
  * below its root without following links and must be a regular file; its lines are those of now. A
@@ -81,12 +82,20 @@ enum grep_answer {
 	GREP_COUNT_MATCHES, /* the same, with the number of matches */
 };
 
+/** Does what is likely meant come first (rank.h)? */
+enum cursor_rank {
+	RANK_OFF,
+	RANK_CONTENTS, /* when contents are read */
+	RANK_ALWAYS,
+};
+
 struct cursor_opts {
 	struct query_sort sort[QUERY_MAX_SORT_KEYS];
 	uint32_t n_sort;
-	uint64_t offset;  /* answers passed over first (paging) */
-	uint64_t limit;   /* answers given at most; 0: all */
-	bool count_exact; /* go on counting past the limit */
+	enum cursor_rank rank; /* without a sort */
+	uint64_t offset;       /* answers passed over first (paging) */
+	uint64_t limit;        /* answers given at most; 0: all */
+	bool count_exact;      /* go on counting past the limit */
 
 	/* grep: answers are lines, not entries. */
 	const struct pattern *grep; /* borrowed until close; NULL: search */
@@ -104,6 +113,13 @@ struct cursor_opts {
 	struct pool *compute, *io;
 	struct hash_cache *hashes; /* of files that were compared before; may be NULL */
 };
+
+/** Are the answers lines, or matches, rather than files? */
+static inline bool
+cursor_gives_lines(const struct cursor_opts *o)
+{
+	return o->grep && (o->answer == GREP_LINES || o->answer == GREP_MATCHES);
+}
 
 /** Must a file hold a match of opts->grep to give an answer? Else what the pattern needs says
  *  nothing about which files to read. */
@@ -159,8 +175,9 @@ void cursor_get_stats(const struct cursor *c, struct cursor_stats *ret);
 struct cursor_cost {
 	struct leaf_cost *leaf; /* by number of the leaf; of malloc, the caller's */
 	unsigned n_threads;     /* that evaluated something */
-	bool sorted;
+	bool sorted, ranked;
 	struct sort_cost sort;
+	struct rank_cost rank;
 };
 /** With opts.trace, after the end: 0 or -ENOMEM. */
 int cursor_get_cost(const struct cursor *c, struct cursor_cost *ret);

@@ -31,6 +31,12 @@ struct sort_cost {
 	uint32_t n_threads; /* that evaluated a chunk */
 };
 
+/** What ranking did. */
+struct rank_cost {
+	uint64_t n_candidates, n_hits; /* that were given points */
+	uint64_t nsec;                 /* for points and their order */
+};
+
 static inline void
 leaf_cost_add(struct leaf_cost *sum, const struct leaf_cost *one)
 {

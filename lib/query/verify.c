@@ -70,9 +70,10 @@ lines_to_keep(const struct cursor_opts *opts)
 {
 	uint64_t n;
 
-	/* One more than will be given tells that there are more. */
-	if (opts->limit == 0 || __builtin_add_overflow(opts->offset, opts->limit, &n) ||
-		n == UINT64_MAX)
+	/* One more than will be given tells that there are more. Which of them are given when they
+	 * are ranked hangs on all. */
+	if (opts->limit == 0 || opts->rank ||
+		__builtin_add_overflow(opts->offset, opts->limit, &n) || n == UINT64_MAX)
 		return UINT64_MAX;
 	return n + 1;
 }
@@ -103,7 +104,7 @@ verify_create(struct eval *e, const struct cursor_opts *opts, candidate_fn next,
 	v->opts = opts;
 	v->next = next;
 	v->ctx = ctx;
-	v->lines = opts->grep && (opts->answer == GREP_LINES || opts->answer == GREP_MATCHES);
+	v->lines = cursor_gives_lines(opts);
 	v->batch_next = VERIFY_BATCH_FIRST;
 	v->keep = lines_to_keep(opts);
 	v->room = opts->max_kept_bytes ? opts->max_kept_bytes : VERIFY_KEPT_BYTES;

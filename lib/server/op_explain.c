@@ -1,6 +1,7 @@
 #include <errno.h>
 
 #include "query/explain.h"
+#include "query/rank.h"
 #include "server/ops.h"
 
 /* What the answer is made from, gone with the step. */
@@ -83,6 +84,38 @@ put_sort(const struct explanation *x, struct json *out)
 	json_close(out, '}');
 }
 
+/* The points are told in words: they are the same for every question. */
+static void
+put_rank(const struct explanation *x, struct json *out)
+{
+	static const char *const by[] = {
+		"name", "definition", "word", "kind of directory", "depth", "mtime"};
+	const struct rank_cost *cost = &x->plan->cost.rank;
+
+	json_key(out, "ranked");
+	json_open(out, '{');
+	json_key(out, "by");
+	json_open(out, '[');
+	for (size_t i = 0; i < ARRAY_LEN(by); i++)
+		json_cstr(out, by[i]);
+	json_close(out, ']');
+	json_kv_u64(out, "candidates_at_once", RANK_CANDIDATES);
+	json_kv_u64(out, "files_at_once", RANK_WINDOW_FILES);
+	if (x->plan->ran) {
+		json_kv_u64(out, "candidates", cost->n_candidates);
+		json_kv_u64(out, "ns", cost->nsec);
+	}
+	json_close(out, '}');
+}
+
+static bool
+is_ranked(const struct explanation *x)
+{
+	return x->opts.n_sort == 0 &&
+	       (x->opts.rank == RANK_ALWAYS ||
+		       (x->opts.rank == RANK_CONTENTS && query_has_content(x->query)));
+}
+
 static void
 put_run(const struct explain *x, struct json *out)
 {
@@ -118,6 +151,8 @@ put_plan(const struct explanation *x, struct json *out)
 	json_close(out, ']');
 	if (x->opts.n_sort > 0)
 		put_sort(x, out);
+	if (is_ranked(x))
+		put_rank(x, out);
 	if (plan->ran)
 		put_run(plan, out);
 }

@@ -55,8 +55,13 @@ read_sort(struct job *j, struct cursor_opts *opts)
 	struct err err = {0};
 	int r = param_str(j, "sort", &text);
 
-	if (r < 0 || !text.data)
+	opts->rank = text.data ? RANK_OFF : RANK_CONTENTS;
+	if (r < 0 || !text.data || span_eq(text, SPAN_LIT("none")))
 		return r;
+	if (span_eq(text, SPAN_LIT("rank"))) {
+		opts->rank = RANK_ALWAYS;
+		return 0;
+	}
 	r = query_sort_parse(text, opts->sort, &err);
 	if (r < 0)
 		return job_fail(j, CODE_BAD_REQUEST, &err);
@@ -85,7 +90,12 @@ param_order(struct job *j, struct cursor_opts *opts)
 
 	if (r == 0)
 		r = read_count(j, opts);
-	return r < 0 ? r : param_u64(j, "limit", INT64_MAX, &opts->limit);
+	if (r == 0)
+		r = param_u64(j, "limit", INT64_MAX, &opts->limit);
+	/* All answers are wanted, or nobody said how many: no order is better than another. */
+	if (opts->rank == RANK_CONTENTS && (!msg_get(msg_root(j->msg), "limit") || !opts->limit))
+		opts->rank = RANK_OFF;
+	return r;
 }
 
 /* "p:<clock>:<offset>": an offset means something only in the snapshot it was made in. */
