@@ -3,7 +3,7 @@
 #include <errno.h>
 
 #include "query/dupe.h"
-#include "query/rank.h"
+#include "query/ranking.h"
 #include "query/sift.h"
 #include "query/sort.h"
 #include "query/sweep.h"

@@ -13,7 +13,7 @@
  *
  * Order of answers: the snapshot's layers in their order, entries in entry order, unless a sort is
  * asked; with a sort everything is evaluated at the first cursor_next(), ties in entry order;
- * ranked, some thousand candidates and the lines of some files are (rank.h).
+ * ranked, some thousand candidates and the lines of some files are (ranking.h).
  *
  * Truth: names and metadata are those of the snapshot. A file whose contents are verified is opened
  * below its root without following links and must be a regular file; its lines are those of now. A
@@ -82,7 +82,7 @@ enum grep_answer {
 	GREP_COUNT_MATCHES, /* the same, with the number of matches */
 };
 
-/** Does what is likely meant come first (rank.h)? */
+/** Does what is likely meant come first (ranking.h)? */
 enum cursor_rank {
 	RANK_OFF,
 	RANK_CONTENTS, /* when contents are read */

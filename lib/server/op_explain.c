@@ -1,7 +1,7 @@
 #include <errno.h>
 
 #include "query/explain.h"
-#include "query/rank.h"
+#include "query/ranking.h"
 #include "server/ops.h"
 
 /* What the answer is made from, gone with the step. */

@@ -1,6 +1,6 @@
 /**
- * rank: answers in the order of what is likely meant, when contents are asked for with a limit and
- * no order is.
+ * ranking: answers in the order of what is likely meant, when contents are asked for with a limit
+ * and no order is.
  *
  * Two stages around the verification, each of them bounded:
  *

@@ -1,4 +1,4 @@
-#include "query/rank.h"
+#include "query/ranking.h"
 
 #include <errno.h>
 

@@ -1,6 +1,6 @@
 #include "grown.h"
 
-#include "query/rank.h"
+#include "query/ranking.h"
 #include "text/mapfile.h"
 
 #include <fcntl.h>
@@ -25,7 +25,7 @@ finish(void)
 	test_dir_remove(dir);
 }
 
-TestSuite(rank, .init = begin, .fini = finish);
+TestSuite(ranking, .init = begin, .fini = finish);
 
 /* The points of the line for the text between '<' and '>'. */
 static int
@@ -40,7 +40,7 @@ points(const char *marked)
 	return rank_line(span_of(line), m);
 }
 
-TEST(rank, a_line_that_defines_is_worth_more_than_one_that_uses)
+TEST(ranking, a_line_that_defines_is_worth_more_than_one_that_uses)
 {
 	static const char *const defines[] = {"#define <foo> 1",
 		"  def <foo>(self):", "struct <foo> {", "static int <foo>(void)", "fn <foo>() {",
@@ -55,7 +55,7 @@ TEST(rank, a_line_that_defines_is_worth_more_than_one_that_uses)
 		cr_assert(points(uses[i]) < 50, "%s: %d", uses[i], points(uses[i]));
 }
 
-TEST(rank, a_word_by_itself_is_worth_more_than_a_part_of_one)
+TEST(ranking, a_word_by_itself_is_worth_more_than_a_part_of_one)
 {
 	CHECK(points("a <foo> b") > points("a x<foo> b"));
 	CHECK(points("a <foo> b") > points("a <foo>x b"));
@@ -135,14 +135,14 @@ check(const char *q, struct cursor_opts opts, const char *want)
 	pattern_destroy(p);
 }
 
-TEST(rank, definitions_and_names_come_first_tests_and_foreign_trees_last)
+TEST(ranking, definitions_and_names_come_first_tests_and_foreign_trees_last)
 {
 	grow();
 	check("", (struct cursor_opts){.rank = RANK_CONTENTS},
 		"a.c:3 a.c:2 foo.c:1 t.c:1 v.c:1 z.c:1 y.c:1 ");
 }
 
-TEST(rank, pages_hold_what_one_answer_holds)
+TEST(ranking, pages_hold_what_one_answer_holds)
 {
 	struct strbuf all = {0}, pages = {0};
 	struct cursor_stats stats;
@@ -172,7 +172,7 @@ TEST(rank, pages_hold_what_one_answer_holds)
 	pattern_destroy(p);
 }
 
-TEST(rank, a_limit_counts_what_is_left)
+TEST(ranking, a_limit_counts_what_is_left)
 {
 	grow();
 	check("", (struct cursor_opts){.rank = RANK_CONTENTS, .limit = 1, .count_exact = true},
@@ -181,7 +181,7 @@ TEST(rank, a_limit_counts_what_is_left)
 		"a.c:1- a.c:2 a.c:3 ");
 }
 
-TEST(rank, questions_without_lines_are_ranked_by_files)
+TEST(ranking, questions_without_lines_are_ranked_by_files)
 {
 	grow();
 	check("content:foo ext:c", (struct cursor_opts){.rank = RANK_CONTENTS},
