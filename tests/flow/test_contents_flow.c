@@ -241,7 +241,18 @@ make_text(size_t len, size_t line, uint64_t seed)
 	return text;
 }
 
-/* Pieces of the text, of one line each, near the ends of windows above all. */
+/* Where a window of the text ends. */
+static size_t
+some_end(struct span text, uint64_t n)
+{
+	struct window w = {0};
+
+	for (n %= text.len / WINDOW_BYTES; window_next(text, SNIFF_TEXT, &w) && n > 0;)
+		n--;
+	return w.to;
+}
+
+/* Pieces of the text, of one line each, across the ends of windows above all. */
 static void
 check_pieces(struct flow *f, const char *name, struct span text, uint64_t seed)
 {
@@ -251,8 +262,7 @@ check_pieces(struct flow *f, const char *name, struct span text, uint64_t seed)
 		const char *end;
 
 		if (i % 2 && text.len > 2 * WINDOW_BYTES)
-			at = WINDOW_BYTES * (1 + next(&seed) % (text.len / WINDOW_BYTES)) -
-			     next(&seed) % 30000;
+			at = some_end(text, next(&seed)) - next(&seed) % len;
 		at = MIN(at, text.len - len);
 		piece = (struct span){text.data + at, len};
 		end = memchr(piece.data, '\n', piece.len);
