@@ -90,6 +90,22 @@ put_step(struct out *o, const struct msg_val *step)
 	(void)strbuf_printf(&o->buf, " %10s\n", time_of(step, buf));
 }
 
+/* What a content term asks of its index. */
+static void
+put_grams(struct out *o, const struct msg_val *step)
+{
+	int indent = 4 + 2 * (int)MIN(number(step, "depth"), 40u);
+	char buf[32];
+
+	if (!msg_get(step, "grams"))
+		return;
+	(void)strbuf_printf(&o->buf, "%*sgrams ", indent, "");
+	out_name(o, text(step, "grams"));
+	(void)strbuf_printf(
+		&o->buf, ": at most %s, ", count_text(number(step, "grams_estimate"), buf));
+	(void)strbuf_printf(&o->buf, "found %s\n", count_text(number(step, "documents"), buf));
+}
+
 static void
 put_ranges(struct out *o, const struct msg_val *end)
 {
@@ -191,8 +207,10 @@ plan_print(const struct msg_val *end, struct out *o)
 	put_ranges(o, end);
 	(void)strbuf_printf(&o->buf, "%-*s %12s %11s %11s %7s %8s %10s\n", TERM_WIDTH, "terms",
 		"expected", "asked", "took", "blocks", "skipped", "time");
-	for (size_t i = 0; i < msg_len(steps); i++)
+	for (size_t i = 0; i < msg_len(steps); i++) {
 		put_step(o, msg_at(steps, i));
+		put_grams(o, msg_at(steps, i));
+	}
 	put_sort(o, msg_get(end, "sort"));
 	put_ranked(o, msg_get(end, "ranked"));
 	put_run(o, msg_get(end, "run"));

@@ -2,6 +2,8 @@
 
 #include <errno.h>
 
+#include "query/sift.h"
+
 #define N_PIECES 32u
 
 /* What is asked for estimates, piece by piece. */
@@ -16,8 +18,10 @@ explain_destroy(struct explain *x)
 {
 	if (!x)
 		return;
-	for (uint32_t i = 0; i < x->n_steps; i++)
+	for (uint32_t i = 0; i < x->n_steps; i++) {
 		free(x->step[i].text);
+		free(x->step[i].grams);
+	}
 	free(x->step);
 	free(x->range);
 	free(x->cost.leaf);
@@ -94,17 +98,34 @@ count_sample(const struct sample *s, const struct node *n, uint64_t *sum, uint64
 	return r;
 }
 
+/* 1: the index of contents tells. */
+static int
+ask_contents(const struct sample *s, const struct node *n, struct explain_step *step)
+{
+	struct sift_report report = {0};
+	int r = n->term == TERM_CONTENT ? sift_explain(s->eval->snapshot, n, &report) : 0;
+
+	if (r == 1) {
+		step->estimate = report.n_files;
+		step->grams_estimate = report.estimate;
+		step->n_docs = report.n_docs;
+		step->grams = strbuf_take(&report.grams);
+	}
+	strbuf_fini(&report.grams);
+	return r == 1 && !step->grams ? -ENOMEM : r;
+}
+
 static int
 estimate(const struct sample *s, const struct node *n, struct explain_step *step)
 {
 	bool by_arithmetic = n->term == TERM_IN || n->term == TERM_ROOT;
 	uint64_t sum = 0, n_asked = 0;
-	int r = 0;
+	int r = ask_contents(s, n, step);
 
 	step->exact = n->term != TERM_CONTENT;
 	step->estimated = n->term != TERM_DUPE;
-	if (!step->estimated)
-		return 0;
+	if (!step->estimated || r != 0)
+		return MIN(r, 0);
 	if (by_arithmetic || s->n_numbers <= 2ull * N_PIECES * TREE_BLOCK) {
 		for (uint32_t i = 0; i < s->x->n_ranges && r == 0; i++)
 			r = count_range(s, n, &s->x->range[i], &sum);

@@ -3,7 +3,8 @@
  * is expected to take, and, when it was run, what each step really cost.
  *
  * Estimates come from a sample: 32 pieces of a block, evenly spread over what `in:` and `root:`
- * leave; of a small range all. A term of contents is estimated by the files that could be read.
+ * leave; of a small range all. A term of contents is estimated by the files that the index of
+ * contents leaves, where there is one, else by those that could be read.
  *
  * Running means all that cursor_next() would do, the answers thrown away.
  *
@@ -24,6 +25,10 @@ struct explain_step {
 	bool exact;     /* the estimate is no guess */
 	uint64_t estimate;
 	struct leaf_cost cost;
+	/* Of a content term: what the index of contents is asked for, NULL where there is none; the
+	 * documents at most by the lengths of its lists; those that are found. */
+	char *grams;
+	uint64_t grams_estimate, n_docs;
 };
 
 struct explain {

@@ -3,15 +3,12 @@
 #include <errno.h>
 #include <string.h>
 
-/* An AND is decoded no further when so many of its grams, one after the other, left out nothing:
- * those that follow are more frequent still. */
-#define PATIENCE 4u
 /* Documents are looked up one by one in a map of this many times as many entries, which costs some
  * 100 ns apiece; else all entries are gone through, at 1 ns. */
 #define FEW 64u
 
-static unsigned
-kind_of(const struct snap_root *r)
+unsigned
+sift_kind(const struct snap_root *r)
 {
 	return r->content == SNAP_CONTENT_INDEX && r->view && r->view->set ? r->view->set->n_symbols
 	                                                                   : 0;
@@ -37,7 +34,7 @@ make_roots(struct sift *f)
 	if (!f->root)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < s->n_roots && r == 0; i++) {
-		f->root[i].kind = kind_of(&s->roots[i]);
+		f->root[i].kind = sift_kind(&s->roots[i]);
 		r = make_needs(f, f->root[i].kind);
 	}
 	return r;
@@ -126,7 +123,7 @@ ask_segments(const struct sift *f, const struct text_set *set, const struct sift
 
 	for (uint32_t i = 0; i < set->n && r == 0; i++) {
 		const struct text_cols *c = text_cols(set->text[i]);
-		struct text_eval_opts opts = {.patience = PATIENCE, .stop = f->opts->stop};
+		struct text_eval_opts opts = {.patience = SIFT_PATIENCE, .stop = f->opts->stop};
 
 		if (fits_window(need, c))
 			opts.flags = TEXT_EVAL_IN_UNIT;

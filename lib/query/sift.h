@@ -47,9 +47,13 @@ uint64_t sift_n_left_out(const struct sift *f);
  *  of the whole question last; NULL where all entries are admitted. */
 int sift_bind(struct sift *f, uint32_t layer, struct arena *a, const uint64_t **ret);
 
-/** For explain: how a root's kind of grams (3 or 4; 0: none) asks for a content term or a group of
- *  nothing else; the documents that it finds in all segments of all roots, and their files. */
+/** What the index of contents says of a content term, for who explains. Numbers are of all roots
+ *  together, dead entries too. */
 struct sift_report {
-	struct strbuf grams; /* gram_query_print() */
-	uint64_t n_docs, n_files, n_pending;
+	struct strbuf grams; /* gram_query_print(); empty: no root has an index of contents */
+	uint64_t estimate;   /* documents at most, by the lengths of lists alone */
+	uint64_t n_docs;     /* that are found */
+	uint64_t n_files;    /* that have one of these, or are pending or too large */
 };
+/** `ret` is zeroed, and its grams end by strbuf_fini() also after an error. 1; 0: there is none. */
+int sift_explain(const struct snapshot *s, const struct node *n, struct sift_report *ret);

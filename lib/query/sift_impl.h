@@ -4,12 +4,17 @@
  *   sift_need.c     the question as queries of grams
  *   sift.c          documents, and entries of a layer
  *   sift_pending.c  whether files that are pending are read
+ *   sift_explain.c  what the index says of one term
  */
 #pragma once
 
 #include "index/text_eval.h"
 #include "query/sift.h"
 #include "query/sift_need.h"
+
+/* An AND is decoded no further when so many of its grams, one after the other, left out nothing:
+ * those that follow are more frequent still. */
+#define SIFT_PATIENCE 4u
 
 /* Pending files are: */
 enum sift_plan {
@@ -36,5 +41,8 @@ struct sift {
 	enum sift_plan plan;
 	uint64_t n_left_out;
 };
+
+/** Symbols of a gram of the root's contents; 0: they are not indexed, or nothing is yet. */
+unsigned sift_kind(const struct snap_root *r);
 
 _Static_assert(GRAM_MAX - GRAM_MIN == 1, "sift.needs has one for each kind");

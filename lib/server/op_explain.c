@@ -34,6 +34,11 @@ put_step(const struct explain *x, const struct explain_step *step, struct json *
 			json_kv_bool(out, "exact", step->exact);
 		}
 	}
+	if (step->grams) {
+		json_kv_cstr(out, "grams", step->grams);
+		json_kv_u64(out, "grams_estimate", step->grams_estimate);
+		json_kv_u64(out, "documents", step->n_docs);
+	}
 	if (step->leaf && x->ran) {
 		json_kv_u64(out, "chunks", step->cost.n_calls);
 		json_kv_u64(out, "asked", step->cost.n_asked);

@@ -3,6 +3,7 @@
 
 #include "gram/gram.h"
 #include "index/text_builder.h"
+#include "query/explain.h"
 #include "query/sift.h"
 #include "text/mapfile.h"
 
@@ -483,6 +484,46 @@ check_left_out(const struct world *w)
 	st = stats_of(w, "type:f -ext:bin -content:needle", NULL);
 	CHECK_INT(st.skipped.pending, 0);
 	CHECK_INT(st.n_verified, 2);
+}
+
+TEST(sift, is_explained)
+{
+	struct world w = {.dir = test_dir(), .store = test_dir(), .n_symbols = 4};
+	struct cursor_opts opts = {.deadline = USEC_NEVER};
+	struct query_env env = {0};
+	struct query *query;
+	struct explain *x;
+
+	test_write(w.dir, "f00.c", "a needle\n");
+	test_write(w.dir, "f01.h", "a needle\n");
+	test_write(w.dir, "f02.txt", "an eel\n");
+	test_write(w.dir, "f03.c", "needles, pending\n");
+	for (unsigned i = 0; i < 3; i++)
+		w.is_there[i] = true;
+	grow_stack(&w);
+	while (w.n_text == 0 || text_cols(w.text[0])->n_files < 3) { /* all three, by chance */
+		if (w.n_text > 0)
+			text_unref(w.text[--w.n_text]);
+		index_some(&w);
+	}
+	make_view(&w);
+	w.index = snapshot_of(&w, SNAP_CONTENT_INDEX, MAX_FILE_BYTES);
+	w.scan = snapshot_of(&w, SNAP_CONTENT_SCAN, MAX_FILE_BYTES);
+	CHECK_INT(query_parse(SPAN_LIT("content:needle type:f"), &env, &query, NULL), 0);
+	CHECK_INT(explain_create(query, w.index, &opts, true, &x, NULL), 0);
+	CHECK_STR(x->step[2].text, "(content needle)");
+	CHECK_STR(x->step[2].grams, "\"edle\" & \"eedl\" & \"need\"");
+	CHECK_INT(x->step[2].n_docs, 1); /* one text, two files */
+	CHECK_INT(x->step[2].estimate, 3);
+	CHECK_INT(x->stats.n_verified, 3);
+	CHECK_INT(x->stats.n, 3);
+	explain_destroy(x);
+	CHECK_INT(explain_create(query, w.scan, &opts, false, &x, NULL), 0);
+	CHECK(x->step[2].grams == NULL);
+	CHECK_INT(x->step[2].estimate, 4);
+	explain_destroy(x);
+	query_unref(query);
+	world_destroy(&w);
 }
 
 /* A sparse file is more than a question reads. */
