@@ -14,7 +14,7 @@
 
 #include "engine/root.h"
 
-#define CONTENTS_RETRY_USEC (2 * USEC_PER_SEC)
+#define CONTENTS_RETRY_USEC USEC_PER_SEC
 #define CONTENTS_RETRY_MAX_USEC (300 * USEC_PER_SEC)
 
 /** The segments that the catalog names, before the root's thread runs: they are opened by it. */
