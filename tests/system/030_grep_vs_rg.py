@@ -109,11 +109,14 @@ def test_what_was_not_looked_into_is_counted():
         t.write("text", "needle\n")
         t.write("binary", b"a\0needle\n")
         t.write("large", "needle\n" * 40000)
-        with Daemon({"t": {"path": t, "content_max_size": "100k"}}) as d:
-            a = d.ask("search", q="content:needle", limit=0)
-            assert [text_of(r[0]) for r in a["rows"]] == [os.fsencode(t.at("text"))], a
-            skipped = a["skipped"]
-            assert skipped.get("binary") == 1 and sum(skipped.values()) == 2, a
+        for content, skipped in (("yes", {"too_large": 1}), ("scan", {"too_large": 1, "binary": 1})):
+            with Daemon({"t": {"path": t, "content": content, "content_max_size": "100k"}}) as d:
+                a = d.ask("search", q="content:needle", limit=0)
+                assert [text_of(r[0]) for r in a["rows"]] == [os.fsencode(t.at("text"))], a
+                assert a["skipped"] == skipped, a
+                # Under NOT the index cannot leave it out.
+                a = d.ask("search", q="type:f -content:needle", limit=0)
+                assert a["rows"] == [] and a["skipped"] == {"too_large": 1, "binary": 1}, a
         with Daemon({"t": {"path": t, "content": "no"}}) as d:
             a = d.ask("search", q="content:needle", limit=0)
             assert a["rows"] == [] and sum(a["skipped"].values()) == 3, a

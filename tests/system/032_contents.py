@@ -1,0 +1,225 @@
+"""The index of contents: what grep and content: answer with it is what rg(1) finds, before contents are indexed,
+after, and while files change. In the long tier also of $TRAWL_CORPUS."""
+import os
+import random
+import subprocess
+import threading
+import time
+
+import hostile
+from box import TIER, Daemon, Skip, Tree, find, main, need, same, scale, text_of
+
+RG = ["rg", "-uu", "--no-config", "--no-messages", "--no-encoding", "--no-mmap"]
+
+PATTERNS = [  # regular expression, ours and rg's options
+    ("errno", ""), ("struct", ""), ("e", ""), ("if", ""), ("xyzzy_nowhere", ""), ("return 0;", "F"), ("uint32_t", "w"),
+    ("EAGAIN", "i"), ("k", "i"), ("ﬀ|é", ""), (r"^#define \w+_MAX", ""), (r"\bmem(cpy|set)\b", ""), (r"[0-9]{6,}", ""),
+    (r"for ?\(.*;.*;.*\)", ""), (r"^$", ""), (r"(foo|bar|size)_t", ""), ("}", ""), (r"\s+$", ""), ("unsigned long long", "F"),
+    (r"a.c", ""), (r"^[^a-z]*$", ""), (r"\\$", ""), (r"(static|inline)\s+(int|void)", ""), ("Straße", "i"), ("K", ""),
+]
+
+
+# In a large tree these have more lines than is worth to compare: files are.
+FREQUENT = {"e", "k", "K", "if", "}", "struct", "^$", r"\s+$", "a.c"}
+
+
+def rg_files(root, pattern, flags):
+    options = ["-i" if "i" in flags else "-s"] + ["-F"] * ("F" in flags) + ["-w"] * ("w" in flags)
+    r = subprocess.run([*RG, "-l", "-0", *options, "-e", pattern, root], capture_output=True)
+    return {p for p in r.stdout.split(b"\0") if p}
+
+
+def rg_lines(root, pattern, flags):
+    """{(path, line number)} that rg finds, of files that it calls text."""
+    options = ["-i" if "i" in flags else "-s"] + ["-F"] * ("F" in flags) + ["-w"] * ("w" in flags)
+    r = subprocess.run([*RG, "-n", "-H", "-0", "--no-heading", *options, "-e", pattern, root], capture_output=True)
+    found = set()
+    for line in r.stdout.split(b"\n"):
+        path, nul, rest = line.partition(b"\0")
+        if nul and not path.startswith(b"binary file"):
+            found.add((path, int(rest.split(b":", 1)[0])))
+    return found
+
+
+def ask_lines(c, pattern, flags, **more):
+    a = c.ask("grep", q=more.pop("q", "*"), pattern=pattern, regex="F" not in flags, word="w" in flags, limit=0,
+              case="fold" if "i" in flags else "exact", timeout_ms=60000, **more)
+    return {(text_of(r[0]), r[1]) for r in a["rows"]}, a
+
+
+def texts_of(root):
+    """Regular files without a NUL, and not UTF-16: what both call text. (Names without line feeds: rg prints them.)"""
+    def is_text(path):
+        with open(path, "rb") as f:
+            data = f.read()
+        return b"\n" not in path and b"\0" not in data and data[:2] not in (b"\xff\xfe", b"\xfe\xff")
+    return {p for p in find(root, "-type", "f", "-size", "-9000000c") if is_text(p)}
+
+
+def same_lines(got, wanted, texts, what):
+    got = sorted(b"%s:%d" % x for x in got if x[0] in texts)
+    same(got, sorted(b"%s:%d" % x for x in wanted if x[0] in texts), what)
+
+
+def compare(d, root, texts, patterns, large=False):
+    with d.connect() as c:
+        for pattern, flags in patterns:
+            if large and pattern in FREQUENT:
+                wanted = {(p, 0) for p in rg_files(root, pattern, flags)}
+            else:
+                got, a = ask_lines(c, pattern, flags)
+                assert not a["skipped"].get("pending"), a["skipped"]
+                wanted = rg_lines(root, pattern, flags)
+                same_lines(got, wanted, texts, f"{pattern} [{flags}]")
+            files = {text_of(r[0]) for r in c.ask("search", q='content:/' + pattern.replace("/", r"\/") + "/"
+                     if "F" not in flags and "w" not in flags else f'content:"{pattern}"', limit=0, timeout_ms=60000,
+                     case="fold" if "i" in flags else "exact")["rows"]}
+            if "w" not in flags:
+                same(sorted(files & texts), sorted({p for p, _ in wanted} & texts), f"content: {pattern} [{flags}]")
+
+
+def random_patterns(texts, n, seed):
+    """Pieces of lines that are there, as they are."""
+    dice, found, paths = random.Random(seed), [], sorted(texts)
+    while len(found) < n and paths:
+        with open(dice.choice(paths), "rb") as f:
+            lines = f.read().split(b"\n")
+        line = dice.choice(lines)
+        at = dice.randrange(len(line) + 1)
+        try:
+            piece = line[at:at + dice.randrange(1, 30)].decode()
+        except UnicodeDecodeError:
+            continue
+        if piece.strip() and '"' not in piece and "\\" not in piece and piece.isprintable():
+            found.append((piece, dice.choice(["F", "F", "Fi", "Fw"])))
+    return found
+
+
+def test_hostile_trees_are_found_as_rg_finds_them():
+    need("rg")
+    for gram in ("4", "3"):
+        with Tree() as t:
+            hostile.make(t.path, max(500, scale(20_000)), seed=31)
+            texts = texts_of(t.path)
+            with Daemon({"t": {"path": t, "gram": gram}}) as d:
+                compare(d, t.path, texts, [("needle", "F"), ("kmalloc", "i"), (r"mem\w+_order", ""), ("^the ", "i"),
+                                           ("straße", "i"), ("x1$", ""), ("foo(bar)", "F"), ("K", "i"), ("yyyy+$", "")]
+                        + random_patterns(texts, 5, 31))
+
+
+def test_headers_are_found_as_rg_finds_them():
+    need("rg")
+    if TIER == "quick":
+        raise Skip("not in the quick tier")
+    root = b"/usr/include" if TIER == "long" else b"/usr/include/linux"
+    if not os.path.isdir(root):
+        raise Skip("no headers are installed")
+    texts = texts_of(root)
+    with Daemon({"t": root}) as d:
+        compare(d, root, texts, (PATTERNS if TIER == "long" else PATTERNS[::3])
+                + random_patterns(texts, 5 if TIER == "full" else 100, 5))
+
+
+def test_a_corpus_is_found_as_rg_finds_it():
+    need("rg")
+    root = os.fsencode(os.environ.get("TRAWL_CORPUS", ""))
+    if not root or TIER != "long":
+        raise Skip("TRAWL_CORPUS is not set or this is not the long tier")
+    texts = texts_of(root)
+    for gram in ("4", "3"):
+        with Daemon({"t": {"path": root, "gram": gram}}, limits={"rows": "0"}) as d:
+            compare(d, root, texts, PATTERNS + random_patterns(texts, 30, 6), large=True)
+
+
+def test_before_contents_are_indexed_nothing_is_left_out_silently():
+    need("rg")
+    with Tree() as t:
+        hostile.make(t.path, max(500, scale(50_000)), seed=33)
+        texts = texts_of(t.path)
+        wanted = rg_lines(t.path, "needle", "F")
+        with Daemon({"t": t}, start=False) as d:
+            d.start(indexed=False)
+            n = 0
+            while True:
+                done = all(d.is_done(r) for r in d.roots().values())
+                with d.connect() as c:
+                    got, a = ask_lines(c, "needle", "F")
+                assert {x for x in got if x[0] in texts} <= wanted, a["skipped"]
+                if not a["stale"] and not a["skipped"].get("pending"):
+                    same_lines(got, wanted, texts, "needle, while contents are indexed")
+                n += 1
+                if done:
+                    break
+            with d.connect() as c:
+                got, a = ask_lines(c, "needle", "F")
+            assert not a["stale"] and not a["skipped"].get("pending"), a["skipped"]
+            same_lines(got, wanted, texts, "needle, after")
+            print(f"  asked {n} times meanwhile")
+
+
+class Writer(threading.Thread):
+    """Files v0.. are rewritten, appended to, cut and renamed; each line says which version wrote it."""
+
+    def __init__(self, tree, n, seed):
+        super().__init__()
+        self.tree, self.dice, self.n = tree, random.Random(seed), n
+        self.names = {i: f"v/{i}" for i in range(n)}
+        self.version, self.ended = 0, False
+        for i in range(n):
+            self.put(i, "w")
+
+    def put(self, i, how):
+        self.version += 1
+        with open(self.tree.at(self.names[i]), how) as f:
+            f.write(f"needle of {i} version {self.version}\n")
+
+    def run(self):
+        while not self.ended:
+            i, what = self.dice.randrange(self.n), self.dice.randrange(5)
+            if what < 2:
+                self.put(i, "w")
+            elif what == 2:
+                self.put(i, "a")
+            elif what == 3:
+                os.truncate(self.tree.at(self.names[i]), 0)
+            else:
+                to = f"v/{i}-{self.version}"
+                os.rename(self.tree.at(self.names[i]), self.tree.at(to))
+                self.names[i] = to
+            time.sleep(0.001)
+
+
+def test_while_files_change_each_answer_is_true():
+    need("rg")
+    with Tree() as t:
+        os.mkdir(t.at("v"))
+        for i in range(50):
+            t.write(f"still/{i}", f"a needle that stays {i}\n" if i % 2 else "nothing\n")
+        still = {(os.fsencode(t.at(f"still/{i}")), 1) for i in range(1, 50, 2)}
+        w = Writer(t, 40, 7)
+        with Daemon({"t": t}) as d, d.connect() as c:
+            w.start()
+            try:
+                for n in range(10 + scale(500)):
+                    rows = c.ask("grep", q="*", pattern="needle", limit=0)["rows"]
+                    last = w.version
+                    got = {(text_of(r[0]), r[1]) for r in rows}
+                    assert still <= got, f"lost {still - got}"
+                    assert not [x for x in got - still if b"/still/" in x[0]], got
+                    for path, _, _, text in (r[:4] for r in rows):
+                        text = text_of(text)
+                        if b"/v/" in text_of(path):
+                            i, version = int(text.split()[2]), int(text.split()[4])
+                            assert version <= last and os.path.basename(text_of(path)).split(b"-")[0] == b"%d" % i, text
+                    if n % 5 == 4:
+                        d.rescan("t")
+            finally:
+                w.ended = True
+                w.join()
+            d.rescan("t")
+            got, a = ask_lines(c, "needle", "F")
+            assert not a["skipped"] and not a["stale"], a["skipped"]
+            same_lines(got, rg_lines(t.path, "needle", "F"), texts_of(t.path), "after the changes")
+
+
+main()
