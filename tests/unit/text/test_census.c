@@ -1,0 +1,78 @@
+#include "test.h"
+#include "text/census.h"
+
+static struct census
+census_of(struct span text)
+{
+	struct census c = CENSUS_NONE;
+
+	census_add(&c, text);
+	return c;
+}
+
+TEST(census, lines_are_those_with_an_end_and_the_rest)
+{
+	CHECK_INT(census_lines(&(struct census)CENSUS_NONE), 0);
+	for (unsigned i = 0; i < 3; i++) {
+		static const struct span texts[] = {
+			SPAN_LIT("a"), SPAN_LIT("a\n"), SPAN_LIT("\n\nb")};
+		static const unsigned lines[] = {1, 1, 3};
+		struct census c = census_of(texts[i]);
+
+		CHECK_INT(census_lines(&c), lines[i]);
+	}
+}
+
+/* Of all lengths around those that are counted at once. */
+TEST(census, every_newline_counts_once_wherever_it_stands)
+{
+	enum { MOST = 16 * 255 * 2 + 40 };
+	char text[MOST];
+
+	for (size_t len = 1; len < MOST; len += len < 70 ? 1 : 997) {
+		struct census c = CENSUS_NONE;
+		size_t n = 0;
+
+		for (size_t i = 0; i < len; i++) {
+			text[i] = i * 2654435761u >> 7 & 1 ? '\n' : 'x';
+			n += text[i] == '\n';
+		}
+		census_add(&c, (struct span){text, len});
+		CHECK_INT(c.n_newlines, n);
+		CHECK(c.ascii && c.utf8 && !c.folds);
+		memset(text, '\n', len);
+		c = census_of((struct span){text, len});
+		CHECK_INT(c.n_newlines, len);
+	}
+}
+
+TEST(census, one_byte_beyond_ascii_is_seen_wherever_it_stands)
+{
+	char text[100];
+
+	for (size_t at = 0; at + 1 < sizeof(text); at++) {
+		struct census c;
+
+		memset(text, 'x', sizeof(text));
+		text[at] = (char)0xe9;
+		c = census_of((struct span){text, sizeof(text)});
+		CHECK(!c.ascii && !c.utf8);
+		memcpy(text + at, "\xc3\xa9", 2);
+		c = census_of((struct span){text, sizeof(text)});
+		CHECK(!c.ascii && c.utf8 && !c.folds);
+		memcpy(text + at, "\xc5\xbf", 2);
+		c = census_of((struct span){text, sizeof(text)});
+		CHECK(c.utf8 && c.folds);
+	}
+}
+
+TEST(census, what_a_piece_has_said_stays_said)
+{
+	struct census c = CENSUS_NONE;
+
+	census_add(&c, SPAN_LIT("\xff\n"));
+	census_add(&c, SPAN_LIT("\xe2\x84\xaa plain"));
+	census_add(&c, SPAN_LIT(""));
+	CHECK(!c.ascii && !c.utf8 && c.folds);
+	CHECK_INT(census_lines(&c), 2);
+}
