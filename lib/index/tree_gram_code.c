@@ -423,16 +423,50 @@ gram_row_check(const uint8_t *at, const uint8_t *end)
 	       row.n_bytes == (uint64_t)(end - row.lists);
 }
 
-/* Up to 64 groups of a bitmap, those of groups[i]; none behind its end. */
-static inline uint64_t
-bitmap_word(const struct gram_list *l, uint32_t n_groups, uint32_t i)
-{
-	size_t bytes = MIN((size_t)(l->end - l->at), bitmap_bytes(n_groups)), from = 8 * (size_t)i;
-	uint64_t word = 0;
+struct bitmap {
+	const uint8_t *at;
+	uint32_t n_whole; /* words of 8 bytes */
+	uint64_t rest;    /* behind them: one word, and nothing behind that */
+};
 
-	if (from < bytes)
-		memcpy(&word, l->at + from, MIN(bytes - from, sizeof(word)));
-	return word;
+static struct bitmap
+bitmap_open(const struct gram_list *l, uint32_t n_groups)
+{
+	size_t bytes = MIN((size_t)(l->end - l->at), bitmap_bytes(n_groups));
+	struct bitmap b = {.at = l->at, .n_whole = (uint32_t)(bytes / 8)};
+
+	memcpy(&b.rest, l->at + (size_t)8 * b.n_whole, bytes % 8);
+	return b;
+}
+
+static void
+filter_bitmap(const struct gram_list *l, uint32_t n_groups, uint64_t *groups)
+{
+	const struct bitmap b = bitmap_open(l, n_groups);
+
+	for (uint32_t i = 0; i < b.n_whole; i++) {
+		uint64_t word;
+
+		memcpy(&word, b.at + (size_t)8 * i, sizeof(word));
+		groups[i] &= word;
+	}
+	for (uint32_t i = b.n_whole; i < (n_groups + 63) / 64; i++)
+		groups[i] &= i == b.n_whole ? b.rest : 0;
+}
+
+static void
+add_bitmap(const struct gram_list *l, uint32_t n_groups, uint64_t *groups)
+{
+	const struct bitmap b = bitmap_open(l, n_groups);
+
+	for (uint32_t i = 0; i < b.n_whole; i++) {
+		uint64_t word;
+
+		memcpy(&word, b.at + (size_t)8 * i, sizeof(word));
+		groups[i] |= word;
+	}
+	if (b.rest)
+		groups[b.n_whole] |= b.rest;
 }
 
 void
@@ -443,10 +477,10 @@ gram_list_filter(const struct gram_list *l, uint32_t n_groups, uint64_t *groups)
 	struct rice r;
 	uint32_t i = 0;
 
-	for (; l->bitmap && i < n_words; i++)
-		groups[i] &= bitmap_word(l, n_groups, i);
-	if (l->bitmap)
+	if (l->bitmap) {
+		filter_bitmap(l, n_groups, groups);
 		return;
+	}
 	/* A word of the bitmap is complete when the list has gone past it. */
 	for (bool any = rice_open(l, &r); any && rice_next(&r, &group) && group < n_groups;) {
 		for (; i < group / 64; i++, word = 0)
@@ -464,8 +498,7 @@ gram_list_add(const struct gram_list *l, uint32_t n_groups, uint64_t *groups)
 	struct rice r;
 
 	if (l->bitmap) {
-		for (uint32_t i = 0; i < (n_groups + 63) / 64; i++)
-			groups[i] |= bitmap_word(l, n_groups, i);
+		add_bitmap(l, n_groups, groups);
 		return;
 	}
 	for (bool any = rice_open(l, &r); any && rice_next(&r, &group) && group < n_groups;)

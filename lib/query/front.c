@@ -164,41 +164,17 @@ front_scan(const struct front *f, const struct eval_at *at, struct bits *out)
 	return name_bits(at, f->leaf, NULL, out);
 }
 
-/* The first entered directory among the entries [lo, end) of the block of `dir`. */
-static uint32_t
-first_child_dir(const struct tree_cols *c, uint32_t dir, uint32_t lo, uint32_t end)
-{
-	if (c->dir_first[dir] >= lo)
-		return dir + 1 < c->dir_end[dir] ? dir + 1 : TREE_NO_DIR;
-	for (; lo < MIN(end, c->dir_first[dir + 1]); lo++) {
-		if (tree_dir(c, lo) != TREE_NO_DIR)
-			return tree_dir(c, lo);
-	}
-	return TREE_NO_DIR;
-}
-
 typedef int (*dir_fn)(struct front *f, const struct eval_at *at, uint32_t dir);
 
-/* Many hits: fewer directories. */
-static int
-each_dir_of_many(struct front *f, const struct eval_at *at, const struct bits *hits, dir_fn fn)
+/* Those of 64 entries from `entry` on that are entered directories. */
+static uint64_t
+directory_bits(const struct tree_cols *c, uint32_t entry)
 {
-	const struct tree_cols *c = f->eval->cols;
-	uint32_t end = at->lo + at->n;
+	uint64_t bits = c->dir_bits[entry / 64] >> entry % 64;
 
-	for (uint32_t p = tree_parent(c, at->lo); p < c->n_dirs && c->dir_first[p] < end; p++) {
-		uint32_t d = first_child_dir(c, p, at->lo, end);
-
-		/* Past d even when a disk error made zeros of dir_end. */
-		for (; d < c->dir_end[p] && c->dir_entry[d] < end; d = MAX(d + 1, c->dir_end[d])) {
-			uint32_t e = c->dir_entry[d];
-			int r = e >= at->lo && bits_get(hits, e - at->lo) ? fn(f, at, d) : 0;
-
-			if (r < 0)
-				return r;
-		}
-	}
-	return 0;
+	if (entry % 64 && entry / 64 < (c->n_entries - 1) / 64)
+		bits |= c->dir_bits[entry / 64 + 1] << (64 - entry % 64);
+	return bits;
 }
 
 static int
@@ -206,16 +182,19 @@ each_dir(struct front *f, const struct eval_at *at, const struct bits *hits, dir
 {
 	const struct tree_cols *c = f->eval->cols;
 
-	if (!bits_any(hits)) /* mostly */
-		return 0;
-	if (bits_count(hits) > TEXT_FEW)
-		return each_dir_of_many(f, at, hits, fn);
-	for (uint32_t i = bits_next(hits, 0); i < EVAL_CHUNK; i = bits_next(hits, i + 1)) {
-		uint32_t d = tree_dir(c, at->lo + i);
-		int r = d != TREE_NO_DIR && d > 0 ? fn(f, at, d) : 0;
+	for (uint32_t i = 0; i < at->n; i += 64) {
+		uint64_t left = hits->word[i / 64];
 
-		if (r < 0)
-			return r;
+		if (left)
+			left &= directory_bits(c, at->lo + i);
+		for (; left; left &= left - 1) {
+			uint32_t d = tree_dir(c, at->lo + i + (uint32_t)__builtin_ctzll(left));
+			/* The root's own name is empty; a disk error made zeros of dir_bits. */
+			int r = d > 0 && d != TREE_NO_DIR ? fn(f, at, d) : 0;
+
+			if (r < 0)
+				return r;
+		}
 	}
 	return 0;
 }

@@ -40,16 +40,39 @@ leaf_may_groups(const struct eval_leaf *leaf, uint32_t lo, uint32_t n)
 	return last - first < 63 ? may & (((uint64_t)2 << (last - first)) - 1) : may;
 }
 
-/* Entries [lo, lo + n) of the chunk. */
-static void
-scan_names(const struct eval_at *at, const struct literal *l, uint32_t lo, uint32_t n,
-	struct bits *out)
+/* Names of a run of groups of the chunk. */
+struct name_run {
+	uint32_t first, n; /* entries of the chunk; n 0: none is left */
+	struct span names;
+};
+
+#define CACHE_LINE 64u
+#define AHEAD_BYTES 1536u /* some 64 names */
+
+/* Takes the next run out of `may`. Its names are asked for while those of the run before it are
+ * looked at: where few groups are left, each is somewhere else in memory. */
+static struct name_run
+next_run(const struct eval_at *at, uint64_t *may)
 {
 	const struct tree_cols *c = at->e->cols;
-	uint64_t start = tree_name_at(c, at->lo + lo), end = tree_name_at(c, at->lo + lo + n);
+	struct name_run run = {0};
+	uint64_t gaps, start, end;
+	uint32_t group, len;
 
-	members_find(&l->scan, (struct span){c->names + start, end > start ? end - start : 0}, n,
-		out->word + lo / 64);
+	if (!*may)
+		return run;
+	group = (uint32_t)__builtin_ctzll(*may);
+	gaps = ~(*may >> group);
+	len = gaps ? (uint32_t)__builtin_ctzll(gaps) : 64;
+	*may &= group + len < 64 ? ~(uint64_t)0 << (group + len) : 0;
+	run.first = group * TREE_NAME_GROUP;
+	run.n = MIN(len * TREE_NAME_GROUP, at->n - run.first);
+	start = tree_name_at(c, at->lo + run.first);
+	end = tree_name_at(c, at->lo + run.first + run.n);
+	run.names = (struct span){c->names + start, end > start ? end - start : 0};
+	for (size_t i = 0; i < MIN(run.names.len, AHEAD_BYTES); i += CACHE_LINE)
+		__builtin_prefetch(run.names.data + i);
+	return run;
 }
 
 void
@@ -60,15 +83,9 @@ literal_bits(const struct eval_at *at, const struct literal *l, uint64_t may, st
 	*out = (struct bits){0};
 	if (n_groups < 64)
 		may &= ((uint64_t)1 << n_groups) - 1;
-	/* A run of groups at a time. */
-	while (may) {
-		uint32_t first = (uint32_t)__builtin_ctzll(may);
-		uint64_t gaps = ~(may >> first);
-		uint32_t len = gaps ? (uint32_t)__builtin_ctzll(gaps) : 64;
-		uint32_t lo = first * TREE_NAME_GROUP;
-
-		scan_names(at, l, lo, MIN(len * TREE_NAME_GROUP, at->n - lo), out);
-		may &= first + len < 64 ? ~(uint64_t)0 << (first + len) : 0;
+	for (struct name_run run = next_run(at, &may), next; run.n > 0; run = next) {
+		next = next_run(at, &may);
+		members_find(&l->scan, run.names, run.n, out->word + run.first / 64);
 	}
 }
 
@@ -108,12 +125,33 @@ name_passes(const struct eval_at *at, const struct node *n, struct span name)
 	return r < 0 ? r : matcher_find(m, name, 0, &match);
 }
 
+/* Grams first: most names of a question that asks few are in none of the word's groups. */
+int
+entry_passes(const struct eval_at *at, const struct node *n, uint32_t entry)
+{
+	const struct tree_cols *c = at->e->cols;
+	const struct literal *l = &n->text.name.literal[0];
+	const uint64_t *may = at->e->leaf[n->leaf].may;
+	struct span name;
+	uint64_t found;
+
+	if (may && !(may[entry / TREE_CHUNK] >> entry / TREE_NAME_GROUP % 64 & 1))
+		return 0;
+	name = tree_name(c, entry);
+	if (n->text.form != TEXT_WORD)
+		return name_passes(at, n, name);
+	members_find(&l->scan, (struct span){name.data, name.len + 1}, 1, &found);
+	if (found || !l->ask_wide || span_is_ascii(name))
+		return found != 0;
+	return name_passes(at, n, name);
+}
+
 /* Each of `ask` by itself: its bit in out is what its name says. */
 static int
 ask_names(const struct eval_at *at, const struct node *n, const struct bits *ask, struct bits *out)
 {
 	for (uint32_t i = bits_next(ask, 0); i < EVAL_CHUNK; i = bits_next(ask, i + 1)) {
-		int r = name_passes(at, n, tree_name(at->e->cols, at->lo + i));
+		int r = entry_passes(at, n, at->lo + i);
 
 		if (r < 0)
 			return r;

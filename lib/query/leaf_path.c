@@ -20,7 +20,7 @@ directory_holds(const struct eval_at *at, const struct node *n, uint32_t dir)
 		verdict = load_rlx(&state[top]);
 		if (verdict != DIR_UNKNOWN)
 			break;
-		r = name_passes(at, n, tree_name(c, c->dir_entry[top]));
+		r = entry_passes(at, n, c->dir_entry[top]);
 		if (r < 0)
 			return r;
 		verdict = r > 0 ? DIR_YES : DIR_NO;
@@ -52,7 +52,7 @@ word_few(const struct eval_at *at, const struct node *n, const struct bits *want
 
 	for (uint32_t i = bits_next(want, 0); i < EVAL_CHUNK; i = bits_next(want, i + 1)) {
 		uint32_t e = at->lo + i;
-		int r = name_passes(at, n, tree_name(c, e));
+		int r = entry_passes(at, n, e);
 
 		if (r == 0 && e > 0)
 			r = directory_holds(at, n, tree_parent(c, e));

@@ -31,6 +31,8 @@ void literal_bits(
 void wide_bits(const struct eval_at *at, struct bits *out);
 /** Does the name pass the leaf's test of names? */
 int name_passes(const struct eval_at *at, const struct node *n, struct span name);
+/** The same of the name of an entry. */
+int entry_passes(const struct eval_at *at, const struct node *n, uint32_t entry);
 /** The names of the chunk that do; only what is in `want` need be right; NULL: all. */
 int name_bits(
 	const struct eval_at *at, const struct node *n, const struct bits *want, struct bits *out);

@@ -38,7 +38,8 @@ struct sweep {
 
 	struct front *front; /* of the bound layer */
 	uint32_t n_front;
-	bool sole; /* the question is one front, and nothing beside it */
+	bool sole;    /* the question is one front, and nothing beside it */
+	bool decides; /* where the front has no answer, the question has none */
 
 	/* Where it is: entries of range[at] below `next` have been evaluated. */
 	uint32_t at, next;
@@ -143,24 +144,30 @@ rarest_need(const struct sweep *s, const struct node *n)
 	return best;
 }
 
+/* What every answer of the node fulfils, asked before all else: of an AND its first, of a path the
+ * rarest of its needs. */
+static const struct node *
+asked_first(const struct sweep *s, const struct node *n)
+{
+	while (n->term == TERM_AND)
+		n = s->eval->first[n->leaf] ? s->eval->first[n->leaf] : n->order[0];
+	return n->term == TERM_TEXT && n->text.way == WAY_PATH ? rarest_need(s, n) : n;
+}
+
 /* The words that are asked about all entries: the first of each AND. The others are asked about
  * what is left, which is cheaper entry by entry. */
 static int
 start_fronts(struct sweep *s, const struct node *n)
 {
 	const struct sweep_range *range = &s->range[s->at];
-	const struct node *first = n->term == TERM_AND ? s->eval->first[n->leaf] : NULL;
 	int r = 0;
 
+	n = asked_first(s, n);
 	if (front_suits(n)) {
 		r = front_start(&s->front[s->n_front], s->eval, n, range->lo, range->hi);
 		s->eval->leaf[n->leaf].front = ++s->n_front;
 		return r;
 	}
-	if (n->term == TERM_AND)
-		return start_fronts(s, first ? first : n->order[0]);
-	if (n->term == TERM_TEXT && n->text.way == WAY_PATH)
-		return start_fronts(s, rarest_need(s, n));
 	for (uint32_t i = 0; i < n->n_child && r == 0; i++)
 		r = start_fronts(s, n->child[i]);
 	return r;
@@ -233,8 +240,12 @@ static bool
 must_look(struct sweep *s, uint32_t offset)
 {
 	struct eval_at at = chunk_at(s, offset, 0);
-	bool any = question_may_match(s, at.lo, at.n);
+	bool any;
 
+	if (s->sole)
+		return front_touches(&s->front[0], at.lo, at.n) ||
+		       front_may_hit(&s->front[0], at.lo, at.n);
+	any = question_may_match(s, at.lo, at.n);
 	for (uint32_t i = 0; i < s->n_front && !any; i++)
 		any = front_may_hit(&s->front[i], at.lo, at.n);
 	return any;
@@ -256,7 +267,7 @@ reserve_bits(struct bits **bits, size_t *cap, size_t n)
 	return 0;
 }
 
-/* Gives the chunk a slot; what the fronts say of it is nothing so far. */
+/* Gives the chunk a slot. */
 static int
 list_chunk(struct sweep *s, uint32_t offset)
 {
@@ -268,8 +279,6 @@ list_chunk(struct sweep *s, uint32_t offset)
 		r = reserve_bits(&w->answer, &w->answer_cap, slot + 1);
 	if (r < 0)
 		return r;
-	if (s->n_front > 0)
-		memset(&w->ready[(size_t)slot * s->n_front], 0, s->n_front * sizeof(*w->ready));
 	w->offset_of[slot] = offset;
 	w->slot_of[offset] = slot + 1;
 	w->n_listed++;
@@ -388,6 +397,8 @@ scan_fronts(size_t lo, size_t hi, unsigned worker, void *ctx)
 
 		if (r == 0 && front_may_hit(f, at.lo, at.n))
 			r = scan_front(f, &at, &s->w.ready[lo]);
+		else
+			s->w.ready[lo] = (struct bits){0};
 		if (r < 0)
 			return r;
 	}
@@ -406,29 +417,53 @@ is_touched(struct sweep *s, uint32_t offset)
 	return any;
 }
 
+/* What only marks say something of: the fronts have found nothing. */
+static int
+list_touched(struct sweep *s, uint32_t offset)
+{
+	int r = list_chunk(s, offset);
+
+	if (r == 0)
+		memset(&s->w.ready[(size_t)(s->w.n_listed - 1) * s->n_front], 0,
+			s->n_front * sizeof(*s->w.ready));
+	return r;
+}
+
+static int
+absorb_chunk(struct sweep *s, uint32_t offset)
+{
+	struct eval_at at = chunk_at(s, offset, 0);
+	uint32_t *slot = &s->w.slot_of[offset];
+	struct bits *ready;
+	bool any = false;
+	int r = 0;
+
+	if (*slot == 0 && is_touched(s, offset))
+		r = list_touched(s, offset);
+	ready = *slot > 0 ? &s->w.ready[(size_t)(*slot - 1) * s->n_front] : NULL;
+	for (uint32_t i = 0; ready && i < s->n_front && r == 0; i++) {
+		/* Mostly there is nothing. */
+		if (!bits_any(&ready[i]) && !front_touches(&s->front[i], at.lo, at.n))
+			continue;
+		any = true;
+		r = front_absorb(&s->front[i], &at, &ready[i]);
+	}
+	/* Fronts tell of all entries. */
+	if (s->sole && any)
+		tree_dead_clear(s->eval->dead, at.lo, at.n, ready->word);
+	trace_sole(s, &at, answer_at(s, offset));
+	if (s->decides && !any)
+		*slot = 0; /* nothing to ask, nothing to be gone through */
+	return r;
+}
+
 static int
 absorb_fronts(struct sweep *s)
 {
-	struct window *w = &s->w;
 	int r = 0;
 
-	for (uint32_t offset = 0; offset < w->n && r == 0; offset++) {
-		struct eval_at at = chunk_at(s, offset, 0);
-
-		if (w->slot_of[offset] == 0 && is_touched(s, offset))
-			r = list_chunk(s, offset);
-		for (uint32_t i = 0; w->slot_of[offset] > 0 && i < s->n_front && r == 0; i++)
-			r = front_absorb(&s->front[i], &at,
-				&w->ready[(w->slot_of[offset] - 1) * s->n_front + i]);
-		/* Fronts tell of all entries. */
-		if (s->sole && w->slot_of[offset] > 0)
-			tree_dead_clear(
-				s->eval->dead, at.lo, at.n, w->ready[w->slot_of[offset] - 1].word);
-		trace_sole(s, &at, answer_at(s, offset));
-		if (s->sole && w->slot_of[offset] > 0 &&
-			!bits_any(&w->ready[w->slot_of[offset] - 1]))
-			w->slot_of[offset] = 0; /* nothing to be gone through again */
-	}
+	for (uint32_t offset = 0; offset < s->w.n && r == 0; offset++)
+		r = absorb_chunk(s, offset);
 	return r;
 }
 
@@ -441,6 +476,8 @@ ask_slots(size_t lo, size_t hi, unsigned worker, void *ctx)
 		struct eval_at at = chunk_at(s, s->w.offset_of[lo], worker);
 		int r = query_poll(s->opts);
 
+		if (s->w.slot_of[s->w.offset_of[lo]] == 0)
+			continue;
 		at.ready = s->n_front > 0 ? &s->w.ready[lo * s->n_front] : NULL;
 		if (r == 0)
 			r = eval_ahead(s->eval, &at, &s->w.answer[lo]);
@@ -478,8 +515,10 @@ bind_fronts(struct sweep *s)
 
 	s->n_front = s->w.n = 0;
 	s->sole = front_suits(root) && !admit;
+	s->decides = false;
 	if (admit && eval_n_admitted(admit, 0, n) <= FEW_ADMITTED(n))
 		return 0;
+	s->decides = front_suits(asked_first(s, root));
 	return start_fronts(s, root);
 }
 
