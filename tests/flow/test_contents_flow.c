@@ -20,6 +20,8 @@
 
 #define LONG_BYTES (3 * WINDOW_BYTES + 12345)
 
+TestSuite(contents_flow, .timeout = 120);
+
 static char root_name[] = "main";
 
 struct flow {
@@ -357,7 +359,7 @@ check_every_kind(struct flow *f)
 	CHECK(!finds(f, "small", SPAN_LIT("qqqzzzxxx")));
 }
 
-TEST(contents_flow, whatever_a_file_is_its_words_are_found, .timeout = 120)
+TEST(contents_flow, whatever_a_file_is_its_words_are_found)
 {
 	struct flow f;
 
@@ -367,7 +369,7 @@ TEST(contents_flow, whatever_a_file_is_its_words_are_found, .timeout = 120)
 	teardown(&f);
 }
 
-TEST(contents_flow, grams_of_three_find_them_too, .timeout = 120)
+TEST(contents_flow, grams_of_three_find_them_too)
 {
 	struct flow f;
 
@@ -378,7 +380,7 @@ TEST(contents_flow, grams_of_three_find_them_too, .timeout = 120)
 	teardown(&f);
 }
 
-TEST(contents_flow, what_has_changed_is_read_again_and_equal_contents_are_kept_once, .timeout = 60)
+TEST(contents_flow, what_has_changed_is_read_again_and_equal_contents_are_kept_once)
 {
 	struct flow f;
 	char a[1024], b[1024];
@@ -411,7 +413,7 @@ TEST(contents_flow, what_has_changed_is_read_again_and_equal_contents_are_kept_o
 	teardown(&f);
 }
 
-TEST(contents_flow, a_start_goes_on_with_what_is_there, .timeout = 60)
+TEST(contents_flow, a_start_goes_on_with_what_is_there)
 {
 	struct flow f;
 	uint32_t old;
@@ -443,7 +445,7 @@ TEST(contents_flow, a_start_goes_on_with_what_is_there, .timeout = 60)
 	teardown(&f);
 }
 
-TEST(contents_flow, a_reload_changes_how_contents_are_kept, .timeout = 60)
+TEST(contents_flow, a_reload_changes_how_contents_are_kept)
 {
 	struct flow f;
 	struct engine_root_status s;
@@ -477,7 +479,7 @@ TEST(contents_flow, a_reload_changes_how_contents_are_kept, .timeout = 60)
 }
 
 /* A budget of nothing makes a segment of every run; those merge, and nothing is lost. */
-TEST(contents_flow, many_small_segments_become_few, .timeout = 120)
+TEST(contents_flow, many_small_segments_become_few)
 {
 	struct flow f;
 	struct engine_root_status s;
@@ -508,7 +510,7 @@ TEST(contents_flow, many_small_segments_become_few, .timeout = 120)
 	teardown(&f);
 }
 
-TEST(contents_flow, a_tebibyte_of_nothing_costs_nothing, .timeout = 60)
+TEST(contents_flow, a_tebibyte_of_nothing_costs_nothing)
 {
 	struct flow f;
 	char path[1024];
