@@ -61,6 +61,33 @@ line_end(struct span text, size_t at)
 	return lf ? (size_t)(lf - text.data) : text.len;
 }
 
+/* Lines of the text that are searched without asking whether to stop. */
+struct slice {
+	size_t lo, hi;
+};
+
+/* The slice for what is looked for from `from` on. */
+static struct slice
+slice_at(struct span text, size_t from)
+{
+	size_t lo = line_start(text, from), hi = text.len;
+
+	if (text.len - lo > GREP_SLICE_BYTES)
+		hi = MIN(text.len, line_end(text, MAX(lo + GREP_SLICE_BYTES, from)) + 1);
+	return (struct slice){lo, hi};
+}
+
+/* No match spans lines, so a text cut at line ends has the same matches. */
+static int
+find_in_slice(struct matcher *m, struct span text, struct slice s, size_t from, struct match *ret)
+{
+	int r = matcher_find(m, (struct span){text.data + s.lo, s.hi - s.lo}, from - s.lo, ret);
+
+	ret->start += s.lo;
+	ret->end += s.lo;
+	return r;
+}
+
 int
 grep_find(struct matcher *m, struct span text, size_t from, const struct cursor_opts *opts,
 	struct match *ret)
@@ -68,24 +95,16 @@ grep_find(struct matcher *m, struct span text, size_t from, const struct cursor_
 	if (pattern_is_multi(matcher_pattern(m)))
 		return text.len > GREP_MULTI_MAX_BYTES ? -EOVERFLOW
 		                                       : matcher_find(m, text, from, ret);
-	/* No match spans lines, so a text cut at line ends has the same matches. */
 	while (from < text.len || text.len == 0) {
-		size_t lo = line_start(text, from), hi = text.len;
-		int r;
+		struct slice s = slice_at(text, from);
+		int r = find_in_slice(m, text, s, from, ret);
 
-		if (text.len - lo > GREP_SLICE_BYTES)
-			hi = MIN(text.len, line_end(text, MAX(lo + GREP_SLICE_BYTES, from)) + 1);
-		r = matcher_find(m, (struct span){text.data + lo, hi - lo}, from - lo, ret);
-		if (r > 0) {
-			ret->start += lo;
-			ret->end += lo;
-		}
-		if (r != 0 || hi == text.len)
+		if (r != 0 || s.hi == text.len)
 			return r;
 		r = query_poll(opts);
 		if (r < 0)
 			return r;
-		from = hi;
+		from = s.hi;
 	}
 	return 0;
 }
@@ -98,6 +117,7 @@ struct grep {
 	struct grep_place *place;
 	struct grep_lines *out;
 	bool multi;
+	struct slice slice; /* searched last; unless `multi` */
 };
 
 /* Of the line that begins at `at`, 1-based. */
@@ -290,12 +310,35 @@ lines_end(struct span text, struct match m)
 	return MIN(line_end(text, last) + 1, text.len);
 }
 
+/* As grep_find() from the beginning of a line, many times in one text. */
+static int
+find_from(struct grep *g, size_t from, struct match *ret)
+{
+	while (from < g->text.len) {
+		int r;
+
+		if (from >= g->slice.hi || from < g->slice.lo) {
+			r = g->slice.hi > 0 ? query_poll(g->opts) : 0;
+			if (r < 0)
+				return r;
+			g->slice = slice_at(g->text, from);
+		}
+		r = find_in_slice(g->matcher, g->text, g->slice, from, ret);
+		if (r != 0)
+			return r;
+		from = g->slice.hi;
+	}
+	return 0;
+}
+
 /* The next match at or after `from`: 1, 0, or an error. */
 static int
 next_match(struct grep *g, size_t from, struct match *ret)
 {
 	struct grep_place *p = g->place;
 
+	if (!g->multi)
+		return find_from(g, from, ret);
 	if (!p->ahead)
 		return grep_find(g->matcher, g->text, from, g->opts, ret);
 	p->ahead = false;
@@ -336,7 +379,8 @@ find_lines(struct grep *g, struct match *match, size_t *start, size_t *end)
 
 	if (r <= 0)
 		return r;
-	*start = line_start(g->text, match->start);
+	*start = g->place->from == match->start && !g->multi ? match->start
+	                                                     : line_start(g->text, match->start);
 	*end = lines_end(g->text, *match);
 	r = join ? join_matches(g, *match, *start, end) : 0;
 	return r < 0 ? r : 1;
@@ -428,7 +472,6 @@ seek(struct grep *g)
 {
 	struct grep_place *p = g->place;
 	uint64_t max = g->opts->max_per_file ? g->opts->max_per_file : UINT64_MAX;
-	size_t slice = p->from / GREP_SLICE_BYTES;
 	int r = is_each(g) && p->n > 0 ? find_another(g) : 0;
 
 	p->found = r > 0;
@@ -447,7 +490,7 @@ seek(struct grep *g)
 	p->n++;
 	p->first = MAX(lines_back(g->text, p->start, g->opts->before),
 		MAX(p->next, MIN(p->after_end, p->start)));
-	return p->from / GREP_SLICE_BYTES == slice ? 0 : query_poll(g->opts);
+	return 0;
 }
 
 static int
@@ -528,13 +571,33 @@ grep_any(struct matcher *m, struct span text, const struct cursor_opts *opts)
 	return r < 0 ? r : place.found;
 }
 
+/* Most is counted so: nothing of a line but its end is asked for. */
+static int
+count_lines(struct grep *g, uint64_t *ret)
+{
+	uint64_t max = g->opts->max_per_file ? g->opts->max_per_file : UINT64_MAX, n = 0;
+	struct match m;
+	size_t from = 0;
+	int r = 0;
+
+	while (n < max && (r = find_from(g, from, &m)) > 0) {
+		n++;
+		from = lines_end(g->text, m);
+	}
+	*ret = n;
+	return MIN(r, 0);
+}
+
 int
 grep_count(struct matcher *m, struct span text, const struct cursor_opts *opts, uint64_t *ret)
 {
 	struct grep_place place = {0};
 	struct grep g = grep_of(m, text, opts, &place);
-	int r = seek(&g);
+	int r;
 
+	if (!opts->invert && !is_each(&g))
+		return count_lines(&g, ret);
+	r = seek(&g);
 	for (*ret = 0; r == 0 && place.found; r = seek(&g))
 		++*ret;
 	return r;

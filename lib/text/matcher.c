@@ -77,7 +77,8 @@ match_subject(struct matcher *m, struct span subject, size_t from, struct match 
 		p->loose && !utf8_valid(subject.data, subject.len) ? p->loose : p->code;
 	PCRE2_SPTR data = (PCRE2_SPTR)subject.data;
 	const PCRE2_SIZE *ends;
-	int r = pcre2_match(code, data, subject.len, from, 0, m->data, m->context);
+	int r = p->jit ? pcre2_jit_match(code, data, subject.len, from, 0, m->data, m->context)
+	               : pcre2_match(code, data, subject.len, from, 0, m->data, m->context);
 
 	/* The interpreter has a heap of its own, larger than the stack of compiled code. */
 	if (r == PCRE2_ERROR_JIT_STACKLIMIT)
