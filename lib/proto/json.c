@@ -137,9 +137,71 @@ json_key(struct json *j, const char *key)
 	j->comma = false;
 }
 
+#define PLAIN_BLOCK 16u
+
+/* Nothing but ASCII that stands for itself: without a branch a byte, so many at once. */
+static bool
+block_is_plain(const char *p)
+{
+	unsigned char bad = 0;
+
+	for (unsigned i = 0; i < PLAIN_BLOCK; i++) {
+		unsigned char c = (unsigned char)p[i];
+
+		bad |= (unsigned char)((c < 0x20) | (c >= 0x7f) | (c == '"') | (c == '\\'));
+	}
+	return bad == 0;
+}
+
+static bool
+is_plain(struct span s)
+{
+	size_t i = 0;
+
+	if (s.len >= PLAIN_BLOCK) {
+		for (; i + PLAIN_BLOCK <= s.len; i += PLAIN_BLOCK) {
+			if (!block_is_plain(s.data + i))
+				return false;
+		}
+		return block_is_plain(s.data + s.len - PLAIN_BLOCK);
+	}
+	for (; i < s.len; i++) {
+		if ((unsigned char)s.data[i] >= 0x80 || escapes[(unsigned char)s.data[i]])
+			return false;
+	}
+	return true;
+}
+
+/* Most texts: false, out of memory, which the buffer notes. */
+static bool
+put_plain(struct json *j, struct span s)
+{
+	struct strbuf *out = j->out;
+	char *at;
+
+	if (strbuf_reserve(out, s.len + 3) < 0)
+		return false;
+	at = out->data + out->len;
+	if (j->comma)
+		*at++ = ',';
+	*at++ = '"';
+	if (s.len > 0)
+		memcpy(at, s.data, s.len);
+	at += s.len;
+	*at++ = '"';
+	*at = '\0';
+	out->len = (size_t)(at - out->data);
+	j->comma = true;
+	return true;
+}
+
 void
 json_str(struct json *j, struct span s)
 {
+	if (is_plain(s)) {
+		(void)put_plain(j, s);
+		return;
+	}
 	begin_value(j);
 	if (utf8_valid(s.data, s.len)) {
 		(void)strbuf_putc(j->out, '"');

@@ -2,18 +2,68 @@
 
 #include <errno.h>
 
+/* The root's path, with a slash behind it. */
+static int
+begin_layer(struct path_maker *p, const struct snapshot *s, uint32_t layer)
+{
+	p->known = false;
+	p->above.len = 0;
+	strbuf_reset(&p->path);
+	if (snapshot_path(s, layer, 0, &p->path) < 0)
+		return -ENOMEM;
+	if (!span_ends(strbuf_view(&p->path), SPAN_LIT("/")) && strbuf_putc(&p->path, '/') < 0)
+		return -ENOMEM;
+	if (VEC_PUSH(&p->above, (struct path_above){0, p->path.len}) < 0)
+		return -ENOMEM;
+	p->layer = layer;
+	return 0;
+}
+
+/* Lists the directories from below the last of `above` down to `dir`. Numbers of directories above
+ * are smaller; pages that a disk could not give are zeros. */
+static int
+list_between(struct path_maker *p, const struct tree_cols *c, uint32_t dir)
+{
+	size_t first = p->above.len, last;
+	uint32_t top = p->above.data[first - 1].dir;
+
+	for (uint32_t d = dir; d > top; d = tree_parent(c, c->dir_entry[d])) {
+		if (VEC_PUSH(&p->above, (struct path_above){d, 0}) < 0)
+			return -ENOMEM;
+	}
+	last = p->above.len;
+	for (; first + 1 < last; first++, last--) {
+		struct path_above t = p->above.data[first];
+
+		p->above.data[first] = p->above.data[last - 1];
+		p->above.data[last - 1] = t;
+	}
+	return 0;
+}
+
+/* What answers in order have in common stays: mostly all but the last directory. */
 static int
 make_directory(struct path_maker *p, const struct snapshot *s, uint32_t layer, uint32_t dir)
 {
 	const struct tree_cols *c = snapshot_cols(s, layer);
-	int r;
+	size_t known;
+	int r = p->known && p->layer == layer ? 0 : begin_layer(p, s, layer);
 
+	if (r < 0)
+		return r;
 	p->known = false;
-	strbuf_reset(&p->path);
-	r = snapshot_path(s, layer, c->dir_entry[dir], &p->path);
-	if (r == 0 && !span_ends(strbuf_view(&p->path), SPAN_LIT("/")))
-		r = strbuf_putc(&p->path, '/');
-	p->layer = layer;
+	while (p->above.len > 1 && (dir < p->above.data[p->above.len - 1].dir ||
+					   dir >= c->dir_end[p->above.data[p->above.len - 1].dir]))
+		p->above.len--;
+	known = p->above.len;
+	strbuf_truncate(&p->path, p->above.data[known - 1].len);
+	r = list_between(p, c, dir);
+	for (; known < p->above.len && r == 0; known++) {
+		r = strbuf_span(&p->path, tree_name(c, c->dir_entry[p->above.data[known].dir]));
+		if (r == 0)
+			r = strbuf_putc(&p->path, '/');
+		p->above.data[known].len = p->path.len;
+	}
 	p->dir = dir;
 	p->dir_len = p->path.len;
 	p->known = r == 0;
@@ -46,4 +96,5 @@ void
 path_maker_fini(struct path_maker *p)
 {
 	strbuf_fini(&p->path);
+	VEC_FINI(&p->above);
 }

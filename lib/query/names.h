@@ -1,20 +1,29 @@
 /**
  * names: paths of entries that are asked for in ascending order, one near the other.
  *
- * Entries side by side are mostly in one directory, whose path is made once.
+ * Entries side by side are mostly in one directory, whose path is made once, and directories one
+ * after the other have most of those above them in common.
  *
  * Ownership: zeroed, then used with one snapshot; path_maker_fini().
  * Threads:   one at a time.
  */
 #pragma once
 
+#include "base/vec.h"
 #include "index/snapshot.h"
+
+/** A directory, and how much of the path is its own, with a slash at the end. */
+struct path_above {
+	uint32_t dir;
+	size_t len;
+};
 
 struct path_maker {
 	uint32_t layer, dir;
 	bool known;         /* `path` begins with the directory's, dir_len bytes with a slash */
 	struct strbuf path; /* of the last entry */
 	size_t dir_len;
+	VEC(struct path_above) above; /* of the directory, from the root down to itself */
 };
 
 /** The absolute path of an entry: 0 or -ENOMEM. Valid until the next call. */
