@@ -27,7 +27,8 @@ void json_i64(struct json *j, int64_t v);
  *  no finite number is the string "inf", "-inf" or "nan". */
 void json_double(struct json *j, double v);
 void json_bool(struct json *j, bool v);
-/** Not called json_null: jansson exports that symbol, and ours would take its place inside it. */
+/** Not called json_null: jansson, which tests compare with, exports that symbol, and would call
+ * ours. */
 void json_put_null(struct json *j);
 #define json_null(j) json_put_null(j)
 /** A finished JSON value as it stands. */

@@ -1,188 +1,89 @@
-#include "proto/msg.h"
+#include "proto/msg_impl.h"
 
 #include <errno.h>
-#include <jansson.h>
 
 #include "proto/json.h"
-
-/* A struct msg is the json_t of the whole frame, a struct msg_val one inside it: both names exist
- * only so that nothing outside this file knows jansson. */
-
-static const json_t *
-json_of(const struct msg_val *v)
-{
-	return (const json_t *)(const void *)v;
-}
-
-static const struct msg_val *
-val_of(const json_t *j)
-{
-	return (const struct msg_val *)(const void *)j;
-}
-
-/* Where inside a string brackets do not count. jansson recurses on each level, so depth is judged
- * before it sees the line: 0, or the 1-based column of the bracket that is one too many. */
-static uint32_t
-find_too_deep(struct span line)
-{
-	size_t depth = 0;
-	bool quoted = false;
-
-	for (size_t i = 0; i < line.len; i++) {
-		char c = line.data[i];
-
-		if (quoted) {
-			if (c == '\\')
-				i++;
-			else if (c == '"')
-				quoted = false;
-		} else if (c == '"') {
-			quoted = true;
-		} else if (c == '{' || c == '[') {
-			if (++depth > MSG_MAX_DEPTH)
-				return (uint32_t)i + 1;
-		} else if ((c == '}' || c == ']') && depth > 0) {
-			depth--;
-		}
-	}
-	return 0;
-}
-
-static int
-parse_failed(struct err *err, const json_error_t *why)
-{
-	if (json_error_code(why) == json_error_out_of_memory)
-		return err_set(err, -ENOMEM, "could not read the request: %s", err_reason(-ENOMEM));
-	(void)err_set(err, -EPROTO, "cannot read the line as JSON: %s", why->text);
-	if (err)
-		err->pos = why->position > 0 ? (uint32_t)why->position : 1;
-	return -EPROTO;
-}
-
-int
-msg_parse(struct span line, struct msg **ret, struct err *err)
-{
-	uint32_t deep = find_too_deep(line);
-	json_error_t why;
-	json_t *root;
-
-	if (deep > 0) {
-		(void)err_set(err, -EPROTO, "cannot read the line: it is nested deeper than %u",
-			MSG_MAX_DEPTH);
-		if (err)
-			err->pos = deep;
-		return -EPROTO;
-	}
-	root = json_loadb(line.data, line.len, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &why);
-	if (!root)
-		return parse_failed(err, &why);
-	if (!json_is_object(root)) {
-		json_decref(root);
-		return err_set(err, -EPROTO, "a frame is one JSON object in one line");
-	}
-	*ret = (struct msg *)(void *)root;
-	return 0;
-}
 
 void
 msg_free(struct msg *m)
 {
-	json_decref((json_t *)(void *)m);
+	if (!m)
+		return;
+	arena_fini(&m->arena);
+	free(m);
 }
 
 const struct msg_val *
 msg_root(const struct msg *m)
 {
-	return (const struct msg_val *)(const void *)m;
+	return &m->root;
 }
 
 const struct msg_val *
 msg_get(const struct msg_val *object, const char *key)
 {
-	const json_t *j = json_object_get(json_of(object), key);
+	struct span want = span_of(key);
+	size_t n = msg_kind(object) == MSG_OBJECT ? object->len : 0;
 
-	return json_is_null(j) ? NULL : val_of(j);
+	for (size_t i = 0; i < n; i++) {
+		const struct msg_val *v = &object->item[2 * i];
+
+		if (span_eq((struct span){v->text, v->len}, want))
+			return v[1].kind == MSG_NULL ? NULL : v + 1;
+	}
+	return NULL;
 }
 
 size_t
 msg_len(const struct msg_val *array)
 {
-	return json_array_size(json_of(array));
+	return msg_kind(array) == MSG_ARRAY ? array->len : 0;
 }
 
 const struct msg_val *
 msg_at(const struct msg_val *array, size_t i)
 {
-	return val_of(json_array_get(json_of(array), i));
+	return i < msg_len(array) ? &array->item[i] : NULL;
 }
 
 const struct msg_val *
 msg_member(const struct msg_val *object, size_t i, const char **ret_key)
 {
-	/* The iterator wants it not const, and changes nothing. */
-	union {
-		const struct msg_val *in;
-		json_t *out;
-	} object_of = {.in = object};
-	json_t *j = object_of.out;
-	void *it = json_object_iter(j);
-
-	while (it && i-- > 0)
-		it = json_object_iter_next(j, it);
-	if (!it)
+	if (msg_kind(object) != MSG_OBJECT || i >= object->len)
 		return NULL;
-	*ret_key = json_object_iter_key(it);
-	return val_of(json_object_iter_value(it));
+	*ret_key = object->item[2 * i].text;
+	return &object->item[2 * i + 1];
 }
 
 enum msg_kind
 msg_kind(const struct msg_val *v)
 {
-	if (!v)
-		return MSG_NULL;
-	switch (json_typeof(json_of(v))) {
-	case JSON_OBJECT:
-		return MSG_OBJECT;
-	case JSON_ARRAY:
-		return MSG_ARRAY;
-	case JSON_STRING:
-		return MSG_STRING;
-	case JSON_INTEGER:
-		return MSG_INT;
-	case JSON_REAL:
-		return MSG_REAL;
-	case JSON_TRUE:
-	case JSON_FALSE:
-		return MSG_BOOL;
-	case JSON_NULL:
-		break;
-	}
-	return MSG_NULL;
+	return v ? v->kind : MSG_NULL;
 }
 
 int
 msg_str(const struct msg_val *object, const char *key, struct span *ret)
 {
-	const json_t *j = json_of(msg_get(object, key));
+	const struct msg_val *v = msg_get(object, key);
 
-	if (!j)
+	if (!v)
 		return 0;
-	if (!json_is_string(j))
+	if (v->kind != MSG_STRING)
 		return -EINVAL;
-	*ret = (struct span){json_string_value(j), json_string_length(j)};
+	*ret = (struct span){v->text, v->len};
 	return 1;
 }
 
 int
 msg_i64(const struct msg_val *object, const char *key, int64_t *ret)
 {
-	const json_t *j = json_of(msg_get(object, key));
+	const struct msg_val *v = msg_get(object, key);
 
-	if (!j)
+	if (!v)
 		return 0;
-	if (!json_is_integer(j))
+	if (v->kind != MSG_INT)
 		return -EINVAL;
-	*ret = json_integer_value(j);
+	*ret = v->integer;
 	return 1;
 }
 
@@ -203,27 +104,26 @@ msg_u64(const struct msg_val *object, const char *key, uint64_t *ret)
 int
 msg_bool(const struct msg_val *object, const char *key, bool *ret)
 {
-	const json_t *j = json_of(msg_get(object, key));
+	const struct msg_val *v = msg_get(object, key);
 
-	if (!j)
+	if (!v)
 		return 0;
-	if (!json_is_boolean(j))
+	if (v->kind != MSG_BOOL)
 		return -EINVAL;
-	*ret = json_is_true(j);
+	*ret = v->truth;
 	return 1;
 }
 
 int
 msg_text(const struct msg_val *v, struct strbuf *scratch, struct span *ret)
 {
-	const json_t *j = json_of(v);
 	struct span b64;
 	int r;
 
 	if (msg_kind(v) == MSG_NULL)
 		return 0;
-	if (json_is_string(j)) {
-		*ret = (struct span){json_string_value(j), json_string_length(j)};
+	if (v->kind == MSG_STRING) {
+		*ret = (struct span){v->text, v->len};
 		return 1;
 	}
 	if (msg_str(v, "b64", &b64) != 1)
@@ -253,16 +153,13 @@ number_of_digits(struct span s, int64_t *ret)
 int
 msg_number(const struct msg_val *v, int64_t *ret)
 {
-	const json_t *j = json_of(v);
-
 	if (msg_kind(v) == MSG_NULL)
 		return 0;
-	if (json_is_string(j))
-		return number_of_digits(
-			(struct span){json_string_value(j), json_string_length(j)}, ret);
-	if (!json_is_integer(j))
+	if (v->kind == MSG_STRING)
+		return number_of_digits((struct span){v->text, v->len}, ret);
+	if (v->kind != MSG_INT)
 		return -EINVAL;
-	*ret = json_integer_value(j);
+	*ret = v->integer;
 	return 1;
 }
 
@@ -271,28 +168,57 @@ msg_real(const struct msg_val *v, double *ret)
 {
 	if (msg_kind(v) == MSG_NULL)
 		return 0;
-	if (!json_is_number(json_of(v)))
+	if (v->kind != MSG_INT && v->kind != MSG_REAL)
 		return -EINVAL;
-	*ret = json_number_value(json_of(v));
+	*ret = v->kind == MSG_INT ? (double)v->integer : v->real;
 	return 1;
 }
 
-static int
-append_text(const char *text, size_t len, void *out)
+static void
+print(struct json *j, const struct msg_val *v)
 {
-	return strbuf_add(out, text, len);
+	switch (msg_kind(v)) {
+	case MSG_NULL:
+		json_null(j);
+		break;
+	case MSG_BOOL:
+		json_bool(j, v->truth);
+		break;
+	case MSG_INT:
+		json_i64(j, v->integer);
+		break;
+	case MSG_REAL:
+		json_double(j, v->real);
+		break;
+	case MSG_STRING:
+		json_str(j, (struct span){v->text, v->len});
+		break;
+	case MSG_ARRAY:
+		json_open(j, '[');
+		for (uint32_t i = 0; i < v->len; i++)
+			print(j, &v->item[i]);
+		json_close(j, ']');
+		break;
+	case MSG_OBJECT:
+		json_open(j, '{');
+		for (size_t i = 0; i < v->len; i++) {
+			json_key(j, v->item[2 * i].text);
+			print(j, &v->item[2 * i + 1]);
+		}
+		json_close(j, '}');
+		break;
+	}
 }
 
 int
 msg_print(const struct msg_val *v, struct strbuf *out)
 {
+	struct json j = json_to(out);
 	size_t start = out->len;
 
-	if (!v)
-		return strbuf_puts(out, "null");
-	if (json_dump_callback(json_of(v), append_text, out, JSON_COMPACT | JSON_ENCODE_ANY) == 0)
-		return 0;
+	print(&j, v);
 	if (!out->failed)
-		strbuf_truncate(out, start);
+		return 0;
+	strbuf_truncate(out, start);
 	return -ENOMEM;
 }

@@ -1,8 +1,9 @@
 /**
- * msg: one frame of trawl/1 as an object that can be asked, over jansson (its only door).
+ * msg: one frame of trawl/1, a JSON object, as values that can be asked.
  *
- * Used by the server for requests and by the client for events. Depth is limited to MSG_MAX_DEPTH
- * before the parser sees the line.
+ * Used by the server for requests and by the client for events: rows are most of what a client
+ * reads, so values are parsed in one pass into one piece of memory. Depth is limited to
+ * MSG_MAX_DEPTH, and an object has 256 members at most.
  *
  * Ownership: msg_parse() allocates, msg_free(); values are borrowed from the message.
  * Threads:   one at a time.

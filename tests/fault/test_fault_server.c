@@ -1,6 +1,6 @@
 /* The server: a start, a configuration, a few requests and a stop, with each call failing. A client
  * gets whole lines: every answer ends in `end` or `error`, or the connection is closed. libevent
- * and jansson get their memory from us, too. */
+ * gets its memory from us, too. */
 #include "fault.h"
 #include "one_stack.h"
 
@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <fcntl.h>
-#include <jansson.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -92,7 +91,6 @@ setup(void *arg)
 	int dirfd = open(fault_dir(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	(void)arg;
-	json_set_alloc_funcs(malloc, free);
 	event_set_mem_functions(malloc, realloc, free);
 	snap = snapshot_create(1);
 	snap->roots[0] = (struct snap_root){
