@@ -148,14 +148,22 @@ find_by_line(struct matcher *m, struct span text, size_t from, struct match *ret
 	return 0;
 }
 
+/* The next place that the needle, or one of the set, stands at: -1 none. */
+static ssize_t
+filter_find(const struct pattern *p, struct span text, size_t at, size_t *ret_len)
+{
+	return p->set ? litset_find(p->set, text, at, ret_len)
+	              : needle_find(&p->needle, text, at, ret_len);
+}
+
 static int
 find_by_filter(struct matcher *m, struct span text, size_t from, struct match *ret)
 {
 	size_t at = from, floor = 0;
 
 	for (;;) {
-		ssize_t hit = needle_find(&m->pattern->needle, text, at, NULL);
 		size_t start, end;
+		ssize_t hit = filter_find(m->pattern, text, at, &end);
 		int r;
 
 		if (hit < 0)
@@ -186,10 +194,10 @@ find_by_text(struct matcher *m, struct span text, size_t from, struct match *ret
 }
 
 static int
-find_by_needle(struct matcher *m, struct span text, size_t from, struct match *ret)
+find_by_literal(struct matcher *m, struct span text, size_t from, struct match *ret)
 {
 	size_t len;
-	ssize_t at = needle_find(&m->pattern->needle, text, from, &len);
+	ssize_t at = filter_find(m->pattern, text, from, &len);
 
 	if (at < 0)
 		return 0;
@@ -204,8 +212,8 @@ matcher_find(struct matcher *m, struct span text, size_t from, struct match *ret
 
 	if (!text.data)
 		text.data = "";
-	if (p->strategy == BY_NEEDLE)
-		return find_by_needle(m, text, from, ret);
+	if (p->strategy == BY_NEEDLE || p->strategy == BY_SET)
+		return find_by_literal(m, text, from, ret);
 	/* No character starts at a continuation byte, so no match does. */
 	while (p->utf && from < text.len && (text.data[from] & 0xc0) == 0x80)
 		from++;
@@ -221,6 +229,7 @@ matcher_find(struct matcher *m, struct span text, size_t from, struct match *ret
 		return is_past_last_line(text, from) ? 0 : find_by_text(m, text, from, ret);
 	case BY_LINE:
 	case BY_NEEDLE:
+	case BY_SET:
 		break;
 	}
 	return find_by_line(m, text, from, ret);

@@ -230,36 +230,61 @@ plan_compiled(struct pattern *p, struct span literal, bool line_safe)
 	if (literal.len >= PREFILTER_MIN_BYTES || (!line_safe && literal.len > 0))
 		r = needle_init(&p->needle, literal, p->fold);
 	p->strategy = p->flags & PATTERN_PATH || p->multi ? BY_WHOLE
-	              : p->needle.len > 0                 ? BY_FILTER
+	              : p->needle.len > 0 || p->set       ? BY_FILTER
 	              : line_safe && !p->loose            ? BY_TEXT
 	                                                  : BY_LINE;
 	return r;
 }
 
+/* What a text adds to those before it. */
+static int
+add_choices(struct regex_facts *all, const struct regex_facts *one)
+{
+	size_t before = all->choice_text.len;
+
+	if (one->choice_ends.len == 0 || all->choice_ends.len == 0) {
+		all->choice_ends.len = 0;
+		return 0;
+	}
+	if (VEC_RESERVE(&all->choice_ends, one->choice_ends.len) < 0)
+		return -ENOMEM;
+	for (size_t i = 0; i < one->choice_ends.len; i++)
+		all->choice_ends.data[all->choice_ends.len++] = before + one->choice_ends.data[i];
+	all->choices_whole = all->choices_whole && one->choices_whole;
+	return strbuf_span(&all->choice_text, strbuf_view(&one->choice_text));
+}
+
 /* What can be told of all texts. */
+static int
+inspect_text(const struct pattern *p, struct span text, struct regex_facts *ret)
+{
+	if (p->flags & PATTERN_REGEX)
+		return regex_inspect(text, ret);
+	*ret = (struct regex_facts){.any_literal = true,
+		.any_upper = fold_has_upper(text),
+		.line_safe = text.len == 0 || !memchr(text.data, '\n', text.len),
+		.is_literal = true,
+		.choices_whole = true};
+	(void)strbuf_span(&ret->choice_text, text);
+	if (text.len > 0 && VEC_PUSH(&ret->choice_ends, text.len) < 0)
+		return -ENOMEM;
+	return ret->choice_text.failed ? -ENOMEM : strbuf_span(&ret->literal, text);
+}
+
 static int
 inspect(struct pattern *p, struct regex_facts *all)
 {
-	int r = 0;
+	int r = inspect_text(p, p->texts.data[0], all);
 
-	*all = (struct regex_facts){.line_safe = true, .is_literal = true};
-	for (size_t i = 0; i < p->texts.len && r == 0; i++) {
-		struct span text = p->texts.data[i];
-		struct regex_facts one = {.line_safe = true, .is_literal = true};
+	for (size_t i = 1; i < p->texts.len && r == 0; i++) {
+		AUTO(regex_facts_fini) struct regex_facts one = {0};
 
-		if (p->flags & PATTERN_REGEX) {
-			r = regex_inspect(text, &one);
-		} else {
-			one.any_literal = true;
-			one.any_upper = fold_has_upper(text);
-			one.line_safe = text.len == 0 || !memchr(text.data, '\n', text.len);
-			r = strbuf_span(&one.literal, text);
-		}
-		one.any_literal = one.any_literal || all->any_literal;
-		one.any_upper = one.any_upper || all->any_upper;
-		one.line_safe = one.line_safe && all->line_safe;
-		regex_facts_fini(all);
-		*all = one;
+		r = inspect_text(p, p->texts.data[i], &one);
+		if (r == 0)
+			r = add_choices(all, &one);
+		all->any_literal = all->any_literal || one.any_literal;
+		all->any_upper = all->any_upper || one.any_upper;
+		all->line_safe = all->line_safe && one.line_safe;
 	}
 	if (p->texts.len > 1) {
 		strbuf_reset(&all->literal);
@@ -275,6 +300,54 @@ pattern_folds(const struct pattern *p, const struct regex_facts *facts)
 	if (p->flags & PATTERN_FOLD || !(p->flags & PATTERN_SMART))
 		return p->flags & PATTERN_FOLD;
 	return facts->any_literal && !facts->any_upper;
+}
+
+/* Texts that fold to k and s have forms that are not ASCII. */
+static const struct fold_special {
+	char letter;
+	struct span form;
+} fold_specials[] = {{'k', {"\xe2\x84\xaa", 3}}, {'s', {"\xc5\xbf", 2}}};
+
+/* Adds what else a match may hold in place of a literal's letters; false when that is not known. */
+static bool
+add_specials(struct span all, struct span *literals, size_t *n)
+{
+	for (size_t i = 0; i < all.len; i++) {
+		if (all.data[i] & 0x80)
+			return false;
+	}
+	for (size_t i = 0; i < ARRAY_LEN(fold_specials); i++) {
+		char small = fold_specials[i].letter;
+
+		if (memchr(all.data, small, all.len) || memchr(all.data, small & ~0x20, all.len))
+			literals[(*n)++] = fold_specials[i].form;
+	}
+	return true;
+}
+
+/* The set of what the alternatives hold. */
+static int
+make_set(struct pattern *p, const struct regex_facts *facts)
+{
+	size_t n = facts->choice_ends.len, shortest = SIZE_MAX, at = 0;
+	AUTO(freep) struct span *literals = NULL;
+	int r;
+
+	if (n < 2 || n > LITSET_MAX || p->flags & PATTERN_PATH || p->multi)
+		return 0;
+	literals = calloc(n + ARRAY_LEN(fold_specials), sizeof(*literals));
+	if (!literals)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; at = facts->choice_ends.data[i++]) {
+		literals[i] = (struct span){
+			facts->choice_text.data + at, facts->choice_ends.data[i] - at};
+		shortest = MIN(shortest, literals[i].len);
+	}
+	if (shortest < PREFILTER_MIN_BYTES ||
+		(p->fold && !add_specials(strbuf_view(&facts->choice_text), literals, &n)))
+		return 0;
+	r = litset_create(literals, n, p->fold, &p->set);
+	return r == -ENOMEM ? r : 0;
 }
 
 static int
@@ -299,6 +372,14 @@ pattern_make(struct pattern *p, struct err *err)
 		!(p->flags & (PATTERN_WORD | PATTERN_LINE)))
 		return needle_init(
 			&p->needle, strbuf_view(&facts.literal), p->fold); /* BY_NEEDLE */
+	r = make_set(p, &facts);
+	if (r < 0)
+		return r;
+	if (p->set && facts.choices_whole && facts.line_safe && !p->fold &&
+		!(p->flags & (PATTERN_WORD | PATTERN_LINE))) {
+		p->strategy = BY_SET;
+		return 0;
+	}
 	r = pattern_compile(p, err);
 	return r < 0 ? r : plan_compiled(p, strbuf_view(&facts.literal), facts.line_safe);
 }
@@ -383,6 +464,7 @@ pattern_destroy(struct pattern *p)
 	pcre2_code_free(p->code);
 	pcre2_code_free(p->loose);
 	needle_fini(&p->needle);
+	litset_destroy(p->set);
 	strbuf_fini(&p->piece_text);
 	strbuf_fini(&p->given);
 	VEC_FINI(&p->texts);

@@ -9,12 +9,14 @@
 #include "base/vec.h"
 
 #include "text/fold.h"
+#include "text/litset.h"
 #include "text/regex.h"
 
 enum strategy {
 	BY_NEEDLE, /* the needle is the whole pattern */
 	BY_WHOLE,  /* the text is one subject */
-	BY_FILTER, /* lines that hold the needle, one by one */
+	BY_SET,    /* the set is the whole pattern */
+	BY_FILTER, /* lines that hold the needle, or one of the set, one by one */
 	BY_TEXT,   /* the whole text at once: a match cannot leave its line */
 	BY_LINE,   /* every line */
 };
@@ -26,6 +28,7 @@ struct pattern {
 	bool utf, fold, jit;
 	bool multi;           /* a match may span lines */
 	struct needle needle; /* len 0: none */
+	struct litset *set;   /* every match holds one of it; NULL: none */
 	/* The texts as they were given, in one block. */
 	struct strbuf given;
 	VEC(struct span) texts;
@@ -33,7 +36,7 @@ struct pattern {
 	struct pattern_piece piece[REGEX_MAX_PIECES];
 	uint32_t n_pieces;
 	struct strbuf piece_text;
-	pcre2_code *code; /* NULL when BY_NEEDLE */
+	pcre2_code *code; /* NULL when BY_NEEDLE or BY_SET */
 	/*
 	 * The same without the conclusion from a leading ".*" that a match starts a line, NULL when
 	 * there was none. It does not hold in a line that is not UTF-8: '.' does not match such

@@ -13,8 +13,11 @@ struct reader {
 	bool top_choice; /* '|' outside of groups: no literal is in every match */
 	bool unknown;    /* met what it does not know */
 	struct strbuf run;
-	size_t last_bytes; /* of the run's last character: what a quantifier takes away */
-	bool starts;       /* the run stands right behind a '^' that the pattern begins with */
+	size_t last_bytes;  /* of the run's last character: what a quantifier takes away */
+	struct strbuf best; /* the longest run of the alternative */
+	bool whole;         /* nothing but a run is in it */
+	bool no_choice;     /* an alternative has no run */
+	bool starts;        /* the run stands right behind a '^' that the pattern begins with */
 	struct regex_facts *facts;
 };
 
@@ -58,6 +61,10 @@ keep_run(struct reader *r, bool ends)
 		strbuf_reset(&r->facts->literal);
 		(void)strbuf_span(&r->facts->literal, run);
 	}
+	if (run.len > r->best.len) {
+		strbuf_reset(&r->best);
+		(void)strbuf_span(&r->best, run);
+	}
 	for (size_t start = 0, end; start < run.len; start = end + 1) {
 		for (end = start; end < run.len && run.data[end] != '/';)
 			end++;
@@ -73,8 +80,24 @@ keep_run(struct reader *r, bool ends)
 static void
 end_run(struct reader *r)
 {
-	r->facts->is_literal = false;
+	r->facts->is_literal = r->whole = false;
 	keep_run(r, false);
+}
+
+/* An alternative ends here. */
+static void
+end_choice(struct reader *r)
+{
+	struct regex_facts *f = r->facts;
+
+	keep_run(r, false);
+	f->choices_whole = f->choices_whole && r->whole;
+	r->no_choice = r->no_choice || r->best.len == 0;
+	(void)strbuf_span(&f->choice_text, strbuf_view(&r->best));
+	if (VEC_PUSH(&f->choice_ends, f->choice_text.len) < 0)
+		f->choice_text.failed = true;
+	strbuf_reset(&r->best);
+	r->whole = true;
 }
 
 /* A character that stands for itself; `bytes` of it from r->at. */
@@ -309,13 +332,18 @@ take_token(struct reader *r)
 	} else if (c == '{' && counted_bytes(r) > 0) {
 		take_quantifier(r, counted_bytes(r), false);
 	} else if (c == '$' && r->depth == 0 && r->at + 1 == r->text.len) {
-		r->facts->is_literal = false;
+		r->facts->is_literal = r->whole = false;
 		keep_run(r, true);
+		r->at++;
+	} else if (c == '|' && r->depth == 0) {
+		r->facts->is_literal = false;
+		r->top_choice = true;
+		r->starts = false;
+		end_choice(r);
 		r->at++;
 	} else if (is_one_of(c, "^$.|)")) {
 		end_run(r);
 		r->starts = c == '^' && r->at == 0;
-		r->top_choice = r->top_choice || (c == '|' && r->depth == 0);
 		r->depth -= c == ')' && r->depth > 0;
 		r->at++;
 	} else {
@@ -326,21 +354,25 @@ take_token(struct reader *r)
 int
 regex_inspect(struct span pattern, struct regex_facts *ret)
 {
-	struct reader r = {.text = pattern, .facts = ret};
+	struct reader r = {.text = pattern, .facts = ret, .whole = true};
 	bool failed;
 
-	*ret = (struct regex_facts){.line_safe = true, .is_literal = true};
+	*ret = (struct regex_facts){.line_safe = true, .is_literal = true, .choices_whole = true};
 	/* In a pattern that is not UTF-8 a quantifier takes one byte, not what we call a character.
 	 */
 	r.unknown = !utf8_valid(pattern.data, pattern.len);
 	(void)strbuf_reserve(&ret->piece_text, pattern.len);
 	while (!at_end(&r))
 		take_token(&r);
-	keep_run(&r, false);
-	failed = r.run.failed || ret->literal.failed || ret->piece_text.failed;
+	end_choice(&r);
+	failed = r.run.failed || r.best.failed || ret->choice_text.failed || ret->literal.failed ||
+	         ret->piece_text.failed;
 	strbuf_fini(&r.run);
+	strbuf_fini(&r.best);
 	if (r.unknown)
 		ret->line_safe = ret->is_literal = false;
+	if (r.unknown || r.no_choice)
+		ret->choice_ends.len = 0;
 	if (r.unknown || r.top_choice) {
 		strbuf_reset(&ret->literal);
 		ret->n_pieces = 0;
@@ -352,5 +384,7 @@ void
 regex_facts_fini(struct regex_facts *f)
 {
 	strbuf_fini(&f->literal);
+	strbuf_fini(&f->choice_text);
+	VEC_FINI(&f->choice_ends);
 	strbuf_fini(&f->piece_text);
 }

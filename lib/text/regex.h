@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include "base/vec.h"
 #include "text/pattern.h"
 
 #define REGEX_MAX_PIECES 8u
@@ -21,6 +22,11 @@ struct regex_facts {
 	bool is_literal; /* `literal` is all that it matches */
 	/* Bytes that every match holds, in one piece; empty when none are known. Owned. */
 	struct strbuf literal;
+	/* Bytes that every match of each alternative holds, of all alternatives outside of groups,
+	 * one after the other; no ends when there is one of which none are known. Owned. */
+	struct strbuf choice_text;
+	VEC(size_t) choice_ends;
+	bool choices_whole; /* they are all that the alternatives match */
 	/* The first such runs, parted at slashes: each is within one component of a path that
 	 * matches. `text` points into piece_text. */
 	struct pattern_piece piece[REGEX_MAX_PIECES];
