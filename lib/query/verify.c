@@ -10,6 +10,7 @@
 #include "sync/par.h"
 
 #define VERIFY_BATCH_FIRST 64u
+#define VERIFY_BATCH_LIMITED 8u /* with a limit, which the first few files may reach */
 #define VERIFY_BATCH_MAX 1024u
 
 enum candidate_state {
@@ -105,7 +106,7 @@ verify_create(struct eval *e, const struct cursor_opts *opts, candidate_fn next,
 	v->next = next;
 	v->ctx = ctx;
 	v->lines = cursor_gives_lines(opts);
-	v->batch_next = VERIFY_BATCH_FIRST;
+	v->batch_next = opts->limit > 0 ? VERIFY_BATCH_LIMITED : VERIFY_BATCH_FIRST;
 	v->keep = lines_to_keep(opts);
 	v->room = opts->max_kept_bytes ? opts->max_kept_bytes : VERIFY_KEPT_BYTES;
 	v->of_layer = calloc(e->snapshot->n_layers + 1, sizeof(struct eval *));

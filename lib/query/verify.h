@@ -1,11 +1,11 @@
 /**
  * verify: candidates in, those whose contents match out; with grep, their lines.
  *
- * Candidates are taken in batches (64, doubling to 1,024) and read in parallel on the I/O pool; the
- * answers keep the order of the candidates. A file is opened below its root without following
- * links, must still be a regular file, is read once, and every content term of the question is
- * decided on that one reading. A term is unknown where a file cannot be read: an entry whose
- * membership hangs on it is counted by reason in stats.skipped.
+ * Candidates are taken in batches (64, or 8 with a limit, doubling to 1,024) and read in parallel
+ * on the I/O pool; the answers keep the order of the candidates. A file is opened below its root
+ * without following links, must still be a regular file, is read once, and every content term of
+ * the question is decided on that one reading. A term is unknown where a file cannot be read: an
+ * entry whose membership hangs on it is counted by reason in stats.skipped.
  *
  * What is kept is bounded, whatever matches. A batch ends early when its files are large. A round
  * over it gives each file a piece of its lines (see grep.h) while all of them together keep less
