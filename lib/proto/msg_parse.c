@@ -251,8 +251,10 @@ whole_number(const char *s, const char *end, int64_t *ret)
 			__builtin_sub_overflow(v, digit, &v)) /* the lowest has no opposite */
 			return false;
 	}
+	if (!negative && v == INT64_MIN)
+		return false;
 	*ret = negative ? v : -v;
-	return negative || v != INT64_MIN;
+	return true;
 }
 
 static int

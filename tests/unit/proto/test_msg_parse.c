@@ -195,6 +195,7 @@ TEST(msg_parse, errors_point_at_what_is_wrong)
 		{"{\"a\":\"\\x\"}", "an escape that JSON does not have", 7},
 		{"{\"a\":\"\\ud800\"}", "half of a surrogate pair", 7},
 		{"{\"a\":99999999999999999999}", "a number that does not fit in 64 bits", 6},
+		{"{\"a\":9223372036854775808}", "a number that does not fit in 64 bits", 6},
 		{"{\"a\":1e999}", "a number that is too large", 6},
 		{"{\"a\":\"\xff\"}", "it is not UTF-8", 7},
 	};
