@@ -17,8 +17,9 @@
 
 /** How far a pass is. Counters may be read by any thread. */
 struct read_stats {
-	usec_t began_mono;
-	uint64_t want_files, want_bytes; /* to be read, by the index */
+	usec_t began_mono; /* fixed before it is shown */
+	uint64_t want_files,
+		want_bytes; /* to be read, by the index; guarded by the engine's lock */
 	struct counter n_files, n_bytes; /* tried so far: files, and their sizes by the index */
 	struct counter n_read;           /* bytes that were read */
 	struct counter fates[N_READ_FATES];

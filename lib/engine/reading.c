@@ -314,6 +314,14 @@ open_root(struct reading *p, struct err *err)
 					 err_reason(p->root_fd));
 }
 
+static void
+tell_wanted(struct reading *p)
+{
+	LOCK_SCOPE(&p->root->engine->lock);
+	p->stats->want_files = p->files.n;
+	p->stats->want_bytes = p->files.n_bytes;
+}
+
 static int
 begin(struct reading *p, struct err *err)
 {
@@ -323,8 +331,7 @@ begin(struct reading *p, struct err *err)
 	text_view_unref(view);
 	if (code < 0 || p->files.n == 0)
 		return code;
-	p->stats->want_files = p->files.n;
-	p->stats->want_bytes = p->files.n_bytes;
+	tell_wanted(p);
 	code = open_root(p, err);
 	return code < 0 ? code : make_workers(p);
 }
