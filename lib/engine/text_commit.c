@@ -166,6 +166,7 @@ open_and_replace(struct root *r, const char *name, uint32_t at, uint32_t n, stru
 
 	if (code < 0)
 		return code;
+	text_cool(text); /* its sums went through all of it */
 	code = make_texts(r, text, name, at, n, &t, err);
 	text_unref(text); /* the set has its own reference */
 	return code < 0 ? code : replace(r, &t, err);

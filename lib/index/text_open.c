@@ -233,6 +233,12 @@ text_file_bytes(const struct text *t)
 	return t->map.len;
 }
 
+void
+text_cool(const struct text *t)
+{
+	mapfile_pass(&t->map, t->map.len);
+}
+
 bool
 text_faulted(const struct text *t)
 {

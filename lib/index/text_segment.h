@@ -73,6 +73,8 @@ struct text *text_ref(struct text *t);
 void text_unref(struct text *t); /* NULL is legal */
 const struct text_cols *text_cols(const struct text *t);
 uint64_t text_file_bytes(const struct text *t);
+/** What was read of the file no longer counts as the process's memory; it comes back when asked. */
+void text_cool(const struct text *t);
 /** Did the disk fail to give bytes of the mapping since it was opened? Then drop the segment. */
 bool text_faulted(const struct text *t);
 
