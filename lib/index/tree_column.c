@@ -1,4 +1,5 @@
 #include "index/tree_format.h"
+#include "index/tree_unpack.h"
 
 #define M ((uint64_t)1000000)
 
@@ -30,27 +31,18 @@ tree_column_max(enum tree_column col)
 	return col == TREE_FLAGS ? UINT8_MAX : UINT64_MAX;
 }
 
-/* Part of one block. The factor and the mask are the same for all, so the loop is a load, a shift
- * and a multiplication. */
+/* Part of one block. */
 static void
 read_block(const struct tree_packed *p, uint32_t block, uint32_t from, uint32_t n, uint64_t *ret)
 {
 	const struct tree_block *b = &p->blocks[block];
-	const char *words = p->words + 8 * (uint64_t)b->at;
-	uint64_t base = b->base, unit = tree_units[b->unit], mask = tree_packed_mask(b->width);
-	uint32_t width = b->width, bit = from * width;
 
-	if (width == 0) {
-		for (uint32_t i = 0; i < n; i++)
-			ret[i] = base;
+	if (b->width > 0) {
+		tree_unpack(p, b, from, n, ret);
 		return;
 	}
-	for (uint32_t i = 0; i < n; i++, bit += width) {
-		uint64_t v;
-
-		memcpy(&v, words + bit / 8, sizeof(v));
-		ret[i] = base + unit * (v >> bit % 8 & mask);
-	}
+	for (uint32_t i = 0; i < n; i++)
+		ret[i] = b->base;
 }
 
 void

@@ -69,6 +69,8 @@ tree_packed_get(const struct tree_packed *p, uint32_t entry)
  *  values at a time, into a buffer that stays in the cache. */
 void tree_read(
 	const struct tree_cols *c, enum tree_column col, uint32_t lo, uint32_t n, uint64_t *ret);
+/** Bit i: value[i] - first <= width, in wrapping arithmetic; n is 64 at most. */
+uint64_t tree_within(const uint64_t *value, uint32_t n, uint64_t first, uint64_t width);
 /** Bounds of the values of entries [lo, lo + n), n > 0: no value is outside, but the bounds
  *  themselves may not occur, and are those of whole blocks. Those of times are in signed order.
  *  Costs some ns a block. False: not known, nothing is returned. */

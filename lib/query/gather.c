@@ -8,6 +8,7 @@
 struct gatherer {
 	ON_OWN_LINE struct sort_heap heap;
 	uint64_t n_added, n_chunks, n_skipped;
+	bool cut; /* entries above the bar were not asked */
 };
 
 struct gather {
@@ -87,15 +88,37 @@ bits_from(const struct bits *b, uint32_t at, uint32_t n)
 	return n < 64 ? word & ((1ull << n) - 1) : word;
 }
 
-/* Which of n values stay below the bar? Most do not, soon; the loop has no branch. */
+/* Which of n values stay below the bar, n <= 64? Most do not, soon. With flip, ~(value + add) is at
+ * most the bar when value + add is at least ~bar. */
 static uint64_t
 below_bar(const struct gather *g, const uint64_t *value, uint32_t n, uint64_t bar)
 {
-	uint64_t word = 0;
+	return tree_within(value, n, (g->flip ? ~bar : 0) - g->add, bar);
+}
 
-	for (uint32_t i = 0; i < n; i++)
-		word |= (uint64_t)(((value[i] + g->add) ^ g->flip) <= bar) << i;
-	return word;
+static int
+add_value(struct gather *g, struct gatherer *w, uint32_t entry, uint64_t value)
+{
+	struct sort_item it = {(value + g->add) ^ g->flip, g->layer, entry};
+
+	return sort_heap_add(g->sorter, &w->heap, &it);
+}
+
+/* Those few of entries [lo, lo + n) that are left where the bar is low. */
+static int
+take_few(struct gather *g, struct gatherer *w, uint32_t lo, uint32_t n, const struct bits *got,
+	uint32_t at)
+{
+	int r = 0;
+
+	for (uint32_t i = bits_next(got, at); i < at + n && r == 0; i = bits_next(got, i + 1)) {
+		uint64_t value;
+
+		tree_read(g->cols, g->column, lo + i - at, 1, &value);
+		r = add_value(g, w, lo + i - at, value);
+	}
+	lower_bar(g, &w->heap);
+	return r;
 }
 
 /* Entries [lo, lo + n) of one block, of which bit `at + i` tells whether lo + i was taken. */
@@ -114,9 +137,8 @@ take_column(struct gather *g, struct gatherer *w, uint32_t lo, uint32_t n, const
 			left &= below_bar(g, value + from, part, bar);
 		for (; left; left &= left - 1) {
 			uint32_t i = from + (uint32_t)__builtin_ctzll(left);
-			struct sort_item it = {(value[i] + g->add) ^ g->flip, g->layer, lo + i};
 
-			if (sort_heap_add(g->sorter, &w->heap, &it) < 0)
+			if (add_value(g, w, lo + i, value[i]) < 0)
 				return -ENOMEM;
 		}
 	}
@@ -130,6 +152,8 @@ take_block(struct gather *g, struct gatherer *w, uint32_t lo, uint32_t n, const 
 {
 	int r = 0;
 
+	if (g->by_column && w->cut)
+		return take_few(g, w, lo, n, got, at);
 	if (g->by_column)
 		return take_column(g, w, lo, n, got, at);
 	for (uint32_t i = bits_next(got, at); i < at + n && r == 0; i = bits_next(got, i + 1)) {
@@ -154,24 +178,59 @@ take_chunk(struct gather *g, struct gatherer *w, uint32_t lo, uint32_t hi, const
 	return r;
 }
 
+/* Of entries [lo, lo + n) of one block, those whose key stays below the bar. */
+static void
+want_below(const struct gather *g, uint32_t lo, uint32_t n, uint32_t at, uint64_t bar,
+	struct bits *want)
+{
+	uint64_t value[TREE_BLOCK];
+
+	tree_read(g->cols, g->column, lo, n, value);
+	for (uint32_t from = 0; from < n; from += 64) {
+		uint64_t word = below_bar(g, value + from, MIN(n - from, 64u), bar);
+		uint32_t pos = at + from;
+
+		if (!word)
+			continue;
+		want->word[pos / 64] |= word << (pos % 64);
+		if (pos % 64 && pos / 64 + 1 < ARRAY_LEN(want->word))
+			want->word[pos / 64 + 1] |= word >> (64 - pos % 64);
+	}
+}
+
+/* Blocks that cannot win are left out. Once there is a bar, the key is looked at first: few entries
+ * stay, and only they are asked the rest. */
+static void
+want_chunk(struct gather *g, struct gatherer *w, uint32_t lo, uint32_t hi, struct bits *want)
+{
+	uint64_t bar = load_rlx(&g->bar);
+
+	*want = (struct bits){0};
+	if (!g->may_skip || bar == UINT64_MAX) {
+		bits_set_range(want, 0, hi - lo);
+		return;
+	}
+	w->cut = true;
+	for (uint32_t e = lo, end; e < hi; e = end) {
+		end = (uint32_t)MIN(hi, (e / TREE_BLOCK + 1ull) * TREE_BLOCK);
+		if (best_key(g, e, end - e) > bar)
+			w->n_skipped++;
+		else
+			want_below(g, e, end - e, e - lo, bar, want);
+	}
+}
+
 static int
 gather_chunk(struct gather *g, unsigned worker, uint32_t lo, uint32_t hi)
 {
 	struct gatherer *w = &g->worker[worker];
-	struct bits want = {0}, got;
-	uint64_t bar = load_rlx(&g->bar);
+	struct bits want, got;
 	int r = 0;
 
 	if (!sweep_may_match(g->sweep, lo, hi - lo))
 		return 0;
 	w->n_chunks++;
-	for (uint32_t e = lo, end; e < hi; e = end) {
-		end = (uint32_t)MIN(hi, (e / TREE_BLOCK + 1ull) * TREE_BLOCK);
-		if (g->may_skip && best_key(g, e, end - e) > bar)
-			w->n_skipped++;
-		else
-			bits_set_range(&want, e - lo, end - lo);
-	}
+	want_chunk(g, w, lo, hi, &want);
 	tree_dead_clear(g->eval->dead, lo, hi - lo, want.word);
 	if (!bits_any(&want))
 		return 0;
@@ -286,7 +345,7 @@ join_heaps(struct gather *g)
 		struct gatherer *w = &g->worker[i];
 
 		s->n_added += w->n_added;
-		s->partial = s->partial || w->n_skipped > 0;
+		s->partial = s->partial || w->cut;
 		s->cost.n_skipped += w->n_skipped;
 		s->cost.n_threads += w->n_chunks > 0;
 		if (s->heap.items.len == 0) {

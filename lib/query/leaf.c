@@ -134,7 +134,8 @@ read_range(const struct probe *p, uint32_t lo, uint32_t n, uint64_t ret[2])
 	uint64_t v[TREE_BLOCK];
 
 	tree_read(p->at->e->cols, p->column, lo, n, v);
-	ANSWER(ret, n, i, v[i] - first <= width);
+	for (uint32_t i = 0; i < n; i += 64)
+		ret[i / 64] = tree_within(v + i, MIN(n - i, 64u), first, width);
 }
 
 /* A block has few classes, mostly neighbours. */

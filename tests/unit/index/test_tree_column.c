@@ -1,6 +1,7 @@
 #include "tree_model.h"
 
 #include "base/hash.h"
+#include "index/tree_unpack.h"
 
 #include <dirent.h>
 
@@ -127,6 +128,34 @@ TEST(tree_column, many_values_at_once_are_the_same_as_one_by_one)
 		tree_read(cols, col, lo, n, got);
 		for (uint32_t k = 0; k < n; k++)
 			CHECK(got[k] == value_of(col, lo + k));
+	}
+}
+
+TEST(tree_column, every_way_of_reading_gives_the_same)
+{
+	uint64_t want[TREE_BLOCK], got[TREE_BLOCK];
+
+	for (uint32_t i = 0; i < test_scale(200000); i++) {
+		const struct tree_packed *p = &cols->columns[i % N_TREE_COLUMNS];
+		uint32_t n_blocks = (cols->n_entries - 1) / TREE_BLOCK + 1;
+		const struct tree_block *b = &p->blocks[dice(i, 8) % n_blocks];
+		uint32_t from = (uint32_t)(dice(i, 9) % TREE_BLOCK);
+		uint32_t n = (uint32_t)(dice(i, 10) % (TREE_BLOCK - from + 1)), few = MIN(n, 64u);
+		uint64_t first, width = dice(i, 12) >> dice(i, 13) % 64;
+
+		if (b->width == 0)
+			continue;
+		tree_unpack_by(0, p, b, from, n, want);
+		first = few ? want[few / 2] - width / 2 : 0;
+		for (unsigned level = 1; level < tree_unpack_n_levels(); level++) {
+			tree_unpack_by(level, p, b, from, n, got);
+			CHECK(memcmp(got, want, n * sizeof(*want)) == 0);
+			CHECK(tree_within_by(level, want, few, first, width) ==
+				tree_within_by(0, want, few, first, width));
+		}
+		for (uint32_t k = 0; k < few; k++)
+			CHECK((tree_within(want, few, first, width) >> k & 1) ==
+				(want[k] - first <= width));
 	}
 }
 
