@@ -17,8 +17,8 @@ struct progress_opts {
 	                                 when it was walked again since */
 };
 
-/** Until every root is indexed, contents too where it wants that. EXIT_FOUND, EXIT_INCOMPLETE when a
- *  root failed or time ran out, EXIT_NOTHING when there is no such root, or what went wrong. */
+/** Until every root is indexed, contents too where it wants that. EXIT_FOUND, EXIT_INCOMPLETE when
+ *  a root failed or time ran out, EXIT_NOTHING when there is no such root, or what went wrong. */
 int progress_wait(struct wire *w, const struct progress_opts *opts);
 /** The roots now; *ret_answer owns them. */
 int progress_roots(struct wire *w, const struct common *c, struct msg **ret_answer,

@@ -59,8 +59,9 @@ window_next(struct span text, enum sniff kind, struct window *w)
 	if (w->begun && w->to >= text.len)
 		return false;
 	w->fresh = w->to;
-	w->from = w->begun ? line_start(text, kind, w->to - WINDOW_OVERLAP * (is_wide(kind) + 1u))
-	                   : 0;
+	w->from = w->begun
+	                  ? line_start(text, kind, w->to - WINDOW_OVERLAP * (is_wide(kind) ? 2 : 1))
+	                  : 0;
 	w->to = text.len - w->from <= WINDOW_BYTES ? text.len
 	                                           : line_start(text, kind, w->from + WINDOW_BYTES);
 	w->begun = true;

@@ -19,7 +19,7 @@
 #include "text/sniff.h"
 
 #define WINDOW_BYTES ((size_t)1 << 20)
-#define WINDOW_OVERLAP 4096u
+#define WINDOW_OVERLAP ((size_t)4096)
 /** How far a line's end or beginning is looked for. */
 #define WINDOW_LINE_BYTES (16u << 10)
 
