@@ -68,12 +68,15 @@ classify(struct mapping *g, const struct block *b)
 	counter_add(&g->n_too_large, n_too_large);
 }
 
+_Static_assert(TREE_BLOCK <= TEXT_FIND_MANY, "a block is looked up at once");
+
 /* Look up what is pending in the block. */
 static void
 resolve(struct mapping *g, const struct block *b)
 {
 	uint64_t ino[TREE_BLOCK], mtime[TREE_BLOCK], ctime[TREE_BLOCK];
-	uint64_t n_found = 0;
+	uint64_t keys[TREE_BLOCK];
+	uint32_t places[TREE_BLOCK], n = 0;
 
 	tree_read(g->c, TREE_INO, b->lo, b->n, ino);
 	tree_read(g->c, TREE_MTIME, b->lo, b->n, mtime);
@@ -87,10 +90,10 @@ resolve(struct mapping *g, const struct block *b)
 		if (g->content[b->lo + i] != TEXT_PENDING)
 			continue;
 		s.dev = g->c->classes[b->cls[i]].dev;
-		n_found += (unsigned)text_set_find(
-			g->set, g->from, text_file_key(&s), &g->content[b->lo + i]);
+		keys[n] = text_file_key(&s);
+		places[n++] = b->lo + i;
 	}
-	counter_add(&g->n_found, n_found);
+	counter_add(&g->n_found, text_set_find_many(g->set, g->from, keys, places, n, g->content));
 }
 
 static void

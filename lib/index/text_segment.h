@@ -92,6 +92,10 @@ int text_find_hash(const struct text_cols *c, const struct hash128 *hash, uint32
 /** The content number that a file with this key has: 1 and it, or 0. It may be of an older segment.
  */
 int text_find_file(const struct text_cols *c, uint64_t key, uint32_t *ret_content);
+/** The same of n keys, at a fraction of the cost: TEXT_NO_CONTENT where there is none. */
+void text_find_files(const struct text_cols *c, const uint64_t *keys, uint32_t n, uint32_t *ret);
+#define TEXT_NO_CONTENT UINT32_MAX
+#define TEXT_FIND_MANY 128u /* keys that are looked up at once */
 
 /** The units of a document: [lo, hi). */
 static inline void

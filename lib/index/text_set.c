@@ -124,19 +124,37 @@ is_there(const struct text_set *s, uint32_t i, uint32_t content)
 	return text_set_doc(s, content) != NULL;
 }
 
+uint32_t
+text_set_find_many(const struct text_set *s, uint32_t from, uint64_t *keys, uint32_t *places,
+	uint32_t n, uint32_t *ret)
+{
+	uint32_t content[TEXT_FIND_MANY], n_found = 0;
+
+	assert(n <= TEXT_FIND_MANY);
+	for (uint32_t i = s->n; i > from && n > 0; i--) {
+		uint32_t left = 0;
+
+		text_find_files(text_cols(s->text[i - 1]), keys, n, content);
+		for (uint32_t k = 0; k < n; k++) {
+			if (content[k] != TEXT_NO_CONTENT && is_there(s, i - 1, content[k])) {
+				ret[places[k]] = content[k];
+				n_found++;
+				continue;
+			}
+			keys[left] = keys[k];
+			places[left++] = places[k];
+		}
+		n = left;
+	}
+	return n_found;
+}
+
 int
 text_set_find(const struct text_set *s, uint32_t from, uint64_t key, uint32_t *ret_content)
 {
-	for (uint32_t i = s->n; i > from; i--) {
-		uint32_t content;
+	uint32_t place = 0;
 
-		if (text_find_file(text_cols(s->text[i - 1]), key, &content) &&
-			is_there(s, i - 1, content)) {
-			*ret_content = content;
-			return 1;
-		}
-	}
-	return 0;
+	return (int)text_set_find_many(s, from, &key, &place, 1, ret_content);
 }
 
 bool

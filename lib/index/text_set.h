@@ -38,6 +38,10 @@ const struct text_doc *text_set_doc(const struct text_set *s, uint32_t content);
 /** The content of a file with this key, by the rows of segments [from, s->n), the latest first: 1
  *  and it, or 0. What it gives is there. */
 int text_set_find(const struct text_set *s, uint32_t from, uint64_t key, uint32_t *ret_content);
+/** The same of n keys, n at most TEXT_FIND_MANY: ret[places[i]] where there is one, else nothing is
+ *  written; how many. Both arrays are scratch afterwards. */
+uint32_t text_set_find_many(const struct text_set *s, uint32_t from, uint64_t *keys,
+	uint32_t *places, uint32_t n, uint32_t *ret);
 /** Could the disk not give what was asked for? */
 bool text_set_faulted(const struct text_set *s);
 
