@@ -369,9 +369,10 @@ contents_run(struct root *r)
 		fail(r, &s, CONTENTS_FAILED, &err);
 		return;
 	}
-	if (!s.indexed || !r->stack)
+	if (!s.indexed)
 		return;
-	note_binary(r);
+	if (r->stack)
+		note_binary(r);
 	set_phase(r, CONTENTS_DONE);
 	code = text_merger_run(r, &err);
 	if (code < 0 && code != -ECANCELED)

@@ -337,24 +337,37 @@ root_walk_opts(const struct root *r)
 	};
 }
 
+/* A walk that failed for want of room is tried again after so long, and after twice that. */
+#define RETRY_USEC USEC_PER_SEC
+#define RETRY_MAX_USEC (300 * USEC_PER_SEC)
+
 enum wish { WISH_END, WISH_WALK, WISH_CONTENTS };
+
+/* Is a walk due? *ret_at: when something is to be looked at again. */
+static bool
+walk_wanted_locked(const struct root *r, usec_t *ret_at)
+{
+	*ret_at = r->retry_at ? MIN(*ret_at, r->retry_at) : *ret_at;
+	return r->wanted || (r->retry_at && clock_mono() >= r->retry_at);
+}
 
 static enum wish
 next_wish(struct root *r)
 {
 	struct engine *e = r->engine;
-	usec_t retry_at;
+	usec_t at;
 
 	LOCK_SCOPE(&e->lock);
 	thread_set_idle(true);
-	while (!r->wanted && !r->stopping && !contents_wanted_locked(r, &retry_at))
-		(void)cond_wait_until(&r->changed, &e->lock, retry_at);
+	while (!r->stopping && !contents_wanted_locked(r, &at) && !walk_wanted_locked(r, &at))
+		(void)cond_wait_until(&r->changed, &e->lock, at);
 	thread_set_idle(false);
 	if (r->stopping)
 		return WISH_END;
-	if (!r->wanted)
+	if (!walk_wanted_locked(r, &at))
 		return WISH_CONTENTS;
 	r->wanted = false;
+	r->retry_at = 0;
 	r->state = ROOT_INDEXING;
 	r->error[0] = '\0';
 	return WISH_WALK;
@@ -378,12 +391,28 @@ report_done(struct root *r)
 		LOCK_SCOPE(&e->lock);
 		copy_name_locked(r, name, sizeof(name));
 		took = r->walk_took_usec;
+		r->patience = 0;
 		n = r->n_entries;
 		for (unsigned i = 1; i < N_WALK_SKIPS; i++)
 			left_out += r->skipped[i];
 	}
 	engine_event(e, false, "root \"%s\": %" PRIu64 " entries in %.3f s, %" PRIu64 " left out",
 		name, n, (double)took / (double)USEC_PER_SEC, left_out);
+}
+
+/* What may be better by itself. */
+static bool
+is_want_of_room(int code)
+{
+	return code == -ENOSPC || code == -EDQUOT || code == -ENOMEM || code == -EMFILE ||
+	       code == -ENFILE;
+}
+
+static void
+retry_locked(struct root *r)
+{
+	r->patience = MIN(MAX(2 * r->patience, RETRY_USEC), RETRY_MAX_USEC);
+	r->retry_at = clock_deadline(r->patience);
 }
 
 static void
@@ -401,6 +430,8 @@ report_failed(struct root *r, int code, const struct err *err)
 		r->state = ROOT_FAILED;
 		(void)snprintf(r->error, sizeof(r->error), "%s",
 			code == -ECANCELED ? "stopped" : err->what);
+		if (is_want_of_room(code))
+			retry_locked(r);
 		if (engine_publish_locked(e) == 0)
 			lock_section_done(&section);
 	}

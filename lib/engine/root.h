@@ -43,6 +43,9 @@ struct root {
 	uint64_t n_entries, walked_usec, walk_took_usec;
 	uint64_t skipped[N_WALK_SKIPS];
 	char error[256];
+	/* Of a walk that failed for want of room, monotonic: when it is tried again, 0 not; and how
+	 * long after that once more. */
+	usec_t retry_at, patience;
 	struct walk_stats *stats; /* of the running walk, NULL when none runs */
 	struct stop *leisure;     /* of what gives way to a walk, NULL when nothing runs */
 	struct contents_state contents;

@@ -110,7 +110,7 @@ choose_roots(struct battle *b, struct storm_roots *r, uint64_t *random)
 			.name = r->names[r->n],
 			.path = b->tree[t],
 			.exclude = (char **)(uintptr_t)v->exclude,
-			.content = storm_below(random, 2),
+			.content = (enum snap_content)storm_below(random, 3),
 		};
 		r->n++;
 	}

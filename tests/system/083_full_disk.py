@@ -72,6 +72,22 @@ def test_a_full_disk_while_contents_are_written():
             assert d.trawl("wait").returncode == 0
 
 
+def test_a_full_disk_while_names_are_written():
+    need_root()
+    with Tree() as t, Tree() as box, Small(box.at("state"), 24) as disk:
+        many_words(t, 20, 1)
+        with Daemon({"t": t}, state=disk.path) as d:
+            disk.fill(0)
+            many_words(t, 200, 2)
+            d.ask("rescan")
+            until(lambda: d.roots()["t"]["state"] == "failed", "it says so")
+            assert "no space left" in d.roots()["t"]["error"], d.roots()
+            assert found(d, "mark1x7end") == [os.fsencode(t.at("1/f7"))]
+            disk.clear()
+            until(lambda: d.is_done(d.roots()["t"]) and d.roots()["t"]["state"] == "ready", "it goes on by itself", 60)
+            assert found(d, "mark2x199end") == [os.fsencode(t.at("2/f199"))]
+
+
 def test_a_full_disk_while_contents_are_merged():
     need_root()
     with Tree() as t, Tree() as box, Small(box.at("state"), 24) as disk:
