@@ -137,7 +137,7 @@ setup(void *arg)
 	FAULT_CHECK(mapfile_setup() == 0);
 	FAULT_CHECK(pool_create("io", 2, &f.io) == 0);
 	f.roots[0] = (struct engine_root){
-		.name = first, .path = f.tree, .gitignore = true, .content = true};
+		.name = first, .path = f.tree, .gitignore = true, .content = SNAP_CONTENT_INDEX};
 	f.roots[1] = (struct engine_root){.name = second, .path = f.other};
 	f.cfg = (struct engine_config){.state_dir = f.state,
 		.roots = f.roots,
@@ -170,6 +170,22 @@ has(struct engine *e, const char *dir, const char *below)
 	return r == 0;
 }
 
+/* Is a file's content indexed? */
+static bool
+has_content(struct engine *e, const char *dir, const char *below)
+{
+	struct snapshot *s = engine_snapshot(e);
+	uint32_t layer, entry;
+	char path[1024];
+	bool known = false;
+
+	(void)snprintf(path, sizeof(path), "%s/%s", dir, below);
+	if (snapshot_lookup(s, span_of(path), &layer, &entry) == 0 && s->layers[layer].map)
+		known = s->layers[layer].map->content[entry] < TEXT_CONTENT_END;
+	snapshot_unref(s);
+	return known;
+}
+
 static bool
 is_busy(struct engine *e)
 {
@@ -179,7 +195,8 @@ is_busy(struct engine *e)
 	if (engine_status(e, &st) < 0)
 		return true;
 	for (size_t i = 0; i < st.n_roots; i++)
-		busy |= st.roots[i].state == ROOT_INDEXING;
+		busy |= st.roots[i].state == ROOT_INDEXING ||
+		        st.roots[i].contents.phase == CONTENTS_READING;
 	engine_status_fini(&st);
 	return busy;
 }
@@ -213,7 +230,7 @@ check_all(struct engine *e, unsigned n_roots)
 	before = events();
 	FAULT_CHECK(engine_rescan(e, NULL, NULL) == 0);
 	await_events(before + n_roots);
-	while (is_busy(e) || !has(e, f.tree, "a/b/two.h"))
+	while (is_busy(e) || !has(e, f.tree, "a/b/two.h") || !has_content(e, f.tree, "a/one.c"))
 		(void)sched_yield();
 	FAULT_CHECK(has(e, f.tree, "a/one.c") && !has(e, f.tree, "skip.o"));
 	FAULT_CHECK(n_roots < 2 || has(e, f.other, "three"));
