@@ -3,11 +3,15 @@
 #include <errno.h>
 
 #include "text/pattern_impl.h"
+#include "text/scan.h"
 
 #define MATCH_LIMIT 1000000u
 #define HEAP_LIMIT_KIB (20u << 10)
 #define JIT_STACK_MIN_BYTES (64u << 10)
 #define JIT_STACK_MAX_BYTES (1u << 20)
+/* Of lines that are matched at once. */
+#define WINDOW_MIN_BYTES 128u
+#define WINDOW_MAX_BYTES (64u << 10)
 
 struct matcher {
 	const struct pattern *pattern;
@@ -68,15 +72,22 @@ matcher_pattern(const struct matcher *m)
 	return m->pattern;
 }
 
+static const pcre2_code *
+code_for(const struct pattern *p, struct span subject)
+{
+	if (p->ascii && scan_ascii(subject.data, subject.len))
+		return p->ascii;
+	return p->loose && !utf8_valid(subject.data, subject.len) ? p->loose : p->code;
+}
+
 /* The first match in one subject, at or after `from`. */
 static int
 match_subject(struct matcher *m, struct span subject, size_t from, struct match *ret)
 {
 	const struct pattern *p = m->pattern;
-	const pcre2_code *code =
-		p->loose && !utf8_valid(subject.data, subject.len) ? p->loose : p->code;
 	PCRE2_SPTR data = (PCRE2_SPTR)subject.data;
 	const PCRE2_SIZE *ends;
+	const pcre2_code *code = code_for(p, subject);
 	int r = p->jit ? pcre2_jit_match(code, data, subject.len, from, 0, m->data, m->context)
 	               : pcre2_match(code, data, subject.len, from, 0, m->data, m->context);
 
@@ -113,8 +124,11 @@ match_line(struct matcher *m, struct span text, size_t start, size_t end, size_t
 static size_t
 line_start(struct span text, size_t floor, size_t at)
 {
-	const char *lf = at > floor ? memrchr(text.data + floor, '\n', at - floor) : NULL;
+	const char *lf;
 
+	if (at <= floor || text.data[at - 1] == '\n')
+		return MAX(at, floor);
+	lf = memrchr(text.data + floor, '\n', at - floor);
 	return lf ? (size_t)(lf - text.data) + 1 : floor;
 }
 
@@ -177,12 +191,20 @@ find_by_filter(struct matcher *m, struct span text, size_t from, struct match *r
 	}
 }
 
+/* All that a matcher for lines finds; the text is one subject, as a whole or as a part of a text.
+ */
 static int
-find_by_text(struct matcher *m, struct span text, size_t from, struct match *ret)
+find_in_text(struct matcher *m, struct span text, size_t from, struct match *ret)
 {
 	struct match found;
-	int r = match_subject(m, text, from, &found);
+	int r;
 
+	if (m->pattern->loose && !scan_ascii(text.data, text.len))
+		return find_by_line(m, text, from, ret);
+	r = match_subject(m, text, from, &found);
+	/* The limit is for one line, and here it was for many. */
+	if (r == -EOVERFLOW && !m->pattern->multi)
+		return find_by_line(m, text, from, ret);
 	if (r <= 0)
 		return r;
 	assert_slow(m->pattern->multi || found.start == found.end ||
@@ -191,6 +213,29 @@ find_by_text(struct matcher *m, struct span text, size_t from, struct match *ret
 		return 0;
 	*ret = found;
 	return 1;
+}
+
+/* In windows of whole lines, small first, since a match may be near: in each of them the code for
+ * ASCII is used where it can be. */
+static int
+find_by_text(struct matcher *m, struct span text, size_t from, struct match *ret)
+{
+	size_t window = WINDOW_MIN_BYTES, lo = line_start(text, 0, from), hi;
+
+	for (; lo < text.len; from = lo = hi, window = MIN(2 * window, WINDOW_MAX_BYTES)) {
+		int r;
+
+		hi = text.len - lo > window
+		             ? MIN(line_end(text, MAX(lo + window, from)) + 1, text.len)
+		             : text.len;
+		r = find_in_text(m, (struct span){text.data + lo, hi - lo}, from - lo, ret);
+		if (r != 0) {
+			ret->start += lo;
+			ret->end += lo;
+			return r;
+		}
+	}
+	return 0;
 }
 
 static int
@@ -221,7 +266,7 @@ matcher_find(struct matcher *m, struct span text, size_t from, struct match *ret
 		return 0;
 	switch (p->strategy) {
 	case BY_WHOLE:
-		return p->multi ? find_by_text(m, text, from, ret)
+		return p->multi ? find_in_text(m, text, from, ret)
 		                : match_subject(m, text, from, ret);
 	case BY_FILTER:
 		return find_by_filter(m, text, from, ret);

@@ -5,10 +5,16 @@
 #include <stdio.h>
 
 #include "text/pattern_impl.h"
+#include "text/scan.h"
+
+/* For compile(), of what PCRE2 does not have as an option: no UTF, no properties. */
+#define BYTES_ONLY PCRE2_NO_UTF_CHECK
 
 /* A shorter literal stands in too many lines for looking at them one by one to pay, when the whole
  * text can be matched at once. */
 #define PREFILTER_MIN_BYTES 2u
+/* One byte is enough when it is rare: this is one in 600 bytes of source text (text/scan.h). */
+#define RARE_BYTE_WEIGHT 140u
 
 static void
 free_compile_context(pcre2_compile_context **c)
@@ -49,11 +55,11 @@ refuse(const struct teller *t, size_t offset, const char *reason)
 }
 
 static uint32_t
-compile_options(const struct pattern *p, enum pattern_flags flags)
+compile_options(const struct pattern *p, enum pattern_flags flags, uint32_t more)
 {
-	uint32_t options = PCRE2_NEVER_BACKSLASH_C;
+	uint32_t options = PCRE2_NEVER_BACKSLASH_C | (more & ~BYTES_ONLY);
 
-	if (p->utf)
+	if (p->utf && !(more & BYTES_ONLY))
 		options |= PCRE2_UTF | PCRE2_UCP | PCRE2_MATCH_INVALID_UTF;
 	if (p->fold)
 		options |= PCRE2_CASELESS;
@@ -98,7 +104,7 @@ compile(const struct pattern *p, struct span text, enum pattern_flags flags, uin
 	if (flags & PATTERN_LINE)
 		(void)pcre2_set_compile_extra_options(context, PCRE2_EXTRA_MATCH_LINE);
 	code = pcre2_compile((PCRE2_SPTR)text.data, text.len,
-		compile_options(p, flags) | start_options(text) | more, &r, &offset, context);
+		compile_options(p, flags, more) | start_options(text), &r, &offset, context);
 	if (!code && r == PCRE2_ERROR_HEAP_FAILED)
 		return -ENOMEM;
 	if (!code) {
@@ -125,7 +131,11 @@ add_escaped(struct strbuf *out, struct span text)
 static void
 add_text(const struct pattern *p, size_t i, struct strbuf *out)
 {
-	if (p->flags & PATTERN_REGEX)
+	size_t start = i > 0 && p->safe_ends.len ? p->safe_ends.data[i - 1] : 0;
+
+	if (p->safe_ends.len)
+		(void)strbuf_add(out, p->safe.data + start, p->safe_ends.data[i] - start);
+	else if (p->flags & PATTERN_REGEX)
 		(void)strbuf_span(out, p->texts.data[i]);
 	else
 		add_escaped(out, p->texts.data[i]);
@@ -191,12 +201,36 @@ check_texts(struct pattern *p, struct err *err)
 	return 0;
 }
 
+/* The code for texts that are ASCII, if the pattern is; what cannot be compiled so speaks of other
+ * characters. */
+static int
+compile_ascii(struct pattern *p, struct span source)
+{
+	AUTO(free_strbuf) struct strbuf plain = {0};
+	const char *at = source.data, *end = source.data + source.len, *space;
+	int r;
+
+	if (!p->utf || p->multi || p->flags & PATTERN_PATH || !scan_ascii(source.data, source.len))
+		return 0;
+	while ((space = memmem(at, (size_t)(end - at), REGEX_SPACE, strlen(REGEX_SPACE)))) {
+		(void)strbuf_add(&plain, at, (size_t)(space - at));
+		(void)strbuf_puts(&plain, REGEX_SPACE_ASCII);
+		at = space + strlen(REGEX_SPACE);
+	}
+	(void)strbuf_add(&plain, at, (size_t)(end - at));
+	if (plain.failed)
+		return -ENOMEM;
+	r = compile(p, strbuf_view(&plain), p->flags, BYTES_ONLY, &p->ascii, NULL);
+	return r == -ENOMEM ? r : 0;
+}
+
 static int
 pattern_compile(struct pattern *p, struct err *err)
 {
 	AUTO(free_strbuf) struct strbuf source = {0};
 	struct teller alone = {.err = err, .n = 1};
-	bool as_given = p->texts.len == 1 && !(p->flags & (PATTERN_WORD | PATTERN_LINE));
+	bool as_given = p->texts.len == 1 && p->safe_ends.len == 0 &&
+	                !(p->flags & (PATTERN_WORD | PATTERN_LINE));
 	struct span view;
 	int r = compile_source(p, &source);
 
@@ -217,8 +251,19 @@ pattern_compile(struct pattern *p, struct err *err)
 		p->loose = NULL;
 	}
 	if (r == 0)
-		p->jit = compile_jit(p->code) && (!p->loose || compile_jit(p->loose));
+		r = compile_ascii(p, view);
+	if (r == 0)
+		p->jit = compile_jit(p->code) && (!p->loose || compile_jit(p->loose)) &&
+		         (!p->ascii || compile_jit(p->ascii));
 	return r;
+}
+
+/* Does it stand in so few lines that looking at them one by one pays? */
+static bool
+is_rare(struct span literal)
+{
+	return literal.len > 0 && !(literal.data[0] & 0x80) &&
+	       scan_byte_weight((unsigned char)literal.data[0]) <= RARE_BYTE_WEIGHT;
 }
 
 /* Strategy and prefilter of what is compiled. */
@@ -227,12 +272,13 @@ plan_compiled(struct pattern *p, struct span literal, bool line_safe)
 {
 	int r = 0;
 
-	if (literal.len >= PREFILTER_MIN_BYTES || (!line_safe && literal.len > 0))
+	if (literal.len >= PREFILTER_MIN_BYTES || (!line_safe && literal.len > 0) ||
+		is_rare(literal))
 		r = needle_init(&p->needle, literal, p->fold);
-	p->strategy = p->flags & PATTERN_PATH || p->multi ? BY_WHOLE
-	              : p->needle.len > 0 || p->set       ? BY_FILTER
-	              : line_safe && !p->loose            ? BY_TEXT
-	                                                  : BY_LINE;
+	p->strategy = p->flags & PATTERN_PATH || p->multi    ? BY_WHOLE
+	              : p->needle.len > 0 || p->set          ? BY_FILTER
+	              : line_safe && (!p->loose || p->ascii) ? BY_TEXT
+	                                                     : BY_LINE;
 	return r;
 }
 
@@ -255,11 +301,28 @@ add_choices(struct regex_facts *all, const struct regex_facts *one)
 }
 
 /* What can be told of all texts. */
+/* The text in the form for single lines; without one there is none for all of them. */
 static int
-inspect_text(const struct pattern *p, struct span text, struct regex_facts *ret)
+add_safe(struct pattern *p, struct span text, const struct regex_facts *facts)
 {
-	if (p->flags & PATTERN_REGEX)
-		return regex_inspect(text, ret);
+	struct span safe = facts->line_safe ? text : strbuf_view(&facts->safe);
+
+	if (p->no_safe || safe.len < text.len) {
+		p->no_safe = true;
+		return 0;
+	}
+	(void)strbuf_span(&p->safe, safe);
+	return p->safe.failed ? -ENOMEM : VEC_PUSH(&p->safe_ends, p->safe.len);
+}
+
+static int
+inspect_text(struct pattern *p, struct span text, struct regex_facts *ret)
+{
+	if (p->flags & PATTERN_REGEX) {
+		int r = regex_inspect(text, ret);
+
+		return r < 0 ? r : add_safe(p, text, ret);
+	}
 	*ret = (struct regex_facts){.any_literal = true,
 		.any_upper = fold_has_upper(text),
 		.line_safe = text.len == 0 || !memchr(text.data, '\n', text.len),
@@ -362,6 +425,8 @@ pattern_make(struct pattern *p, struct err *err)
 	p->utf = utf8_valid(p->given.data, p->given.len);
 	p->fold = pattern_folds(p, &facts);
 	p->multi = p->flags & PATTERN_MULTI && (!facts.line_safe || p->flags & PATTERN_DOTALL);
+	if (p->no_safe || facts.line_safe || p->multi || p->flags & PATTERN_PATH)
+		p->safe_ends.len = 0;
 	if (p->flags & PATTERN_PATH) {
 		p->piece_text = facts.piece_text;
 		facts.piece_text = (struct strbuf){0};
@@ -381,7 +446,9 @@ pattern_make(struct pattern *p, struct err *err)
 		return 0;
 	}
 	r = pattern_compile(p, err);
-	return r < 0 ? r : plan_compiled(p, strbuf_view(&facts.literal), facts.line_safe);
+	return r < 0 ? r
+	             : plan_compiled(p, strbuf_view(&facts.literal),
+			       facts.line_safe || p->safe_ends.len > 0);
 }
 
 /* Copies of the texts; the block does not move when it is complete. */
@@ -463,10 +530,13 @@ pattern_destroy(struct pattern *p)
 		return;
 	pcre2_code_free(p->code);
 	pcre2_code_free(p->loose);
+	pcre2_code_free(p->ascii);
 	needle_fini(&p->needle);
 	litset_destroy(p->set);
 	strbuf_fini(&p->piece_text);
 	strbuf_fini(&p->given);
+	strbuf_fini(&p->safe);
+	VEC_FINI(&p->safe_ends);
 	VEC_FINI(&p->texts);
 	free(p);
 }

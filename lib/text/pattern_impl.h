@@ -32,6 +32,12 @@ struct pattern {
 	/* The texts as they were given, in one block. */
 	struct strbuf given;
 	VEC(struct span) texts;
+	/* The same texts for single lines, so that they can be looked for in many at once
+	 * (regex.h): where they end in the block. None: they are as they were given, or this is not
+	 * known. */
+	struct strbuf safe;
+	VEC(size_t) safe_ends;
+	bool no_safe; /* one of them has none */
 	/* PATTERN_PATH: of every match (regex.h). */
 	struct pattern_piece piece[REGEX_MAX_PIECES];
 	uint32_t n_pieces;
@@ -43,4 +49,9 @@ struct pattern {
 	 * bytes, so a match may start after them. Elsewhere it saves trying every start.
 	 */
 	pcre2_code *loose;
+	/*
+	 * The same for texts that are ASCII, in which nothing that Unicode adds to \w, \d or any
+	 * case can match: bytes and bitmaps in place of properties. NULL: the pattern is not ASCII.
+	 */
+	pcre2_code *ascii;
 };

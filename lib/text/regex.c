@@ -17,6 +17,8 @@ struct reader {
 	struct strbuf best; /* the longest run of the alternative */
 	bool whole;         /* nothing but a run is in it */
 	bool no_choice;     /* an alternative has no run */
+	size_t copied;      /* of the text, to facts->safe */
+	bool unsafe;        /* something can match a newline that cannot be written otherwise */
 	bool starts;        /* the run stands right behind a '^' that the pattern begins with */
 	struct regex_facts *facts;
 };
@@ -37,6 +39,24 @@ static bool
 is_one_of(char c, const char *set)
 {
 	return c != '\0' && strchr(set, c) != NULL;
+}
+
+/* Something that can match a newline, at [start, r->at), which is written as `instead` of a text of
+ * one line. */
+static void
+replace(struct reader *r, size_t start, const char *instead)
+{
+	r->facts->line_safe = false;
+	(void)strbuf_add(&r->facts->safe, r->text.data + r->copied, start - r->copied);
+	(void)strbuf_puts(&r->facts->safe, instead);
+	r->copied = r->at;
+}
+
+static void
+not_safe(struct reader *r)
+{
+	r->facts->line_safe = false;
+	r->unsafe = true;
 }
 
 static void
@@ -109,7 +129,7 @@ take_char(struct reader *r, size_t bytes, bool in_class)
 	r->facts->any_literal = true;
 	r->facts->any_upper = r->facts->any_upper || fold_has_upper(c);
 	if ((unsigned char)c.data[0] < 0x20 && c.data[0] != '\t')
-		r->facts->line_safe = false;
+		not_safe(r);
 	if (!in_class && r->depth == 0) {
 		(void)strbuf_span(&r->run, c);
 		r->last_bytes = bytes;
@@ -139,7 +159,7 @@ take_property(struct reader *r, bool negated)
 		len = r->at - MIN(start, r->at);
 	}
 	if (negated || len > 2 || start >= r->text.len || !is_one_of(r->text.data[start], "LMNPSZ"))
-		r->facts->line_safe = false;
+		not_safe(r);
 	r->at++;
 }
 
@@ -153,6 +173,26 @@ take_quoted(struct reader *r)
 			return;
 		}
 		take_char(r, char_bytes(r), false);
+	}
+}
+
+/* An escape without the newline that it can match; NULL: it matches none, or is not known so. */
+static const char *
+escape_without_lf(char c)
+{
+	switch (c) {
+	case 's':
+		return "[" REGEX_SPACE "]";
+	case 'W':
+		return "[^\\w\\n]";
+	case 'D':
+		return "[^\\d\\n]";
+	case 'H':
+		return "[^\\h\\n]";
+	case 'v':
+		return "[^\\V\\n]";
+	default:
+		return NULL;
 	}
 }
 
@@ -180,15 +220,17 @@ take_escape(struct reader *r)
 	end_run(r);
 	if (c == 'p' || c == 'P')
 		take_property(r, c == 'P');
-	else if (is_one_of(c, "sWDHvnRX"))
-		r->facts->line_safe = false;
+	else if (escape_without_lf(c))
+		replace(r, r->at - 2, escape_without_lf(c));
+	else if (is_one_of(c, "nRX"))
+		not_safe(r);
 	else if (!is_one_of(c, "dwhSbBVtfear") && !(c == 'N' && peek(r, 0) != '{'))
 		r->unknown = true;
 }
 
 /* [:alpha:] inside a class; r->at is at the '['. */
 static void
-take_posix(struct reader *r)
+take_posix(struct reader *r, bool negated)
 {
 	static const char *const safe[] = {"alpha", "digit", "alnum", "upper", "lower", "punct",
 		"xdigit", "word", "blank", "graph", "print"};
@@ -205,14 +247,16 @@ take_posix(struct reader *r)
 		r->at++;
 		return;
 	}
-	if (!known)
-		r->facts->line_safe = false;
+	if (!known && !negated)
+		not_safe(r);
 	r->at = end + 2;
 }
 
+/* In a class that is negated all is safe, since the newline is added to it. */
 static void
-take_class_escape(struct reader *r)
+take_class_escape(struct reader *r, bool negated)
 {
+	bool unsafe = r->unsafe;
 	char c = peek(r, 1);
 
 	r->at++;
@@ -225,34 +269,38 @@ take_class_escape(struct reader *r)
 		return;
 	}
 	r->at++;
-	if (c == 'p' || c == 'P')
+	if (c == 'p' || c == 'P') {
 		take_property(r, c == 'P');
-	else if (is_one_of(c, "tfear") && peek(r, 0) != '-') /* [\t-~] holds the newline */
+		r->unsafe = negated ? unsafe : r->unsafe;
+	} else if (negated || (is_one_of(c, "tfear") && peek(r, 0) != '-')) /* [\t-~] holds it */
 		return;
-	else if (!is_one_of(c, "dwh"))
-		r->facts->line_safe = false;
+	else if (c == 's' && peek(r, 0) != '-') /* as PCRE2 defines it, but the newline */
+		replace(r, r->at - 2, REGEX_SPACE);
+	else if (!is_one_of(c, "dwhSV"))
+		not_safe(r);
 }
 
 static void
 take_class(struct reader *r)
 {
+	bool negated = peek(r, 1) == '^';
+
 	end_run(r);
-	r->at++;
-	if (peek(r, 0) == '^') {
-		r->facts->line_safe = false;
-		r->at++;
-	}
+	r->at += 1 + negated;
+	if (negated)
+		/* What follows stands for itself, and is no end and no range. */
+		replace(r, r->at, is_one_of(peek(r, 0), "]-") ? "\\n\\" : "\\n");
 	if (peek(r, 0) == ']')
 		take_char(r, 1, true);
 	while (!at_end(r) && peek(r, 0) != ']') {
 		if (peek(r, 0) == '\\')
-			take_class_escape(r);
+			take_class_escape(r, negated);
 		else if (peek(r, 0) == '[' && peek(r, 1) == ':')
-			take_posix(r);
+			take_posix(r, negated);
 		else if (peek(r, 0) == '[' && is_one_of(peek(r, 1), ".="))
 			r->unknown = true, r->at++;
 		else if ((unsigned char)peek(r, 0) < 0x20) /* it may begin a range */
-			r->facts->line_safe = false, r->at++;
+			not_safe(r), r->at++;
 		else
 			take_char(r, char_bytes(r), true);
 	}
@@ -365,12 +413,15 @@ regex_inspect(struct span pattern, struct regex_facts *ret)
 	while (!at_end(&r))
 		take_token(&r);
 	end_choice(&r);
-	failed = r.run.failed || r.best.failed || ret->choice_text.failed || ret->literal.failed ||
-	         ret->piece_text.failed;
+	(void)strbuf_add(&ret->safe, pattern.data + r.copied, pattern.len - r.copied);
+	failed = ret->safe.failed || r.run.failed || r.best.failed || ret->choice_text.failed ||
+	         ret->literal.failed || ret->piece_text.failed;
 	strbuf_fini(&r.run);
 	strbuf_fini(&r.best);
 	if (r.unknown)
 		ret->line_safe = ret->is_literal = false;
+	if (r.unknown || r.unsafe || ret->line_safe)
+		strbuf_reset(&ret->safe);
 	if (r.unknown || r.no_choice)
 		ret->choice_ends.len = 0;
 	if (r.unknown || r.top_choice) {
@@ -384,6 +435,7 @@ void
 regex_facts_fini(struct regex_facts *f)
 {
 	strbuf_fini(&f->literal);
+	strbuf_fini(&f->safe);
 	strbuf_fini(&f->choice_text);
 	VEC_FINI(&f->choice_ends);
 	strbuf_fini(&f->piece_text);

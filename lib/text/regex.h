@@ -12,6 +12,13 @@
 
 #define REGEX_MAX_PIECES 8u
 
+/* \s as PCRE2 defines it with UCP: \p{Z}, \h and \v, but the newline, within a class; and what of
+ * it is ASCII. */
+#define REGEX_SPACE                                                                 \
+	"\\t\\x0b-\\r \\x{85}\\x{a0}\\x{1680}\\x{180e}\\x{2000}-\\x{200a}\\x{2028}" \
+	"\\x{2029}\\x{202f}\\x{205f}\\x{3000}"
+#define REGEX_SPACE_ASCII "\\t\\x0b-\\r "
+
 struct regex_facts {
 	/* For smart case: is a character meant as itself, and is one of those upper case? Names of
 	 * groups and of properties, and the letters of escapes, do not count. */
@@ -19,6 +26,9 @@ struct regex_facts {
 	/* It cannot match a newline, and nothing in it looks further than to the ends of a line: a
 	 * match in a whole text is a match in one of its lines. */
 	bool line_safe;
+	/* When it is not, the same expression for texts of one line, which is: what could match a
+	 * newline is written so that it cannot. Empty when that is not known. Owned. */
+	struct strbuf safe;
 	bool is_literal; /* `literal` is all that it matches */
 	/* Bytes that every match holds, in one piece; empty when none are known. Owned. */
 	struct strbuf literal;

@@ -1,5 +1,7 @@
 #include "text/scan.h"
 
+#include <string.h>
+
 #if defined(__x86_64__)
 #	include <immintrin.h>
 #endif
@@ -47,6 +49,21 @@ scan_plain(const struct scan *s, const unsigned char *text, size_t from, size_t 
 			return i;
 	}
 	return SCAN_NONE;
+}
+
+static bool
+ascii_plain(const char *text, size_t len)
+{
+	uint64_t all = 0, word;
+	size_t i = 0;
+
+	for (; len - i >= 8; i += 8) {
+		memcpy(&word, text + i, 8);
+		all |= word;
+	}
+	for (; i < len; i++)
+		all |= (unsigned char)text[i];
+	return (all & 0x8080808080808080u) == 0;
 }
 
 static size_t
@@ -149,6 +166,32 @@ scan_avx2(const struct scan *s, const unsigned char *text, size_t from, size_t e
 	return SCAN_NONE;
 }
 
+AVX2 static bool
+ascii_avx2(const char *text, size_t len)
+{
+	size_t i = 0;
+
+	for (; len - i >= 128; i += 128) {
+		__m256i all = _mm256_setzero_si256();
+
+		for (size_t k = 0; k < 128; k += 32) {
+			const void *at = text + i + k;
+
+			all = _mm256_or_si256(all, _mm256_loadu_si256((const __m256i *)at));
+		}
+		if (_mm256_movemask_epi8(all))
+			return false;
+	}
+	return ascii_plain(text + i, len - i);
+}
+
+bool
+scan_ascii(const char *text, size_t len)
+{
+	return len >= 128 && __builtin_cpu_supports("avx2") ? ascii_avx2(text, len)
+	                                                    : ascii_plain(text, len);
+}
+
 /* Lanes count up to 255 before they are summed. */
 AVX2 static size_t
 count_avx2(const char *text, size_t len, char byte)
@@ -195,6 +238,12 @@ scan_next(const struct scan *s, const char *text, size_t from, size_t end)
 }
 
 #else
+
+bool
+scan_ascii(const char *text, size_t len)
+{
+	return ascii_plain(text, len);
+}
 
 size_t
 scan_count(const char *text, size_t len, char byte)

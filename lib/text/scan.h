@@ -26,5 +26,7 @@ unsigned scan_byte_weight(unsigned char c);
  *  offset are read: they must exist. */
 size_t scan_next(const struct scan *s, const char *text, size_t from, size_t end);
 
+/** Is no byte 0x80 or above? */
+bool scan_ascii(const char *text, size_t len);
 /** How often a byte stands in the text. */
 size_t scan_count(const char *text, size_t len, char byte);

@@ -138,3 +138,62 @@ TEST(regex, what_is_said_of_plain_expressions)
 	check_said("a\\$", "a$");
 	check_said("x$y", "x y");
 }
+
+/* Matches as "start-end ". */
+static bool
+list_matches(struct span source, enum pattern_flags flags, struct span text, struct strbuf *out)
+{
+	struct pattern *p;
+	struct matcher *m;
+	struct match found;
+
+	strbuf_reset(out);
+	if (pattern_create(source, flags, &p, NULL) < 0)
+		return false;
+	CHECK_INT(matcher_create(p, &m), 0);
+	for (size_t from = 0; matcher_find(m, text, from, &found) == 1;
+		from = found.end + (found.end == found.start))
+		(void)strbuf_printf(out, "%zu-%zu ", found.start, found.end);
+	matcher_destroy(m);
+	pattern_destroy(p);
+	return true;
+}
+
+/* Behind a comment nothing is known of an expression, and every line is matched by itself. */
+TEST(regex, what_is_matched_in_many_lines_at_once_is_what_each_line_matches)
+{
+	static const char *const parts[] = {"\\s", "\\S", "\\W", "\\D", "\\H", "\\v", "\\V", "\\w",
+		"\\d", "[^a]", "[^\\s]", "[\\s,]", "[\\S]", "[^-a]", "[^]a]", "[a\\s-]", "[\\s-a]",
+		"[^\\W]", "[^\\pL]", "[[:space:]]", "[^[:alpha:]]", "[^\\n]", "\\n", "a", "b", "-",
+		"\xc3\xa9", "+", "*", "?", "+?", "{2}", "|", "^", "$", ".", "\\b", "(", ")",
+		"(?:", ".*"};
+	static const char *const texts[] = {"a", "b", "ab", " ", "\n", "\n", "\t", "\r", "\v", "-",
+		"]", ",", "1", "\xc2\x85", "\xe2\x80\xa8", "\xe1\x9a\x80", "\xc2\xa0",
+		"\xe1\xa0\x8e", "\xff", "\xc3\xa9"};
+	static const enum pattern_flags flags[] = {0, PATTERN_FOLD, PATTERN_WORD, PATTERN_LINE};
+	struct strbuf source = {0}, plain = {0}, text = {0}, a = {0}, b = {0};
+	unsigned long n = test_scale(2000000), n_same = 0;
+
+	for (unsigned long i = 0; i < n; i++) {
+		enum pattern_flags f = PATTERN_REGEX | flags[roll(ARRAY_LEN(flags))];
+
+		seed = i * 0x9e3779b97f4a7c15ull + 1;
+		strbuf_reset(&plain);
+		roll_of(&source, parts, ARRAY_LEN(parts), 5);
+		roll_of(&text, texts, roll(2) ? ARRAY_LEN(texts) : 13, 24);
+		(void)strbuf_printf(&plain, "(?#)%s", source.data);
+		if (!list_matches(strbuf_view(&source), f, strbuf_view(&text), &a) ||
+			!list_matches(strbuf_view(&plain), f, strbuf_view(&text), &b))
+			continue;
+		cr_assert(span_eq(strbuf_view(&a), strbuf_view(&b)),
+			"/%s/ %#x in \"%s\": %s, not %s", source.data, f, text.data,
+			a.data ? a.data : "", b.data ? b.data : "");
+		n_same++;
+	}
+	CHECK(n_same > n / 3);
+	strbuf_fini(&source);
+	strbuf_fini(&plain);
+	strbuf_fini(&text);
+	strbuf_fini(&a);
+	strbuf_fini(&b);
+}
