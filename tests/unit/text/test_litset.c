@@ -135,7 +135,10 @@ TEST(litset, alternatives_match_as_they_do_in_a_group)
 		"b*", "c?", "(x|y)", "(?:ab|bc)", "[ab]", ".", "\\b", "^", "$", "\\s", "k{2}",
 		"\\d", "\xc3\xa9", "[^a]", "x|", "\\Qa|b\\E"};
 	static const char *const pieces[] = {"ab", "ks", "abc", "KS", "a", ".", "\n", "x", "y",
-		"bc", "\xe2\x84\xaa" "s", "k\xc5\xbf", "kk", "1", " ", "\xc3\xa9", "\xff", "a|b"};
+		"bc",
+		"\xe2\x84\xaa"
+		"s",
+		"k\xc5\xbf", "kk", "1", " ", "\xc3\xa9", "\xff", "a|b"};
 	static const enum pattern_flags flags[] = {
 		0, PATTERN_FOLD, PATTERN_WORD, PATTERN_LINE, PATTERN_FOLD | PATTERN_WORD};
 	struct strbuf source = {0}, group = {0}, text = {0}, a = {0}, b = {0};

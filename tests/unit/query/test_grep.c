@@ -1,0 +1,154 @@
+#include "query/grep.h"
+
+#include "test.h"
+#include <stdio.h>
+
+struct case_ {
+	const char *pattern;
+	enum pattern_flags flags;
+	struct cursor_opts opts;
+};
+
+static const char text_[] = "foo bar foo\nxx\nfoo (\nbar) foo\nbaz\n\nlast (foo\nx\nbar)\nno lf";
+
+/* "line:column:offset:text " of each row, '-' in place of ':' for context, in pieces of `room`. */
+static void
+print(const struct case_ *c, size_t room, struct strbuf *out)
+{
+	struct span text = {text_, sizeof(text_) - 1};
+	struct cursor_opts opts = c->opts;
+	struct grep_place place = {0};
+	struct grep_lines lines = {0};
+	struct pattern *p;
+	struct matcher *m;
+	int r = 1;
+
+	opts.deadline = USEC_NEVER;
+	CHECK_INT(pattern_create(span_of(c->pattern), c->flags, &p, NULL), 0);
+	CHECK_INT(matcher_create(p, &m), 0);
+	while (r > 0) {
+		size_t before = lines.lines.len;
+
+		r = grep_text(
+			m, text, &opts, (struct grep_bounds){UINT64_MAX, room}, &place, &lines);
+		CHECK(r >= 0);
+		CHECK(r == 0 || lines.lines.len > before);
+		VEC_EACH (&lines.lines, l)
+			(void)strbuf_printf(out, "%llu%c%llu:%llu:%.*s%s ",
+				(unsigned long long)l->line, l->context ? '-' : ':',
+				(unsigned long long)l->column, (unsigned long long)l->offset,
+				(int)l->len, lines.text.data + l->text, l->last ? "$" : "");
+		grep_lines_reset(&lines);
+	}
+	grep_lines_fini(&lines);
+	matcher_destroy(m);
+	pattern_destroy(p);
+}
+
+static void
+check(const struct case_ *c, const char *want)
+{
+	struct strbuf out = {0}, pieces = {0};
+
+	print(c, SIZE_MAX, &out);
+	CHECK_STR(out.data ? out.data : "", want);
+	print(c, 1, &pieces);
+	CHECK(span_eq(strbuf_view(&out), strbuf_view(&pieces)));
+	strbuf_fini(&out);
+	strbuf_fini(&pieces);
+}
+
+TEST(grep, gives_lines_matches_and_what_does_not_match)
+{
+	check(&(struct case_){"bar", 0, {.before = 0}},
+		"1:5:0:foo bar foo 4:1:21:bar) foo 9:1:47:bar) ");
+	check(&(struct case_){"bar", 0, {.answer = GREP_MATCHES}},
+		"1:5:4:bar 4:1:21:bar 9:1:47:bar ");
+	check(&(struct case_){"o*", PATTERN_REGEX, {.answer = GREP_MATCHES, .max_per_file = 1}},
+		"1:1:0: 1:2:1:oo 1:5:4: 1:6:5: 1:7:6: 1:8:7: 1:9:8: 1:10:9:oo ");
+	check(&(struct case_){"[a-z]", PATTERN_REGEX, {.invert = true}}, "6:1:34: ");
+	check(&(struct case_){"o", 0, {.invert = true, .max_per_file = 2, .before = 1}},
+		"1-0:0:foo bar foo 2:1:12:xx 4-0:21:bar) foo 5:1:30:baz ");
+	check(&(struct case_){"lf", 0, {.before = 1, .after = 3}}, "9-0:47:bar) 10:4:52:no lf$ ");
+	check(&(struct case_){"zz", 0, {.answer = GREP_MATCHES}}, "");
+}
+
+TEST(grep, lines_of_a_match_that_spans_them_come_together)
+{
+	enum pattern_flags f = PATTERN_REGEX | PATTERN_MULTI;
+
+	check(&(struct case_){"\\(\\n", f, {.before = 0}}, "3:5:15:foo ( ");
+	check(&(struct case_){"\\([^)]*\\)", f, {.before = 0}},
+		"3:5:15:foo (\nbar) foo 7:6:35:last (foo\nx\nbar) ");
+	check(&(struct case_){"\\([^)]*\\)|baz", f, {.before = 0}},
+		"3:5:15:foo (\nbar) foo\nbaz 7:6:35:last (foo\nx\nbar) ");
+	check(&(struct case_){"\\([^)]*\\)", f, {.invert = true, .max_per_file = 4}},
+		"1:1:0:foo bar foo 2:1:12:xx 5:1:30:baz 6:1:34: ");
+	check(&(struct case_){"\\([^)]*\\)|foo", f,
+		      {.answer = GREP_MATCHES, .after = 1, .max_per_file = 3}},
+		"1:1:0:foo 1:9:8:foo 2-0:12:xx 3:1:15:foo 3:5:19:(\nbar) 4:6:26:foo 5-0:30:baz "
+		"7:6:40:(foo\nx\nbar) 10-0:52:no lf$ ");
+}
+
+static uint64_t
+count(const char *pattern, enum pattern_flags flags, struct cursor_opts opts)
+{
+	struct pattern *p;
+	struct matcher *m;
+	uint64_t n;
+
+	opts.deadline = USEC_NEVER;
+	CHECK_INT(pattern_create(span_of(pattern), flags, &p, NULL), 0);
+	CHECK_INT(matcher_create(p, &m), 0);
+	CHECK_INT(grep_count(m, SPAN_LIT(text_), &opts, &n), 0);
+	CHECK_INT(grep_any(m, SPAN_LIT(text_), &opts), n > 0);
+	matcher_destroy(m);
+	pattern_destroy(p);
+	return n;
+}
+
+TEST(grep, counts_lines_and_matches)
+{
+	struct cursor_opts lines = {.answer = GREP_COUNT_LINES},
+			   matches = {.answer = GREP_COUNT_MATCHES};
+	struct cursor_opts others = {.answer = GREP_COUNT_LINES, .invert = true};
+
+	CHECK_INT(count("foo", 0, lines), 4);
+	CHECK_INT(count("foo", 0, matches), 5);
+	CHECK_INT(count("foo", 0, others), 6);
+	CHECK_INT(count("", PATTERN_REGEX, lines), 10);
+	CHECK_INT(count("", PATTERN_REGEX, others), 0);
+	CHECK_INT(count("zz", 0, lines), 0);
+	CHECK_INT(count("\\([^)]*\\)", PATTERN_REGEX | PATTERN_MULTI, lines), 2);
+	lines.max_per_file = matches.max_per_file = 1;
+	CHECK_INT(count("foo", 0, lines), 1);
+	CHECK_INT(count("foo", 0, matches), 2);
+}
+
+TEST(grep, a_line_of_many_matches_is_given_in_pieces_too)
+{
+	struct cursor_opts opts = {.answer = GREP_MATCHES, .deadline = USEC_NEVER};
+	struct grep_place place = {0};
+	struct grep_lines out = {0};
+	size_t len = 100000, n = 0;
+	char *text = malloc(len);
+	struct pattern *p;
+	struct matcher *m;
+	int r = 1;
+
+	memset(text, 'a', len);
+	CHECK_INT(pattern_create(SPAN_LIT("a"), 0, &p, NULL), 0);
+	CHECK_INT(matcher_create(p, &m), 0);
+	while (r > 0) {
+		r = grep_text(m, (struct span){text, len}, &opts,
+			(struct grep_bounds){UINT64_MAX, 10000}, &place, &out);
+		CHECK(grep_lines_bytes(&out) < 11000);
+		n += out.lines.len;
+		grep_lines_reset(&out);
+	}
+	CHECK_INT(n, len);
+	grep_lines_fini(&out);
+	matcher_destroy(m);
+	pattern_destroy(p);
+	free(text);
+}
