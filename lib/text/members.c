@@ -335,9 +335,15 @@ V3 static void
 collect_v3(struct collect *c, const uint64_t *hit, const uint64_t *nul, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
-		uint64_t ended = ended_with_hit(c, hit[i], nul[i]);
+		size_t n_ended = (size_t)_mm_popcnt_u64(nul[i]);
+		uint64_t ended;
 
-		append(c, _pext_u64(ended, nul[i]), (size_t)_mm_popcnt_u64(nul[i]));
+		if (!(hit[i] | c->carry)) { /* mostly, unless the literal is a letter or two */
+			c->pos = MIN(c->pos + n_ended, c->n);
+			continue;
+		}
+		ended = ended_with_hit(c, hit[i], nul[i]);
+		append(c, _pext_u64(ended, nul[i]), n_ended);
 	}
 }
 
