@@ -293,7 +293,7 @@ sift_bind(struct sift *f, uint32_t layer, struct arena *a, const uint64_t **ret)
 	int r = 0;
 
 	memset(ret, 0, f->n * sizeof(*ret));
-	if (f->snapshot->roots[l->root].content != SNAP_CONTENT_INDEX)
+	if (f->snapshot->roots[l->root].content != SNAP_CONTENT_INDEX || f->plan == SIFT_PLAN_ALL)
 		return 0;
 	if (f->root[l->root].kind > 0 && f->plan != SIFT_PLAN_PENDING)
 		r = ask_root(f, l->root);

@@ -30,6 +30,9 @@
 #define SIFT_PENDING_FILES 20000u
 #define SIFT_PENDING_BYTES ((uint64_t)256 << 20)
 
+/** So many files are read in the time that it takes to decode long lists. */
+#define SIFT_FEW 32u
+
 struct sift;
 struct eval;
 
@@ -37,8 +40,9 @@ int sift_create(const struct query *q, const struct snapshot *s, const struct cu
 	struct sift **ret);
 void sift_destroy(struct sift *f); /* NULL is legal */
 
-/** Decide whether pending files are read, those that the rest of the question admits. Before the
- *  first bind; `n_workers` as eval_create(), dupes as there. Errors: those of sweep_next() too. */
+/** Decide whether grams are asked at all: long lists are not, when the rest of the question leaves
+ *  SIFT_FEW files; and whether pending files are read, those that the rest admits. Before the first
+ *  bind; workers and dupes are those of `e`. Errors: those of sweep_next() too. */
 int sift_plan(struct sift *f, const struct eval *e);
 /** Files that are left out because of that. */
 uint64_t sift_n_left_out(const struct sift *f);

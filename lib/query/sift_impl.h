@@ -3,7 +3,7 @@
  *
  *   sift_need.c     the question as queries of grams
  *   sift.c          documents, and entries of a layer
- *   sift_pending.c  whether files that are pending are read
+ *   sift_plan.c     whether grams are asked, and files that are pending are read
  *   sift_explain.c  what the index says of one term
  */
 #pragma once
@@ -16,11 +16,11 @@
  * those that follow are more frequent still. */
 #define SIFT_PATIENCE 4u
 
-/* Pending files are: */
 enum sift_plan {
-	SIFT_PLAN_READ,     /* candidates */
-	SIFT_PLAN_LEFT_OUT, /* none */
-	SIFT_PLAN_PENDING,  /* the only candidates: they are counted */
+	SIFT_PLAN_READ,     /* candidates are what grams leave, and what is pending */
+	SIFT_PLAN_LEFT_OUT, /* what grams leave */
+	SIFT_PLAN_PENDING,  /* what is pending: it is counted */
+	SIFT_PLAN_ALL,      /* everything: the rest of the question leaves little */
 };
 
 struct sift_root {
