@@ -316,9 +316,11 @@ drop_unwanted(struct root *r, const struct settings *s, struct err *err)
 		(s->indexed && c->set->n_symbols == c->n_symbols && c->next_content < LAST_CONTENT))
 		return 0;
 	code = text_commit_none(r, err);
-	if (code == 0 && c->next_content >= LAST_CONTENT)
-		c->next_content = 0; /* the view goes, too: nobody takes old numbers for new ones */
-	return code;
+	if (code < 0 || c->next_content < LAST_CONTENT)
+		return code;
+	LOCK_SCOPE(&r->engine->lock);
+	c->next_content = 0; /* all is pending in the view: nobody takes old numbers for new ones */
+	return 0;
 }
 
 static int

@@ -1,5 +1,6 @@
 /**
- * engine: keeps the index: roots -> walk -> tree builder -> segment file -> catalog -> snapshot.
+ * engine: keeps the index: roots -> walk -> tree builder -> segment file -> catalog -> snapshot;
+ * and, after each walk, files -> text builder -> text segment -> catalog -> snapshot (contents.h).
  *
  * One thread a running walk feeds from a bounded channel of batches; commits go through the
  * catalog's thread; every change of what queries see is one publish of a new snapshot. The order

@@ -510,6 +510,41 @@ TEST(contents_flow, many_small_segments_become_few)
 	teardown(&f);
 }
 
+static void
+check_why(struct flow *f, const char *name, const char *begins)
+{
+	struct engine_why w;
+	struct err err = {0};
+	char path[1024];
+
+	(void)snprintf(path, sizeof(path), "%s/%s", f->tree, name);
+	cr_assert(engine_why(f->engine, span_of(path), &w, &err) == 0, "%s", err.what);
+	cr_assert(strncmp(w.content, begins, strlen(begins)) == 0, "%s: %s", name, w.content);
+	engine_why_fini(&w);
+}
+
+TEST(contents_flow, why_tells_what_is_known_of_a_file)
+{
+	struct flow f;
+
+	setup(&f);
+	write_text(&f, "text", "some words\n");
+	write_text(&f, "changes", "some words\n");
+	write_bytes(&f, "binary", "a\0b", 3);
+	write_text(&f, "large", "words and words and words and words\n");
+	f.root.content_max_bytes = 20;
+	start(&f);
+	(void)wait_phase(&f, CONTENTS_DONE);
+	check_why(&f, "text", "searched, by the index");
+	check_why(&f, "binary", "not searched: it is binary");
+	check_why(&f, "large", "not searched: it is larger");
+	write_text(&f, "changes", "other words\n");
+	check_why(&f, "changes", "searched as it was");
+	(void)rescan(&f);
+	check_why(&f, "changes", "searched, by the index");
+	teardown(&f);
+}
+
 TEST(contents_flow, a_tebibyte_of_nothing_costs_nothing)
 {
 	struct flow f;
