@@ -228,6 +228,16 @@ is_plain_definition(struct span text, struct match m)
 				       (byte_at(text, at) == ':' && byte_at(text, at + 1) != ':'));
 }
 
+/* Behind a keyword. "struct foo;" and "struct foo *p" say that there is one, not what it is. */
+static bool
+is_declared(struct span text, struct match m)
+{
+	char next = byte_at(text, m.end);
+
+	return is_keyword(word_before(text, m.start)) && next != ';' &&
+	       !(next == ' ' && byte_at(text, m.end + 1) == '*');
+}
+
 int
 rank_line(struct span text, struct match m)
 {
@@ -241,11 +251,7 @@ rank_line(struct span text, struct match m)
 	word = !before && !after;
 	if (word)
 		score += POINTS_WORD;
-	/* "struct foo;" and "struct foo *p" say that there is one, not what it is. */
-	if (word && is_keyword(word_before(text, m.start)) && byte_at(text, m.end) != ';' &&
-		!(byte_at(text, m.end) == ' ' && byte_at(text, m.end + 1) == '*'))
-		score += POINTS_DEFINITION;
-	else if (word && is_plain_definition(text, m))
+	if (word && (is_declared(text, m) || is_plain_definition(text, m)))
 		score += POINTS_DEFINITION;
 	if (span_trim((struct span){text.data, m.start}).len == 0)
 		score += POINTS_BEGINS_LINE;
