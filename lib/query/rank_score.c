@@ -8,6 +8,7 @@
 enum points {
 	POINTS_NAME_IS = 40,
 	POINTS_NAME_HOLDS = 20,
+	POINTS_NAME_IN = 15, /* mutex.c for mutex_lock */
 	POINTS_TESTS = -25,
 	POINTS_FOREIGN = -40, /* vendored, or made by a program */
 	POINTS_HIDDEN = -10,
@@ -18,11 +19,13 @@ enum points {
 };
 
 #define DEPTH_MAX 20u
+#define STEM_MIN_BYTES 3u
 #define WORD_MAX_BYTES 24u
 
 struct rank_scorer {
 	const struct snapshot *snapshot;
 	struct matcher *matcher; /* NULL: no pattern */
+	struct span pattern;     /* its first text; of others nothing is asked */
 	/* Of the directory asked last. */
 	bool known;
 	uint32_t layer, dir;
@@ -39,8 +42,10 @@ rank_scorer_create(
 	if (!r)
 		return -ENOMEM;
 	r->snapshot = s;
-	if (pattern)
+	if (pattern) {
+		r->pattern = pattern_text(pattern, 0);
 		e = matcher_create(pattern, &r->matcher);
+	}
 	if (e < 0)
 		rank_scorer_destroy(r);
 	else
@@ -120,7 +125,17 @@ is_made_name(struct span name)
 	       span_ends(name, SPAN_LIT(".map")) || span_eq(name, SPAN_LIT("package-lock.json"));
 }
 
-/* Does the name match, without what follows its last dot? */
+static bool
+holds_folded(struct span s, struct span part)
+{
+	for (size_t i = 0; part.len <= s.len && i <= s.len - part.len; i++) {
+		if (strncasecmp(s.data + i, part.data, part.len) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Does the name match, without what follows its last dot, or does the pattern speak of it? */
 static int
 match_score(struct rank_scorer *r, struct span name)
 {
@@ -129,8 +144,11 @@ match_score(struct rank_scorer *r, struct span name)
 	struct match m;
 
 	/* An error is a limit that was reached, which the search of the file will meet, too. */
-	if (!r->matcher || matcher_find(r->matcher, stem, 0, &m) <= 0 || m.start == m.end)
+	if (!r->matcher)
 		return 0;
+	if (matcher_find(r->matcher, stem, 0, &m) <= 0 || m.start == m.end)
+		return stem.len >= STEM_MIN_BYTES && holds_folded(r->pattern, stem) ? POINTS_NAME_IN
+		                                                                    : 0;
 	return m.start == 0 && m.end == stem.len ? POINTS_NAME_IS : POINTS_NAME_HOLDS;
 }
 

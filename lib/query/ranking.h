@@ -24,7 +24,7 @@
 #include "query/verify.h"
 
 #define RANK_CANDIDATES 8192u
-#define RANK_WINDOW_FILES 64u
+#define RANK_WINDOW_FILES 128u
 #define RANK_WINDOW_LINES 2000u
 #define RANK_WINDOW_BYTES (2u << 20)
 

@@ -193,3 +193,20 @@ TEST(ranking, questions_without_lines_are_ranked_by_files)
 	check("name:foo | ext:c", (struct cursor_opts){.rank = RANK_ALWAYS, .limit = 4},
 		"z.c a.c foo.c y.c ");
 }
+
+TEST(ranking, a_file_that_the_pattern_is_named_after_comes_before_others)
+{
+	struct strbuf out = {0};
+	struct cursor_stats stats;
+	struct pattern *p;
+
+	put("a.c", "foo_lock\n", 1000);
+	put("d/foo.c", "foo_lock\n", 1000);
+	put("fo.c", "foo_lock\n", 1000);
+	snapshot = grown_snapshot(dir, store);
+	CHECK_INT(pattern_create(SPAN_LIT("foo_lock"), 0, &p, NULL), 0);
+	answers(p, "", (struct cursor_opts){.rank = RANK_CONTENTS}, &out, &stats);
+	CHECK_STR(out.data, "foo.c:1 a.c:1 fo.c:1 ");
+	strbuf_fini(&out);
+	pattern_destroy(p);
+}
