@@ -180,6 +180,27 @@ look_up_few(const struct text_map *m, const struct text_cols *c, const struct te
 	}
 }
 
+/* The contents of a small map are looked up in what was found. */
+static void
+look_up_map(const struct text_map *m, const struct text_cols *c, const struct text_found *found,
+	uint64_t *bits)
+{
+	for (uint32_t i = 0; i < m->n_known; i++) {
+		uint32_t doc = m->content[m->by_content[i]] - c->base, lo = 0, hi = found->n;
+
+		while (lo < hi) {
+			uint32_t mid = lo + (hi - lo) / 2;
+
+			if (found->docs[mid] < doc)
+				lo = mid + 1;
+			else
+				hi = mid;
+		}
+		if (lo < found->n && found->docs[lo] == doc)
+			set_bit(bits, m->by_content[i]);
+	}
+}
+
 /* `docs` has a bit for each content from `first` on. */
 static void
 go_through(
@@ -224,7 +245,9 @@ look_up(const struct text_map *m, const struct text_set *set, const struct text_
 		const struct text_cols *c = text_cols(set->text[i]);
 
 		/* A bitmap of documents is in proportion to what was found, too. */
-		if (found[i].n < m->n_entries / FEW || found[i].n < c->n_docs / 4096)
+		if (m->n_known < found[i].n / FEW)
+			look_up_map(m, c, &found[i], bits);
+		else if (found[i].n < m->n_entries / FEW || found[i].n < c->n_docs / 4096)
 			look_up_few(m, c, &found[i], bits);
 		else
 			r = look_up_many(m, c, &found[i], bits);
