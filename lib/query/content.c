@@ -233,6 +233,33 @@ open_raw(struct content_reader *r, const struct snapshot *s, uint32_t layer, uin
 	return e < 0 ? fate_of(e) : CONTENT_OK;
 }
 
+/* Is it, unchanged, what the index of contents calls text? */
+static bool
+is_known_text(
+	const struct content_stamp *now, const struct snapshot *s, uint32_t layer, uint32_t entry)
+{
+	const struct text_map *m = s->layers[layer].map;
+	const struct tree_cols *c = snapshot_cols(s, layer);
+
+	if (!m || !(m->text[entry / 64] >> entry % 64 & 1))
+		return false;
+	return now->ino == tree_ino(c, entry) && (uint64_t)now->size == tree_size(c, entry) &&
+	       now->dev == c->classes[tree_cls(c, entry)].dev &&
+	       clock_ns(now->mtime.tv_sec, (uint32_t)now->mtime.tv_nsec) == tree_mtime(c, entry) &&
+	       clock_ns(now->ctime.tv_sec, (uint32_t)now->ctime.tv_nsec) == tree_ctime(c, entry);
+}
+
+/* Only what is not known is looked through for a NUL. */
+static enum sniff
+kind_of(const struct content_reader *r, const struct snapshot *s, uint32_t layer, uint32_t entry,
+	struct span raw)
+{
+	bool mark = raw.len >= 2 &&
+	            (memcmp(raw.data, "\xff\xfe", 2) == 0 || memcmp(raw.data, "\xfe\xff", 2) == 0);
+
+	return !mark && is_known_text(&r->stamp, s, layer, entry) ? SNIFF_TEXT : sniff_bytes(raw);
+}
+
 int
 content_open(struct content_reader *r, const struct snapshot *s, uint32_t layer, uint32_t entry,
 	struct span *ret_text, uint64_t *ret_bytes)
@@ -243,7 +270,7 @@ content_open(struct content_reader *r, const struct snapshot *s, uint32_t layer,
 	*ret_bytes = raw.len;
 	if (e != CONTENT_OK)
 		return e;
-	e = as_text(r, raw, sniff_bytes(raw), ret_text);
+	e = as_text(r, raw, kind_of(r, s, layer, entry, raw), ret_text);
 	if (e != CONTENT_OK)
 		(void)content_close(r);
 	return e;

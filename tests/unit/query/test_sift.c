@@ -486,6 +486,42 @@ check_left_out(const struct world *w)
 	CHECK_INT(st.n_verified, 2);
 }
 
+static void
+write_bytes(const char *dir, const char *name, const char *data, size_t len)
+{
+	char path[4096];
+	FILE *f;
+
+	(void)snprintf(path, sizeof(path), "%s/%s", dir, name);
+	f = fopen(path, "w");
+	CHECK(f && fwrite(data, 1, len, f) == len && fclose(f) == 0);
+}
+
+/* What the index knows is believed of files that are as it knows them. */
+TEST(sift, a_file_that_is_binary_by_now_is_none_of_the_answers)
+{
+	struct world w = {.dir = test_dir(), .store = test_dir(), .n_symbols = 4};
+	struct cursor_stats st;
+
+	test_write(w.dir, "f00.c", "a needle\n");
+	w.is_there[0] = true;
+	grow_stack(&w);
+	while (w.n_text == 0)
+		index_some(&w);
+	make_view(&w);
+	w.index = snapshot_of(&w, SNAP_CONTENT_INDEX, MAX_FILE_BYTES);
+	w.scan = snapshot_of(&w, SNAP_CONTENT_SCAN, MAX_FILE_BYTES);
+	st = stats_of(&w, "content:needle", NULL);
+	CHECK_INT(st.n, 1);
+	write_bytes(w.dir, "f00.c", "a needle\0\n", 10);
+	st = stats_of(&w, "content:needle", NULL);
+	CHECK_INT(st.n, 0);
+	CHECK_INT(st.skipped.binary, 1);
+	write_bytes(w.dir, "f00.c", "\xff\xfen\0e\0e\0d\0l\0e\0", 14);
+	CHECK_INT(stats_of(&w, "content:needle", NULL).n, 1);
+	world_destroy(&w);
+}
+
 TEST(sift, is_explained)
 {
 	struct world w = {.dir = test_dir(), .store = test_dir(), .n_symbols = 4};
