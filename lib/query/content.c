@@ -13,12 +13,13 @@
 void
 content_reader_init(struct content_reader *r)
 {
-	*r = (struct content_reader){.root_fd = -1, .dir_fd = -1};
+	*r = (struct content_reader){.root_fd = -1, .dir_fd = -1, .fd = -1};
 }
 
 void
 content_reader_fini(struct content_reader *r)
 {
+	closep(&r->fd);
 	closep(&r->dir_fd);
 	closep(&r->root_fd);
 	strbuf_fini(&r->path);
@@ -165,11 +166,11 @@ same_state(const struct content_stamp *a, const struct content_stamp *b)
 	       same_time(a->mtime, b->mtime) && same_time(a->ctime, b->ctime);
 }
 
+/* Its state into r->stamp. */
 static int
-load(struct content_reader *r, int fd, uint64_t max_bytes, struct span *ret)
+look_into(struct content_reader *r, int fd, uint64_t max_bytes)
 {
 	struct stat st;
-	int e = 0;
 
 	if (fstat(fd, &st) < 0)
 		return -errno;
@@ -178,8 +179,16 @@ load(struct content_reader *r, int fd, uint64_t max_bytes, struct span *ret)
 	if ((uint64_t)st.st_size > max_bytes)
 		return -EFBIG;
 	r->stamp = stamp_of(&st);
-	if ((uint64_t)st.st_size <= CONTENT_READ_MAX_BYTES)
-		e = read_small(r, fd, (uint64_t)st.st_size);
+	return 0;
+}
+
+static int
+load(struct content_reader *r, int fd, uint64_t max_bytes, struct span *ret)
+{
+	int e = 0;
+
+	if ((uint64_t)r->stamp.size <= CONTENT_READ_MAX_BYTES)
+		e = read_small(r, fd, (uint64_t)r->stamp.size);
 	if (e < 0)
 		return e;
 	if (e > 0) {
@@ -229,7 +238,9 @@ open_raw(struct content_reader *r, const struct snapshot *s, uint32_t layer, uin
 	fd = open_entry(r, s, layer, entry);
 	if (fd < 0)
 		return fate_of(fd);
-	e = load(r, fd, sr->content_max_bytes, ret);
+	e = look_into(r, fd, sr->content_max_bytes);
+	if (e == 0)
+		e = load(r, fd, sr->content_max_bytes, ret);
 	return e < 0 ? fate_of(e) : CONTENT_OK;
 }
 
@@ -249,31 +260,132 @@ is_known_text(
 	       clock_ns(now->ctime.tv_sec, (uint32_t)now->ctime.tv_nsec) == tree_ctime(c, entry);
 }
 
+static bool
+has_mark(struct span raw)
+{
+	return raw.len >= 2 &&
+	       (memcmp(raw.data, "\xff\xfe", 2) == 0 || memcmp(raw.data, "\xfe\xff", 2) == 0);
+}
+
 /* Only what is not known is looked through for a NUL. */
 static enum sniff
 kind_of(const struct content_reader *r, const struct snapshot *s, uint32_t layer, uint32_t entry,
 	struct span raw)
 {
-	bool mark = raw.len >= 2 &&
-	            (memcmp(raw.data, "\xff\xfe", 2) == 0 || memcmp(raw.data, "\xfe\xff", 2) == 0);
+	return !has_mark(raw) && is_known_text(&r->stamp, s, layer, entry) ? SNIFF_TEXT
+	                                                                   : sniff_bytes(raw);
+}
 
-	return !mark && is_known_text(&r->stamp, s, layer, entry) ? SNIFF_TEXT : sniff_bytes(raw);
+/* All of a file that r->stamp is of. */
+static int
+open_loaded(struct content_reader *r, const struct snapshot *s, uint32_t layer, uint32_t entry,
+	int fd, struct span *ret_text, uint64_t *ret_bytes)
+{
+	struct span raw = {0};
+	int e = load(r, fd, snapshot_root(s, layer)->content_max_bytes, &raw);
+
+	*ret_bytes = raw.len;
+	if (e < 0)
+		return fate_of(e);
+	e = as_text(r, raw, kind_of(r, s, layer, entry, raw), ret_text);
+	if (e != CONTENT_OK)
+		(void)content_close(r);
+	return e;
 }
 
 int
 content_open(struct content_reader *r, const struct snapshot *s, uint32_t layer, uint32_t entry,
 	struct span *ret_text, uint64_t *ret_bytes)
 {
-	struct span raw = {0};
-	int e = open_raw(r, s, layer, entry, &raw);
+	const struct snap_root *sr = snapshot_root(s, layer);
+	AUTO(closep) int fd = -1;
+	int e;
 
-	*ret_bytes = raw.len;
-	if (e != CONTENT_OK)
-		return e;
-	e = as_text(r, raw, kind_of(r, s, layer, entry, raw), ret_text);
-	if (e != CONTENT_OK)
-		(void)content_close(r);
-	return e;
+	*ret_bytes = 0;
+	if (!sr->content)
+		return CONTENT_OFF;
+	fd = open_entry(r, s, layer, entry);
+	if (fd < 0)
+		return fate_of(fd);
+	e = look_into(r, fd, sr->content_max_bytes);
+	return e < 0 ? fate_of(e) : open_loaded(r, s, layer, entry, fd, ret_text, ret_bytes);
+}
+
+/* The first lines into r->raw: their length, 0 when it cannot be by lines, or -errno. */
+static ssize_t
+read_head(struct content_reader *r, int fd)
+{
+	const char *lf;
+	ssize_t n;
+
+	strbuf_reset(&r->raw);
+	if (strbuf_reserve(&r->raw, CONTENT_HEAD_BYTES) < 0)
+		return -ENOMEM;
+	n = fd_pread_full(fd, r->raw.data, CONTENT_HEAD_BYTES, 0);
+	if (n < (ssize_t)CONTENT_HEAD_BYTES)
+		return MIN(n, 0);
+	r->raw.len = (size_t)n;
+	lf = memrchr(r->raw.data, '\n', r->raw.len);
+	return lf && !has_mark(strbuf_view(&r->raw)) ? lf - r->raw.data + 1 : 0;
+}
+
+static bool
+suits_head(const struct content_stamp *st)
+{
+	return st->size > 3 * (off_t)CONTENT_HEAD_BYTES && st->size <= CONTENT_READ_MAX_BYTES;
+}
+
+int
+content_open_head(struct content_reader *r, const struct snapshot *s, uint32_t layer,
+	uint32_t entry, struct span *ret_text, bool *ret_more, uint64_t *ret_bytes)
+{
+	const struct snap_root *sr = snapshot_root(s, layer);
+	AUTO(closep) int fd = -1;
+	ssize_t n = 0;
+	int e;
+
+	*ret_more = false;
+	*ret_bytes = 0;
+	if (!sr->content)
+		return CONTENT_OFF;
+	fd = open_entry(r, s, layer, entry);
+	if (fd < 0)
+		return fate_of(fd);
+	e = look_into(r, fd, sr->content_max_bytes);
+	if (e == 0 && suits_head(&r->stamp) && is_known_text(&r->stamp, s, layer, entry))
+		n = read_head(r, fd);
+	if (e < 0 || n < 0)
+		return fate_of(e < 0 ? e : (int)n);
+	if (n == 0)
+		return open_loaded(r, s, layer, entry, fd, ret_text, ret_bytes);
+	*ret_text = (struct span){r->raw.data, (size_t)n};
+	*ret_bytes = r->raw.len;
+	*ret_more = true;
+	r->fd = TAKE_FD(fd);
+	return CONTENT_OK;
+}
+
+int
+content_read_on(struct content_reader *r, struct span *ret_text, uint64_t *ret_bytes)
+{
+	size_t had = r->raw.len, room;
+	ssize_t n;
+
+	*ret_bytes = 0;
+	do {
+		/* One byte more than it should have tells a file that grew. */
+		room = r->raw.len <= (size_t)r->stamp.size ? (size_t)r->stamp.size + 1 - r->raw.len
+		                                           : CONTENT_HEAD_BYTES;
+		if (strbuf_reserve(&r->raw, room) < 0)
+			return -ENOMEM;
+		n = fd_pread_full(r->fd, r->raw.data + r->raw.len, room, r->raw.len);
+		if (n < 0)
+			return CONTENT_UNREADABLE;
+		r->raw.len += (size_t)n;
+	} while ((size_t)n == room && r->raw.len <= CONTENT_READ_MAX_BYTES);
+	*ret_bytes = r->raw.len - had;
+	*ret_text = strbuf_view(&r->raw);
+	return CONTENT_OK;
 }
 
 int
@@ -449,6 +561,7 @@ content_close(struct content_reader *r)
 {
 	bool cut = r->mapped && mapfile_faulted(&r->map);
 
+	close_fd(&r->fd);
 	if (r->mapped)
 		mapfile_close(&r->map);
 	r->mapped = false;

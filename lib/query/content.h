@@ -20,6 +20,7 @@
 #include "text/sniff.h"
 
 #define CONTENT_READ_MAX_BYTES (1u << 20)
+#define CONTENT_HEAD_BYTES (8u << 10)
 
 /** What became of a file; all but the first are counted, never silently dropped. */
 enum content_fate {
@@ -53,6 +54,7 @@ struct content_reader {
 	struct mapfile map;
 	bool mapped;
 	struct content_stamp stamp; /* of the file opened last */
+	int fd;                     /* -1; of a file of which only the head was read */
 };
 
 void content_reader_init(struct content_reader *r);
@@ -62,6 +64,14 @@ void content_reader_fini(struct content_reader *r);
  *  CONTENT_OK is followed by content_close(). */
 int content_open(struct content_reader *r, const struct snapshot *s, uint32_t layer, uint32_t entry,
 	struct span *ret_text, uint64_t *ret_bytes);
+/** The same for who looks for one match: of a file that is as the index of contents knows it, and
+ *  several times as large as CONTENT_HEAD_BYTES, as many of its first lines as fit there; *ret_more
+ *  says so. content_read_on() gives all of it. */
+int content_open_head(struct content_reader *r, const struct snapshot *s, uint32_t layer,
+	uint32_t entry, struct span *ret_text, bool *ret_more, uint64_t *ret_bytes);
+/** CONTENT_OK, CONTENT_UNREADABLE or -ENOMEM; content_close() follows in any case. *ret_bytes: what
+ *  is read besides. */
+int content_read_on(struct content_reader *r, struct span *ret_text, uint64_t *ret_bytes);
 /** The text again, if the file still is what r->stamp said when it was CONTENT_OK; else
  *  CONTENT_CHANGED. It is not read through again, unless it is UTF-16. */
 int content_reopen(struct content_reader *r, const struct snapshot *s, uint32_t layer,

@@ -49,6 +49,7 @@ struct verify {
 	candidate_fn next;
 	void *ctx;
 	bool lines;  /* answers are lines, not entries */
+	bool once;   /* one match decides about a file, and all that is asked for is in one line */
 	size_t room; /* bytes of lines kept of a file */
 
 	/* One thread fills; during a round each candidate and each worker belongs to the thread
@@ -79,6 +80,17 @@ lines_to_keep(const struct cursor_opts *opts)
 	return n + 1;
 }
 
+static bool
+decides_once(const struct query *q, const struct cursor_opts *opts)
+{
+	const struct node *root = q->root;
+
+	if (opts->grep)
+		return opts->answer == GREP_FILES && !opts->invert && !root->content &&
+		       !pattern_is_multi(opts->grep);
+	return root->term == TERM_CONTENT;
+}
+
 static int
 make_worker(const struct verify *v, struct verify_worker *w)
 {
@@ -106,6 +118,7 @@ verify_create(struct eval *e, const struct cursor_opts *opts, candidate_fn next,
 	v->next = next;
 	v->ctx = ctx;
 	v->lines = cursor_gives_lines(opts);
+	v->once = decides_once(e->query, opts);
 	v->batch_next = opts->limit > 0 ? VERIFY_BATCH_LIMITED : VERIFY_BATCH_FIRST;
 	v->keep = lines_to_keep(opts);
 	v->room = opts->max_kept_bytes ? opts->max_kept_bytes : VERIFY_KEPT_BYTES;
@@ -227,14 +240,45 @@ search_text(struct verify *v, unsigned worker, struct candidate *c, struct span 
 	return 0;
 }
 
+/* What one match is looked for with. */
+static int
+once_matcher(struct verify *v, struct verify_worker *w, struct matcher **ret)
+{
+	*ret = w->grep;
+	return w->grep ? 0 : eval_matcher(&w->patterns, v->query->root, ret);
+}
+
+/* The first lines of a file, and when they hold no match all that follow. */
+static int
+search_once(struct verify *v, struct verify_worker *w, struct candidate *c, struct span head)
+{
+	struct match match;
+	struct matcher *m;
+	struct span text;
+	uint64_t n_bytes;
+	int r = once_matcher(v, w, &m);
+
+	if (r == 0)
+		r = grep_find(m, head, 0, v->opts, &match);
+	if (r == 0) {
+		r = content_read_on(&w->reader, &text, &n_bytes);
+		w->n_bytes_read += n_bytes;
+		if (r != CONTENT_OK)
+			return r < 0 ? r : -EIO;
+		r = grep_find(m, text, head.len, v->opts, &match);
+	}
+	c->answer = r > 0;
+	return MIN(r, 0);
+}
+
 /* After the search of an open file, whose result was `r`: what was found counts, or does not. */
 static int
 end_search(struct verify_worker *w, struct candidate *c, int r)
 {
 	enum content_fate fate = content_close(&w->reader);
 
-	if (r == -EOVERFLOW) {
-		fate = CONTENT_LIMIT;
+	if (r == -EOVERFLOW || r == -EIO) {
+		fate = r == -EIO ? CONTENT_UNREADABLE : CONTENT_LIMIT;
 		r = 0;
 	}
 	if (fate != CONTENT_OK) {
@@ -252,12 +296,18 @@ read_candidate(struct verify *v, unsigned worker, struct candidate *c)
 	struct verify_worker *w = &v->worker[worker];
 	struct span text;
 	uint64_t n_bytes;
-	int r = content_open(&w->reader, v->snapshot, c->layer, c->entry, &text, &n_bytes);
+	bool more = false;
+	int r = v->once ? content_open_head(&w->reader, v->snapshot, c->layer, c->entry, &text,
+				  &more, &n_bytes)
+	                : content_open(
+				  &w->reader, v->snapshot, c->layer, c->entry, &text, &n_bytes);
 
 	if (r < 0)
 		return r;
 	w->n_verified++;
 	w->n_bytes_read += n_bytes;
+	if (r == CONTENT_OK && more)
+		return end_search(w, c, search_once(v, w, c, text));
 	if (r == CONTENT_OK)
 		return end_search(w, c, search_text(v, worker, c, text));
 	w->by_fate[r]++;

@@ -3,6 +3,7 @@
 
 #include "gram/gram.h"
 #include "index/text_builder.h"
+#include "query/content.h"
 #include "query/explain.h"
 #include "query/sift.h"
 #include "text/mapfile.h"
@@ -231,9 +232,9 @@ snapshot_of(const struct world *w, enum snap_content content, uint64_t max_bytes
 }
 
 static void
-make_view(struct world *w)
+make_view_of(struct world *w, uint64_t max_bytes)
 {
-	struct text_view_opts opts = {.max_bytes = MAX_FILE_BYTES, .before = w->view, .pool = pool};
+	struct text_view_opts opts = {.max_bytes = max_bytes, .before = w->view, .pool = pool};
 	struct text_set *set = NULL;
 	struct text_view *v;
 
@@ -243,6 +244,12 @@ make_view(struct world *w)
 	text_set_unref(set);
 	text_view_unref(w->view);
 	w->view = v;
+}
+
+static void
+make_view(struct world *w)
+{
+	make_view_of(w, MAX_FILE_BYTES);
 }
 
 static void
@@ -495,6 +502,61 @@ write_bytes(const char *dir, const char *name, const char *data, size_t len)
 	(void)snprintf(path, sizeof(path), "%s/%s", dir, name);
 	f = fopen(path, "w");
 	CHECK(f && fwrite(data, 1, len, f) == len && fclose(f) == 0);
+}
+
+#define N_LARGE 24u
+#define LARGE_BYTES 60000u
+
+/* A needle somewhere; in some a first line that is longer than what is read at first. */
+static void
+write_large(struct world *w, uint32_t i)
+{
+	static char text[LARGE_BYTES];
+	size_t at = i < 8 ? CONTENT_HEAD_BYTES - 16 + 2 * i : roll(LARGE_BYTES - 8);
+	char name[32];
+
+	for (uint32_t k = 0; k < LARGE_BYTES; k++)
+		text[k] = k % 61 == 60 && (i % 5 || k > 20000) ? '\n' : 'a' + (char)(k % 23);
+	if (i % 6)
+		memcpy(text + at, i % 2 ? "\nneedle" : "needle\n", 7);
+	file_name(i, name);
+	write_bytes(w->dir, name, text, i % 7 == 3 ? at + 7 : LARGE_BYTES);
+	w->is_there[i] = true;
+}
+
+TEST(sift, large_files_are_read_as_far_as_the_match)
+{
+	static const char *const asked[] = {
+		"needle", "^needle", "needle$", "^[^n]*needle", "nee.*x$"};
+	struct world w = {.dir = test_dir(), .store = test_dir(), .n_symbols = 4};
+	uint64_t all = 0, some = 0;
+
+	seed = 17;
+	for (uint32_t i = 0; i < N_LARGE; i++)
+		write_large(&w, i);
+	grow_stack(&w);
+	for (unsigned i = 0; i < MAX_LAYERS; i++)
+		index_some(&w);
+	make_view_of(&w, UINT64_MAX);
+	w.scan = snapshot_of(&w, SNAP_CONTENT_SCAN, UINT64_MAX);
+	w.index = snapshot_of(&w, SNAP_CONTENT_INDEX, UINT64_MAX);
+	for (uint32_t i = 0; i < 2 * ARRAY_LEN(asked); i++) {
+		struct question q = {.grep = i % 2, .flags = PATTERN_REGEX, .answer = GREP_FILES};
+		AUTO(strbuf_fini) struct strbuf a = {0}, b = {0};
+		struct cursor_stats stats;
+
+		(void)snprintf(q.pattern, sizeof(q.pattern), "%s", asked[i / 2]);
+		if (!q.grep)
+			append(&q, "content:/", asked[i / 2], "/");
+		CHECK(ask(&w, w.scan, &q, &a, &stats));
+		all += stats.n_bytes_read;
+		CHECK(ask(&w, w.index, &q, &b, &stats));
+		some += stats.n_bytes_read;
+		CHECK_STR(b.data, a.data);
+		CHECK(i / 2 > 2 || a.len > 0);
+	}
+	CHECK(some < all * 3 / 4);
+	world_destroy(&w);
 }
 
 /* What the index knows is believed of files that are as it knows them. */
