@@ -15,6 +15,8 @@
 
 /* Files that a worker takes at a time: neighbours, for the sake of their lists (text_builder.h). */
 #define READ_RUN 32u
+/* How long a task keeps its place in the walks' share of the pool. */
+#define READ_TURN_USEC (20 * USEC_PER_MSEC)
 /* A builder becomes a segment after so long at the latest: what is read is not lost with a crash.
  */
 #define READ_BATCH_USEC (60 * USEC_PER_SEC)
@@ -116,17 +118,26 @@ read_run(struct read_worker *w)
 	return code < 0 ? code : 1;
 }
 
-/* Until nothing is left, or a query waits for a worker: then the task stands in line again. */
+/* Is it somebody else's turn? A query's at once; a walk's, which waits for its share of the pool,
+ * after a while. */
+static bool
+should_yield(const struct engine *e, usec_t began)
+{
+	return pool_should_yield(e->io, TASK_INDEX) || clock_mono() - began > READ_TURN_USEC;
+}
+
+/* Until nothing is left, or it is somebody else's turn: then the task stands in line again. */
 static void
 run_worker(struct task *t)
 {
 	struct read_worker *w = CONTAINER_OF(t, struct read_worker, task);
 	struct reading *p = w->reading;
 	struct engine *e = p->root->engine;
+	usec_t began = clock_mono();
 	int code, none = 0;
 
 	while ((code = read_run(w)) > 0) {
-		if (pool_should_yield(e->io, TASK_INDEX) &&
+		if (should_yield(e, began) &&
 			pool_submit_share(e->io, t, TASK_INDEX, &e->walks) == 0)
 			return;
 	}

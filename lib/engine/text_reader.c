@@ -21,7 +21,7 @@ struct text_reader {
 	struct text_reader_opts opts;
 	struct text_reader_job job;
 	struct gram_maker *maker;
-	char *small; /* READ_SMALL_BYTES and one more */
+	char *small; /* READ_SMALL_BYTES */
 	struct strbuf path, decoded;
 	/* The directory of the file before; mostly the next one is in it, too. */
 	int dir_fd; /* -1 none */
@@ -48,7 +48,7 @@ text_reader_create(const struct text_reader_opts *opts, struct text_reader **ret
 		return code;
 	r->opts = *opts;
 	r->dir_fd = -1;
-	r->small = malloc(READ_SMALL_BYTES + 1);
+	r->small = malloc(READ_SMALL_BYTES);
 	code = r->small ? gram_maker_create(opts->n_symbols, &r->maker) : -ENOMEM;
 	if (code < 0) {
 		text_reader_destroy(r);
@@ -328,7 +328,9 @@ add_small_text(struct text_reader *r, const struct reading_file *f, enum sniff k
 static int
 read_small(struct text_reader *r, struct reading_file *f)
 {
-	ssize_t n = fd_read_full(f->fd, r->small, (size_t)f->stamp.size + 1);
+	/* That it has grown is seen in its size afterwards; but files of /proc say 0 and have more.
+	 */
+	ssize_t n = fd_read_full(f->fd, r->small, MAX((size_t)f->stamp.size, 1u));
 	struct span raw = {r->small, (size_t)MAX(n, 0)};
 	enum sniff kind = sniff_bytes(raw);
 	struct hash128 hash;

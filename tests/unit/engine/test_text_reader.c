@@ -209,7 +209,7 @@ TEST(text_reader, equal_contents_and_all_binaries_are_one_document)
 	write_file(&r, "c", "other words\n");
 	for (unsigned i = 0; i < 2; i++) {
 		fd = open(path_of(&r, i ? "bin1" : "bin2"), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-		CHECK_INT(write(fd, "x\0y\0z" + i, 4), 4);
+		CHECK_INT(write(fd, &"x\0y\0z"[i], 4), 4);
 		CHECK_INT(close(fd), 0);
 	}
 	begin(&r, UINT64_MAX);
