@@ -305,15 +305,27 @@ see(struct root *r, struct err *err)
 	return code;
 }
 
-/* Segments that the configuration wants no more, or that have used up the numbers. */
+/* Can the segments not be used any more? The configuration wants others or none, the disk could not
+ * give what they hold, or the numbers are used up. */
+static bool
+is_unwanted(struct root *r, const struct settings *s)
+{
+	const struct contents_state *c = &r->contents;
+
+	if (text_set_faulted(c->set)) {
+		report_dropped(r, s, "the disk could not be read");
+		return true;
+	}
+	return !s->indexed || c->set->n_symbols != c->n_symbols || c->next_content >= LAST_CONTENT;
+}
+
 static int
 drop_unwanted(struct root *r, const struct settings *s, struct err *err)
 {
 	struct contents_state *c = &r->contents;
 	int code;
 
-	if (!c->set ||
-		(s->indexed && c->set->n_symbols == c->n_symbols && c->next_content < LAST_CONTENT))
+	if (!c->set || !is_unwanted(r, s))
 		return 0;
 	code = text_commit_none(r, err);
 	if (code < 0 || c->next_content < LAST_CONTENT)
