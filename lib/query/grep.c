@@ -417,7 +417,7 @@ find_another(struct grep *g)
 {
 	struct grep_place *p = g->place;
 	size_t end = without_lf(g->text, p->start, p->end);
-	struct match m;
+	struct match m = p->match;
 	int r = find_within(g, p->start, end, p->match, &m);
 
 	if (r < 0)
