@@ -69,17 +69,20 @@ static int
 path_word(const struct eval_at *at, const struct node *n, const struct bits *want, struct bits *out)
 {
 	const struct tree_cols *c = at->e->cols;
-	uint32_t end = at->lo + at->n;
 	int r;
 
 	if (bits_count(want) <= TEXT_FEW)
 		return word_few(at, n, want, out);
 	r = name_bits(at, n, want, out);
-	for (uint32_t e = at->lo, next; e < end && r >= 0; e = next) {
-		next = siblings_end(at, e);
+	/* Only siblings some of which are wanted. */
+	for (uint32_t i = bits_next(want, 0), next; i < EVAL_CHUNK && r >= 0;
+		i = bits_next(want, next)) {
+		uint32_t e = at->lo + i;
+
+		next = siblings_end(at, e) - at->lo;
 		r = e > 0 ? directory_holds(at, n, tree_parent(c, e)) : 0;
 		if (r > 0)
-			bits_set_range(out, e - at->lo, next - at->lo);
+			bits_set_range(out, i, next);
 	}
 	return MIN(r, 0);
 }

@@ -15,7 +15,7 @@
 #include "query/names.h"
 
 /** Where a leaf can be decided entry by entry at less cost than the scan of a chunk. */
-#define TEXT_FEW 24u
+#define TEXT_FEW 128u
 
 /** May one of the names hold the leaf's literals, as far as the grams tell? */
 bool leaf_may(const struct eval_leaf *leaf, uint32_t lo, uint32_t n);
