@@ -89,7 +89,7 @@ struct engine_contents_status {
 	uint64_t n_files, n_bytes;       /* regular files that are not too large; their sizes */
 	uint64_t done_files, done_bytes; /* of them; while reading also what could not be read */
 	uint64_t n_too_large, n_binary;
-	uint64_t n_unreadable; /* when they were last tried: refused, gone, or changing */
+	uint64_t n_unreadable; /* when they were last tried: refused, gone, changing, too much */
 	uint32_t n_segments;
 	uint64_t segment_bytes;
 	/* While a pass runs: bytes a second since it began, and how long it will take at that; 0

@@ -29,8 +29,9 @@ struct read_worker {
 	struct text_reader *reader;
 };
 
-/* What was too young, in the order in which it was found. */
-struct young {
+/* What was too young, or too much for a builder that was nearly full, in the order in which it was
+ * found: it is tried once more at the end. */
+struct later {
 	struct lock lock; /* RANK_LEAF; guards the rest */
 	VEC(struct tree_at) at;
 	bool lost; /* no memory for all of them: they wait for the next pass */
@@ -43,8 +44,8 @@ struct reading {
 	struct stop stop; /* something else is to be done */
 	int root_fd;
 	struct pending files;
-	bool again; /* these are the young ones of before */
-	struct young young;
+	bool again; /* these were tried before */
+	struct later later;
 
 	unsigned n_workers;
 	struct read_worker *workers;
@@ -72,10 +73,10 @@ is_full(const struct reading *p)
 }
 
 static void
-note_young(struct reading *p, struct tree_at at)
+note_later(struct reading *p, struct tree_at at)
 {
-	LOCK_SCOPE(&p->young.lock);
-	p->young.lost = VEC_PUSH(&p->young.at, at) < 0 || p->young.lost;
+	LOCK_SCOPE(&p->later.lock);
+	p->later.lost = VEC_PUSH(&p->later.at, at) < 0 || p->later.lost;
 }
 
 static int
@@ -88,8 +89,8 @@ read_one(struct read_worker *w, uint64_t i)
 
 	if (fate < 0)
 		return fate;
-	if (fate == READ_FRESH && !p->again) {
-		note_young(p, at);
+	if ((fate == READ_FRESH || fate == READ_CROWDED) && !p->again) {
+		note_later(p, at);
 		return 0;
 	}
 	counter_add(&p->stats->n_files, 1);
@@ -158,6 +159,7 @@ set_out(struct reading *p)
 			.builder = p->builder,
 			.adder = text_builder_adder(p->builder, i),
 			.n_docs = &p->n_docs,
+			.budget_bytes = budget(p->root->engine),
 		};
 
 		text_reader_use(p->workers[i].reader, &job);
@@ -250,7 +252,7 @@ read_files(struct reading *p, struct err *err)
 	return code;
 }
 
-/* When all young files will have lain back long enough, monotonic; at most READ_SETTLE_USEC away.
+/* When all young ones will have lain back long enough, monotonic; at most READ_SETTLE_USEC away.
  */
 static usec_t
 settled_at(const struct reading *p)
@@ -272,20 +274,20 @@ wait_until(struct root *r, usec_t deadline)
 	return r->wanted || r->stopping ? -ECANCELED : 0;
 }
 
-/* Once more, what was too young the first time. */
+/* Once more, what was too young or too much the first time. */
 static int
-read_young(struct reading *p, struct err *err)
+read_later(struct reading *p, struct err *err)
 {
 	int code;
 
-	if (p->young.at.len == 0)
+	if (p->later.at.len == 0)
 		return 0;
 	code = wait_until(p->root, settled_at(p));
 	if (code < 0)
 		return code;
 	pending_fini(&p->files);
-	p->files = (struct pending){.at = p->young.at.data, .n = p->young.at.len};
-	p->young.at.data = NULL;
+	p->files = (struct pending){.at = p->later.at.data, .n = p->later.at.len};
+	p->later.at.data = NULL;
 	p->again = true;
 	return read_files(p, err);
 }
@@ -355,8 +357,8 @@ reading_fini(struct reading *p)
 	free(p->workers);
 	text_builder_destroy(p->builder);
 	pending_fini(&p->files);
-	VEC_FINI(&p->young.at);
-	lock_fini(&p->young.lock);
+	VEC_FINI(&p->later.at);
+	lock_fini(&p->later.lock);
 	closep(&p->root_fd);
 	stop_fini(&p->stop);
 }
@@ -369,7 +371,7 @@ pass(struct reading *p, struct err *err)
 	if (code == 0 && p->files.n > 0)
 		code = read_files(p, err);
 	if (code == 0)
-		code = read_young(p, err);
+		code = read_later(p, err);
 	return code;
 }
 
@@ -380,7 +382,7 @@ reading_run(struct root *r, struct read_stats *stats, struct err *err)
 	int code;
 
 	stop_init(&p.stop, &r->stop);
-	lock_init(&p.young.lock, RANK_LEAF, "young files");
+	lock_init(&p.later.lock, RANK_LEAF, "files for later");
 	code = root_begin_leisure(r, &p.stop);
 	if (code < 0)
 		return code;

@@ -387,6 +387,14 @@ add_window(struct text_reader *r, struct long_text *t)
 	return code;
 }
 
+/* A builder that is full takes what is being added, but not gigabytes of it: between where it is
+ * full and all of its budget. */
+static bool
+is_crowded(const struct text_reader *r)
+{
+	return text_builder_over(r->job.builder, r->job.budget_bytes / 5 * 7);
+}
+
 static int
 add_windows(struct text_reader *r, struct long_text *t, const struct mapfile *map,
 	struct reading_file *f)
@@ -399,6 +407,8 @@ add_windows(struct text_reader *r, struct long_text *t, const struct mapfile *ma
 			return READ_CHANGED; /* cut, or the disk gave nothing */
 		if (code != 0)
 			return code;
+		if (is_crowded(r))
+			return READ_CROWDED;
 		mapfile_pass(map, t->window.to - MIN(t->window.to, WINDOW_BYTES / 2));
 	}
 	return 0;

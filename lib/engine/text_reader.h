@@ -37,6 +37,7 @@ enum read_fate {
 	READ_CHANGED,   /* while it was read */
 	READ_GONE,      /* or no regular file any more */
 	READ_REFUSED,   /* could not be opened or read */
+	READ_CROWDED,   /* its grams need more memory than the builder has left */
 	N_READ_FATES
 };
 
@@ -61,6 +62,7 @@ struct text_reader_job {
 	struct text_builder *builder;
 	struct text_adder *adder;
 	struct counter *n_docs; /* of the builder, from all its readers */
+	size_t budget_bytes;    /* of the builder, for windows of one file, too */
 };
 void text_reader_use(struct text_reader *r, const struct text_reader_job *job);
 

@@ -545,6 +545,38 @@ TEST(contents_flow, why_tells_what_is_known_of_a_file)
 	teardown(&f);
 }
 
+/* It stays pending, and takes nothing else with it. */
+TEST(contents_flow, a_file_that_needs_more_memory_than_there_is_is_left_out)
+{
+	size_t len = 12 * WINDOW_BYTES;
+	AUTO(freep) char *text = make_text(len, 60, 9);
+	struct engine_root_status s;
+	struct flow f;
+
+	setup(&f);
+	f.cfg.index_bytes = 9u << 20;
+	write_text(&f, "large", text);
+	for (unsigned i = 0; i < 100; i++) {
+		char name[32];
+
+		(void)snprintf(name, sizeof(name), "small%u", i);
+		write_bytes(&f, name, text + 1000 * (size_t)i, 900);
+	}
+	start(&f);
+	s = wait_phase(&f, CONTENTS_DONE);
+	CHECK_INT(s.contents.done_files, 100);
+	CHECK_INT(s.contents.n_unreadable, 1);
+	CHECK_INT(content_of(&f, "large"), TEXT_PENDING);
+	check_pieces(&f, "small77", (struct span){text + 77000, 900}, 3);
+	stop(&f);
+	f.cfg.index_bytes = 0;
+	start(&f);
+	s = wait_phase(&f, CONTENTS_DONE);
+	CHECK_INT(s.contents.done_files, 101);
+	check_pieces(&f, "large", (struct span){text, len}, 4);
+	teardown(&f);
+}
+
 TEST(contents_flow, a_tebibyte_of_nothing_costs_nothing)
 {
 	struct flow f;

@@ -68,7 +68,7 @@ begin(struct reader *r, uint64_t max_bytes)
 	struct text_builder_opts b = {
 		.n_symbols = 4, .n_adders = 1, .overlap_bytes = WINDOW_OVERLAP};
 	struct text_reader_opts opts = {.n_symbols = 4, .max_bytes = max_bytes};
-	struct text_reader_job job = {.n_docs = &r->n_docs};
+	struct text_reader_job job = {.n_docs = &r->n_docs, .budget_bytes = TEXT_BUDGET_BYTES};
 
 	walk(r);
 	CHECK_INT(text_builder_create(&b, &r->builder), 0);
