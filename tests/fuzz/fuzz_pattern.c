@@ -7,7 +7,7 @@
 
 #define TEXT_MAX_BYTES 2048u
 #define MAX_MATCHES 64u
-#define ALL_FLAGS 0x3fu
+#define ALL_FLAGS 0xffu
 
 static void
 find_all(struct matcher *m, enum pattern_flags flags, struct span text)
@@ -22,7 +22,7 @@ find_all(struct matcher *m, enum pattern_flags flags, struct span text)
 		if (r != 1)
 			return;
 		assert(found.start >= from && found.start <= found.end && found.end <= text.len);
-		assert(flags & PATTERN_PATH || found.start == found.end ||
+		assert(flags & (PATTERN_PATH | PATTERN_MULTI) || found.start == found.end ||
 			!memchr(text.data + found.start, '\n', found.end - found.start));
 		from = found.end + (found.start == found.end);
 	}
