@@ -10,6 +10,7 @@
 
 #define TABLE_END 0x20000u
 #define ASCII_END 0x80u
+#define LATIN_END 0x250u
 #define BLOCK 64u
 #define MIX 0x9e3779b1u
 
@@ -79,7 +80,13 @@ wide_symbol(uint32_t cp)
 		return SYMBOL_ODD;
 	if (kind == CODEPOINT_DIGIT)
 		return (uint8_t)(27 + cp % 10);
-	return (uint8_t)(1 + cp * 5 % (N_SYMBOLS - 1)); /* neighbours differ: 5 divides not 63 */
+	/* Neighbours differ: 5 divides neither 34 nor 63. */
+	if (cp < LATIN_END) {
+		uint32_t i = cp * 5 % (10 + N_SYMBOLS - 40);
+
+		return (uint8_t)(i < 10 ? 27 + i : 30 + i);
+	}
+	return (uint8_t)(1 + cp * 5 % (N_SYMBOLS - 1));
 }
 
 /* What Unicode 15.1 and 16 made equal to characters that were there before: PCRE2's tables may be

@@ -14,10 +14,11 @@
  *                UTF-8
  *     40-63      the punctuation of ASCII, what is rare or serves alike sharing one
  *
- * Other characters of scripts with an alphabet are one of the symbols 1-63 each, by a hash that
- * gives neighbours different ones; those of scripts with thousands of characters (CJK, Hangul, and
- * everything past U+1FFFF) are two, so that a word of two of them is a gram of four. They share the
- * symbols of ASCII because texts hardly mix.
+ * Latin letters with marks are one of the symbols of digits and punctuation each, which do not
+ * stand among letters in ASCII; other characters of scripts with an alphabet one of the symbols
+ * 1-63, by a hash that gives neighbours different ones; those of scripts with thousands of
+ * characters (CJK, Hangul, and everything past U+1FFFF) are two, so that a word of two of them is a
+ * gram of four. They share the symbols of ASCII because texts hardly mix.
  *
  * A character that is valid UTF-8 gives the same symbols wherever it stands, after broken bytes
  * too; each other byte is one symbol.
