@@ -135,6 +135,7 @@ def test_contents_at_any_moment():
                     content = d.ask("status")["roots"][0]["content"]
                     assert content["files_done"] == content["files"] and "error" not in content, f"{what}: {content}"
                     texts.stir(rng.choice([1, 10, 100]))
+            until(lambda: d.address() and d.running(), "the last one listens")
             d.wait_indexed()
             tidy(d)
             p = subprocess.run([TRAWLD, "--verify", "-c", d.file], capture_output=True, text=True)
