@@ -202,6 +202,23 @@ fd_open_beneath(int dirfd, struct span path, int flags)
 	}
 }
 
+bool
+fd_is_gone(int error)
+{
+	switch (error) {
+	case -ENOENT:
+	case -ENOTDIR:
+	case -ELOOP: /* a link now */
+	case -EXDEV:
+	case -ENXIO: /* a pipe or a socket now */
+	case -ENODEV:
+	case -ESTALE:
+		return true;
+	default:
+		return false;
+	}
+}
+
 int
 fd_open_long(const char *path, int flags)
 {

@@ -27,6 +27,10 @@ int fd_write_full(int fd, const void *buf, size_t len);
  */
 int fd_open_beneath(int dirfd, struct span path, int flags);
 
+/** Of fd_open_beneath() and what follows it: is the file that was there gone, or something else now
+ *  (a link, a pipe)? */
+bool fd_is_gone(int error);
+
 /** Open an absolute path of any length, following symbolic links as open(2) does. */
 int fd_open_long(const char *path, int flags);
 

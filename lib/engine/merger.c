@@ -9,7 +9,6 @@
 #include "engine/internal.h"
 #include "engine/tier.h"
 #include "index/tree_merge.h"
-#include "sync/scope.h"
 
 /* Of ioprio_set(2), which has no header: the least of the usual class. The idle one may get nothing
  * for minutes, and the root waits for the merge to end before it walks. */
@@ -22,12 +21,35 @@ struct merging {
 	uint32_t keep;
 };
 
+struct humble {
+	scope_fn fn;
+	void *arg;
+};
+
 /* Only this thread, which ends with the merge: a priority that was given up cannot be had back. */
-void
-merger_be_humble(void)
+static int
+humble_main(void *arg, struct stop *stop)
 {
+	const struct humble *h = arg;
+
 	(void)setpriority(PRIO_PROCESS, (id_t)gettid(), 19);
 	(void)syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, IOPRIO_LEAST);
+	return h->fn(h->arg, stop);
+}
+
+int
+merger_write(struct root *r, scope_fn fn, void *arg, struct err *err)
+{
+	SCOPE(s, &r->stop);
+	struct humble h = {fn, arg};
+	int code = root_begin_leisure(r, &s.stop);
+
+	if (code < 0)
+		return code;
+	(void)scope_spawn(&s, "merge", humble_main, &h); /* its failure is the join's */
+	code = scope_join(&s, err);
+	root_end_leisure(r);
+	return code;
 }
 
 static int
@@ -37,24 +59,8 @@ merge_main(void *arg, struct stop *stop)
 	struct tree_merge merge = {.stack = m->root->stack, .from = m->keep, .stop = stop};
 	uint64_t bytes;
 
-	merger_be_humble();
 	thread_doing("merges layers of %s", m->root->path);
 	return tree_merge_write(&merge, m->root->engine->segment_fd, m->name, &bytes, thread_err());
-}
-
-/* Write the segment in a thread. */
-static int
-write_merged(struct merging *m, struct err *err)
-{
-	SCOPE(s, &m->root->stop);
-	int r = root_begin_leisure(m->root, &s.stop);
-
-	if (r < 0)
-		return r;
-	(void)scope_spawn(&s, "merge", merge_main, m); /* its failure is the join's */
-	r = scope_join(&s, err);
-	root_end_leisure(m->root);
-	return r;
 }
 
 static int
@@ -67,7 +73,7 @@ merge(struct root *r, uint32_t keep, struct err *err)
 	if (!name)
 		return err_set(err, -ENOMEM, "could not merge the index of \"%s\": out of memory",
 			r->path);
-	code = write_merged(&m, err);
+	code = merger_write(r, merge_main, &m, err);
 	return code < 0 ? code : commit_segment(r, name, keep, NULL, err);
 }
 

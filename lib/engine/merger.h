@@ -9,9 +9,11 @@
 #pragma once
 
 #include "engine/root.h"
+#include "sync/scope.h"
 
 /** Merge until nothing is due any more, or something else is to be done. Runs on the root's thread.
  *  0; -ECANCELED; else err says why, and it is tried again after the next change. */
 int merger_run(struct root *r, struct err *err);
-/** Give up priority for processor and disk, for good: of a thread that ends with a merge. */
-void merger_be_humble(void);
+/** Run `fn`, which writes a segment, in a thread of that kind, from the root's thread: its result,
+ *  or -ECANCELED. */
+int merger_write(struct root *r, scope_fn fn, void *arg, struct err *err);

@@ -9,7 +9,6 @@
 #include "engine/text_live.h"
 #include "engine/text_tier.h"
 #include "index/text_merge.h"
-#include "sync/scope.h"
 
 struct text_merging {
 	struct root *root;
@@ -42,27 +41,11 @@ merge_main(void *arg, struct stop *stop)
 	struct text_merge_opts opts = {.keep_file = keep_file, .ctx = m};
 	struct text_written written;
 
-	merger_be_humble();
 	thread_doing("merges contents of %s", m->root->path);
 	if (text_live_add_files(m->live) < 0)
 		return no_memory(m->root, thread_err());
 	return text_merge(m->sources, m->n, &opts, m->root->engine->segment_fd, m->name, stop,
 		&written, thread_err());
-}
-
-/* Write the segment in a thread. */
-static int
-write_merged(struct text_merging *m, struct err *err)
-{
-	SCOPE(s, &m->root->stop);
-	int r = root_begin_leisure(m->root, &s.stop);
-
-	if (r < 0)
-		return r;
-	(void)scope_spawn(&s, "merge", merge_main, m); /* its failure is the join's */
-	r = scope_join(&s, err);
-	root_end_leisure(m->root);
-	return r;
 }
 
 static int
@@ -77,7 +60,7 @@ merge(struct root *r, struct text_live *live, uint32_t at, uint32_t n, struct er
 	for (uint32_t i = 0; i < n; i++)
 		m.sources[i] = (struct text_merge_source){
 			r->contents.set->text[at + i], text_live_dropped(live, at + i)};
-	code = write_merged(&m, err);
+	code = merger_write(r, merge_main, &m, err);
 	return code < 0 ? code : text_commit(r, name, at, n, err);
 }
 

@@ -115,20 +115,9 @@ enter_dir(struct text_reader *r, struct tree_at at)
 static int
 fate_of(int error)
 {
-	switch (error) {
-	case -ENOMEM:
-		return -ENOMEM;
-	case -ENOENT:
-	case -ENOTDIR:
-	case -ELOOP: /* a link now */
-	case -EXDEV:
-	case -ENXIO: /* a pipe or a socket now */
-	case -ENODEV:
-	case -ESTALE:
-		return READ_GONE;
-	default:
-		return READ_REFUSED;
-	}
+	if (error == -ENOMEM)
+		return error;
+	return fd_is_gone(error) ? READ_GONE : READ_REFUSED;
 }
 
 static int

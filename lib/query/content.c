@@ -95,22 +95,11 @@ open_entry(struct content_reader *r, const struct snapshot *s, uint32_t layer, u
 static int
 fate_of(int error)
 {
-	switch (error) {
-	case -ENOMEM:
-		return -ENOMEM;
-	case -ENOENT:
-	case -ENOTDIR:
-	case -ELOOP: /* a link now */
-	case -EXDEV:
-	case -ENXIO: /* a pipe or a socket now */
-	case -ENODEV:
-	case -ESTALE:
-		return CONTENT_GONE;
-	case -EFBIG:
+	if (error == -ENOMEM)
+		return error;
+	if (error == -EFBIG)
 		return CONTENT_TOO_LARGE;
-	default:
-		return CONTENT_UNREADABLE;
-	}
+	return fd_is_gone(error) ? CONTENT_GONE : CONTENT_UNREADABLE;
 }
 
 /* Into r->raw: 1 read to its end, 0 it is larger than what is read, or -errno. */
