@@ -136,8 +136,8 @@ TEST(litset, alternatives_match_as_they_do_in_a_group)
 		"\\d", "\xc3\xa9", "[^a]", "x|", "\\Qa|b\\E"};
 	static const char *const pieces[] = {"ab", "ks", "abc", "KS", "a", ".", "\n", "x", "y",
 		"bc",
-		"\xe2\x84\xaa"
-		"s",
+		("\xe2\x84\xaa"
+		 "s"),
 		"k\xc5\xbf", "kk", "1", " ", "\xc3\xa9", "\xff", "a|b"};
 	static const enum pattern_flags flags[] = {
 		0, PATTERN_FOLD, PATTERN_WORD, PATTERN_LINE, PATTERN_FOLD | PATTERN_WORD};
