@@ -229,18 +229,31 @@ take_over(struct engine *e, struct plan *plan)
 	return r;
 }
 
+/* Its thread may still publish what it has, but commits nothing any more. Without memory the files
+ * stay until the next start. */
+static void
+copy_files(const struct root *r, struct files *trees, struct files *texts)
+{
+	LOCK_SCOPE(&r->engine->lock);
+	(void)files_copy(trees, r->files.name, r->files.n);
+	(void)files_copy(texts, r->contents.files.name, r->contents.files.n);
+}
+
 static void
 forget(struct engine *e, const struct root *r)
 {
+	AUTO(files_fini) struct files trees = {0};
+	AUTO(files_fini) struct files texts = {0};
 	struct err err = {0};
 
+	copy_files(r, &trees, &texts);
 	if (catalog_forget_root(e->catalog, r->id, &err) < 0) {
 		engine_event(e, true, "could not forget root \"%s\": %s, ignoring", r->cfg.name,
 			err.what);
 		return;
 	}
-	files_unlink(&r->files, e->segment_fd, NULL);
-	files_unlink(&r->contents.files, e->segment_fd, NULL);
+	files_unlink(&trees, e->segment_fd, NULL);
+	files_unlink(&texts, e->segment_fd, NULL);
 }
 
 /* Removed roots whose thread has ended. One that hangs in the kernel is looked at again the next
