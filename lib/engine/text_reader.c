@@ -286,15 +286,6 @@ add_unit(struct text_reader *r, enum sniff kind, struct span raw, struct text_un
 	return code < 0 ? code : text_add_unit(r->job.adder, unit);
 }
 
-/* Is its kind told by the first bytes? */
-static enum sniff
-kind_of_start(struct span raw)
-{
-	enum sniff kind = sniff_bytes((struct span){raw.data, MIN(raw.len, 2u)});
-
-	return kind == SNIFF_BINARY ? SNIFF_TEXT : kind;
-}
-
 static int
 add_small_text(struct text_reader *r, const struct reading_file *f, enum sniff kind,
 	struct span raw, const struct hash128 *hash)
@@ -424,7 +415,7 @@ read_windows(struct text_reader *r, struct reading_file *f, const struct mapfile
 	struct long_text t = {.raw = {map->data, map->len}, .census = CENSUS_NONE};
 	int code;
 
-	t.kind = kind_of_start(t.raw);
+	t.kind = sniff_mark(t.raw);
 	t.hash = hash_stream_create(0);
 	code = t.hash ? add_windows(r, &t, map, f) : -ENOMEM;
 	if (code == 0 && !is_same(f))
@@ -461,7 +452,7 @@ read_large(struct text_reader *r, struct reading_file *f)
 
 		if (n < 0)
 			return fate_of((int)n);
-		if (kind_of_start((struct span){start, (size_t)n}) != SNIFF_TEXT)
+		if (sniff_mark((struct span){start, (size_t)n}) != SNIFF_TEXT)
 			return READ_REFUSED;
 		return is_same(f) ? add_binary(r, f) : READ_CHANGED;
 	}

@@ -249,20 +249,14 @@ is_known_text(
 	       clock_ns(now->ctime.tv_sec, (uint32_t)now->ctime.tv_nsec) == tree_ctime(c, entry);
 }
 
-static bool
-has_mark(struct span raw)
-{
-	return raw.len >= 2 &&
-	       (memcmp(raw.data, "\xff\xfe", 2) == 0 || memcmp(raw.data, "\xfe\xff", 2) == 0);
-}
-
 /* Only what is not known is looked through for a NUL. */
 static enum sniff
 kind_of(const struct content_reader *r, const struct snapshot *s, uint32_t layer, uint32_t entry,
 	struct span raw)
 {
-	return !has_mark(raw) && is_known_text(&r->stamp, s, layer, entry) ? SNIFF_TEXT
-	                                                                   : sniff_bytes(raw);
+	return sniff_mark(raw) == SNIFF_TEXT && is_known_text(&r->stamp, s, layer, entry)
+	               ? SNIFF_TEXT
+	               : sniff_bytes(raw);
 }
 
 /* All of a file that r->stamp is of. */
@@ -315,7 +309,7 @@ read_head(struct content_reader *r, int fd)
 		return MIN(n, 0);
 	r->raw.len = (size_t)n;
 	lf = memrchr(r->raw.data, '\n', r->raw.len);
-	return lf && !has_mark(strbuf_view(&r->raw)) ? lf - r->raw.data + 1 : 0;
+	return lf && sniff_mark(strbuf_view(&r->raw)) == SNIFF_TEXT ? lf - r->raw.data + 1 : 0;
 }
 
 static bool

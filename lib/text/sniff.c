@@ -6,7 +6,7 @@
 
 #define REPLACEMENT 0xfffdu
 
-static enum sniff
+enum sniff
 sniff_mark(struct span data)
 {
 	if (span_starts(data, SPAN_LIT("\xff\xfe")))

@@ -10,6 +10,8 @@
 
 enum sniff { SNIFF_TEXT, SNIFF_UTF16LE, SNIFF_UTF16BE, SNIFF_BINARY };
 
+/** What the mark at the start tells: a kind of UTF-16, or SNIFF_TEXT when there is none. */
+enum sniff sniff_mark(struct span data);
 enum sniff sniff_bytes(struct span data);
 /** UTF-16 to UTF-8, appended; a mark at the start is left out, lone surrogates and an odd last byte
  *  become U+FFFD. Other kinds are copied. 0 or -ENOMEM. */
