@@ -170,7 +170,8 @@ TEST(par_reduce, a_fired_token_ends_it, .init = make_pool, .fini = remove_pool)
 	}
 }
 
-/* The caller's first item waits until there is a second accumulator. */
+/* The caller's first item waits until there is a second accumulator: the loop must call for help
+ * whatever the last one cost. */
 static int
 wait_fold(void *acc, size_t lo, size_t hi, unsigned worker, void *ctx)
 {
@@ -189,8 +190,10 @@ TEST(par_reduce, a_failing_merge_drops_the_rest, .init = make_pool, .fini = remo
 	for (int i = 0; i < 100; i++) {
 		struct trial t = {.stop_at = SIZE_MAX, .merge_fails = 1, .slow_hi = 1000};
 		struct affine got;
-		int r = par_reduce(pool, TASK_QUERY, 1000, 1, &op, &t, NULL, &got);
+		int r;
 
+		op.cost_key = (uintptr_t)i + 1; /* of which nothing is known */
+		r = par_reduce(pool, TASK_QUERY, 1000, 1, &op, &t, NULL, &got);
 		CHECK(r == -ENOSPC || t.n_merged == 0); /* the theft may have come too late */
 		CHECK_INT(t.n_accs, r == 0);
 	}
