@@ -4,11 +4,22 @@
  *
  * A first walk makes a base, a rescan a layer of what is not as it was, or again a base when that
  * is much (tier.h); when nothing is, the segments stay as they are.
+ *
+ * An aimed run looks only at what an aim says (walk/aim.h), and costs in proportion to that. What
+ * is known of the root as a whole, when it was last walked and what was left out, stays as it was,
+ * so the next rescan trusts no directory that has changed since. The other names of a file with
+ * hard links that has changed are looked at too.
  */
 #pragma once
 
 #include "engine/internal.h"
+#include "walk/aim.h"
 
 /** Walk, build, commit, publish. Runs on the root's thread. 0; -ECANCELED when stopped; else err
  * says why. */
 int indexer_run(struct root *r, struct err *err);
+
+/** The same of what `aim` says, which stays the caller's: 0, with nothing published when nothing
+ * was found changed. A root of which nothing is known under its present settings is walked as by
+ *  indexer_run(), and so is one of which too much has changed. */
+int indexer_run_aimed(struct root *r, const struct walk_aim *aim, struct err *err);
