@@ -17,3 +17,15 @@ function(trawl_test layer file)
   add_test(NAME ${layer}/${name} COMMAND ${CMAKE_SOURCE_DIR}/tests/support/run-test $<TARGET_FILE:${name}>)
   set_tests_properties(${layer}/${name} PROPERTIES LABELS "${A_LABELS}" TIMEOUT 300)
 endfunction()
+
+# trawl_has_threads(LAYER FILE VARIABLE): may the test have a second thread? Without one there are no
+# races to be found. Layers whose code starts none by itself are asked for what the test starts.
+function(trawl_has_threads layer file variable)
+  set(${variable} TRUE PARENT_SCOPE)
+  if(layer MATCHES "^(base|text|gram|proto|index|query)$")
+    file(STRINGS ${file} starts REGEX "pool_create|pool_default|thread_start|SCOPE\\(|text_place.h" LIMIT_COUNT 1)
+    if(NOT starts)
+      set(${variable} FALSE PARENT_SCOPE)
+    endif()
+  endif()
+endfunction()

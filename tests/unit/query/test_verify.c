@@ -205,7 +205,7 @@ TEST(verify, utf_16_and_large_files_are_searched)
 
 TEST(verify, a_long_text_is_searched_in_slices_without_losing_a_match)
 {
-	size_t len = 13u << 20;
+	size_t len = 9u << 20;
 	char *text = malloc(len);
 	struct cursor_opts opts = {.deadline = USEC_NEVER, .limit = 0};
 	struct grep_bounds all = {UINT64_MAX, SIZE_MAX};
