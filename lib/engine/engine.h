@@ -70,6 +70,42 @@ int engine_reload(struct engine *e, const struct engine_config *cfg, struct err 
 /** The current snapshot with a reference for the caller. Never NULL. */
 struct snapshot *engine_snapshot(struct engine *e);
 
+/** A clock as its holder has it: c:<instance>:<epoch>:<tick>. */
+struct engine_clock {
+	uint64_t instance, epoch, tick;
+};
+
+/** What one tick has changed of one root. */
+struct engine_batch {
+	uint64_t tick;
+	uint32_t root; /* snap_root.id; perhaps of none that is there any more */
+	usec_t at;     /* since 1970 */
+	uint64_t n_records;
+	struct span records; /* record_open() (index/record.h); borrowed for the call */
+};
+/** Stops the telling by what it returns, unless it is 0. */
+typedef int (*engine_batch_fn)(void *ctx, const struct engine_batch *b);
+
+/** What has changed after the clock `since`, up to and with tick `upto` (the tick of a snapshot
+ * that the caller holds), told batch by batch, the oldest first. note: clock (ledger.h).
+ *
+ *  0 all was told, which may be nothing; -ESTALE it cannot be told ("fresh"): the clock is of
+ *  another instance or epoch, before what is kept, later than `upto`, or something changed after
+ *  it that has no records: a root was walked for the first time or from anew, or removed. Then what
+ *  was told before counts for nothing, for retention may overtake who reads. Others: of the
+ *  catalog, or of `fn`.
+ *
+ *  Threads: any, which holds no ranked lock: it may wait for the catalog's disk. */
+int engine_changes(struct engine *e, const struct engine_clock *since, uint64_t upto,
+	engine_batch_fn fn, void *ctx, struct err *err);
+
+/** Have `fn` called after each publish that moved the clock, with the tick of the snapshot, which
+ *  engine_snapshot() gives by then: from engine threads, which hold no lock, one call at a time,
+ * ticks ascending. It must not wait: all commits do meanwhile. One hook, set before engine_start().
+ */
+typedef void (*engine_publish_fn)(void *ctx, uint64_t tick);
+void engine_on_publish(struct engine *e, engine_publish_fn fn, void *ctx);
+
 /** Walk the root called `name` again (NULL: all): 0, -ENOENT. A root being walked is walked once
  * more after. */
 int engine_rescan(struct engine *e, const char *name, struct err *err);

@@ -19,6 +19,9 @@ struct engine {
 	char **own_dirs;         /* NULL-terminated, the state directory first */
 	void (*on_event)(void *ctx, bool trouble, const char *text);
 	void *ctx;
+	engine_publish_fn
+		on_publish; /* with publish_ctx; set before the first root's thread starts */
+	void *publish_ctx;
 	struct stop stop;
 
 	/* Of struct snapshot; readers take no lock. */
