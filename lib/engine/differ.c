@@ -109,7 +109,7 @@ put(struct differ *d, uint32_t at, const struct walk_entry *e, const struct walk
 	uint32_t dir;
 	int r = tree_change_put(d->change, at, &in, &dir);
 
-	return r < 0 || e->dir == WALK_NO_DIR ? r : note_dir(d, e->dir, dir);
+	return r < 0 || e->dir >= WALK_DIR_STAYS ? r : note_dir(d, e->dir, dir);
 }
 
 static int

@@ -179,6 +179,21 @@ read_entries(const void *ctx, const struct known_dir *d, uint32_t lo, uint32_t n
 	}
 }
 
+static bool
+find(const void *ctx, uint64_t dir, struct span of, struct known_entry *ret, uint64_t *ret_id)
+{
+	const struct tree_stack *s = ctx;
+	struct tree_at place = known_at(dir);
+	struct tree_dirs dirs;
+
+	tree_stack_dirs(s, place.layer, place.entry, &dirs);
+	if (tree_stack_child(s, &dirs, of, &place) < 0)
+		return false;
+	read_run(s, place, 1, ret);
+	*ret_id = id_of(place);
+	return true;
+}
+
 static void
 read_root(const void *ctx, struct known_entry *ret)
 {
@@ -201,5 +216,6 @@ known_tree(const struct tree_stack *s, uint64_t began_usec, struct walk_known *r
 		.name = name,
 		.id = id,
 		.read = read_entries,
+		.find = find,
 	};
 }

@@ -38,7 +38,9 @@ dir_forget(struct dir *d)
 {
 	known_close(&d->known);
 	free(d->found);
+	free(d->names);
 	d->found = NULL;
+	d->names = NULL;
 	d->knows = false;
 }
 
@@ -272,6 +274,8 @@ take_locked(struct brood **list, struct dir **ret)
 	if (!d)
 		return -ENOMEM;
 	d->was = head.was;
+	d->scope = (enum dir_scope)head.scope;
+	d->aim = head.aim;
 	d->on_mount = head.on_mount;
 	d->holds_parent = b->parent->fd >= 0;
 	b->parent->n_users += d->holds_parent;

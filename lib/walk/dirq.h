@@ -29,6 +29,7 @@
 #include "base/list.h"
 #include "sync/lock.h"
 #include "sync/pool.h"
+#include "walk/aim.h"
 #include "walk/known.h"
 
 /** What a rescan knows of a directory. */
@@ -37,8 +38,19 @@ struct dir_was {
 	bool trusted;    /* its names are what they were, if it is the one that was looked at: */
 	bool broken_off; /* it was not read to the end */
 	bool left_out;   /* rules left out entries of it */
+	bool replaced;   /* another inode is there now */
+	bool regranted; /* mode, owner or the like are others: what can be read of it may be, too */
 	uint64_t ino;
 	int64_t ctime_ns;
+};
+
+/* How much of a directory is looked at. */
+enum dir_scope {
+	DIR_WHOLE,  /* all of it and below it; names of what is trusted are known */
+	DIR_DEEP,   /* all of it and below it is listed */
+	DIR_LISTED, /* it is listed; below it, what is new and what the aim says */
+	DIR_NAMED,  /* the names that the aim has, with what is new or aimed at below them */
+	DIR_STAYS,  /* nothing: it is not entered by this walk */
 };
 
 struct dir {
@@ -53,12 +65,16 @@ struct dir {
 	int64_t ctime_ns;
 	struct gitignore *ignore; /* counted; its own or that of a directory above; may be NULL */
 	struct dir_was was;
-	bool on_mount;   /* it was judged as a mount point and may be entered */
-	bool tells;      /* of changes: known_fs() */
-	bool same_rules; /* the .gitignore files of it and above are what they were */
-	bool knows;      /* `known` is open: what was in it, until it has been read */
+	enum dir_scope scope;
+	const struct aim_node *aim; /* of it; NULL: the aim has no names in it */
+	bool on_mount;              /* it was judged as a mount point and may be entered */
+	bool tells;                 /* of changes: known_fs() */
+	bool same_rules;            /* the .gitignore files of it and above are what they were */
+	bool by_path;               /* opened with O_PATH, so not to be listed */
+	bool knows;                 /* `known` is open: what was in it, until it has been read */
 	struct known_dir known;
-	bool holds_parent; /* a user of the parent's descriptor */
+	const struct aim_node **names; /* DIR_NAMED: sorted, those in `aim`; until it is read */
+	bool holds_parent;             /* a user of the parent's descriptor */
 
 	/* Of those who read parts of it. Changed before n_parts, whose release pairs with the
 	 * acquire of the last who leaves. */
@@ -82,6 +98,20 @@ struct dir {
 /** A directory with one reference; takes a reference to parent. NULL: out of memory. */
 struct dir *dir_create(struct dir *parent, struct span name, uint32_t number);
 void dir_unref(struct dir *d); /* NULL is legal */
+/** Was it entered before? */
+static inline bool
+dir_is_known(const struct dir *d)
+{
+	return d->was.dir != WALK_NOT_KNOWN;
+}
+
+/** Its names are told by what is known or by the aim: it need not be listed. */
+static inline bool
+dir_has_names(const struct dir *d)
+{
+	return d->was.trusted || d->scope == DIR_NAMED;
+}
+
 /** What was known to be in it is needed no more. */
 void dir_forget(struct dir *d);
 /** Its path relative to the root: 0 or -ENOMEM. */
@@ -100,6 +130,8 @@ struct brood {
 
 struct brood_name {
 	struct dir_was was;
+	const struct aim_node *aim;
+	uint8_t scope; /* enum dir_scope */
 	uint16_t len;
 	bool on_mount;
 };

@@ -50,6 +50,9 @@ struct walk_known {
 	/* n <= KNOWN_STEP */
 	void (*read)(const void *ctx, const struct known_dir *d, uint32_t lo, uint32_t n,
 		struct known_entry *ret);
+	/* The entry of that name in a directory, which need not be open: true, and its id. */
+	bool (*find)(const void *ctx, uint64_t dir, struct span name, struct known_entry *ret,
+		uint64_t *ret_id);
 };
 
 void known_close(struct known_dir *d);

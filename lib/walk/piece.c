@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 
 /* Names that take about as long as to wake another worker, many times over. */
@@ -49,21 +50,46 @@ begin(struct piece_maker *p, struct dir *d)
 	p->n_listed = 0;
 	p->left_out = false;
 	p->was_at = 0;
-	p->was_end = d->known.n;
+	p->was_end = d->scope == DIR_NAMED ? d->aim->n_kids : d->known.n;
 	p->part = NULL;
 	p->whole = true;
+}
+
+static int
+node_cmp(const void *a, const void *b)
+{
+	const struct aim_node *const *x = a, *const *y = b;
+
+	return span_cmp((struct span){(*x)->name, (*x)->len}, (struct span){(*y)->name, (*y)->len});
+}
+
+/* The aim's names in the directory, in order. */
+static int
+take_names(struct dir *d)
+{
+	uint32_t n = 0;
+
+	d->names = malloc((d->aim->n_kids + 1u) * sizeof(*d->names));
+	if (!d->names)
+		return -ENOMEM;
+	for (const struct aim_node *node = d->aim->kids; node; node = node->next)
+		d->names[n++] = node;
+	qsort(d->names, n, sizeof(*d->names), node_cmp);
+	return 0;
 }
 
 int
 piece_begin(struct piece_maker *p, struct dir *d)
 {
-	if (!d->was.trusted && d->known.n > 0) {
+	int r = d->scope == DIR_NAMED ? take_names(d) : piece_know(p, d);
+
+	if (r == 0 && !d->was.trusted && d->known.n > 0) {
 		d->found = calloc((size_t)d->known.n / 64 + 1, sizeof(*d->found));
-		if (!d->found)
-			return -ENOMEM;
+		r = d->found ? 0 : -ENOMEM;
 	}
-	begin(p, d);
-	return 0;
+	if (r == 0)
+		begin(p, d);
+	return r;
 }
 
 void
@@ -72,7 +98,7 @@ piece_resume(struct piece_maker *p, struct piece_part *part)
 	begin(p, part->head.dir);
 	p->part = part;
 	p->whole = false;
-	if (!p->dir->was.trusted)
+	if (!dir_has_names(p->dir))
 		return;
 	p->was_at = part->was_at;
 	p->was_end = part->was_end;
@@ -107,6 +133,25 @@ read_known(struct piece_maker *p)
 	return 1;
 }
 
+/* The names that the aim has in the directory. */
+static int
+read_named(struct piece_maker *p)
+{
+	struct listing *l = &p->listing;
+	uint32_t n = MIN(p->was_end - p->was_at, KNOWN_STEP);
+
+	l->n = n;
+	l->names_bytes = 0;
+	for (uint32_t i = 0; i < n; i++) {
+		const struct aim_node *node = p->dir->names[p->was_at++];
+
+		l->listed[i] =
+			(struct listed){.name = node->name, .len = node->len, .type = DT_UNKNOWN};
+		l->names_bytes += node->len + 1u;
+	}
+	return n > 0;
+}
+
 /* The names of a part, which come in one piece. */
 static int
 read_part(struct piece_maker *p)
@@ -126,6 +171,8 @@ read_part(struct piece_maker *p)
 int
 piece_read(struct piece_maker *p)
 {
+	if (p->dir->scope == DIR_NAMED)
+		return read_named(p);
 	if (p->dir->was.trusted)
 		return read_known(p);
 	return p->whole ? listing_read(&p->listing, p->dir->fd) : read_part(p);
@@ -174,7 +221,7 @@ cut_listing(struct piece_maker *p)
 struct piece_part *
 piece_cut(struct piece_maker *p)
 {
-	return p->dir->was.trusted ? cut_known(p) : cut_listing(p);
+	return dir_has_names(p->dir) ? cut_known(p) : cut_listing(p);
 }
 
 void
@@ -227,13 +274,16 @@ static const struct known_entry *
 find_was(struct piece_maker *p, size_t i)
 {
 	const struct listed *name = &p->listing.listed[i];
+	struct span of = {name->name, name->len};
 	struct dir *d = p->dir;
+	uint64_t id;
 	uint32_t at;
 
 	if (d->was.trusted)
 		return &p->was[i];
-	if (!d->knows ||
-		!known_find(p->known, &d->known, (struct span){name->name, name->len}, &p->was_at))
+	if (d->scope == DIR_NAMED)
+		return p->known->find(p->known->ctx, d->was.dir, of, p->was, &id) ? p->was : NULL;
+	if (!d->knows || !known_find(p->known, &d->known, of, &p->was_at))
 		return NULL;
 	at = p->was_at++;
 	(void)or_ar(&d->found[at / 64], (uint64_t)1 << at % 64);
@@ -242,8 +292,11 @@ find_was(struct piece_maker *p, size_t i)
 }
 
 struct dir_was
-dir_was_of(const struct walk_known *known, const struct known_entry *was, bool same)
+dir_was_of(const struct walk_known *known, const struct known_entry *was, bool same,
+	const struct walk_entry *e, const struct walk_class *cls)
 {
+	const struct walk_class *had = was ? &was->cls : NULL;
+
 	if (!was)
 		return (struct dir_was){.dir = WALK_NOT_KNOWN};
 	return (struct dir_was){
@@ -251,6 +304,11 @@ dir_was_of(const struct walk_known *known, const struct known_entry *was, bool s
 		.trusted = same && known_trusted(known, was),
 		.broken_off = was->broken_off,
 		.left_out = was->left_out,
+		.replaced = e->ino != was->entry.ino || cls->dev != had->dev,
+		/* Rights that the mode does not show change only this time. */
+		.regranted =
+			cls->mode != had->mode || cls->uid != had->uid || cls->gid != had->gid ||
+			(e->ctime_ns != was->entry.ctime_ns && e->mtime_ns == was->entry.mtime_ns),
 		.ino = was->entry.ino,
 		.ctime_ns = was->entry.ctime_ns,
 	};
@@ -265,18 +323,56 @@ compare(struct piece_maker *p, size_t i, const struct walk_entry *e, const struc
 
 	*ret_same = was && known_same(was, e, cls);
 	p->tally.n_changed += p->known && !*ret_same;
-	return dir_was_of(p->known, was, *ret_same);
+	return dir_was_of(p->known, was, *ret_same, e, cls);
+}
+
+enum dir_scope
+dir_scope_of(enum dir_scope above, const struct aim_node *node, const struct dir_was *was)
+{
+	if (above == DIR_WHOLE || above == DIR_DEEP)
+		return above;
+	if (was->dir == WALK_NOT_KNOWN || was->replaced || (node && node->how == AIM_DEEP))
+		return DIR_DEEP;
+	if (was->regranted || was->broken_off || (node && node->how == AIM_LIST))
+		return DIR_LISTED;
+	return node && node->n_kids > 0 ? DIR_NAMED : DIR_STAYS;
+}
+
+/* What the aim has of the i-th name of the piece. */
+static const struct aim_node *
+find_node(const struct piece_maker *p, size_t i)
+{
+	const struct listed *name = &p->listing.listed[i];
+	const struct dir *d = p->dir;
+
+	if (d->scope == DIR_NAMED)
+		return d->names[p->was_at - (uint32_t)(p->listing.n - i)];
+	if (d->scope != DIR_LISTED || !d->aim)
+		return NULL;
+	return aim_find(p->judge->opts->aim, d->aim, (struct span){name->name, name->len});
 }
 
 /* Note a sub-directory to enter; its number within the piece goes to the entry for now. */
 static int
-add_kid(struct piece_maker *p, struct walk_entry *e, const struct listed *name, bool on_mount,
-	struct dir_was was)
+add_kid(struct piece_maker *p, struct walk_entry *e, size_t i, bool on_mount, struct dir_was was)
 {
-	struct brood_name head = {.was = was, .len = name->len, .on_mount = on_mount};
+	const struct listed *name = &p->listing.listed[i];
+	const struct aim_node *node = find_node(p, i);
+	enum dir_scope scope = dir_scope_of(p->dir->scope, node, &was);
+	struct brood_name head = {
+		.was = was,
+		.aim = node,
+		.scope = (uint8_t)scope,
+		.len = name->len,
+		.on_mount = on_mount,
+	};
 
+	if (scope == DIR_STAYS) {
+		e->dir = WALK_DIR_STAYS;
+		return 1;
+	}
 	/* A mount may be of another file system. */
-	head.was.trusted &= p->dir->tells && !on_mount;
+	head.was.trusted &= p->dir->tells && !on_mount && scope == DIR_WHOLE;
 	e->dir = p->n_kids++;
 	(void)strbuf_add(&p->kids, &head, sizeof(head));
 	return strbuf_add(&p->kids, name->name, name->len + 1u) < 0 ? -ENOMEM : 1;
@@ -307,7 +403,7 @@ fill_from_listing(struct piece_maker *p, struct walk_entry *e, const struct list
 
 /* A directory that has been looked at. */
 static int
-fill_dir(struct piece_maker *p, struct walk_entry *e, const struct listed *name, struct span path,
+fill_dir(struct piece_maker *p, struct walk_entry *e, size_t i, struct span path,
 	enum walk_skip skip, const struct statx *st, struct dir_was was)
 {
 	struct judgement v = {.skip = skip};
@@ -315,7 +411,7 @@ fill_dir(struct piece_maker *p, struct walk_entry *e, const struct listed *name,
 	if (skip == SKIP_NONE)
 		v = judge_dir(p->judge, p->dir, path, st);
 	if (v.skip == SKIP_NONE)
-		return add_kid(p, e, name, v.on_mount, was);
+		return add_kid(p, e, i, v.on_mount, was);
 	e->skip = (uint8_t)v.skip;
 	piece_count_skip(p, v.skip);
 	p->tally.n_changed += was.dir != WALK_NOT_KNOWN;
@@ -340,7 +436,8 @@ static bool
 is_news(const struct piece_maker *p, const struct walk_entry *e, const struct dir_was *was,
 	bool same)
 {
-	return !p->dir->knows || !same || (e->dir != WALK_NO_DIR) != (was->dir != WALK_NOT_KNOWN);
+	return !dir_is_known(p->dir) || !same ||
+	       (e->dir != WALK_NO_DIR) != (was->dir != WALK_NOT_KNOWN);
 }
 
 /* What became of a name. */
@@ -357,6 +454,7 @@ make_entry(struct piece_maker *p, size_t i, struct walk_entry *e)
 	const struct listed *name = &p->listing.listed[i];
 	bool is_dir = name->type == DT_DIR;
 	bool looked = p->dir->was.trusted || name->type == DT_UNKNOWN;
+	bool named = p->dir->scope == DIR_NAMED;
 	struct walk_class cls;
 	struct dir_was was;
 	struct judgement v;
@@ -371,6 +469,8 @@ make_entry(struct piece_maker *p, size_t i, struct walk_entry *e)
 		r = entry_stat(p->dir->fd, name->name, &st);
 		is_dir = r == 0 && S_ISDIR(st.stx_mode);
 	}
+	if (named && r < 0) /* it may never have been there, or what it is cannot be told */
+		return skip_of_error(r) == SKIP_GONE ? LEFT_OUT : AS_IT_WAS;
 	v = judge(p, name, is_dir, &path);
 	if (p->path.failed)
 		return -ENOMEM;
@@ -389,7 +489,7 @@ make_entry(struct piece_maker *p, size_t i, struct walk_entry *e)
 	}
 	was = compare(p, i, e, &cls, &same);
 	if (r == 0 && S_ISDIR(st.stx_mode)) {
-		if (fill_dir(p, e, name, path, v.skip, &st, was) < 0)
+		if (fill_dir(p, e, i, path, v.skip, &st, was) < 0)
 			return -ENOMEM;
 	} else {
 		p->tally.n_changed += was.dir != WALK_NOT_KNOWN;
@@ -404,13 +504,20 @@ make_entry(struct piece_maker *p, size_t i, struct walk_entry *e)
 static int
 note_left_out(struct piece_maker *p, size_t i)
 {
-	const struct known_dir *d = &p->dir->known;
+	const struct walk_known *known = p->known;
+	const struct listed *name = &p->listing.listed[i];
+	const struct dir *d = p->dir;
+	uint64_t id;
 
-	if (!p->dir->was.trusted)
+	if (!dir_has_names(d))
 		return 0; /* `found` tells */
+	if (d->was.trusted)
+		id = known->id(known->ctx, &d->known, p->was_at - (uint32_t)(p->listing.n - i));
+	else if (!known->find(
+			 known->ctx, d->was.dir, (struct span){name->name, name->len}, p->was, &id))
+		return 0;
 	p->tally.n_changed++;
-	return filler_gone(&p->filler,
-		p->known->id(p->known->ctx, d, p->was_at - (uint32_t)(p->listing.n - i)));
+	return filler_gone(&p->filler, id);
 }
 
 /* Number the piece's sub-directories. */
@@ -422,11 +529,11 @@ number_kids(struct piece_maker *p, struct walk_entry *entries, uint32_t n)
 	if (p->n_kids == 0)
 		return 0;
 	first = add_rlx(p->next_number, p->n_kids);
-	if (first + p->n_kids > WALK_NO_DIR)
+	if (first + p->n_kids > WALK_DIR_STAYS)
 		return -EFBIG;
 	p->first_kid = (uint32_t)first;
 	for (uint32_t i = 0; i < n; i++)
-		if (entries[i].dir != WALK_NO_DIR)
+		if (entries[i].dir < WALK_DIR_STAYS)
 			entries[i].dir += p->first_kid;
 	return 0;
 }
@@ -486,37 +593,65 @@ piece_emit(struct piece_maker *p)
 	p->tally.n_entries += p->n_listed - before;
 	if (n < l->n)
 		filler_trim(f, entries, n, names_bytes);
-	if (n == 0 && f->gone.len == gone && p->dir->knows)
+	if (n == 0 && f->gone.len == gone && dir_is_known(p->dir))
 		return 0;
 	return filler_add(f, (struct walk_list){
 				     .dir = p->dir->number,
 				     .n_entries = n,
 				     .names_bytes = (uint32_t)names_bytes,
-				     .left_out = p->left_out && !p->dir->knows,
+				     .left_out = p->left_out && !dir_is_known(p->dir),
 				     .entries = entries,
 				     .was = p->dir->was.dir,
 			     });
 }
 
+/* A .gitignore that is there and unknown: was it left out, as it would be now? */
+static bool
+leaves_out_ignore(struct piece_maker *p, const struct dir *d)
+{
+	const struct listed name = {.name = ".gitignore", .len = sizeof(".gitignore") - 1};
+	struct judgement v;
+
+	p->dir_len = p->path.len;
+	v = judge_name(p->judge, d, entry_path(p, &name), false);
+	strbuf_truncate(&p->path, p->dir_len);
+	return v.leave_out;
+}
+
+/* Of a directory that is not listed: events tell of what changes without its times, and when they
+ * do, it is aimed at. */
+static bool
+same_named_ignore(
+	struct piece_maker *p, const struct dir *d, const struct known_entry *was, bool there)
+{
+	if (aim_find(p->judge->opts->aim, d->aim, SPAN_LIT(".gitignore")))
+		return false;
+	return was || !there || leaves_out_ignore(p, d);
+}
+
 bool
-piece_same_ignore(const struct piece_maker *p, const struct dir *d)
+piece_same_ignore(struct piece_maker *p, const struct dir *d)
 {
 	const struct walk_known *known = p->known;
 	struct walk_entry now = {0};
 	struct known_entry was;
 	struct walk_class cls;
 	struct statx st;
-	uint32_t at = d->known.n;
-	bool there = entry_stat(d->fd, ".gitignore", &st) == 0;
+	uint64_t id;
+	bool there, knew;
 
-	if (!d->knows)
+	if (!dir_is_known(d))
 		return true; /* nothing that is known lies below it */
-	if (!known_find(known, &d->known, SPAN_LIT(".gitignore"), &at))
-		return !there && !d->was.left_out;
+	there = entry_stat(d->fd, ".gitignore", &st) == 0;
+	knew = known->find(known->ctx, d->was.dir, SPAN_LIT(".gitignore"), &was, &id);
+	if (d->scope == DIR_NAMED && !same_named_ignore(p, d, knew ? &was : NULL, there))
+		return false;
+	if (!knew)
+		return d->scope == DIR_NAMED || (!there && !d->was.left_out);
 	if (!there)
 		return false;
-	known->read(known->ctx, &d->known, at, 1, &was);
 	cls = class_of_stat(&st);
 	entry_of_stat(&now, &st);
-	return known_same(&was, &now, &cls) && known_settled(known, &was.entry);
+	return known_same(&was, &now, &cls) &&
+	       (d->scope == DIR_NAMED || known_settled(known, &was.entry));
 }

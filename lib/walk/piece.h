@@ -35,7 +35,8 @@ struct piece_maker {
 	struct strbuf path; /* relative to the root, and of its entries; only when rules want it */
 	size_t dir_len;     /* of path */
 	uint32_t was_at;    /* the next of its known children in order of names */
-	uint32_t was_end;   /* where this part of a trusted directory ends */
+	uint32_t was_end;   /* where this part of a trusted directory ends; the same of one that is
+	                       DIR_NAMED, of its names */
 	uint64_t n_listed;
 	bool left_out;
 	struct piece_part *part; /* of which the names have not been read yet, or NULL */
@@ -53,7 +54,8 @@ void piece_fini(struct piece_maker *p);
 
 /** Have d->known open, if anything was known of d: 0 or -ENOMEM. */
 int piece_know(const struct piece_maker *p, struct dir *d);
-/** Begin with a directory that is open; p->path is its path where that is wanted: 0 or -ENOMEM. */
+/** Begin with a directory that is open and whose scope is settled; p->path is its path where that
+ * is wanted: 0 or -ENOMEM. */
 int piece_begin(struct piece_maker *p, struct dir *d);
 /** The next names: 1 (there may be none), 0 at the end, -errno of the directory, -EBADMSG: what was
  *  known is damaged. */
@@ -68,12 +70,12 @@ int piece_end(struct piece_maker *p, struct dir *d, enum walk_skip skip);
 /** Names for another worker. */
 struct piece_part {
 	struct dirq_part head;
-	uint32_t was_at, was_end; /* of a trusted directory; else: */
+	uint32_t was_at, was_end; /* of a directory that has names; else: */
 	size_t n, names_bytes;
 	struct listed listed[]; /* and their names */
 };
 /** Cut off the later half of the names at hand, when they are many: of malloc, or NULL. After
- *  piece_begin() of a trusted directory, after piece_read() of another. */
+ *  piece_begin() of a directory that has names, after piece_read() of another. */
 struct piece_part *piece_cut(struct piece_maker *p);
 /** Begin with a part: what piece_read() then gives is of it alone. `part` is used until
  *  piece_end(). */
@@ -85,7 +87,12 @@ struct walk_class class_of_stat(const struct statx *st);
 /** All but name, class and directory. */
 void entry_of_stat(struct walk_entry *e, const struct statx *st);
 
-/** What a rescan knows of a directory; `was` may be NULL, `same` is known_same(). */
-struct dir_was dir_was_of(const struct walk_known *known, const struct known_entry *was, bool same);
-/** Is the .gitignore file of an opened directory what it was? */
-bool piece_same_ignore(const struct piece_maker *p, const struct dir *d);
+/** What a rescan knows of a directory that is now `e`; `was` may be NULL, `same` is known_same().
+ */
+struct dir_was dir_was_of(const struct walk_known *known, const struct known_entry *was, bool same,
+	const struct walk_entry *e, const struct walk_class *cls);
+/** How much of a directory found in one of scope `above` is looked at; its node may be NULL. */
+enum dir_scope dir_scope_of(
+	enum dir_scope above, const struct aim_node *node, const struct dir_was *was);
+/** Is the .gitignore file of an opened directory, whose path is p->path, what it was? */
+bool piece_same_ignore(struct piece_maker *p, const struct dir *d);

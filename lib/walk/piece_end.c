@@ -52,6 +52,23 @@ same_state(const struct dir *d)
 	       d->was.left_out == load_rlx(&d->left_out);
 }
 
+/* The names of the aim have been read: what else there is has not been looked at. */
+static int
+end_named(struct piece_maker *p, struct dir *d)
+{
+	bool same = d->was.left_out || !load_rlx(&d->left_out);
+
+	p->tally.n_changed += !same;
+	dir_forget(d);
+	return same ? 0
+	            : filler_add(&p->filler, (struct walk_list){
+						     .dir = d->number,
+						     .last = true,
+						     .left_out = true,
+						     .was = d->was.dir,
+					     });
+}
+
 /* All parts of a known directory have been read, or, if it was not `begun`, it could not be. */
 static int
 end_known(struct piece_maker *p, struct dir *d, bool begun)
@@ -92,5 +109,7 @@ piece_end(struct piece_maker *p, struct dir *d, enum walk_skip skip)
 	if (sub_ar(&d->n_parts, 1) != 1)
 		return 0;
 	piece_count_skip(p, load_rlx(&d->skip));
-	return d->was.dir == WALK_NOT_KNOWN ? end_new(p, d) : end_known(p, d, begun);
+	if (!dir_is_known(d))
+		return end_new(p, d);
+	return begun && d->scope == DIR_NAMED ? end_named(p, d) : end_known(p, d, begun);
 }

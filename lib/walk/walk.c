@@ -36,6 +36,7 @@ struct walk {
 	int root_fd;
 	bool root_tells; /* known_fs() */
 	struct dir_was root_was;
+	enum dir_scope root_scope;
 	unsigned n_workers;
 	struct worker *workers;
 
@@ -134,16 +135,16 @@ read_pieces(struct worker *k, struct dir *d)
 
 	for (;;) {
 		r = check_stop(k);
-		if (r == 0 && d->was.trusted)
+		if (r == 0 && dir_has_names(d))
 			r = share_names(k, d);
 		if (r < 0)
 			return r;
 		r = piece_read(p);
-		if (r < 0 && d->was.trusted) /* it is not the directory that cannot be read */
+		if (r < 0 && dir_has_names(d)) /* it is not the directory that cannot be read */
 			return r;
 		if (r <= 0)
 			return piece_end(p, d, r < 0 ? skip_of_error(r) : SKIP_NONE);
-		if (!d->was.trusted)
+		if (!dir_has_names(d))
 			r = share_names(k, d);
 		if (r >= 0 && p->listing.n > 0)
 			r = emit(k, d);
@@ -182,8 +183,9 @@ open_once(struct worker *k, struct dir *d)
 
 	if (parent_fd < 0 && !k->walk->judge.needs_path && dir_path(d, path) < 0)
 		return -ENOMEM;
-	return dir_open(d, parent_fd, k->walk->root_fd, strbuf_view(path),
-		d->was.trusted ? O_PATH : O_RDONLY);
+	d->by_path = dir_has_names(d);
+	return dir_open(
+		d, parent_fd, k->walk->root_fd, strbuf_view(path), d->by_path ? O_PATH : O_RDONLY);
 }
 
 static bool
@@ -207,13 +209,47 @@ open_dir(struct worker *k, struct dir *d)
 	return fd;
 }
 
-/* Is the opened directory the one whose names are known, and would the rules of today leave out
- * the same of them? If not, it is opened for listing: 0 or -errno. */
+/* An opened directory, whose names need not have been read, is opened for that: 0 or -errno. */
 static int
-keep_trust(struct worker *k, struct dir *d)
+open_for_listing(struct dir *d)
+{
+	int fd = openat(d->fd, ".", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	(void)dup3(fd, d->fd, O_CLOEXEC);
+	(void)close(fd);
+	d->by_path = false;
+	return 0;
+}
+
+/* The opened directory is the one whose names are known, and the rules of today would leave out
+ * the same of them. */
+static bool
+keeps_trust(const struct dir *d)
+{
+	return d->same_rules && d->ino == d->was.ino && d->ctime_ns == d->was.ctime_ns;
+}
+
+/* How much of an aimed directory is looked at, now that it is open. */
+static void
+settle_aim(struct dir *d)
+{
+	struct statx st;
+
+	if (!d->same_rules || (d->scope == DIR_NAMED && d->ino != d->was.ino))
+		d->scope = DIR_DEEP;
+	/* Of one that may not be searched only a listing tells names and types. */
+	if (d->scope == DIR_NAMED && entry_stat(d->fd, ".", &st) < 0)
+		d->scope = DIR_LISTED;
+}
+
+/* Is the opened directory the one that was known, and would the rules of today leave out the same
+ * of it? If not, it is opened for listing: 0 or -errno. */
+static int
+settle_scope(struct worker *k, struct dir *d)
 {
 	const struct walk_opts *opts = k->walk->opts;
-	int fd;
 
 	d->same_rules = !d->parent || d->parent->same_rules;
 	if (opts->gitignore && d->same_rules && opts->known)
@@ -221,19 +257,12 @@ keep_trust(struct worker *k, struct dir *d)
 	d->tells = d->parent ? d->parent->tells : k->walk->root_tells;
 	if (d->on_mount && opts->known)
 		d->tells = known_fs(d->fd);
-	if (!d->was.trusted)
-		return 0;
-	if (d->same_rules && d->ino == d->was.ino && d->ctime_ns == d->was.ctime_ns) {
-		k->piece.tally.n_trusted++;
-		return 0;
-	}
-	d->was.trusted = false;
-	fd = openat(d->fd, ".", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	(void)dup3(fd, d->fd, O_CLOEXEC);
-	(void)close(fd);
-	return 0;
+	if (d->scope == DIR_NAMED || d->scope == DIR_LISTED)
+		settle_aim(d);
+	else
+		d->was.trusted &= keeps_trust(d);
+	k->piece.tally.n_trusted += d->was.trusted;
+	return d->by_path && !dir_has_names(d) ? open_for_listing(d) : 0;
 }
 
 /* Look at the opened directory and list it if nothing speaks against it. */
@@ -242,15 +271,12 @@ read_opened(struct worker *k, struct dir *d)
 {
 	struct walk *w = k->walk;
 	enum walk_skip skip = SKIP_IO_ERROR;
-	int r = piece_know(&k->piece, d);
+	int r = -EMFILE;
 
-	if (r < 0)
-		return r;
-	r = -EMFILE;
 	for (unsigned i = 0; i < EMFILE_TRIES && is_starved(r) && check_stop(k) == 0; i++) {
 		r = judge_inside(&w->judge, d, d->fd, strbuf_view(&k->piece.path), &skip);
 		if (r == 0 && skip == SKIP_NONE) {
-			r = keep_trust(k, d);
+			r = settle_scope(k, d);
 			skip = r < 0 ? skip_of_error(r) : SKIP_NONE;
 			r = is_starved(r) ? r : 0;
 		}
@@ -438,6 +464,8 @@ walk_tree(struct walk *w)
 	if (!root)
 		return -ENOMEM;
 	root->was = w->root_was;
+	root->scope = w->root_scope;
+	root->aim = w->opts->aim ? aim_root(w->opts->aim) : NULL;
 	plan(w->opts, w->io, &width, &max_kept);
 	dirq_init(&w->dirq, w->io, w->opts->share, max_kept, w->stats);
 	store_rlx(&w->next_number, 1); /* the root is 0; no worker runs yet */
@@ -455,6 +483,7 @@ static void
 describe_root(struct walk *w, const struct statx *st, struct walk_root *ret)
 {
 	const struct walk_known *known = w->opts->known;
+	const struct walk_aim *aim = w->opts->aim;
 	struct known_entry was;
 
 	*ret = (struct walk_root){.entry.name = "", .cls = class_of_stat(st)};
@@ -465,7 +494,11 @@ describe_root(struct walk *w, const struct statx *st, struct walk_root *ret)
 	ret->same = known_same(&was, &ret->entry, &ret->cls);
 	counter_add(&w->stats->n_changed, !ret->same);
 	w->root_tells = known_fs(w->root_fd);
-	w->root_was = dir_was_of(known, &was, ret->same && w->root_tells);
+	w->root_was = dir_was_of(known, &was, ret->same, &ret->entry, &ret->cls);
+	w->root_was.trusted &= w->root_tells && !aim;
+	if (aim)
+		w->root_scope =
+			MIN(dir_scope_of(DIR_NAMED, aim_root(aim), &w->root_was), DIR_NAMED);
 }
 
 int
@@ -475,6 +508,8 @@ walk_run(const struct walk_opts *opts, struct pool *io, struct chan *out, struct
 	struct walk w = {.opts = opts, .io = io, .out = out, .stop = stop, .stats = stats};
 	struct statx st;
 	int r = judge_init(&w.judge, opts);
+
+	assert(opts->known || !opts->aim);
 
 	w.root_fd = r == 0 ? judge_open_root(&w.judge, &st, err) : r;
 	if (w.root_fd >= 0) {

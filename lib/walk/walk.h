@@ -35,6 +35,10 @@
  * a first walk. The `last` list of a directory with a `was` comes only when the directory itself is
  * not what it was (left_out, skip), and then says what it is.
  *
+ * An aimed rescan (`aim`) looks only at what its aim says (aim.h), and is silent about the rest. A
+ * directory that it knows and does not list has a `last` list when something is left out of it that
+ * was not before.
+ *
  * What is left out is counted by reason in walk_stats, and explained one path at a time by
  * walk_why().
  *
@@ -64,6 +68,8 @@ const char *walk_skip_sentence(enum walk_skip skip);
 
 #define WALK_NAME_MAX_BYTES 1023u
 #define WALK_NO_DIR UINT32_MAX
+/* Of an aimed walk: a directory that is entered as it was known, but not by this walk. */
+#define WALK_DIR_STAYS (UINT32_MAX - 1)
 
 /** What entries share, interned per batch. */
 struct walk_class {
@@ -80,7 +86,8 @@ struct walk_entry {
 	int64_t mtime_ns, ctime_ns;
 	uint32_t nlink;
 	uint32_t cls; /* index into the batch's classes */
-	uint32_t dir; /* number of the directory this is, WALK_NO_DIR when it is not entered */
+	uint32_t dir; /* number of the directory this is, WALK_NO_DIR when it is not entered, or
+	                 WALK_DIR_STAYS */
 	uint16_t name_len;
 	uint8_t type; /* DT_REG, DT_DIR, DT_LNK, ... as in <dirent.h> */
 	uint8_t skip; /* enum walk_skip: why a directory was not entered; the entry itself is
@@ -91,6 +98,7 @@ _Static_assert(sizeof(struct walk_entry) == 64, "an entry is a cache line");
 /** No directory that was known. */
 #define WALK_NOT_KNOWN UINT64_MAX
 
+struct walk_aim;
 struct walk_known;
 
 struct walk_opts {
@@ -113,6 +121,8 @@ struct walk_opts {
 	                                the process's limit */
 	const struct walk_known *known; /* what an earlier walk under the same options found: it is
 	                                   a rescan (known.h). May be NULL; outlives the walk */
+	const struct walk_aim *aim;     /* all that a rescan looks at. NULL: everything; outlives
+	                                   the walk */
 	size_t batch_bytes;             /* memory of a batch; 0: 128 KiB. The piece of a large
 	                                   directory may need more */
 };

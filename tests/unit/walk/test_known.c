@@ -59,6 +59,24 @@ read_entries(const void *ctx, const struct known_dir *d, uint32_t lo, uint32_t n
 	memcpy(ret, entry_of(ctx, d, lo), n * sizeof(*ret));
 }
 
+static bool
+find(const void *ctx, uint64_t dir, struct span of, struct known_entry *ret, uint64_t *ret_id)
+{
+	const struct memory *m = ctx;
+	const uint32_t *first = &m->first.data[dir - FIRST_DIR_ID];
+
+	for (uint32_t i = first[0]; i < first[1]; i++) {
+		const struct walk_entry *e = &m->entries.data[i].entry;
+
+		if (!span_eq((struct span){e->name, e->name_len}, of))
+			continue;
+		*ret = m->entries.data[i];
+		*ret_id = i + FIRST_ID;
+		return true;
+	}
+	return false;
+}
+
 static void
 read_root(const void *ctx, struct known_entry *ret)
 {
@@ -121,6 +139,7 @@ remember(struct memory *m, const struct walked *w, int64_t began_ns, struct walk
 		.id = id,
 		.name = name,
 		.read = read_entries,
+		.find = find,
 	};
 }
 
