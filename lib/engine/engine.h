@@ -24,9 +24,18 @@
 #include "index/snapshot.h"
 #include "sync/pool.h"
 #include "walk/walk.h"
+#include "watch/watch.h"
 
 /** Where in the state directory the segments are. */
 #define ENGINE_SEGMENT_DIR "segments"
+
+/** How a root is to learn what changes. */
+enum engine_watch {
+	ENGINE_WATCH_NO,          /* not at all: it is as of its last walk, and always stale */
+	ENGINE_WATCH_AUTO,        /* as well as can be, but never by polling */
+	ENGINE_WATCH_DIRECTORIES, /* a mark for each directory */
+	ENGINE_WATCH_POLL,        /* it is walked now and then */
+};
 
 struct engine_root {
 	char *name, *path; /* path: absolute; resolved by the configuration */
@@ -35,6 +44,11 @@ struct engine_root {
 	enum snap_content content;
 	unsigned n_symbols;         /* of a gram of contents: 3, 4, or 0 for the default */
 	uint64_t content_max_bytes; /* contents of larger files are not searched; 0: no limit */
+	enum engine_watch watch;
+	/* How long changes are gathered, from the first one on, before they are applied. */
+	usec_t settle_usec;
+	/* With ENGINE_WATCH_POLL, between the end of a walk and the next one. 0: defaults. */
+	usec_t poll_min_usec, poll_max_usec;
 };
 
 struct engine_config {
@@ -47,6 +61,8 @@ struct engine_config {
 	unsigned walk_width; /* 0: number of CPUs */
 	size_t index_bytes;  /* memory of what is read and not yet written, of all roots; 0: default
 	                      */
+	uint32_t watch_max_dirs;    /* marks of directories; 0: half of what the kernel allows */
+	bool watch_no_file_systems; /* for tests: as a process without privileges */
 	/* Something the administrator should read. Called from engine threads. May be NULL. */
 	void (*on_event)(void *ctx, bool trouble, const char *text);
 	void *ctx;
@@ -110,6 +126,23 @@ void engine_on_publish(struct engine *e, engine_publish_fn fn, void *ctx);
  * more after. */
 int engine_rescan(struct engine *e, const char *name, struct err *err);
 
+/**
+ * The barrier: once it is over, engine_snapshot() has everything that was done to watched roots
+ * before the call. Windows that gather changes close at once; polled roots are walked.
+ *
+ * `done` is called exactly once, from any thread, perhaps before the call returns, and may not wait
+ * for anything. `tick` is that of the snapshot by then. result:
+ *     0           every root is as it was at the call, or later
+ *     -ESTALE     but for some, which the snapshot calls stale: they are not watched, or could not
+ *                 be walked
+ *     -ETIMEDOUT  the deadline (monotonic) has passed
+ *     -ECANCELED  the engine is stopping
+ *
+ * Errors: -ENOMEM, -ECANCELED; then `done` is not called.
+ */
+typedef void engine_synced_fn(void *ctx, int result, uint64_t tick);
+int engine_sync(struct engine *e, usec_t deadline, engine_synced_fn *done, void *ctx);
+
 enum contents_phase {
 	CONTENTS_OFF,     /* the configuration does not want them indexed */
 	CONTENTS_READING, /* or about to: a walk is over, and files wait */
@@ -134,6 +167,23 @@ struct engine_contents_status {
 	char error[256]; /* the last failure, until it has gone well */
 };
 
+/** How a root learns what changes. */
+struct engine_watch_status {
+	enum engine_watch wanted;
+	enum watch_kind kind; /* of its own file system */
+	uint32_t n_mounts;    /* file systems of it that are watched */
+	bool stale;           /* as answers say */
+	bool lost;            /* something was missed; a walk will mend it */
+	uint64_t n_lost;      /* how often, since the start */
+	uint64_t n_pending;   /* names that wait to be looked at */
+	uint64_t n_batches;   /* of changes that were applied */
+	uint64_t n_names;     /* in them */
+	uint64_t lag_usec;    /* from the first change of the last batch to its snapshot */
+	uint64_t max_lag_usec;
+	uint64_t poll_usec; /* polled: until it is walked again, at the latest */
+	char why[128];      /* why it is not watched as wanted; empty: it is */
+};
+
 struct engine_root_status {
 	uint32_t id;
 	char *name, *path;
@@ -147,6 +197,7 @@ struct engine_root_status {
 	uint64_t skipped[N_WALK_SKIPS];    /* by the last finished walk */
 	char error[256];                   /* of the last walk when state is ROOT_FAILED */
 	struct engine_contents_status contents;
+	struct engine_watch_status watch;
 };
 
 struct engine_status {
@@ -156,6 +207,8 @@ struct engine_status {
 	/* Of the walks that have ended: batches from walk to builder, how often a worker of a walk
 	 * waited for the builder and the other way round, most bytes ever under way. */
 	uint64_t n_batches, n_walk_waits, n_build_waits, most_batch_bytes;
+	struct watch_stats watch; /* zeroes when nothing can be watched */
+	uint64_t n_syncs;         /* barriers that were asked for */
 };
 int engine_status(struct engine *e, struct engine_status *ret);
 void engine_status_fini(struct engine_status *s);

@@ -1,0 +1,138 @@
+/**
+ * live: what the kernel says has changed reaches the index. Internal to lib/engine.
+ *
+ *     watch -> live thread: whose directory? -> gather of each root      (names by inode)
+ *                                                   | settled, or a barrier
+ *              root's thread: inode -> path -> aim -> indexer_run_aimed() -> published
+ *
+ * note: names by inode. A change is "this name, in the directory with this inode". It stays so
+ * until the root's thread takes up what was gathered, which it does while nothing else changes its
+ * tree. Only then inodes become paths, by the tree that the aimed walk will know. So
+ *   - a directory of that tree: its name is looked at where the tree has it. If it was moved since,
+ *     that was told as well, or will be: its old name is gone, and at its new one it is a new
+ *     directory, which is walked whole.
+ *   - no directory of that tree: it is in no root, or left out, or it will come with a walk that
+ *     begins later than the change was told, and so sees it. Nothing is to be done.
+ * While a walk is under way neither is known, for the tree is about to be replaced, by one that may
+ * have listed the directory before the change: so whatever is told then is kept. Else what is told
+ * of directories that no root has is dropped at once, which matters on a mark of a file system.
+ *
+ * note: mark first. A file system is watched before it is walked, so what changes while it is
+ * walked is told. Directories that have marks of their own (WATCH_DIRECTORIES) are marked once the
+ * index knows them, and then looked at once more, they and their names: what happened before the
+ * mark is seen by that look, and what happens after is told. New directories that it finds are
+ * treated in the same way, until it finds none; so long the root is stale.
+ *
+ * note: numbers of batches. What is gathered for a root has a number, which grows when it is taken
+ * up; `applied` is the last one that is published. A barrier takes the number of each root when its
+ * cookie has come back, and ends when all are applied. A walk of everything takes up what is
+ * gathered too.
+ *
+ * Lost changes make a root stale at once, until a walk that began later is over; the walks wait
+ * longer each time (LIVE_HEAL_MAX_USEC), so that a storm of changes is not answered by one of
+ * walks.
+ *
+ * Threads: the live thread receives, and ends barriers; a thread of its own waits for mounts to
+ *          come and go; the rest runs on roots' threads. Everything shared is guarded by the
+ *          engine's lock.
+ */
+#pragma once
+
+#include "engine/gather.h"
+#include "index/tree_inode.h"
+#include "sync/cond.h"
+#include "watch/watch.h"
+
+struct engine;
+struct engine_config;
+struct engine_watch_status;
+struct live;
+struct root;
+
+#define LIVE_SETTLE_USEC (20 * USEC_PER_MSEC)
+#define LIVE_HEAL_USEC USEC_PER_SEC
+#define LIVE_HEAL_MAX_USEC (60 * USEC_PER_SEC)
+#define LIVE_POLL_MIN_USEC (10 * USEC_PER_SEC)
+#define LIVE_POLL_MAX_USEC (600 * USEC_PER_SEC)
+
+/** A file system of a root that is watched. */
+struct live_mount {
+	uint32_t number; /* as watch_mount() gave it */
+	enum watch_kind kind;
+	uint64_t id; /* of the mount; 0: the root's own */
+	char *path;  /* where, relative to the root; "" its own */
+};
+
+/** Of a root. */
+struct live_root {
+	/* Guarded by the engine's lock. */
+	struct gather names;  /* told, and not taken up */
+	usec_t first_usec;    /* when the first of them came; 0: none */
+	usec_t due_usec;      /* when they are taken up */
+	uint64_t number;      /* of what is gathered now, from 1 */
+	uint64_t applied;     /* 0 none */
+	bool busy;            /* the tree is about to be replaced (note: names by inode) */
+	bool lost;            /* something was missed since the last walk of everything began */
+	bool healing;         /* such a walk is under way */
+	usec_t heal_at;       /* when one is to begin, 0 not by itself */
+	usec_t heal_patience; /* how long after the next loss */
+	usec_t healed_at;
+	bool mounts_due;    /* mounts have come or gone */
+	bool rewatch;       /* the configuration has changed */
+	bool marks_missing; /* WATCH_DIRECTORIES: some could not be made, or not yet */
+	/* When a polled root is walked again, 0 not; and how long after that once more. */
+	usec_t poll_at, poll_usec;
+	usec_t fresh_until;  /* a polled root is not called stale until then */
+	usec_t leisure_at;   /* contents and merges wait for quiet until then; 0: nothing waits */
+	usec_t leisure_last; /* but not longer */
+
+	/* Guarded, and changed by the root's thread alone. */
+	struct tree_inodes *inodes; /* of the stack; NULL: to be made */
+	VEC(struct live_mount) mounts;
+	enum watch_kind kind;
+	int why; /* -errno: it is not watched as wanted */
+
+	/* For the status; guarded. */
+	uint64_t n_lost, n_batches, n_names, lag_usec, max_lag_usec;
+};
+
+/** Nothing to watch with is no error: roots are stale then. */
+int live_create(
+	struct engine *e, const struct engine_config *cfg, struct live **ret, struct err *err);
+int live_start(struct live *l, struct err *err);
+/** Roots' threads have ended. NULL is legal. */
+void live_destroy(struct live *l);
+void live_get_watch(const struct live *l, struct watch_stats *ret, uint64_t *ret_syncs);
+
+/* Of roots, on their threads. */
+
+/** A walk of everything begins: watch what is to be watched, and take up what was gathered. */
+void live_begin_walk(struct root *r);
+/** It is over. */
+void live_end_walk(struct root *r, int result);
+/** Take up what was gathered, and apply it. */
+void live_apply(struct root *r);
+/** Apply what falls due until *done, which is guarded by the engine's lock and told by
+ *  root.changed. */
+void live_serve(struct root *r, const bool *done);
+/** What is wanted of the tree's inodes, before the thread sleeps. */
+void live_index(struct root *r);
+/** Nothing of the root is watched any more. Its last act. */
+void live_end(struct root *r);
+void live_root_fini(struct live_root *l);
+
+/* With the engine's lock. */
+
+/** Are gathered names to be taken up? *ret_at: no later than that it is to be asked again. */
+bool live_wanted_locked(const struct root *r, usec_t *ret_at);
+/** Is it time for a walk of everything, to heal or to poll? */
+bool live_walk_wanted_locked(const struct root *r, usec_t *ret_at);
+/** A walk of everything is being published. */
+void live_walked_locked(struct root *r);
+/** May the file system differ from what was published, unless it is told within moments? */
+bool live_stale_locked(const struct root *r);
+/** A root with other settings takes the place of one. */
+void live_inherit_locked(struct root *to, const struct root *from);
+/** How the root is to be watched has changed. */
+void live_changed_locked(struct root *r);
+void live_status_locked(const struct root *r, struct engine_watch_status *ret);

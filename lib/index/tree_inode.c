@@ -1,0 +1,233 @@
+#include "index/tree_inode.h"
+
+#include <errno.h>
+
+struct tree_inode {
+	struct arc arc;
+	/* Of what it was made. */
+	uint64_t tree_sum;
+	uint32_t n_entries;
+
+	uint32_t n;
+	uint64_t *ino;   /* [n] ascending */
+	uint32_t *entry; /* [n] */
+};
+
+struct pair {
+	uint64_t ino;
+	uint32_t entry;
+};
+
+static void
+inode_destroy(struct arc *a)
+{
+	struct tree_inode *t = CONTAINER_OF(a, struct tree_inode, arc);
+
+	free(t->ino);
+	free(t->entry);
+	free(t);
+}
+
+static int
+by_ino(const void *a, const void *b)
+{
+	const struct pair *x = a, *y = b;
+
+	if (x->ino != y->ino)
+		return x->ino < y->ino ? -1 : 1;
+	return x->entry < y->entry ? -1 : x->entry > y->entry;
+}
+
+/* What was not read to the end is in both lists: once will do. */
+static uint32_t
+collect(const struct tree_cols *c, struct pair *to)
+{
+	uint32_t n = 0;
+
+	for (uint32_t d = 0; d < c->n_dirs; d++)
+		to[n++] = (struct pair){tree_ino(c, c->dir_entry[d]), c->dir_entry[d]};
+	for (uint32_t i = 0; i < c->n_unread; i++) {
+		if (!tree_entered(c, c->unread[i]))
+			to[n++] = (struct pair){tree_ino(c, c->unread[i]), c->unread[i]};
+	}
+	qsort(to, n, sizeof(*to), by_ino);
+	return n;
+}
+
+static int
+fill(struct tree_inode *t, const struct tree_cols *c)
+{
+	AUTO(freep) struct pair *all = malloc(((size_t)c->n_dirs + c->n_unread) * sizeof(*all));
+
+	if (!all)
+		return -ENOMEM;
+	t->n = collect(c, all);
+	t->ino = malloc(t->n * sizeof(*t->ino));
+	t->entry = malloc(t->n * sizeof(*t->entry));
+	if (!t->ino || !t->entry)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < t->n; i++) {
+		t->ino[i] = all[i].ino;
+		t->entry[i] = all[i].entry;
+	}
+	return 0;
+}
+
+static int
+inode_create(const struct tree *tree, struct tree_inode **ret)
+{
+	struct tree_inode *t = calloc(1, sizeof(*t));
+	int r;
+
+	if (!t)
+		return -ENOMEM;
+	arc_init(&t->arc, inode_destroy);
+	t->tree_sum = tree_header_sum(tree);
+	t->n_entries = tree_cols(tree)->n_entries;
+	r = fill(t, tree_cols(tree));
+	if (r < 0) {
+		arc_put(&t->arc);
+		return r;
+	}
+	*ret = t;
+	return 0;
+}
+
+static bool
+is_of(const struct tree_inode *t, const struct tree *tree)
+{
+	return t->tree_sum == tree_header_sum(tree) && t->n_entries == tree_cols(tree)->n_entries;
+}
+
+static struct tree_inode *
+inode_before(const struct tree_inodes *before, const struct tree *tree)
+{
+	for (uint32_t i = 0; before && i < before->n_layers; i++) {
+		if (is_of(before->of[i], tree))
+			return before->of[i];
+	}
+	return NULL;
+}
+
+static void
+inodes_destroy(struct arc *a)
+{
+	struct tree_inodes *t = CONTAINER_OF(a, struct tree_inodes, arc);
+
+	for (uint32_t i = 0; i < t->n_layers; i++)
+		arc_put(&t->of[i]->arc);
+	free(t);
+}
+
+int
+tree_inodes_create(
+	const struct tree_stack *s, const struct tree_inodes *before, struct tree_inodes **ret)
+{
+	struct tree_inodes *t = calloc(1, sizeof(*t));
+
+	if (!t)
+		return -ENOMEM;
+	arc_init(&t->arc, inodes_destroy);
+	for (; t->n_layers < s->n_layers; t->n_layers++) {
+		const struct tree *tree = s->layer[t->n_layers].tree;
+		struct tree_inode *old = inode_before(before, tree);
+		int r = old ? 0 : inode_create(tree, &t->of[t->n_layers]);
+
+		if (r < 0) {
+			tree_inodes_unref(t);
+			return r;
+		}
+		if (old) {
+			arc_get(&old->arc);
+			t->of[t->n_layers] = old;
+		}
+	}
+	*ret = t;
+	return 0;
+}
+
+struct tree_inodes *
+tree_inodes_ref(struct tree_inodes *t)
+{
+	arc_get(&t->arc);
+	return t;
+}
+
+void
+tree_inodes_unref(struct tree_inodes *t)
+{
+	if (t)
+		arc_put(&t->arc);
+}
+
+bool
+tree_inodes_fit(const struct tree_inodes *t, const struct tree_stack *s)
+{
+	if (t->n_layers != s->n_layers)
+		return false;
+	for (uint32_t i = 0; i < t->n_layers; i++) {
+		if (!is_of(t->of[i], s->layer[i].tree))
+			return false;
+	}
+	return true;
+}
+
+/* The first place that is not below `ino`. */
+static uint32_t
+first_of(const struct tree_inode *t, uint64_t ino)
+{
+	uint32_t lo = 0, hi = t->n;
+
+	while (lo < hi) {
+		uint32_t mid = lo + (hi - lo) / 2;
+
+		if (t->ino[mid] < ino)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
+bool
+tree_inodes_have(const struct tree_inodes *t, uint64_t ino)
+{
+	for (uint32_t i = 0; i < t->n_layers; i++) {
+		uint32_t at = first_of(t->of[i], ino);
+
+		if (at < t->of[i]->n && t->of[i]->ino[at] == ino)
+			return true;
+	}
+	return false;
+}
+
+bool
+tree_inodes_next(const struct tree_inodes *t, const struct tree_stack *s, uint64_t ino,
+	struct tree_inode_at *at, struct tree_at *ret)
+{
+	for (; at->layer < t->n_layers; *at = (struct tree_inode_at){at->layer + 1, 0}) {
+		const struct tree_inode *of = t->of[at->layer];
+		uint32_t i = at->next ? at->next - 1 : first_of(of, ino);
+
+		while (i < of->n && of->ino[i] == ino) {
+			struct tree_at found = {at->layer, of->entry[i++]};
+
+			at->next = i + 1;
+			if (tree_is_dead(s->layer[found.layer].dead, found.entry))
+				continue;
+			*ret = found;
+			return true;
+		}
+	}
+	return false;
+}
+
+uint64_t
+tree_inodes_count(const struct tree_inodes *t)
+{
+	uint64_t n = 0;
+
+	for (uint32_t i = 0; i < t->n_layers; i++)
+		n += t->of[i]->n;
+	return n;
+}
