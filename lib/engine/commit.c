@@ -46,16 +46,17 @@ record(struct root *r, const struct files *files, uint64_t n_entries,
 	const struct walk_result *walk, struct err *err)
 {
 	AUTO(strbuf_fini) struct strbuf skipped = {0};
+	bool whole = walk && !walk->aimed;
 	struct catalog_root row = {
 		.id = r->id,
 		.n_segments = files->n,
 		.settings = r->settings,
 		.n_entries = n_entries,
-		.walked_usec = walk ? walk->began : r->walked_usec,
+		.walked_usec = whole ? walk->began : r->walked_usec,
 		.tick = next_tick(r->engine),
 	};
 
-	skipped_text(walk ? walk->skipped : r->skipped, &skipped);
+	skipped_text(whole ? walk->skipped : r->skipped, &skipped);
 	row.skipped = skipped.data ? skipped.data : (char[]){""};
 	memcpy(row.segments, files->name, files->n * sizeof(row.segments[0]));
 	return catalog_commit(r->engine->catalog, &row, err);
@@ -64,12 +65,14 @@ record(struct root *r, const struct files *files, uint64_t n_entries,
 static void
 note_walk_locked(struct root *r, const struct walk_result *walk)
 {
+	contents_walked_locked(r);
+	if (walk->aimed)
+		return;
 	r->walked_usec = walk->began;
 	r->walk_took_usec = clock_mono() - walk->began_mono;
 	r->walked = true;
 	r->same_settings = true;
 	r->state = ROOT_READY;
-	contents_walked_locked(r);
 	memcpy(r->skipped, walk->skipped, sizeof(r->skipped));
 }
 

@@ -18,6 +18,8 @@ struct walk_result {
 	usec_t began;      /* since 1970 */
 	usec_t began_mono; /* the same moment; it lasts until its segments are published */
 	uint64_t skipped[N_WALK_SKIPS];
+	bool aimed; /* it looked at a part only: what is said above, but when it began, is of no use
+	             */
 };
 
 /** A name for a new segment file of a kind ("tree", "text"), unique in the state directory; of

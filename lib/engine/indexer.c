@@ -232,6 +232,7 @@ commit_changes(struct walker *w, struct err *err)
 	if (code < 0)
 		return tree_stack_faulted(w->stack) ? -EBADMSG : code;
 	res = result_of(w);
+	res.aimed = w->opts.aim != NULL;
 	return commit_segment(r, name, merge.from, &res, err);
 }
 
@@ -246,6 +247,8 @@ walk_again(struct walker *w, struct err *err)
 		return err_set(err, -EBADMSG, "could not read the index of \"%s\"", w->root->path);
 	if (code < 0)
 		return code;
+	if (is_unchanged(w) && w->opts.aim)
+		return 0;
 	if (is_unchanged(w)) {
 		res = result_of(w);
 		return commit_renewal(w->root, &res, err);
@@ -294,9 +297,22 @@ count_waits(struct engine *e, const struct chan *c)
 	counter_max(&e->most_batch_bytes, s.most_bytes);
 }
 
-/* One walk from its beginning, with a channel of its own. */
+/* All of the root, for `status` to see. */
 static int
-attempt(struct root *r, bool rescan, struct err *err)
+walk_shown(struct walker *w, struct err *err)
+{
+	int code;
+
+	counter_add(&w->root->engine->n_walks, 1);
+	show_stats(w->root, &w->stats);
+	code = w->stack ? walk_again(w, err) : walk_first(w, err);
+	show_stats(w->root, NULL);
+	return code;
+}
+
+/* One walk from its beginning, with a channel of its own. `aim` may be NULL. */
+static int
+attempt(struct root *r, bool rescan, const struct walk_aim *aim, struct err *err)
 {
 	AUTO(freep) struct walker *w = calloc(1, sizeof(*w));
 	int code = -ENOMEM;
@@ -309,10 +325,8 @@ attempt(struct root *r, bool rescan, struct err *err)
 	w->opts = root_walk_opts(r);
 	if (rescan)
 		know_stack(w);
-	counter_add(&r->engine->n_walks, 1);
-	show_stats(r, &w->stats);
-	code = w->stack ? walk_again(w, err) : walk_first(w, err);
-	show_stats(r, NULL);
+	w->opts.aim = w->stack ? aim : NULL;
+	code = w->opts.aim ? walk_again(w, err) : walk_shown(w, err);
 	count_waits(r->engine, w->chan);
 	chan_destroy(w->chan);
 	tree_builder_destroy(w->builder);
@@ -322,11 +336,17 @@ attempt(struct root *r, bool rescan, struct err *err)
 }
 
 int
-indexer_run(struct root *r, struct err *err)
+indexer_run_aimed(struct root *r, const struct walk_aim *aim, struct err *err)
 {
-	int code = attempt(r, true, err);
+	int code = attempt(r, true, aim, err);
 
 	/* A segment could not be read, or too much has changed (rule 4 of tier.h): a base is made
 	 * from the file system alone. */
-	return code == -EBADMSG || code == -EOVERFLOW ? attempt(r, false, err) : code;
+	return code == -EBADMSG || code == -EOVERFLOW ? attempt(r, false, NULL, err) : code;
+}
+
+int
+indexer_run(struct root *r, struct err *err)
+{
+	return indexer_run_aimed(r, NULL, err);
 }
