@@ -16,6 +16,8 @@ static const struct opt common_opts[] = {
 		"the daemon's host:port or the path of its socket"},
 	{0, OPT_SECONDS, "timeout", "SECONDS", offsetof(struct common, timeout_usec), 0, NULL,
 		"give up after so long"},
+	{0, OPT_SET, "sync", NULL, offsetof(struct common, sync), 1, NULL,
+		"wait, 2 s at most, until the index has all that happened before"},
 	{0, OPT_SET, "json", NULL, offsetof(struct common, json), 1, NULL,
 		"one JSON object a line"},
 	{'h', OPT_SET, "help", NULL, offsetof(struct common, help), 1, NULL, "show this help"},

@@ -61,7 +61,7 @@ struct common {
 	const char *address;
 	enum color_when color;
 	usec_t timeout_usec; /* 0: not given */
-	bool json, help;
+	bool json, help, sync;
 	struct texts operands;
 };
 

@@ -12,6 +12,9 @@
 /* Beyond its own time limit the daemon gets this long to say that it was reached. */
 #define GRACE_USEC (5 * USEC_PER_SEC)
 
+/* How long --sync waits for the index to catch up. */
+#define SYNC_MSEC 2000u
+
 /* A person ends a question with ^C; until then the daemon may take all the time that it gives to
  * anybody (it cuts this to its own limit). */
 #define PATIENCE_MSEC (24ull * 3600 * 1000)
@@ -47,6 +50,8 @@ question_begin(struct question *q, const char *op, const struct common *c)
 	json_kv_cstr(&q->json, "op", op);
 	if (c->timeout_usec)
 		json_kv_u64(&q->json, "timeout_ms", MAX(c->timeout_usec / USEC_PER_MSEC, 1ull));
+	if (c->sync)
+		json_kv_u64(&q->json, "sync_ms", SYNC_MSEC);
 }
 
 void
@@ -150,6 +155,18 @@ event_is(const struct msg *m, const char *name)
 	return msg_str(msg_root(m), "ev", &ev) > 0 && span_eq(ev, span_of(name));
 }
 
+/* An answer that was to have everything in it and has not. */
+static void
+report_late(const struct msg_val *end)
+{
+	bool synced = true;
+
+	if (msg_bool(end, "synced", &synced) > 0 && !synced)
+		complain("the index did not catch up within %u s: what has just changed may be "
+			 "missing",
+			SYNC_MSEC / 1000);
+}
+
 static int
 say_lost(const struct err *err)
 {
@@ -175,6 +192,7 @@ ask(struct wire *w, struct question *q, const struct common *c, rows_fn fn, void
 		if (event_is(m, "error"))
 			return say_error(q, msg_root(m));
 		if (event_is(m, "end")) {
+			report_late(msg_root(m));
 			*ret = TAKE_PTR(m);
 			return EXIT_FOUND;
 		}

@@ -3,7 +3,16 @@
 #include "commands.h"
 #include "roots_table.h"
 
-static const struct opt opts[] = {{0}};
+struct status {
+	struct common common;
+	bool stats;
+};
+
+static const struct opt opts[] = {
+	{0, OPT_SET, "stats", NULL, offsetof(struct status, stats), 1, NULL,
+		"every counter, one a line: its name and its value as it is"},
+	{0},
+};
 
 /* Members that the first lines or the table of roots show. */
 static const char *const shown[] = {"version", "pid", "uptime_us", "roots"};
@@ -111,9 +120,40 @@ put_status(struct out *o, const struct msg_val *end)
 	}
 }
 
-static int
-status(const struct common *c, struct question *q, struct out *o)
+/* The names of what a value is in, as "server.accepted" and "roots.3.entries". */
+static void
+put_counters(struct out *o, const struct msg_val *v, const struct strbuf *name)
 {
+	AUTO(strbuf_fini) struct strbuf inner = {0}, text = {0};
+	const struct msg_val *member;
+	const char *key = NULL;
+	bool list = msg_kind(v) == MSG_ARRAY;
+
+	if (!list && msg_kind(v) != MSG_OBJECT) {
+		(void)msg_print(v, &text);
+		out_name(o, strbuf_view(name));
+		out_putc(o, ' ');
+		out_text(o, strbuf_view(&text));
+		out_putc(o, '\n');
+		return;
+	}
+	for (size_t i = 0; list ? i < msg_len(v) : !!(member = msg_member(v, i, &key)); i++) {
+		strbuf_reset(&inner);
+		(void)strbuf_span(&inner, strbuf_view(name));
+		(void)strbuf_puts(&inner, name->len ? "." : "");
+		if (list)
+			(void)strbuf_u64(&inner, i);
+		else
+			(void)strbuf_puts(&inner, key);
+		if (name->len || !cell_is_frame(key))
+			put_counters(o, list ? msg_at(v, i) : member, &inner);
+	}
+}
+
+static int
+status(const struct common *c, bool stats, struct question *q, struct out *o)
+{
+	const struct strbuf top = {0};
 	AUTO(msg_freep) struct msg *end = NULL;
 	int exit_code;
 
@@ -123,6 +163,8 @@ status(const struct common *c, struct question *q, struct out *o)
 		return exit_code;
 	if (c->json)
 		out_json(o, msg_root(end));
+	else if (stats)
+		put_counters(o, msg_root(end), &top);
 	else
 		put_status(o, msg_root(end));
 	return EXIT_FOUND;
@@ -131,17 +173,20 @@ status(const struct common *c, struct question *q, struct out *o)
 static int
 run(char **argv)
 {
-	AUTO(common_fini) struct common c = {0};
+	struct status s = {0};
 	AUTO(question_fini) struct question q = {0};
 	struct out o;
 	int exit_code;
 
-	if (args_done(&cmd_status, argv, &c, &exit_code))
-		return exit_code;
-	if (c.operands.len)
-		return usage_error(&cmd_status, "no operands are expected");
-	o = out_open(c.color);
-	return out_close(&o, status(&c, &q, &o));
+	if (!args_done(&cmd_status, argv, &s, &exit_code)) {
+		o = out_open(s.common.color);
+		exit_code = s.common.operands.len
+		                    ? usage_error(&cmd_status, "no operands are expected")
+		                    : status(&s.common, s.stats, &q, &o);
+		exit_code = out_close(&o, exit_code);
+	}
+	common_fini(&s.common);
+	return exit_code;
 }
 
 const struct command cmd_status = {

@@ -12,6 +12,7 @@ const struct command *const commands[] = {
 	&cmd_stats,
 	&cmd_dupes,
 	&cmd_sql,
+	&cmd_clock,
 	&cmd_stat,
 	&cmd_why,
 	&cmd_roots,

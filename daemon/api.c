@@ -417,9 +417,9 @@ on_rescan(void *ctx, const char *root, struct err *err)
 }
 
 static int
-on_reload(void *ctx, struct err *err)
+on_reload(void *ctx, server_done done, void *arg, struct err *err)
 {
-	return reload_begin(ctx, err);
+	return reload_begin(ctx, done, arg, err);
 }
 
 static void

@@ -135,7 +135,7 @@ on_signals(void *ctx)
 	while (signals_next(&d->signals, &e) > 0) {
 		if (e.signo != SIGHUP)
 			on_stop_signal(d, &e);
-		else if (reload_begin(d, &err) < 0)
+		else if (reload_begin(d, NULL, NULL, &err) < 0)
 			log_error("%s", err.what);
 	}
 }

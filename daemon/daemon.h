@@ -9,8 +9,10 @@
  */
 #pragma once
 
+#include "base/vec.h"
 #include "config.h"
 #include "process/signals.h"
+#include "server/server.h"
 #include "sync/future.h"
 #include "sync/thread.h"
 
@@ -33,6 +35,16 @@ struct step {
 	struct future done;
 };
 
+/** Who waits for the verdict of a reload. */
+struct reload_waiter {
+	server_done done;
+	void *arg;
+};
+struct reload_waiters {
+	struct reload_waiter *data;
+	size_t len, cap;
+};
+
 struct daemon {
 	/* Fixed from start to stop. */
 	const char *config_file; /* NULL: built-in values */
@@ -49,7 +61,10 @@ struct daemon {
 	/* Written by the reload thread, read by the loop after joining it: what was loaded and
 	 * taken over, and whether the loop was told (else it finds out in time). */
 	struct config *reload_config;
+	struct err reload_err; /* its code is the verdict */
 	bool reload_said;
+	/* Of the reload that runs, and of the one that comes after it. */
+	struct reload_waiters waiters, later;
 	struct signals signals;
 	bool stopping;
 	struct config *config; /* in force; replaced by the loop at the end of a reload */
@@ -82,8 +97,9 @@ void hashes_tick(struct daemon *d);
 /** Save what is new and free them; nobody asks any more. Nothing when they were not opened. */
 void hashes_close(struct daemon *d);
 
-/** Begin a reload in a thread of its own; its verdict is logged. Loop only. */
-int reload_begin(struct daemon *d, struct err *err);
+/** Begin a reload in a thread of its own; its verdict is logged, and given to done(arg) unless that
+ *  is NULL (not when this fails). While one runs, another begins after it. Loop only. */
+int reload_begin(struct daemon *d, server_done done, void *arg, struct err *err);
 /** End a reload whose thread is done and could not say so. Loop only; called now and then. */
 void reload_reap(struct daemon *d);
 /** After the loop has ended: wait for a running reload. */

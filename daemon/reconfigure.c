@@ -68,6 +68,53 @@ check_fixed(const struct daemon *d, const struct config *c, struct err *err)
 	return 0;
 }
 
+static int reload_main(void *arg);
+
+/* Who waits is told, and waits no more. */
+static void
+tell(struct reload_waiters *waiters, const struct err *verdict)
+{
+	for (size_t i = 0; i < waiters->len; i++)
+		waiters->data[i].done(waiters->data[i].arg, verdict->code, verdict);
+	VEC_FINI(waiters);
+	*waiters = (struct reload_waiters){0};
+}
+
+static int
+start_thread(struct daemon *d, struct err *err)
+{
+	int r;
+
+	service_reloading();
+	d->reload_state = RELOAD_RUNNING;
+	d->reload_said = false;
+	d->reload_err = (struct err){0};
+	r = thread_start(&d->reload_thread, "reload", reload_main, d);
+	if (r < 0) {
+		d->reload_state = RELOAD_IDLE;
+		service_ready();
+		return err_set(err, r, "could not reload: %s", err_reason(r));
+	}
+	return 0;
+}
+
+/* The one that was asked for while another one ran. */
+static void
+start_later(struct daemon *d)
+{
+	struct err err = {0};
+	int r;
+
+	d->waiters = d->later;
+	d->later = (struct reload_waiters){0};
+	r = d->stopping ? err_set(&err, -ECANCELED, "the daemon is stopping")
+	                : start_thread(d, &err);
+	if (r == 0)
+		return;
+	log_error("%s", err.what);
+	tell(&d->waiters, &err);
+}
+
 static void
 finish_in_loop(void *ctx)
 {
@@ -83,8 +130,9 @@ finish_in_loop(void *ctx)
 	d->reload_state = RELOAD_IDLE;
 	if (!d->stopping)
 		service_ready();
+	tell(&d->waiters, &d->reload_err);
 	if (again)
-		(void)reload_begin(d, NULL);
+		start_later(d);
 }
 
 /* Mostly it is the loop's own listeners that it takes back, so this hardly fails. When it does, the
@@ -133,12 +181,13 @@ static int
 reload_main(void *arg)
 {
 	struct daemon *d = arg;
-	struct err err = {0};
-	int r = try_reload(d, &d->reload_config, &err);
+	struct err *err = &d->reload_err;
+	int r = try_reload(d, &d->reload_config, err);
 
+	err->code = r;
 	if (r < 0)
 		log_error("could not reload the configuration: %s; the old one stays in force",
-			err.what);
+			err->what);
 	else
 		log_info("configuration reloaded");
 	d->reload_said = server_post(d->server, finish_in_loop, d) == 0; /* else reload_reap() */
@@ -159,34 +208,36 @@ reload_reap(struct daemon *d)
 }
 
 int
-reload_begin(struct daemon *d, struct err *err)
+reload_begin(struct daemon *d, server_done done, void *arg, struct err *err)
 {
-	int r;
+	bool runs = d->reload_state != RELOAD_IDLE;
+	struct reload_waiters *waiters = runs ? &d->later : &d->waiters;
+	int r = 0;
 
 	if (d->stopping)
 		return err_set(err, -ECANCELED, "the daemon is stopping");
-	if (d->reload_state != RELOAD_IDLE) {
+	if (done && VEC_PUSH(waiters, ((struct reload_waiter){done, arg})) < 0)
+		return err_set(err, -ENOMEM, "could not reload: out of memory");
+	if (runs)
 		d->reload_state = RELOAD_AGAIN;
-		return 0;
-	}
-	service_reloading();
-	d->reload_state = RELOAD_RUNNING;
-	d->reload_said = false;
-	r = thread_start(&d->reload_thread, "reload", reload_main, d);
-	if (r < 0) {
-		d->reload_state = RELOAD_IDLE;
-		service_ready();
-		return err_set(err, r, "could not reload: %s", err_reason(r));
-	}
-	return 0;
+	else
+		r = start_thread(d, err);
+	if (r < 0 && done)
+		waiters->len--;
+	return r;
 }
 
 void
 reload_join(struct daemon *d)
 {
+	struct err err = {0};
+
 	if (d->reload_state == RELOAD_IDLE)
 		return;
 	stop_request(&d->loop_ended);
 	(void)thread_join(&d->reload_thread);
 	config_free(TAKE_PTR(d->reload_config));
+	(void)err_set(&err, -ECANCELED, "the daemon is stopping");
+	tell(&d->waiters, &err);
+	tell(&d->later, &err);
 }

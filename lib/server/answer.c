@@ -16,6 +16,8 @@ answer_code_word(enum answer_code code)
 		return "bad-query";
 	case CODE_BAD_PATTERN:
 		return "bad-pattern";
+	case CODE_BAD_CONFIG:
+		return "bad-config";
 	case CODE_DENIED:
 		return "denied";
 	case CODE_NOT_FOUND:

@@ -61,9 +61,9 @@ struct conn {
 
 	struct line_reader in;
 	struct evbuffer *out;
-	struct list dirty_link; /* on server.dirty when mail brought output */
-	struct list jobs;       /* struct job.of_conn */
-	uint32_t n_jobs;
+	struct list dirty_link;         /* on server.dirty when mail brought output */
+	struct list jobs;               /* struct job.of_conn */
+	uint32_t n_jobs, n_subscribers; /* the latter among the former */
 
 	struct event readable, writable;
 	struct event timer; /* FIRST: first line; output waits: stalled; LINGERING: patience */

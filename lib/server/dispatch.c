@@ -14,16 +14,20 @@ struct request {
 	usec_t arrived_usec;
 };
 
-enum right { RIGHT_ASK, RIGHT_ADMIN };
-
 /* Where an operation runs: what waits for a disk itself belongs to the I/O pool (a search only
  * hands such work on, and gives its worker back often; what reads to the end before it answers
  * would keep all who compute from the watchdog). */
 enum place { AT_ONCE, COMPUTE, IO };
 
+enum op_flags {
+	OP_ADMIN = 1u << 0,      /* only for who may administer */
+	OP_SYNCS = 1u << 1,      /* "sync_ms" */
+	OP_SUBSCRIBES = 1u << 2, /* lives until it is ended; each new snapshot wakes it */
+};
+
 struct op {
 	const char *name, *about;
-	enum right right;
+	unsigned flags;                    /* enum op_flags */
 	void (*answer)(struct request *r); /* at once, on the loop; or */
 	job_step step;                     /* on workers */
 	size_t callback;                   /* offset in struct server_ops; 0: needs none */
@@ -35,42 +39,43 @@ static void answer_hello(struct request *r);
 static void answer_ping(struct request *r);
 static void answer_help(struct request *r);
 static void answer_cancel(struct request *r);
-static void answer_reload(struct request *r);
 
 #define NEEDS(member) offsetof(struct server_ops, member)
 _Static_assert(offsetof(struct server_ops, ctx) == 0, "0 stands for no callback");
 
 /* clang-format off */
 static const struct op ops[] = {
-	{"hello", "who you are, what the server can do", RIGHT_ASK, answer_hello, NULL, 0, AT_ONCE,
+	{"hello", "who you are, what the server can do", 0, answer_hello, NULL, 0, AT_ONCE,
 		NULL},
-	{"ping", "an empty answer", RIGHT_ASK, answer_ping, NULL, 0, AT_ONCE, NULL},
-	{"help", "this list", RIGHT_ASK, answer_help, NULL, 0, AT_ONCE, NULL},
-	{"status", "what the daemon is doing", RIGHT_ASK, NULL, op_status, NEEDS(status), COMPUTE,
+	{"ping", "an empty answer", 0, answer_ping, NULL, 0, AT_ONCE, NULL},
+	{"help", "this list", 0, answer_help, NULL, 0, AT_ONCE, NULL},
+	{"status", "what the daemon is doing", 0, NULL, op_status, NEEDS(status), COMPUTE,
 		NULL},
-	{"roots", "the indexed trees", RIGHT_ASK, NULL, op_roots, NEEDS(roots), COMPUTE, NULL},
-	{"stat", "all fields of one path", RIGHT_ASK, NULL, op_stat, NEEDS(stat), COMPUTE, NULL},
-	{"why", "why a path is indexed or not", RIGHT_ASK, NULL, op_why, NEEDS(why), IO, NULL},
-	{"explain", "how a query is understood", RIGHT_ASK, NULL, op_explain, 0, COMPUTE, NULL},
-	{"cancel", "end a request of this connection", RIGHT_ASK, answer_cancel, NULL, 0, AT_ONCE,
+	{"roots", "the indexed trees", 0, NULL, op_roots, NEEDS(roots), COMPUTE, NULL},
+	{"stat", "all fields of one path", 0, NULL, op_stat, NEEDS(stat), COMPUTE, NULL},
+	{"why", "why a path is indexed or not", 0, NULL, op_why, NEEDS(why), IO, NULL},
+	{"explain", "how a query is understood", 0, NULL, op_explain, 0, COMPUTE, NULL},
+	{"cancel", "end a request of this connection", 0, answer_cancel, NULL, 0, AT_ONCE,
 		NULL},
-	{"search", "what matches a query", RIGHT_ASK, NULL, op_search, NEEDS(snapshot), COMPUTE,
+	{"search", "what matches a query", OP_SYNCS, NULL, op_search, NEEDS(snapshot), COMPUTE,
 		op_search_fini},
-	{"grep", "lines that match a pattern", RIGHT_ASK, NULL, op_grep, NEEDS(snapshot), COMPUTE,
+	{"grep", "lines that match a pattern", OP_SYNCS, NULL, op_grep, NEEDS(snapshot), COMPUTE,
 		op_search_fini},
-	{"du", "how much is below paths", RIGHT_ASK, NULL, op_du, NEEDS(snapshot), COMPUTE,
+	{"du", "how much is below paths", OP_SYNCS, NULL, op_du, NEEDS(snapshot), COMPUTE,
 		op_du_fini},
-	{"top", "the largest entries below a path", RIGHT_ASK, NULL, op_top, NEEDS(snapshot),
+	{"top", "the largest entries below a path", OP_SYNCS, NULL, op_top, NEEDS(snapshot),
 		COMPUTE, op_top_fini},
-	{"stats", "what matches a query, in groups", RIGHT_ASK, NULL, op_stats, NEEDS(snapshot), IO,
+	{"stats", "what matches a query, in groups", OP_SYNCS, NULL, op_stats, NEEDS(snapshot), IO,
 		op_stats_fini},
-	{"dupes", "files with equal contents", RIGHT_ASK, NULL, op_dupes, NEEDS(snapshot), IO,
+	{"dupes", "files with equal contents", OP_SYNCS, NULL, op_dupes, NEEDS(snapshot), IO,
 		op_dupes_fini},
-	{"sql", "rows of a SELECT over names and metadata", RIGHT_ASK, NULL, op_sql,
+	{"sql", "rows of a SELECT over names and metadata", OP_SYNCS, NULL, op_sql,
 		NEEDS(snapshot), COMPUTE, op_sql_fini},
-	{"rescan", "walk roots again", RIGHT_ADMIN, NULL, op_rescan, NEEDS(rescan), COMPUTE, NULL},
-	{"reload", "read the configuration again", RIGHT_ADMIN, answer_reload, NULL,
-		NEEDS(reload), AT_ONCE, NULL},
+	{"clock", "where in time the index is", OP_SYNCS, NULL, op_clock, NEEDS(snapshot), COMPUTE,
+		NULL},
+	{"rescan", "walk roots again", OP_ADMIN, NULL, op_rescan, NEEDS(rescan), COMPUTE, NULL},
+	{"reload", "read the configuration again", OP_ADMIN, NULL, op_reload,
+		NEEDS(reload), COMPUTE, NULL},
 };
 /* clang-format on */
 
@@ -232,21 +237,6 @@ answer_cancel(struct request *r)
 	send_scratch(r->c);
 }
 
-static void
-answer_reload(struct request *r)
-{
-	struct server *s = r->c->server;
-	struct err err = {0};
-	int result = s->ops.reload(s->ops.ctx, &err);
-
-	if (result < 0) {
-		err.code = result;
-		send_error(r->c, r->id, answer_code_of(result), &err);
-		return;
-	}
-	send_end(r);
-}
-
 /* The client's own time limit, within ours. */
 static int
 read_timeout(struct request *r, usec_t *ret_usec, bool *ret_asked)
@@ -267,7 +257,13 @@ static void
 start_job(struct request *r, const struct op *op)
 {
 	const struct server *s = r->c->server;
-	struct job_work work = {op->step, op->fini, op->place == IO ? s->io : s->compute};
+	struct job_work work = {
+		.step = op->step,
+		.fini = op->fini,
+		.pool = op->place == IO ? s->io : s->compute,
+		.syncs = (op->flags & OP_SYNCS) != 0,
+		.subscribes = (op->flags & OP_SUBSCRIBES) != 0,
+	};
 	usec_t timeout_usec;
 	bool asked;
 	struct err err = {0};
@@ -322,7 +318,7 @@ dispatch_op(struct request *r)
 		(void)err_set(&err, -EOPNOTSUPP, "this server has no op '%.*s'",
 			(int)MIN(name.len, 64u), name.data);
 		send_error(c, r->id, CODE_UNKNOWN_OP, &err);
-	} else if (op->right == RIGHT_ADMIN && !rights_admin(&c->server->rights, c->who.uid)) {
+	} else if ((op->flags & OP_ADMIN) && !rights_admin(&c->server->rights, c->who.uid)) {
 		counter_add(&c->server->counters.n_denied, 1);
 		(void)err_set(&err, -EACCES, "%s may not %s", c->who.text, op->name);
 		send_error(c, r->id, CODE_DENIED, &err);

@@ -74,6 +74,7 @@ give_credit(struct job *j)
 		stream_refused(j);
 }
 
+/* Into WAITING, from PARKED or ASLEEP or the beginning. */
 static void
 begin_waiting(struct job *j)
 {
@@ -89,6 +90,13 @@ end_waiting(struct job *j)
 	(void)sub_rlx(&j->server->counters.n_waiting, 1);
 }
 
+static void
+end_sleep(struct job *j)
+{
+	(void)event_del(&j->timer);
+	j->time_left_usec = j->limit_usec;
+}
+
 /* Any state but RUNNING into RUNNING. */
 static void
 begin_running(struct job *j)
@@ -97,6 +105,8 @@ begin_running(struct job *j)
 
 	if (j->state_now == JOB_WAITING)
 		end_waiting(j);
+	else if (j->state_now == JOB_ASLEEP)
+		end_sleep(j);
 	j->state_now = JOB_RUNNING;
 	j->principal->n_running++;
 	(void)add_rlx(&s->counters.n_running, 1);
@@ -126,9 +136,14 @@ end_running(struct job *j)
 static void
 on_timeout(evutil_socket_t fd, short what, void *arg)
 {
+	struct job *j = arg;
+
 	(void)fd;
 	(void)what;
-	job_stop(arg, JOB_STOP_TIMEOUT);
+	if (j->state_now == JOB_ASLEEP)
+		job_wake(j);
+	else
+		job_stop(j, JOB_STOP_TIMEOUT);
 }
 
 static int
@@ -141,13 +156,33 @@ init_job(struct job *j, struct conn *c, struct span id)
 		return -ENOMEM;
 	list_init(&j->turn);
 	list_init(&j->of_conn);
+	list_init(&j->subscriber);
 	j->server = s;
 	j->arrived_usec = clock_mono();
 	j->rows_default = s->limits.rows_default;
-	j->timer_deadline = USEC_NEVER;
+	j->timer_deadline = j->sleep_until = USEC_NEVER;
 	j->n_owed = JOB_CREDIT;
 	j->task.run = job_run;
 	return 0;
+}
+
+static void
+begin_subscription(struct job *j)
+{
+	list_push_back(&j->server->subscribers, &j->subscriber);
+	j->server->n_subscribers++;
+	j->principal->n_subscribers++;
+	j->conn->n_subscribers++;
+}
+
+static void
+end_subscription(struct job *j)
+{
+	if (list_empty(&j->subscriber))
+		return;
+	list_remove(&j->subscriber);
+	j->server->n_subscribers--;
+	j->principal->n_subscribers--;
 }
 
 int
@@ -167,13 +202,15 @@ job_start(struct conn *c, struct msg *m, struct span id, const struct job_work *
 	stop_init(&j->stop, &s->stop);
 	j->msg = m;
 	j->work = *work;
-	j->time_left_usec = timeout_usec;
+	j->time_left_usec = j->limit_usec = timeout_usec;
 	j->conn = c;
 	list_push_back(&c->jobs, &j->of_conn);
 	c->n_jobs++;
 	s->n_jobs++;
 	j->principal = c->principal;
 	j->principal->refs++;
+	if (work->subscribes)
+		begin_subscription(j);
 	if (timeout_asked)
 		run_timer(j);
 	begin_waiting(j);
@@ -234,16 +271,29 @@ park(struct job *j)
 	fill_slots(j->server, j->principal);
 }
 
+static bool
+is_stopping(const struct job *j)
+{
+	return load_rlx(&j->stop_reason) != JOB_GOES_ON;
+}
+
+static bool
+is_choked(const struct job *j)
+{
+	return j->conn && j->conn->choked;
+}
+
 static void
 resume(struct job *j)
 {
-	bool stopping = load_rlx(&j->stop_reason) != JOB_GOES_ON;
-	bool choked = j->conn && j->conn->choked;
+	bool choked = is_choked(j);
 
 	if (j->n_owed == 0 || (j->state_now == JOB_WAITING && !choked))
 		return;
-	if (stopping) {
+	if (is_stopping(j)) {
 		hurry(j);
+	} else if (j->sleeps) {
+		return; /* job_wake() goes on with it */
 	} else if (choked) {
 		if (j->n_owed == JOB_CREDIT && j->state_now != JOB_PARKED)
 			park(j);
@@ -262,6 +312,59 @@ jobs_resume(struct conn *c)
 		resume(LIST_ITEM(it, struct job, of_conn));
 }
 
+/* Some of the credit may still be on its way with a step that was queued meanwhile; that one's
+ * buffer brings it (note: sleep). */
+static void
+fall_asleep(struct job *j)
+{
+	usec_t now = clock_mono();
+	struct timeval tv = timeval_of(j->sleep_until > now ? j->sleep_until - now : 0);
+
+	j->sleeps = true;
+	if (j->n_owed < JOB_CREDIT)
+		return;
+	end_running(j);
+	j->state_now = JOB_ASLEEP;
+	if (j->sleep_until != USEC_NEVER)
+		(void)event_add(&j->timer, &tv);
+	fill_slots(j->server, j->principal);
+}
+
+void
+job_wake(struct job *j)
+{
+	if (!j->sleeps) {
+		j->woken = true;
+		return;
+	}
+	j->sleeps = false;
+	if (j->state_now != JOB_ASLEEP) {
+		give_credit(j);
+		return;
+	}
+	end_sleep(j);
+	if (is_choked(j)) {
+		j->state_now = JOB_PARKED;
+		return;
+	}
+	begin_waiting(j);
+	fill_slots(j->server, j->principal);
+}
+
+/* A buffer came that ends in sleep. */
+static void
+take_sleep(struct job *j)
+{
+	if (is_stopping(j)) {
+		hurry(j);
+	} else if (j->woken) {
+		j->woken = false;
+		give_credit(j);
+	} else {
+		fall_asleep(j);
+	}
+}
+
 static void
 detach(struct job *j)
 {
@@ -269,6 +372,7 @@ detach(struct job *j)
 		return;
 	list_remove(&j->of_conn);
 	j->conn->n_jobs--;
+	j->conn->n_subscribers -= !list_empty(&j->subscriber);
 	j->conn = NULL;
 }
 
@@ -290,6 +394,11 @@ free_job(struct job *j)
 
 	end_running(j);
 	detach(j);
+	end_subscription(j);
+	if (j->waker) {
+		j->waker->job = NULL;
+		waker_unref(j->waker);
+	}
 	(void)event_del(&j->timer);
 	stop_fini(&j->stop);
 	fill_slots(s, j->principal);
@@ -302,19 +411,24 @@ free_job(struct job *j)
 
 /* A buffer came from a worker. */
 void
-job_received(struct job *j, struct strbuf *bytes, bool last)
+job_received(struct job *j, struct chunk *k)
 {
 	struct conn *c = j->conn;
+	bool empty = k->bytes.len == 0 && !k->bytes.failed;
 
-	j->n_owed++;
-	if (last) /* writing may kill the connection, which gives all of its jobs one more step */
+	j->n_owed += k->credit;
+	if (k->last) /* writing may kill the connection, which gives all of its jobs one more step
+	              */
 		detach(j);
-	if (c) {
-		conn_write_buffer(c, bytes);
+	if (c && !empty) {
+		conn_write_buffer(c, &k->bytes);
 		conn_mark_dirty(c);
 	}
-	if (last)
+	j->sleeps = false;
+	if (k->last)
 		free_job(j);
+	else if (k->sleeps)
+		take_sleep(j);
 	else if (!c)
 		hurry(j);
 }

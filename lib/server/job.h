@@ -21,14 +21,22 @@
  * from others. A job that is to stop runs once more whatever its state and the limit: its step sees
  * the token and ends with the error.
  *
+ * Sleep (note: sleep). A step that can go on only after something else has happened returns
+ * JOB_SLEEPS: the worker takes all credit back with an empty buffer, and the loop, once all of it
+ * is here, puts the job into ASLEEP. job_wake() queues it again. One that comes first is kept in
+ * `woken`, so none is lost; a step may also be woken for nothing, and then sleeps again.
+ *
+ *     RUNNING --step slept, all credit is here--> ASLEEP --job_wake(), sleep_until--> WAITING
+ *
  * The time limit counts from arrival when the client asked for one, else from the first step; it
- * does not count while a job is parked.
+ * does not count while a job is parked, and begins anew after a sleep.
  */
 #pragma once
 
 #include "proto/msg.h"
 #include "server/answer.h"
 #include "server/server_impl.h"
+#include "server/waker.h"
 
 struct conn;
 struct job;
@@ -38,7 +46,7 @@ struct principal {
 	struct list link; /* on server.principals */
 	uid_t uid;
 	uint32_t refs; /* connections and jobs */
-	uint32_t n_running;
+	uint32_t n_running, n_subscribers;
 	struct list waiting; /* struct job.turn, oldest first */
 };
 struct principal *principal_acquire(struct server *s, uid_t uid); /* NULL: out of memory */
@@ -46,13 +54,15 @@ void principal_release(struct server *s, struct principal *p);
 
 enum { JOB_CREDIT = 4, JOB_BUFFER_BYTES = 64 << 10 };
 
-enum job_state { JOB_WAITING, JOB_RUNNING, JOB_PARKED };
+enum job_state { JOB_WAITING, JOB_RUNNING, JOB_PARKED, JOB_ASLEEP };
 
 /* Why a job is to stop; the first reason counts. */
 enum job_stop { JOB_GOES_ON, JOB_STOP_CANCELED, JOB_STOP_TIMEOUT, JOB_STOP_SERVER, JOB_STOP_GONE };
 
 /** What a step works with. Worker: fill `out`; 1 more will come, 0 this was all (the `end` is in
- *  it), or an error with failure set (what is in `out` stays). */
+ *  it), JOB_SLEEPS it waits (what is in `out` is sent), or an error with failure set (what is in
+ *  `out` stays). */
+enum { JOB_SLEEPS = 2 };
 typedef int (*job_step)(struct job *j, struct strbuf *out);
 
 struct failure {
@@ -66,7 +76,8 @@ struct chunk {
 	struct job *job;
 	struct strbuf bytes;
 	uint64_t n_rows;
-	bool last;
+	uint32_t credit; /* that comes back with it */
+	bool last, sleeps;
 };
 
 /** What a job does, and where: a step may wait for a disk only on the I/O pool. */
@@ -74,7 +85,12 @@ struct job_work {
 	job_step step;
 	void (*fini)(void *state); /* frees the step's state; on a worker or the loop, never both */
 	struct pool *pool;
+	bool syncs;      /* "sync_ms" is a member of it */
+	bool subscribes; /* each new snapshot wakes it */
 };
+
+/** What has become of "sync_ms" (sync_wait.c). */
+enum job_sync { SYNC_UNREAD, SYNC_WAITS, SYNC_DONE, SYNC_LATE, SYNC_UNASKED };
 
 struct job {
 	/* Fixed at start. */
@@ -82,14 +98,19 @@ struct job {
 	struct msg *msg; /* owned */
 	struct strbuf id;
 	struct job_work work;
-	usec_t arrived_usec;
+	usec_t arrived_usec, limit_usec;
 	uint64_t rows_default;
 
 	/* The worker's that runs the step; steps follow each other through credit and the pool. */
 	void *state; /* of the operation, made by its first step */
 	struct failure failure;
-	uint64_t n_rows; /* in the buffer being filled */
-	uint32_t n_made; /* buffers; the next one is chunks[n_made % JOB_CREDIT] */
+	uint64_t n_rows;     /* in the buffer being filled */
+	uint32_t n_made;     /* buffers; the next one is chunks[n_made % JOB_CREDIT] */
+	struct waker *waker; /* a reference; the loop's when the job has ended */
+	enum job_sync sync;
+	/* When a sleep ends by itself, monotonic, or USEC_NEVER. Written by the step that sleeps,
+	 * read by the loop when that step's buffer has come. */
+	usec_t sleep_until;
 
 	/* Both. Buffers that may still be made; acquire+release on each change, so that a step sees
 	 * what the step before left (note: credit). */
@@ -109,7 +130,10 @@ struct job {
 	struct principal *principal;
 	struct list turn; /* on principal.waiting while WAITING */
 	enum job_state state_now;
-	uint32_t n_owed; /* credit that is here, not with the worker or on its way back */
+	bool sleeps;            /* the last buffer said so, and no wake has come since */
+	bool woken;             /* a wake has come that no sleep has used */
+	struct list subscriber; /* on server.subscribers, else unlinked */
+	uint32_t n_owed;        /* credit that is here, not with the worker or on its way back */
 	struct event timer;
 	usec_t time_left_usec;
 	usec_t timer_deadline; /* while the timer runs, else USEC_NEVER */
@@ -121,6 +145,8 @@ int job_start(struct conn *c, struct msg *m, struct span id, const struct job_wo
 /** Is there a request with this id on the connection? */
 struct job *job_find(struct conn *c, struct span id);
 void job_stop(struct job *j, enum job_stop reason);
+/** Let a job that sleeps, or is about to, take another step. */
+void job_wake(struct job *j);
 
 /** Give credit to the connection's jobs, or park them; after output was written. */
 void jobs_resume(struct conn *c);
@@ -130,6 +156,8 @@ void jobs_stop(struct conn *c, enum job_stop reason);
 
 /* Worker side (stream.c). */
 void job_run(struct task *t);
+/** Before the first step of work that syncs: 0 go on, JOB_SLEEPS, or the failure (sync_wait.c). */
+int job_await_sync(struct job *j);
 /** Set the failure and return err->code. */
 int job_fail(struct job *j, enum answer_code code, const struct err *err);
 int job_fail_code(struct job *j, int error);

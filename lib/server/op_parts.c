@@ -106,6 +106,8 @@ view_close(struct job *j, const struct view *v, struct json *out)
 	if (ops->stale)
 		ops->stale(ops->ctx, v->snapshot, out);
 	json_close(out, ']');
+	if (j->sync != SYNC_UNASKED && j->work.syncs)
+		json_kv_bool(out, "synced", j->sync == SYNC_DONE);
 	json_kv_str(out, "clock", strbuf_view(&v->clock));
 	json_kv_u64(out, "took_us", clock_mono() - j->arrived_usec);
 	answer_close(out);

@@ -195,3 +195,18 @@ op_rescan(struct job *j, struct strbuf *out)
 {
 	return answer_small(j, out, fill_rescan);
 }
+
+int
+op_clock(struct job *j, struct strbuf *out)
+{
+	struct view v = {0};
+	struct json json;
+	int r = view_open(j, &v);
+
+	if (r == 0) {
+		json = answer_open(out, strbuf_view(&j->id), "end");
+		view_close(j, &v, &json);
+	}
+	view_fini(&v);
+	return r;
+}

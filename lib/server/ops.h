@@ -17,6 +17,10 @@ int op_roots(struct job *j, struct strbuf *out);
 int op_why(struct job *j, struct strbuf *out);
 int op_stat(struct job *j, struct strbuf *out);
 int op_rescan(struct job *j, struct strbuf *out);
+int op_clock(struct job *j, struct strbuf *out);
+
+/* op_reload.c */
+int op_reload(struct job *j, struct strbuf *out);
 
 /* op_explain.c */
 int op_explain(struct job *j, struct strbuf *out);

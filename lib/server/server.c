@@ -11,6 +11,7 @@
 #include "server/job.h"
 #include "server/listen.h"
 #include "server/listener.h"
+#include "server/waker.h"
 
 #define MAIL_AT_ONCE 256 /* then others get their turn */
 
@@ -186,6 +187,7 @@ init_lists(struct server *s)
 	list_init(&s->conns);
 	list_init(&s->tickers);
 	list_init(&s->watches);
+	list_init(&s->subscribers);
 	s->mail_fd = s->diag_fd = s->spare_fd = -1;
 }
 
@@ -207,7 +209,8 @@ server_create(const struct server_ops *ops, struct pool *compute, struct pool *i
 	stop_init(&s->stop, NULL);
 	s->diag_fd = identity_open_diag();
 	r = s->diag_fd < 0 ? s->diag_fd : init_base(s);
-	if (r < 0 || (r = init_mailbox(s)) < 0 || (r = listen_init(s)) < 0) {
+	if (r < 0 || (r = init_mailbox(s)) < 0 || (r = wakers_open(s)) < 0 ||
+		(r = listen_init(s)) < 0) {
 		server_destroy(s);
 		return err_set(err, r, "could not start the server: %s", err_reason(r));
 	}
@@ -308,6 +311,7 @@ server_destroy(struct server *s)
 	server_events_fini(s);
 	rights_forget(s);
 	rights_fini(&s->rights);
+	wakers_close(s);
 	if (s->mail_event)
 		event_free(s->mail_event);
 	if (s->grace_timer)

@@ -39,6 +39,9 @@ struct identity {
 	char text[32]; /* "uid:1000" */
 };
 
+/** What was asked for has ended: 0, or -errno with a sentence in err (which may be NULL). */
+typedef void (*server_done)(void *arg, int result, const struct err *err);
+
 struct server_ops {
 	void *ctx;
 	/* Any thread: the snapshot with a reference, and giving it back. */
@@ -51,9 +54,14 @@ struct server_ops {
 	int (*stat)(
 		void *ctx, struct snapshot *s, struct span path, struct json *out, struct err *err);
 	int (*rescan)(void *ctx, const char *root_or_null, struct err *err);
-	/* Loop. Start a reload; its verdict is logged. NULL callbacks here and above answer
-	 * `unknown-op`. */
-	int (*reload)(void *ctx, struct err *err);
+	/* Loop. Start a reload; its verdict is logged. When this gives 0, done(arg) is called once
+	 * with the verdict of a reload that began no earlier, on any thread; done may be NULL. NULL
+	 * callbacks here and above answer `unknown-op`. */
+	int (*reload)(void *ctx, server_done done, void *arg, struct err *err);
+	/* Worker. Call done(arg) once, on any thread, when a snapshot has been published that has
+	 * all that happened in the file system before this call; with -ETIMEDOUT when that takes
+	 * past the deadline. An error: done is not called. May be NULL. */
+	int (*sync)(void *ctx, usec_t deadline, server_done done, void *arg);
 	/* Any thread: the clock's text of a snapshot, and the names of stale roots into an open
 	 * array. */
 	void (*clock)(void *ctx, const struct snapshot *s, struct strbuf *out);
@@ -120,6 +128,9 @@ int server_watch_fd(struct server *s, int fd, void (*fn)(void *ctx), void *ctx);
 void server_unwatch_fd(struct server *s, int fd);
 /** Call fn every interval_usec in the loop. */
 int server_every(struct server *s, usec_t interval_usec, void (*fn)(void *ctx), void *ctx);
+
+/** A new snapshot was published: subscriptions look at it. Any thread; never waits. */
+void server_nudge(struct server *s);
 
 struct server_stats {
 	uint64_t n_accepted, n_connections, n_requests, n_denied, n_errors, n_rows, n_bytes_out,

@@ -37,6 +37,7 @@ struct rights {
 
 struct listener;
 struct accept_pause;
+struct wakers;
 
 struct server {
 	/* Fixed at create. */
@@ -46,6 +47,8 @@ struct server {
 	struct chan *mail; /* of struct mail */
 	int mail_fd;       /* eventfd, written when mail arrives while the loop sleeps */
 	struct event *mail_event;
+	struct wakers *wakers;
+	struct event *nudge_event;
 	struct stop stop; /* parent of every request's token */
 
 	/* Threads inside server_send(): the channel is not freed under a sender whose mail was
@@ -66,8 +69,10 @@ struct server {
 	struct list conns;      /* struct conn.link */
 	int diag_fd;            /* netlink socket to the kernel's socket table */
 	uint32_t diag_seq;
-	uint64_t n_strangers; /* connections of peers that may not ask */
-	uint64_t n_jobs;      /* requests with workers, on connections or left behind by them */
+	uint64_t n_strangers;    /* connections of peers that may not ask */
+	uint64_t n_jobs;         /* requests with workers, on connections or left behind by them */
+	struct list subscribers; /* struct job.subscriber: woken by each nudge */
+	uint32_t n_subscribers;
 	char read_buf[READ_BYTES];
 	struct strbuf scratch; /* one line of output at a time */
 

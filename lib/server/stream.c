@@ -10,7 +10,7 @@ chunk_deliver(struct mail *m)
 	struct chunk k = *CONTAINER_OF(m, struct chunk, mail);
 
 	counter_add(&k.job->server->counters.n_rows, k.n_rows);
-	job_received(k.job, &k.bytes, k.last);
+	job_received(k.job, &k);
 	strbuf_fini(&k.bytes);
 }
 
@@ -65,12 +65,22 @@ write_failure(struct job *j, int error, struct strbuf *out)
 	answer_error(out, strbuf_view(&j->id), j->failure.code, &j->failure.err);
 }
 
-/* Fill one buffer: true when it is the job's last. A request that ran out of memory in the middle
- * of a line takes its bytes back, so that the error stands on a line of its own. */
-static bool
+static int
+take_step(struct job *j, struct strbuf *out)
+{
+	int r = stop_requested(&j->stop) ? -ECANCELED : 0;
+
+	if (r == 0 && j->work.syncs)
+		r = job_await_sync(j);
+	return r == 0 ? j->work.step(j, out) : r;
+}
+
+/* Fill one buffer. A request that ran out of memory in the middle of a line takes its bytes back,
+ * so that the error stands on a line of its own. */
+static void
 fill_chunk(struct job *j, struct chunk *k)
 {
-	int r = stop_requested(&j->stop) ? -ECANCELED : j->work.step(j, &k->bytes);
+	int r = take_step(j, &k->bytes);
 
 	if (k->bytes.failed) {
 		strbuf_reset(&k->bytes);
@@ -81,7 +91,8 @@ fill_chunk(struct job *j, struct chunk *k)
 	if (r <= 0 && j->state)
 		j->work.fini(TAKE_PTR(j->state));
 	k->n_rows = j->n_rows;
-	return r <= 0;
+	k->last = r <= 0;
+	k->sleeps = r == JOB_SLEEPS;
 }
 
 static struct chunk *
@@ -89,27 +100,30 @@ next_chunk(struct job *j)
 {
 	struct chunk *k = &j->chunks[j->n_made++ % JOB_CREDIT];
 
-	*k = (struct chunk){.mail.deliver = chunk_deliver, .job = j};
+	*k = (struct chunk){.mail.deliver = chunk_deliver, .job = j, .credit = 1};
 	return k;
 }
 
-/* Worker: one step. After the last chunk, or after giving the last credit away, the job is not ours
- * any more (note: credit in job.h). When the pool is closing the steps go on here: they end soon,
- * and the loop waits for the last. */
+/* Worker: one step. After the last chunk, one that sleeps, or after giving the last credit away,
+ * the job is not ours any more (notes: credit, sleep in job.h). When the pool is closing the steps
+ * go on here: they end soon, and the loop waits for the last. */
 void
 job_run(struct task *t)
 {
 	struct job *j = CONTAINER_OF(t, struct job, task);
 	struct server *s = j->server;
-	bool last;
+	bool over;
 
 	do {
 		struct chunk *k = next_chunk(j);
 
 		j->n_rows = 0;
-		k->last = last = fill_chunk(j, k);
+		fill_chunk(j, k);
+		over = k->last || k->sleeps;
+		if (k->sleeps)
+			k->credit = swap_ar(&j->credit, 0);
 		(void)server_send(s, &k->mail);
-	} while (!last && sub_ar(&j->credit, 1) > 1 &&
+	} while (!over && sub_ar(&j->credit, 1) > 1 &&
 		 pool_submit(j->work.pool, &j->task, TASK_QUERY) < 0);
 }
 

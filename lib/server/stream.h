@@ -5,7 +5,8 @@
 
 #include "server/job.h"
 
-/** Loop: one buffer of a job has come; when it is the last, the job is freed. */
-void job_received(struct job *j, struct strbuf *bytes, bool last);
+/** Loop: a buffer of a job has come, in a copy of its chunk; when it is the last, the job is freed.
+ */
+void job_received(struct job *j, struct chunk *k);
 /** Loop: the pool takes no more tasks, so the job ends here. */
 void stream_refused(struct job *j);

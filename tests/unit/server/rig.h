@@ -41,6 +41,11 @@ struct rig {
 	struct cond opened;
 	bool closed;
 	_Atomic int n_at_gate;
+
+	/* What `sync` and `reload` were asked, for the test to end: rig_finish(). */
+	server_done done; /* guarded by lock */
+	void *done_arg;
+	_Atomic int n_asked;
 };
 
 static struct snapshot *
@@ -119,7 +124,33 @@ rig_stale(void *ctx, const struct snapshot *s, struct json *out)
 	json_cstr(out, "t");
 }
 
+static int
+rig_ask(struct rig *r, server_done done, void *arg)
+{
+	LOCK_SCOPE(&r->lock);
+	r->done = done;
+	r->done_arg = arg;
+	(void)add_sc(&r->n_asked, 1);
+	return 0;
+}
+
+static int
+rig_sync(void *ctx, usec_t deadline, server_done done, void *arg)
+{
+	(void)deadline;
+	return rig_ask(ctx, done, arg);
+}
+
+static int
+rig_reload(void *ctx, server_done done, void *arg, struct err *err)
+{
+	(void)err;
+	return rig_ask(ctx, done, arg);
+}
+
 static const struct server_ops rig_ops = {
+	.sync = rig_sync,
+	.reload = rig_reload,
 	.snapshot = rig_snapshot,
 	.status = rig_status,
 	.roots = rig_roots,
@@ -219,6 +250,22 @@ rig_gate(struct rig *r, bool closed)
 	LOCK_SCOPE(&r->lock);
 	r->closed = closed;
 	cond_broadcast(&r->opened);
+}
+
+/* The last sync or reload has ended. */
+static inline void
+rig_finish(struct rig *r, int result, const char *sentence)
+{
+	struct err err = {0};
+	server_done done;
+
+	if (sentence)
+		(void)err_set(&err, result, "%s", sentence);
+	{
+		LOCK_SCOPE(&r->lock);
+		done = r->done;
+	}
+	done(r->done_arg, result, sentence ? &err : NULL);
 }
 
 /* Stop within `grace` and join; the snapshot must have come back. */

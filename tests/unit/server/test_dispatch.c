@@ -45,8 +45,8 @@ TEST(dispatch, hello_tells_what_the_server_can_do_and_whom_it_sees)
 	CHECK(span_eq(s, span_of(who)));
 	CHECK_INT(msg_str(msg_root(m), "clock", &s), 1);
 	CHECK(span_eq(s, SPAN_LIT("c:7f:1:5")));
-	CHECK_INT(
-		msg_len(msg_get(msg_root(m), "caps")), 17); /* all but reload, which nobody gave */
+	CHECK_INT(msg_len(msg_get(msg_root(m), "caps")),
+		19); /* all but subscribe, which nobody gave */
 	msg_free(m);
 	hears(&p, "{\"id\":0,\"ev\":\"end\"");
 	asks(&p, "{\"id\":1,\"op\":\"hello\",\"v\":2}", "\"code\":\"bad-request\"");
@@ -62,7 +62,7 @@ TEST(dispatch, each_bad_request_gets_its_code_and_the_connection_goes_on)
 		{"{\"id\":1,\"op\":\"nope\"}",
 			"{\"id\":1,\"ev\":\"error\",\"code\":\"unknown-op\""},
 		{"{\"id\":1,\"op\":\"subscribe\"}", "\"code\":\"unknown-op\""},
-		{"{\"id\":1,\"op\":\"reload\"}", "\"code\":\"unknown-op\""},
+		{"{\"id\":1,\"op\":\"subscribe\"}", "\"code\":\"unknown-op\""},
 		{"{\"id\":1}", "{\"id\":1,\"ev\":\"error\",\"code\":\"bad-request\""},
 		{"{\"id\":1,\"op\":5}", "\"code\":\"bad-request\""},
 		{"{\"id\":[1],\"op\":\"ping\"}",
