@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "query/dupe.h"
+#include "query/entry_set.h"
 #include "query/ranking.h"
 #include "query/sift.h"
 #include "query/sort.h"
@@ -48,6 +49,8 @@ cursor_open(struct query *q, struct snapshot *s, const struct cursor_opts *opts,
 
 	if (opts->n_sort > QUERY_MAX_SORT_KEYS)
 		return err_set(err, -EINVAL, "more than %u sort keys", QUERY_MAX_SORT_KEYS);
+	if (opts->only && opts->n_sort > 0)
+		return err_set(err, -EINVAL, "given entries are not sorted");
 	c = calloc(1, sizeof(*c));
 	if (!c)
 		return err_set(err, -ENOMEM, "out of memory");
@@ -147,11 +150,17 @@ pattern_of_names(const struct cursor_opts *opts, const struct node *n)
 	return p;
 }
 
+/* So few given entries are read sooner than grams are asked about everybody's contents. */
+#define FEW_GIVEN 256u
+
 static int
 start_contents(struct cursor *c)
 {
-	int r = sift_create(c->query, c->snapshot, &c->opts, &c->sift);
+	int r = 0;
 
+	if (c->opts.only && entry_set_count(c->opts.only) <= FEW_GIVEN)
+		return verify_create(c->eval, &c->opts, next_candidate, c, &c->verify);
+	r = sift_create(c->query, c->snapshot, &c->opts, &c->sift);
 	if (r == 0)
 		r = sift_plan(c->sift, c->eval);
 	c->eval->sift = c->sift;

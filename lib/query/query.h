@@ -72,6 +72,8 @@ struct query_sort {
 int query_sort_parse(
 	struct span text, struct query_sort keys[QUERY_MAX_SORT_KEYS], struct err *err);
 
+struct entry_set;
+
 /** What the answers of a grep are. */
 enum grep_answer {
 	GREP_LINES,   /* lines that match, with context; of a multi-line match all its lines */
@@ -96,6 +98,10 @@ struct cursor_opts {
 	uint64_t offset;       /* answers passed over first (paging) */
 	uint64_t limit;        /* answers given at most; 0: all */
 	bool count_exact;      /* go on counting past the limit */
+
+	/* Answers are of these entries alone (entry_set.h); borrowed until close, without a sort.
+	 * NULL: of all. */
+	const struct entry_set *only;
 
 	/* grep: answers are lines, not entries. */
 	const struct pattern *grep; /* borrowed until close; NULL: search */

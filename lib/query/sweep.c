@@ -2,6 +2,7 @@
 
 #include <errno.h>
 
+#include "query/entry_set.h"
 #include "query/front.h"
 #include "query/halt.h"
 #include "query/leaf_text.h"
@@ -75,6 +76,8 @@ make_ranges(struct sweep *s)
 	for (uint32_t i = 0; i < snap->n_layers; i++) {
 		struct sweep_range r = {.layer = i, .hi = snapshot_cols(snap, i)->n_entries};
 
+		if (s->opts->only && !entry_set_range(s->opts->only, i, &r.lo, &r.hi))
+			continue;
 		cut_range(snap, top, &r);
 		for (uint32_t k = 0; top->term == TERM_AND && k < top->n_child; k++)
 			cut_range(snap, top->child[k], &r);
@@ -242,6 +245,8 @@ must_look(struct sweep *s, uint32_t offset)
 	struct eval_at at = chunk_at(s, offset, 0);
 	bool any;
 
+	if (s->opts->only && !entry_set_any(s->opts->only, s->eval->layer, at.lo, at.n))
+		return false;
 	if (s->sole)
 		return front_touches(&s->front[0], at.lo, at.n) ||
 		       front_may_hit(&s->front[0], at.lo, at.n);
@@ -467,6 +472,17 @@ absorb_fronts(struct sweep *s)
 	return r;
 }
 
+/* Of given entries names are asked one by one, without fronts. */
+static int
+ask_only(struct sweep *s, unsigned worker, const struct eval_at *at, struct bits *out)
+{
+	struct bits want;
+
+	eval_live(s->eval, at->lo, at->n, &want);
+	entry_set_keep(s->opts->only, s->eval->layer, at->lo, at->n, &want);
+	return eval_some(s->eval, worker, at->lo, at->n, &want, out);
+}
+
 static int
 ask_slots(size_t lo, size_t hi, unsigned worker, void *ctx)
 {
@@ -479,7 +495,9 @@ ask_slots(size_t lo, size_t hi, unsigned worker, void *ctx)
 		if (s->w.slot_of[s->w.offset_of[lo]] == 0)
 			continue;
 		at.ready = s->n_front > 0 ? &s->w.ready[lo * s->n_front] : NULL;
-		if (r == 0)
+		if (r == 0 && s->opts->only)
+			r = ask_only(s, worker, &at, &s->w.answer[lo]);
+		else if (r == 0)
 			r = eval_ahead(s->eval, &at, &s->w.answer[lo]);
 		if (r < 0)
 			return r;
@@ -514,8 +532,10 @@ bind_fronts(struct sweep *s)
 	uint32_t n = s->eval->cols->n_entries;
 
 	s->n_front = s->w.n = 0;
+	s->sole = s->decides = false;
+	if (s->opts->only)
+		return 0;
 	s->sole = front_suits(root) && !admit;
-	s->decides = false;
 	if (admit && eval_n_admitted(admit, 0, n) <= FEW_ADMITTED(n))
 		return 0;
 	s->decides = front_suits(asked_first(s, root));
