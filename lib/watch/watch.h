@@ -123,8 +123,9 @@ int watch_own(struct watch *w, int fd);
 /**
  * The next changes: their number, at least 1. WATCH_LOST comes before what was told after it, once
  * for each mount until it was received.
- * Errors: -ECANCELED the token fired, -ETIMEDOUT; -EIO the drain thread has ended for a reason it
- *         cannot mend: what is watched is not any more.
+ * Errors: -ECANCELED the token fired, -ETIMEDOUT; -EMFILE, -ENFILE, -ENOMEM: nothing is lost, try
+ *         again a moment later; -EIO the drain thread has ended for a reason that it cannot mend:
+ *         what was watched is not any more.
  */
 int watch_recv(
 	struct watch *w, struct watch_change *ret, size_t max, struct stop *stop, usec_t deadline);
