@@ -246,7 +246,7 @@ int
 watch_mount(struct watch *w, int fd, enum watch_kind wanted, uint32_t *ret_mount,
 	enum watch_kind *ret_kind, struct err *err)
 {
-	struct place p;
+	struct place p = {0};
 	uint32_t mount;
 	bool climbs;
 	int r = place_of(fd, &p);
