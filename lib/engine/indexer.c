@@ -12,6 +12,7 @@
 #include "engine/commit.h"
 #include "engine/differ.h"
 #include "engine/known_tree.h"
+#include "engine/other_names.h"
 #include "engine/tier.h"
 #include "index/tree_build.h"
 #include "index/tree_merge.h"
@@ -29,6 +30,7 @@ struct walker {
 	struct tree_stack *stack;
 	struct walk_known known;
 	struct differ differ;
+	struct other_names others; /* of an aimed walk */
 	struct walk_root root_row;
 
 	struct tree_builder *builder; /* of a first walk, else NULL */
@@ -46,6 +48,19 @@ weigh_batch(const void *item)
 	const struct walk_batch *batch = item;
 
 	return batch->bytes;
+}
+
+static int
+make_chan(struct walker *w)
+{
+	return chan_create_with(
+		&(struct chan_opts){
+			.cap = ENGINE_BATCHES,
+			.drop = drop_batch,
+			.max_bytes = ENGINE_BATCH_BYTES,
+			.weigh = weigh_batch,
+		},
+		&w->chan);
 }
 
 static int
@@ -103,6 +118,8 @@ take_batch(struct walker *w, struct walk_batch *batch)
 	if (w->builder)
 		return tree_builder_take(w->builder, batch);
 	r = differ_take(&w->differ, batch);
+	if (r == 0 && w->opts.aim)
+		r = other_names_note(&w->others, w->stack, batch);
 	walk_batch_destroy(batch);
 	if (r == 0 && tree_change_bytes(w->differ.change) > tier_max_bytes(w->stack))
 		return -EOVERFLOW;
@@ -236,6 +253,26 @@ commit_changes(struct walker *w, struct err *err)
 	return commit_segment(r, name, merge.from, &res, err);
 }
 
+/* Once more, of the other names of what has changed. */
+static int
+walk_others(struct walker *w, struct err *err)
+{
+	const struct walk_aim *first = w->opts.aim;
+	struct walk_aim *aim;
+	int code = other_names_aim(&w->others, w->stack, w->opts.aim, &aim);
+
+	if (code < 0)
+		return cannot_collect(w, code, err);
+	if (!aim)
+		return 0;
+	w->opts.aim = aim;
+	chan_destroy(TAKE_PTR(w->chan));
+	code = make_chan(w) < 0 ? cannot_collect(w, -ENOMEM, err) : walk_and_take(w, err);
+	w->opts.aim = first;
+	aim_destroy(aim);
+	return code;
+}
+
 static int
 walk_again(struct walker *w, struct err *err)
 {
@@ -243,6 +280,8 @@ walk_again(struct walker *w, struct err *err)
 	int code = differ_init(&w->differ, w->stack);
 
 	code = code < 0 ? cannot_collect(w, code, err) : walk_and_take(w, err);
+	if (code == 0 && w->opts.aim)
+		code = walk_others(w, err);
 	if (tree_stack_faulted(w->stack))
 		return err_set(err, -EBADMSG, "could not read the index of \"%s\"", w->root->path);
 	if (code < 0)
@@ -269,19 +308,6 @@ know_stack(struct walker *w)
 	w->stack = tree_stack_ref(r->stack);
 	known_tree(w->stack, r->walked_usec, &w->known);
 	w->opts.known = &w->known;
-}
-
-static int
-make_chan(struct walker *w)
-{
-	return chan_create_with(
-		&(struct chan_opts){
-			.cap = ENGINE_BATCHES,
-			.drop = drop_batch,
-			.max_bytes = ENGINE_BATCH_BYTES,
-			.weigh = weigh_batch,
-		},
-		&w->chan);
 }
 
 /* The channel goes with its walk; what it tells of back-pressure stays. */
@@ -331,6 +357,7 @@ attempt(struct root *r, bool rescan, const struct walk_aim *aim, struct err *err
 	chan_destroy(w->chan);
 	tree_builder_destroy(w->builder);
 	differ_fini(&w->differ);
+	other_names_fini(&w->others);
 	tree_stack_unref(w->stack);
 	return code;
 }

@@ -179,6 +179,16 @@ aim_add(struct walk_aim *a, struct span path, enum aim_how how)
 	return 0;
 }
 
+bool
+aim_has(const struct walk_aim *a, struct span path)
+{
+	const struct aim_node *node = a->root;
+
+	while (node && node->how != AIM_DEEP && path.len > 0)
+		node = aim_find(a, node, take_component(&path));
+	return node;
+}
+
 uint64_t
 aim_count(const struct walk_aim *a)
 {

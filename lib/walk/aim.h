@@ -51,6 +51,8 @@ void aim_destroy(struct walk_aim *a); /* NULL is legal */
  *  and what lies below an AIM_DEEP adds nothing. */
 int aim_add(struct walk_aim *a, struct span path, enum aim_how how);
 
+/** Is the path looked at: is it a name of the aim, or below what is AIM_DEEP? */
+bool aim_has(const struct walk_aim *a, struct span path);
 /** How many names it has, those on the way counted, the root not; with the root alone 0. */
 uint64_t aim_count(const struct walk_aim *a);
 /** Memory that it holds. */
