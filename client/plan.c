@@ -169,8 +169,8 @@ put_ranked(struct out *o, const struct msg_val *ranked)
 	}
 	(void)strbuf_printf(
 		&o->buf, "; %s candidates", count_text(number(ranked, "candidates"), buf));
-	(void)strbuf_printf(&o->buf, " in pieces of %s, ",
-		count_text(number(ranked, "candidates_at_once"), buf));
+	(void)strbuf_printf(
+		&o->buf, " in pieces of %s, ", count_text(number(ranked, "names_at_once"), buf));
 	(void)strbuf_printf(&o->buf, "%s\n", time_of(ranked, buf));
 }
 

@@ -209,6 +209,13 @@ keep_part(struct eval *e, struct text_ids *ids, const struct part *p)
 	return r;
 }
 
+static bool
+is_idle(const struct text_eval_opts *opts, uint32_t before, uint32_t after)
+{
+	return opts->share > 0 ? (uint64_t)(before - after) * opts->share < before
+	                       : before == after;
+}
+
 static int
 eval_and(struct eval *e, const struct gram_node *node, struct text_ids *ret)
 {
@@ -228,7 +235,7 @@ eval_and(struct eval *e, const struct gram_node *node, struct text_ids *ret)
 		if (stop_requested(e->opts->stop))
 			return -ECANCELED;
 		r = keep_part(e, ret, &parts[i]);
-		idle = ret->n < before ? 0 : idle + 1;
+		idle = is_idle(e->opts, before, ret->n) ? idle + 1 : 0;
 		if (idle == e->opts->patience && idle > 0)
 			break;
 	}

@@ -35,9 +35,10 @@ enum text_eval_flags {
 
 struct text_eval_opts {
 	enum text_eval_flags flags;
-	/* End an AND when so many of its parts, one after the other, have removed nothing: what is
-	 * left costs more than it saves. 0: never. */
-	unsigned patience;
+	/* End an AND when so many of its parts, one after the other, have removed nothing, or with
+	 * `share` less than one id in that many: what is left costs more than it saves. 0: never.
+	 */
+	unsigned patience, share;
 	const uint64_t *dropped; /* bits of documents that are not to be found; may be NULL */
 	struct stop *stop;       /* may be NULL */
 };

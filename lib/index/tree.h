@@ -143,6 +143,10 @@ const struct tree_cols *tree_cols(const struct tree *t);
 bool tree_faulted(const struct tree *t);
 /** Length of the file. */
 uint64_t tree_file_bytes(const struct tree *t);
+/** What others work out from the columns once and use as long as the tree is open: of malloc, kept
+ *  and freed with the tree. There is one such thing a tree, so all callers give the same `make`,
+ *  which may run on several threads at once: one result is kept. NULL: `make` returned NULL. */
+const void *tree_note(struct tree *t, void *(*make)(const struct tree_cols *c));
 /** What tells it from other segments: the sum of its header, which holds those of its sections. */
 uint64_t tree_header_sum(const struct tree *t);
 

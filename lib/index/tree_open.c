@@ -15,6 +15,8 @@ struct tree {
 	char *names; /* mapped: names, and where they start; MAP_FAILED: none */
 	size_t n_names;
 	uint64_t header_sum;
+	/* Of tree_note(). Set once: released by who made it, acquired by who reads it. */
+	_Atomic(void *) note;
 };
 
 struct opening {
@@ -337,6 +339,7 @@ tree_destroy(struct arc *a)
 	if (t->names != MAP_FAILED)
 		(void)munmap(t->names, t->n_names);
 	mapfile_close(&t->map);
+	free(load_rlx(&t->note)); /* nobody else is left */
 	free(t);
 }
 
@@ -413,6 +416,21 @@ bool
 tree_faulted(const struct tree *t)
 {
 	return mapfile_faulted(&t->map);
+}
+
+const void *
+tree_note(struct tree *t, void *(*make)(const struct tree_cols *c))
+{
+	void *note = load_acq(&t->note), *mine;
+
+	if (note)
+		return note;
+	mine = make(&t->cols);
+	/* Release: what was made is seen with it. Acquire, of who came second: the other's. */
+	if (!mine || cas_ar(&t->note, &note, mine))
+		return mine;
+	free(mine);
+	return note;
 }
 
 uint64_t

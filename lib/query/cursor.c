@@ -116,14 +116,6 @@ sort_all(struct cursor *c)
 }
 
 static int
-next_swept(void *ctx, uint32_t *ret_layer, uint32_t *ret_entry)
-{
-	struct cursor *c = ctx;
-
-	return sweep_next(c->sweep, ret_layer, ret_entry);
-}
-
-static int
 next_candidate(void *ctx, uint32_t *ret_layer, uint32_t *ret_entry)
 {
 	struct cursor *c = ctx;
@@ -182,8 +174,8 @@ start(struct cursor *c)
 	if (r == 0 && c->opts.n_sort > 0)
 		r = sort_all(c);
 	else if (r == 0 && (c->opts.rank == RANK_ALWAYS || (c->opts.rank && c->verify)))
-		r = rank_create(c->snapshot, pattern_of_names(&c->opts, c->query->root), next_swept,
-			c, &c->rank);
+		r = rank_create(c->snapshot, pattern_of_names(&c->opts, c->query->root), c->sweep,
+			&c->rank);
 	return r;
 }
 

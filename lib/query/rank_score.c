@@ -9,43 +9,49 @@ enum points {
 	POINTS_NAME_IS = 40,
 	POINTS_NAME_HOLDS = 20,
 	POINTS_NAME_IN = 15, /* mutex.c for mutex_lock */
-	POINTS_TESTS = -25,
-	POINTS_FOREIGN = -40, /* vendored, or made by a program */
-	POINTS_HIDDEN = -10,
-	POINTS_DEPTH = -1, /* each component, at most DEPTH_MAX of them */
 	POINTS_DEFINITION = 50,
 	POINTS_WORD = 15,
 	POINTS_BEGINS_LINE = 5,
 };
 
-#define DEPTH_MAX 20u
 #define STEM_MIN_BYTES 3u
 #define WORD_MAX_BYTES 24u
 
+_Static_assert(POINTS_NAME_IS == RANK_NAME_MAX, "the most");
+
 struct rank_scorer {
-	const struct snapshot *snapshot;
 	struct matcher *matcher; /* NULL: no pattern */
 	struct span pattern;     /* its first text; of others nothing is asked */
-	/* Of the directory asked last. */
-	bool known;
-	uint32_t layer, dir;
-	int dir_score;
+	size_t least;            /* bytes of a match, at least */
+	bool has[256];           /* bytes of the pattern, in lower case */
 };
 
+/* Of a text that stands for itself; in another case a character may have a third of its bytes. */
+static size_t
+least_match(const struct pattern *p)
+{
+	enum pattern_flags flags = pattern_flags(p);
+
+	if ((flags & PATTERN_REGEX) || pattern_n_texts(p) > 1)
+		return 0;
+	return pattern_text(p, 0).len / (flags & (PATTERN_FOLD | PATTERN_SMART) ? 3 : 1);
+}
+
 int
-rank_scorer_create(
-	const struct snapshot *s, const struct pattern *pattern, struct rank_scorer **ret)
+rank_scorer_create(const struct pattern *pattern, struct rank_scorer **ret)
 {
 	struct rank_scorer *r = calloc(1, sizeof(*r));
 	int e = 0;
 
 	if (!r)
 		return -ENOMEM;
-	r->snapshot = s;
 	if (pattern) {
 		r->pattern = pattern_text(pattern, 0);
+		r->least = least_match(pattern);
 		e = matcher_create(pattern, &r->matcher);
 	}
+	for (size_t i = 0; i < r->pattern.len; i++)
+		r->has[tolower((unsigned char)r->pattern.data[i])] = true;
 	if (e < 0)
 		rank_scorer_destroy(r);
 	else
@@ -63,69 +69,6 @@ rank_scorer_destroy(struct rank_scorer *r)
 }
 
 static bool
-is_in(struct span s, const char *const *words, size_t n)
-{
-	for (size_t i = 0; i < n; i++) {
-		if (strlen(words[i]) == s.len && strncasecmp(words[i], s.data, s.len) == 0)
-			return true;
-	}
-	return false;
-}
-
-static int
-component_score(struct span name)
-{
-	static const char *const tests[] = {"test", "tests", "testing", "testdata", "testsuite",
-		"selftests", "__tests__", "spec", "specs", "mock", "mocks", "fixtures", "example",
-		"examples", "sample", "samples", "demo", "demos", "bench", "benchmarks"};
-	static const char *const foreign[] = {"vendor", "vendored", "third_party", "third-party",
-		"thirdparty", "3rdparty", "external", "extern", "deps", "node_modules",
-		"bower_components", "site-packages", "dist-packages", "dist", "build", "target",
-		"generated"};
-
-	if (is_in(name, foreign, ARRAY_LEN(foreign)))
-		return POINTS_FOREIGN;
-	if (is_in(name, tests, ARRAY_LEN(tests)))
-		return POINTS_TESTS;
-	return name.len > 1 && name.data[0] == '.' ? POINTS_HIDDEN : 0;
-}
-
-/* Of all components above: the worst kind counts once. */
-static int
-dir_score(const struct tree_cols *c, uint32_t dir)
-{
-	uint32_t entry = c->dir_entry[dir], depth = 0;
-	int worst = 0;
-
-	for (; entry != 0; entry = c->dir_entry[tree_parent(c, entry)]) {
-		worst = MIN(worst, component_score(tree_name(c, entry)));
-		depth++;
-	}
-	return worst + POINTS_DEPTH * (int)MIN(depth, DEPTH_MAX);
-}
-
-static bool
-holds(struct span s, const char *part)
-{
-	return s.len > 0 && memmem(s.data, s.len, part, strlen(part)) != NULL;
-}
-
-static bool
-is_test_name(struct span name)
-{
-	return span_starts(name, SPAN_LIT("test_")) || span_starts(name, SPAN_LIT("test-")) ||
-	       holds(name, "_test.") || holds(name, "-test.") || holds(name, ".test.") ||
-	       holds(name, ".spec.");
-}
-
-static bool
-is_made_name(struct span name)
-{
-	return holds(name, ".min.") || span_ends(name, SPAN_LIT(".lock")) ||
-	       span_ends(name, SPAN_LIT(".map")) || span_eq(name, SPAN_LIT("package-lock.json"));
-}
-
-static bool
 holds_folded(struct span s, struct span part)
 {
 	for (size_t i = 0; part.len <= s.len && i <= s.len - part.len; i++) {
@@ -135,49 +78,34 @@ holds_folded(struct span s, struct span part)
 	return false;
 }
 
-/* Does the name match, without what follows its last dot, or does the pattern speak of it? */
-static int
-match_score(struct rank_scorer *r, struct span name)
+/* Mostly the first bytes tell that it does not. */
+static bool
+stands_in_pattern(const struct rank_scorer *r, struct span stem)
+{
+	if (stem.len < STEM_MIN_BYTES || stem.len > r->pattern.len)
+		return false;
+	for (size_t i = 0; i < STEM_MIN_BYTES; i++) {
+		if (!r->has[tolower((unsigned char)stem.data[i])])
+			return false;
+	}
+	return holds_folded(r->pattern, stem);
+}
+
+int
+rank_name(struct rank_scorer *r, struct span name)
 {
 	const char *dot = name.len ? memrchr(name.data, '.', name.len) : NULL;
 	struct span stem = {name.data, dot > name.data ? (size_t)(dot - name.data) : name.len};
 	struct match m;
+	int e;
 
-	/* An error is a limit that was reached, which the search of the file will meet, too. */
 	if (!r->matcher)
 		return 0;
-	if (matcher_find(r->matcher, stem, 0, &m) <= 0 || m.start == m.end)
-		return stem.len >= STEM_MIN_BYTES && holds_folded(r->pattern, stem) ? POINTS_NAME_IN
-		                                                                    : 0;
+	/* An error is a limit that was reached, which the search of the file will meet, too. */
+	e = stem.len >= r->least ? matcher_find(r->matcher, stem, 0, &m) : 0;
+	if (e <= 0 || m.start == m.end)
+		return stands_in_pattern(r, stem) ? POINTS_NAME_IN : 0;
 	return m.start == 0 && m.end == stem.len ? POINTS_NAME_IS : POINTS_NAME_HOLDS;
-}
-
-static int
-name_score(struct rank_scorer *r, struct span name)
-{
-	int kind = is_made_name(name)                    ? POINTS_FOREIGN
-	           : is_test_name(name)                  ? POINTS_TESTS
-	           : name.len > 1 && name.data[0] == '.' ? POINTS_HIDDEN
-	                                                 : 0;
-
-	return kind + match_score(r, name);
-}
-
-int
-rank_file(struct rank_scorer *r, uint32_t layer, uint32_t entry)
-{
-	const struct tree_cols *c = snapshot_cols(r->snapshot, layer);
-	uint32_t dir = tree_parent(c, entry);
-
-	if (entry == 0)
-		return 0;
-	if (!r->known || r->layer != layer || r->dir != dir) {
-		r->known = true;
-		r->layer = layer;
-		r->dir = dir;
-		r->dir_score = dir_score(c, dir);
-	}
-	return r->dir_score + name_score(r, tree_name(c, entry));
 }
 
 static bool

@@ -4,12 +4,6 @@
 
 #include "base/vec.h"
 
-struct rank_place {
-	int32_t score;
-	uint32_t layer, entry;
-	int64_t mtime;
-};
-
 /* A hit whose text and spans are in the window's. */
 struct kept_hit {
 	struct hit hit;
@@ -25,12 +19,7 @@ struct kept_file {
 
 struct rank {
 	struct rank_scorer *scorer;
-	const struct snapshot *snapshot;
-	candidate_fn next;
-	void *ctx;
-
-	VEC(struct rank_place) candidates; /* best first; those from `at` on are not given */
-	size_t at;
+	struct rank_order *order;
 
 	/* The window: hits in the order in which they are given, from `hit_at` on. */
 	VEC(struct kept_hit) hits;
@@ -39,12 +28,10 @@ struct rank {
 	struct strbuf text;
 	size_t hit_at;
 	struct rank_cost cost;
-	bool ahead; /* the first hit of the next window was taken: */
-	struct hit first;
 };
 
 int
-rank_create(const struct snapshot *s, const struct pattern *pattern, candidate_fn next, void *ctx,
+rank_create(const struct snapshot *s, const struct pattern *pattern, struct sweep *sweep,
 	struct rank **ret)
 {
 	struct rank *r = calloc(1, sizeof(*r));
@@ -52,10 +39,9 @@ rank_create(const struct snapshot *s, const struct pattern *pattern, candidate_f
 
 	if (!r)
 		return -ENOMEM;
-	r->snapshot = s;
-	r->next = next;
-	r->ctx = ctx;
-	e = rank_scorer_create(s, pattern, &r->scorer);
+	e = rank_scorer_create(pattern, &r->scorer);
+	if (e == 0)
+		e = rank_order_create(s, r->scorer, sweep, &r->order);
 	if (e < 0)
 		rank_destroy(r);
 	else
@@ -68,8 +54,8 @@ rank_destroy(struct rank *r)
 {
 	if (!r)
 		return;
+	rank_order_destroy(r->order);
 	rank_scorer_destroy(r->scorer);
-	VEC_FINI(&r->candidates);
 	VEC_FINI(&r->hits);
 	VEC_FINI(&r->files);
 	VEC_FINI(&r->spans);
@@ -77,88 +63,25 @@ rank_destroy(struct rank *r)
 	free(r);
 }
 
-/* Best first, then the newest, then as they stand in the index. */
-static int
-compare_ranked(const void *va, const void *vb)
-{
-	const struct rank_place *a = va, *b = vb;
-
-	if (a->score != b->score)
-		return a->score > b->score ? -1 : 1;
-	if (a->mtime != b->mtime)
-		return a->mtime > b->mtime ? -1 : 1;
-	if (a->layer != b->layer)
-		return a->layer < b->layer ? -1 : 1;
-	return a->entry < b->entry ? -1 : a->entry > b->entry;
-}
-
-static struct rank_place
-ranked_of(struct rank *r, uint32_t layer, uint32_t entry)
-{
-	return (struct rank_place){.score = rank_file(r->scorer, layer, entry),
-		.layer = layer,
-		.entry = entry,
-		.mtime = field_number(snapshot_cols(r->snapshot, layer), entry, FIELD_MTIME)};
-}
-
-/* The next candidates, in order: their number, or an error. */
-static int
-take_candidates(struct rank *r)
-{
-	uint64_t began;
-
-	r->candidates.len = r->at = 0;
-	while (r->candidates.len < RANK_CANDIDATES) {
-		uint32_t layer, entry;
-		int e = r->next(r->ctx, &layer, &entry);
-
-		if (e < 0)
-			return e;
-		if (e == 0)
-			break;
-		if (VEC_PUSH(&r->candidates, (struct rank_place){.layer = layer, .entry = entry}) <
-			0)
-			return -ENOMEM;
-	}
-	began = clock_mono_ns();
-	VEC_EACH (&r->candidates, one)
-		*one = ranked_of(r, one->layer, one->entry);
-	if (r->candidates.len > 1)
-		qsort(r->candidates.data, r->candidates.len, sizeof(struct rank_place),
-			compare_ranked);
-	r->cost.n_candidates += r->candidates.len;
-	r->cost.nsec += clock_mono_ns() - began;
-	return (int)r->candidates.len;
-}
-
 int
 rank_next(void *rank, uint32_t *ret_layer, uint32_t *ret_entry)
 {
 	struct rank *r = rank;
-	const struct rank_place *one;
 
-	if (r->at == r->candidates.len) {
-		int e = take_candidates(r);
-
-		if (e <= 0)
-			return e;
-	}
-	one = &r->candidates.data[r->at++];
-	*ret_layer = one->layer;
-	*ret_entry = one->entry;
-	return 1;
+	return rank_order_next(r->order, ret_layer, ret_entry);
 }
 
 uint64_t
 rank_left(const struct rank *r)
 {
-	return r->candidates.len - r->at;
+	return rank_order_left(r->order);
 }
 
 void
 rank_get_cost(const struct rank *r, struct rank_cost *ret)
 {
 	*ret = r->cost;
+	rank_order_get_cost(r->order, ret);
 }
 
 /* By file, then lines that say more first, then as they stand. */
@@ -179,7 +102,7 @@ compare_files(const void *va, const void *vb)
 {
 	const struct kept_file *a = va, *b = vb;
 
-	return compare_ranked(&a->rank, &b->rank);
+	return rank_order_compare(&a->rank, &b->rank);
 }
 
 static bool
@@ -197,12 +120,20 @@ window_full(const struct rank *r)
 }
 
 static int
+keep_file(struct rank *r, const struct hit *h)
+{
+	struct kept_file file;
+	int e = rank_order_place(r->order, h->layer, h->entry, &file.rank);
+
+	return e < 0 ? e : VEC_PUSH(&r->files, file);
+}
+
+static int
 keep_hit(struct rank *r, const struct hit *h)
 {
 	struct kept_hit k = {.hit = *h, .text = r->text.len, .span = r->spans.len};
-	struct kept_file file = {.rank = ranked_of(r, h->layer, h->entry)};
 
-	if (!is_of_last_file(r, h) && VEC_PUSH(&r->files, file) < 0)
+	if (!is_of_last_file(r, h) && keep_file(r, h) < 0)
 		return -ENOMEM;
 	k.file = (uint32_t)r->files.len - 1;
 	k.score = h->n_spans > 0 ? rank_line(h->text, h->spans[0]) : 0;
@@ -246,33 +177,36 @@ sort_window(struct rank *r, bool keep_lines)
 	return 0;
 }
 
+/* The hits of the next batch that has any, as far as they fit: their number, or an error. */
+static int
+take_batch(struct rank *r, struct verify *v)
+{
+	int e = 1;
+
+	while (e > 0 && !window_full(r)) {
+		struct hit h = {0};
+
+		e = verify_next_in_batch(v, &h);
+		if (e > 0)
+			e = keep_hit(r, &h) < 0 ? -ENOMEM : 1;
+		else if (e == 0 && r->hits.len == 0)
+			e = verify_next_batch(v);
+	}
+	return e < 0 ? e : (int)r->hits.len;
+}
+
 /* The next window: how many hits are in it, or an error. */
 static int
 fill_window(struct rank *r, struct verify *v, const struct cursor_opts *opts)
 {
 	uint64_t began;
-	int e = 0;
+	int e;
 
 	r->hits.len = r->files.len = r->spans.len = r->hit_at = 0;
 	strbuf_reset(&r->text);
-	while (!window_full(r)) {
-		struct hit h = {0};
-
-		e = r->ahead ? 1 : verify_next(v, &h);
-		if (e <= 0)
-			break;
-		if (r->ahead)
-			h = r->first;
-		r->ahead = !is_of_last_file(r, &h) && r->files.len == RANK_WINDOW_FILES;
-		r->first = h; /* valid until the next verify_next() */
-		if (r->ahead)
-			break;
-		e = keep_hit(r, &h);
-		if (e < 0)
-			return e;
-	}
-	if (e < 0 || r->hits.len == 0)
-		return MIN(e, 0);
+	e = take_batch(r, v);
+	if (e <= 0)
+		return e;
 	began = clock_mono_ns();
 	e = sort_window(r, opts->before > 0 || opts->after > 0);
 	r->cost.n_hits += r->hits.len;
@@ -301,7 +235,7 @@ rank_next_hit(struct rank *r, struct verify *v, const struct cursor_opts *opts, 
 uint64_t
 rank_hits_left(const struct rank *r)
 {
-	uint64_t n = r->ahead && !r->first.context;
+	uint64_t n = 0;
 
 	for (size_t i = r->hit_at; i < r->hits.len; i++)
 		n += !r->hits.data[i].hit.context;

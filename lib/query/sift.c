@@ -1,5 +1,6 @@
 #include "query/sift_impl.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <string.h>
 
@@ -57,6 +58,25 @@ find_sieves(struct sift *f)
 	return r;
 }
 
+/* Ranked, so that nothing hangs on the number of answers. */
+static bool
+is_first_of_word(const struct cursor_opts *opts)
+{
+	const struct pattern *p = opts->grep;
+	struct span text;
+
+	if (!p || opts->rank != RANK_CONTENTS || opts->n_sort > 0 || pattern_n_texts(p) > 1 ||
+		(pattern_flags(p) & PATTERN_REGEX))
+		return false;
+	text = pattern_text(p, 0);
+	for (size_t i = 0; i < text.len; i++) {
+		if (!isalnum((unsigned char)text.data[i]) && text.data[i] != '_' &&
+			!(text.data[i] & 0x80))
+			return false;
+	}
+	return text.len <= SIFT_WORD_BYTES;
+}
+
 int
 sift_create(const struct query *q, const struct snapshot *s, const struct cursor_opts *opts,
 	struct sift **ret)
@@ -70,6 +90,7 @@ sift_create(const struct query *q, const struct snapshot *s, const struct cursor
 	f->snapshot = s;
 	f->opts = opts;
 	f->n = q->n_group + 1;
+	f->word = is_first_of_word(opts);
 	r = make_roots(f);
 	if (r == 0)
 		r = find_sieves(f);
@@ -127,6 +148,10 @@ ask_segments(const struct sift *f, const struct text_set *set, const struct sift
 
 		if (fits_window(need, c))
 			opts.flags = TEXT_EVAL_IN_UNIT;
+		if (f->word && need->literal_bytes > 0) {
+			opts.patience = 1;
+			opts.share = SIFT_WORD_SHARE;
+		}
 		r = text_eval(c, need->node, &opts, &ret[i]);
 	}
 	return r;
@@ -136,6 +161,21 @@ static const struct sift_need *
 need_at(const struct sift *f, uint32_t root, uint32_t sieve)
 {
 	return &f->needs[f->root[root].kind - GRAM_MIN].need[sieve];
+}
+
+/* Is a word in so many documents that asking which ones takes longer than reading a few in vain? */
+static bool
+is_everywhere(const struct sift *f, const struct text_set *set, const struct sift_need *need)
+{
+	uint64_t sum = 0, n_docs = 0;
+
+	if (!f->word || need->literal_bytes == 0)
+		return false;
+	for (uint32_t i = 0; i < set->n; i++) {
+		sum += text_eval_estimate(text_cols(set->text[i]), need->node);
+		n_docs += text_cols(set->text[i])->n_live;
+	}
+	return sum > n_docs / 2;
 }
 
 /* Once a root. What lets all documents through is not asked for. */
@@ -154,7 +194,11 @@ ask_root(struct sift *f, uint32_t root)
 	for (uint32_t i = 0; i < f->n && e == 0; i++) {
 		const struct sift_need *need = need_at(f, root, i);
 
-		if (need->node && need->node->op != GRAM_ANY)
+		if (!need->node || need->node->op == GRAM_ANY)
+			continue;
+		if (i + 1 == f->n)
+			r->all_text = is_everywhere(f, set, need);
+		if (i + 1 < f->n || !r->all_text)
 			e = ask_segments(f, set, need, &r->found[(size_t)i * set->n]);
 	}
 	return e;
@@ -273,7 +317,8 @@ make_bits(const struct sift *f, uint32_t layer, uint32_t sieve, uint64_t *bits)
 
 	if (root->kind > 0 && f->plan != SIFT_PLAN_PENDING) {
 		set = f->snapshot->roots[l->root].view->set;
-		if (need_at(f, l->root, sieve)->node->op == GRAM_ANY)
+		if (need_at(f, l->root, sieve)->node->op == GRAM_ANY ||
+			(root->all_text && sieve + 1 == f->n))
 			add_bits(bits, m->text, m->n_entries);
 		else
 			r = look_up(m, set, &root->found[(size_t)sieve * set->n], bits);

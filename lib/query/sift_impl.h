@@ -16,6 +16,12 @@
  * those that follow are more frequent still. */
 #define SIFT_PATIENCE 4u
 
+/* The grams of one word mostly stand together. Who wants the first answers does without the longer
+ * lists: an AND ends where one removed less than one in so many, and does not begin when the
+ * shortest has more than half of all documents. */
+#define SIFT_WORD_SHARE 8u
+#define SIFT_WORD_BYTES 32u
+
 enum sift_plan {
 	SIFT_PLAN_READ,     /* candidates are what grams leave, and what is pending */
 	SIFT_PLAN_LEFT_OUT, /* what grams leave */
@@ -26,6 +32,7 @@ enum sift_plan {
 struct sift_root {
 	unsigned kind;            /* symbols of a gram; 0: nothing can be asked */
 	struct text_found *found; /* [sieve * n_segments + segment]; NULL: not asked yet */
+	bool all_text; /* the question as a whole was not asked: all is found that is text */
 };
 
 struct sift {
@@ -35,6 +42,7 @@ struct sift {
 	const struct cursor_opts *opts;
 	uint32_t n;                 /* sieves; that of the whole question is the last */
 	bool *is_sieve;             /* [n] there is one */
+	bool word;                  /* the first answers of one word are wanted */
 	struct sift_needs needs[2]; /* by kind less GRAM_MIN; n = 0: not needed */
 
 	struct sift_root *root; /* [n_roots] */

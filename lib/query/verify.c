@@ -56,6 +56,7 @@ struct verify {
 	 * that works on it. */
 	struct candidate batch[VERIFY_BATCH_MAX];
 	uint32_t n_batch, batch_next;
+	uint32_t n_gave;        /* of the batch: candidates that gave hits, so far */
 	bool exhausted;         /* no more candidates */
 	uint64_t keep;          /* matching lines of a file worth keeping */
 	uint32_t at;            /* the candidate that is given next */
@@ -91,6 +92,12 @@ decides_once(const struct query *q, const struct cursor_opts *opts)
 	return root->term == TERM_CONTENT;
 }
 
+static bool
+is_ranked(const struct verify *v)
+{
+	return v->lines && v->opts->rank && v->opts->n_sort == 0;
+}
+
 static int
 make_worker(const struct verify *v, struct verify_worker *w)
 {
@@ -119,7 +126,9 @@ verify_create(struct eval *e, const struct cursor_opts *opts, candidate_fn next,
 	v->ctx = ctx;
 	v->lines = cursor_gives_lines(opts);
 	v->once = decides_once(e->query, opts);
-	v->batch_next = opts->limit > 0 ? VERIFY_BATCH_LIMITED : VERIFY_BATCH_FIRST;
+	v->batch_next = is_ranked(v)      ? VERIFY_BATCH_RANKED
+	                : opts->limit > 0 ? VERIFY_BATCH_LIMITED
+	                                  : VERIFY_BATCH_FIRST;
 	v->keep = lines_to_keep(opts);
 	v->room = opts->max_kept_bytes ? opts->max_kept_bytes : VERIFY_KEPT_BYTES;
 	v->of_layer = calloc(e->snapshot->n_layers + 1, sizeof(struct eval *));
@@ -143,6 +152,7 @@ drop_batch(struct verify *v)
 	v->n_batch = 0;
 	v->at = 0;
 	v->line = 0;
+	v->n_gave = 0;
 }
 
 void
@@ -423,12 +433,13 @@ size_of(const struct verify *v, const struct candidate *c)
 	return tree_size(snapshot_cols(v->snapshot, c->layer), c->entry);
 }
 
-/* Candidates of the next batch. */
-static int
-collect(struct verify *v)
+int
+verify_next_batch(struct verify *v)
 {
 	uint64_t n_bytes = 0;
 
+	if (v->n_batch > 0 && (!is_ranked(v) || v->n_gave < v->n_batch / 2))
+		v->batch_next = MIN(v->batch_next * 2, VERIFY_BATCH_MAX);
 	drop_batch(v);
 	while (v->n_batch < v->batch_next && !v->exhausted &&
 		(n_bytes < VERIFY_BATCH_BYTES || v->n_batch < v->n_workers)) {
@@ -448,8 +459,7 @@ collect(struct verify *v)
 			v->n_batch++;
 		}
 	}
-	v->batch_next = MIN(v->batch_next * 2, VERIFY_BATCH_MAX);
-	return 0;
+	return v->n_batch > 0;
 }
 
 static void
@@ -482,39 +492,64 @@ candidate_next(struct verify *v, const struct candidate *c, struct hit *ret)
 	}
 	if (v->line == c->lines.lines.len)
 		return false;
+	v->n_gave += v->line == 0;
 	fill_hit(c, &c->lines.lines.data[v->line++], ret);
 	return true;
 }
 
-/* Everything at hand of the current candidate was given: on to what is left of it, or to the next
- * one, which may have been searched with it. 1 there is one, 0 nothing is left, or an error. */
+/* Is there a current candidate in the batch? It is searched, if it was not. 1, 0 or an error. */
 static int
-advance(struct verify *v)
+settle(struct verify *v)
 {
 	int r = 0;
 
-	if (v->at < v->n_batch && v->batch[v->at].state == CANDIDATE_PART)
-		r = run_round(v);
-	else if (v->at < v->n_batch)
-		grep_lines_fini(&v->batch[v->at++].lines);
-	v->line = 0;
 	if (v->at == v->n_batch)
-		r = collect(v);
-	if (r < 0 || v->n_batch == 0)
-		return r;
+		return 0;
 	if (v->batch[v->at].state == CANDIDATE_NEW)
 		r = run_round(v);
 	return r < 0 ? r : 1;
 }
 
+/* Everything at hand of the current candidate was given: on to what is left of it, or to the next
+ * one, which may have been searched with it. */
+static int
+pass(struct verify *v)
+{
+	v->line = 0;
+	if (v->batch[v->at].state == CANDIDATE_PART)
+		return run_round(v);
+	grep_lines_fini(&v->batch[v->at++].lines);
+	return 0;
+}
+
+int
+verify_next_in_batch(struct verify *v, struct hit *ret)
+{
+	int r;
+
+	while ((r = settle(v)) > 0) {
+		if (candidate_next(v, &v->batch[v->at], ret))
+			return 1;
+		r = pass(v);
+		if (r < 0)
+			return r;
+	}
+	return r;
+}
+
 int
 verify_next(struct verify *v, struct hit *ret)
 {
-	int r = 1;
+	for (;;) {
+		int r = verify_next_in_batch(v, ret);
 
-	while (r > 0 && (v->at == v->n_batch || !candidate_next(v, &v->batch[v->at], ret)))
-		r = advance(v);
-	return r;
+		if (r == 0)
+			r = verify_next_batch(v);
+		else
+			return r;
+		if (r <= 0)
+			return r;
+	}
 }
 
 /* Hits at hand of the current candidate that were not given, lines of context not counted. */
@@ -537,9 +572,15 @@ verify_count_rest(struct verify *v, uint64_t *ret)
 	int r = 1;
 
 	v->keep = 0;
-	for (; r > 0; r = advance(v)) {
-		if (v->at < v->n_batch)
+	while (r > 0) {
+		while ((r = settle(v)) > 0) {
 			n += candidate_rest(v, &v->batch[v->at]);
+			r = pass(v);
+			if (r < 0)
+				return r;
+		}
+		if (r == 0)
+			r = verify_next_batch(v);
 	}
 	*ret = n;
 	return r;

@@ -2,10 +2,12 @@
  * verify: candidates in, those whose contents match out; with grep, their lines.
  *
  * Candidates are taken in batches (64, or 8 with a limit, doubling to 1,024) and read in parallel
- * on the I/O pool; the answers keep the order of the candidates. A file is opened below its root
- * without following links, must still be a regular file, is read once, and every content term of
- * the question is decided on that one reading. A term is unknown where a file cannot be read: an
- * entry whose membership hangs on it is counted by reason in stats.skipped.
+ * on the I/O pool; the answers keep the order of the candidates. Lines that are to be ranked come
+ * from batches of VERIFY_BATCH_RANKED, which double only after one of whose files fewer than half
+ * had any: a batch hangs on the candidates and the files, never on what was asked of them. A file
+ * is opened below its root without following links, must still be a regular file, is read once, and
+ * every content term of the question is decided on that one reading. A term is unknown where a file
+ * cannot be read: an entry whose membership hangs on it is counted by reason in stats.skipped.
  *
  * What is kept is bounded, whatever matches. A batch ends early when its files are large. A round
  * over it gives each file a piece of its lines (see grep.h) while all of them together keep less
@@ -29,6 +31,8 @@
 /** A batch with a file for each thread takes no more when their sizes pass this. */
 #define VERIFY_BATCH_BYTES (32u << 20)
 
+#define VERIFY_BATCH_RANKED 16u
+
 struct verify;
 
 typedef int (*candidate_fn)(void *ctx, uint32_t *ret_layer, uint32_t *ret_entry);
@@ -37,6 +41,10 @@ int verify_create(struct eval *e, const struct cursor_opts *opts, candidate_fn n
 	struct verify **ret);
 void verify_destroy(struct verify *v); /* NULL is legal */
 int verify_next(struct verify *v, struct hit *ret);
+/** The same in two steps: what is left of the batch at hand (1; 0: nothing), and on to the next one
+ *  (1; 0: there is none), after which there may be nothing in it. */
+int verify_next_in_batch(struct verify *v, struct hit *ret);
+int verify_next_batch(struct verify *v);
 /** How many hits are left (lines of context not counted); they cannot be had any more. */
 int verify_count_rest(struct verify *v, uint64_t *ret);
 /** Adds n_verified, n_bytes_read, skipped. */

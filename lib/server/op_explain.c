@@ -105,7 +105,8 @@ put_rank(const struct explanation *x, struct json *out)
 		json_cstr(out, by[i]);
 	json_close(out, ']');
 	json_kv_u64(out, "candidates_at_once", RANK_CANDIDATES);
-	json_kv_u64(out, "files_at_once", RANK_WINDOW_FILES);
+	json_kv_u64(out, "names_at_once", RANK_HEAD);
+	json_kv_u64(out, "files_at_once", VERIFY_BATCH_RANKED);
 	if (x->plan->ran) {
 		json_kv_u64(out, "candidates", cost->n_candidates);
 		json_kv_u64(out, "ns", cost->nsec);

@@ -210,3 +210,61 @@ TEST(ranking, a_file_that_the_pattern_is_named_after_comes_before_others)
 	strbuf_fini(&out);
 	pattern_destroy(p);
 }
+
+/* Some more than a head, in directories of all depths and kinds. */
+static void
+grow_many(void)
+{
+	static const char *const dirs[] = {
+		"a", "a/b", "a/b/c", "tests", "a/tests", "vendor/x", ".h", "a/b/c/d/e/f"};
+	char name[64];
+
+	for (unsigned i = 0; i < RANK_HEAD + 300; i++) {
+		(void)snprintf(name, sizeof(name), "%s/%s%u.c", dirs[i * 7 % ARRAY_LEN(dirs)],
+			i % 11 ? "f" : "test_", i);
+		test_write(dir, name, "");
+	}
+	snapshot = grown_snapshot(dir, store);
+}
+
+/* As LANGUAGE.md has it, from the path alone. */
+static int
+place_of(const char *path)
+{
+	int place = strstr(path, "vendor/") ? -40 : strstr(path, "tests/") ? -25 : 0;
+
+	if (!place && path[0] == '.')
+		place = -10;
+	for (const char *slash = path; (slash = strchr(slash, '/')); slash++)
+		place--;
+	return place - (strstr(path, "/test_") ? 25 : 0);
+}
+
+TEST(ranking, places_alone_order_as_many_files_as_there_are)
+{
+	const struct query_env env = {0};
+	struct cursor_opts opts = {.rank = RANK_ALWAYS, .deadline = USEC_NEVER};
+	struct strbuf path = {0};
+	struct query *query;
+	struct cursor *c;
+	struct hit hit;
+	unsigned n = 0;
+	int before = 0;
+
+	grow_many();
+	CHECK_INT(query_parse(SPAN_LIT("ext:c"), &env, &query, NULL), 0);
+	CHECK_INT(cursor_open(query, snapshot, &opts, &c, NULL), 0);
+	for (; cursor_next(c, &hit) == 1; n++) {
+		int place;
+
+		strbuf_reset(&path);
+		CHECK_INT(tree_path(snapshot_cols(snapshot, hit.layer), hit.entry, &path), 0);
+		place = place_of(path.data);
+		cr_assert(place <= before, "%s after %d", path.data, before);
+		before = place;
+	}
+	CHECK_INT(n, RANK_HEAD + 300);
+	cursor_close(c);
+	query_unref(query);
+	strbuf_fini(&path);
+}
