@@ -422,6 +422,35 @@ on_reload(void *ctx, server_done done, void *arg, struct err *err)
 	return reload_begin(ctx, done, arg, err);
 }
 
+struct changes_told {
+	int (*fn)(void *arg, uint32_t root, struct span records);
+	void *arg;
+};
+
+static int
+tell_batch(void *ctx, const struct engine_batch *b)
+{
+	const struct changes_told *told = ctx;
+
+	return told->fn(told->arg, b->root, b->records);
+}
+
+static int
+on_changes(void *ctx, struct span clock, const struct snapshot *s,
+	int (*fn)(void *arg, uint32_t root, struct span records), void *arg, struct err *err)
+{
+	struct changes_told told = {fn, arg};
+	struct engine_clock since;
+	struct daemon *d = ctx;
+
+	if (snapshot_clock_parse(clock, &since.instance, &since.epoch, &since.tick) < 0) {
+		(void)err_set(
+			err, -EINVAL, "'%.*s' is no clock", (int)MIN(clock.len, 64u), clock.data);
+		return err_hint(err, "it is the \"clock\" of an answer, as c:7f3a:12:97");
+	}
+	return engine_changes(d->engine, &since, s->tick, tell_batch, &told, err);
+}
+
 static void
 on_clock(void *ctx, const struct snapshot *s, struct strbuf *out)
 {
@@ -453,6 +482,7 @@ api_fill(struct server_ops *ops, struct daemon *d)
 		.stat = on_stat,
 		.rescan = on_rescan,
 		.reload = on_reload,
+		.changes = on_changes,
 		.clock = on_clock,
 		.stale = on_stale,
 		.hashes = d->hashes,

@@ -194,6 +194,25 @@ make_pools(struct daemon *d, struct err *err)
 	return r < 0 ? err_set(err, r, "could not start the worker threads: %s", err_reason(r)) : 0;
 }
 
+static void
+on_publish(void *ctx, uint64_t tick)
+{
+	struct daemon *d = ctx;
+
+	(void)tick;
+	LOCK_SCOPE(&d->nudge_lock);
+	if (d->nudges)
+		server_nudge(d->server);
+}
+
+static void
+set_nudges(struct daemon *d, bool on)
+{
+	LOCK_SCOPE(&d->nudge_lock);
+
+	d->nudges = on;
+}
+
 static int
 make_server(struct daemon *d, struct err *err)
 {
@@ -203,7 +222,11 @@ make_server(struct daemon *d, struct err *err)
 
 	api_fill(&ops, d);
 	r = server_create(&ops, d->compute, d->io, &d->server, err);
-	return r < 0 ? r : server_configure(d->server, &cfg, err);
+	if (r < 0)
+		return r;
+	set_nudges(d, true);
+	engine_on_publish(d->engine, on_publish, d);
+	return server_configure(d->server, &cfg, err);
 }
 
 static int
@@ -260,6 +283,7 @@ close_engine(void *arg)
 	thread_doing("waits for the reload");
 	reload_join(d);
 	thread_doing("waits for requests");
+	set_nudges(d, false);
 	server_destroy(d->server); /* before the engine: its requests still ask that */
 	hashes_close(d);
 	thread_doing("waits for walks");
@@ -348,6 +372,7 @@ daemon_run(const char *config_file)
 	int r;
 
 	stop_init(&d.loop_ended, NULL);
+	lock_init(&d.nudge_lock, RANK_LEAF, "nudges");
 	future_init(&d.beat_back);
 	beat_run(&d.beat); /* the first one's turn */
 	/* From the first moment on: one that comes while the index is opened waits for the loop. */
@@ -360,6 +385,7 @@ daemon_run(const char *config_file)
 	service_open();
 	r = r < 0 ? r : serve(&d);
 	stop_fini(&d.loop_ended);
+	lock_fini(&d.nudge_lock);
 	service_close();
 	log_close();
 	signals_close(&d.signals);

@@ -79,6 +79,10 @@ struct daemon {
 	struct task beat;
 	struct future beat_back;
 
+	/* The engine's threads tell the server of each snapshot, as long as there is one. */
+	struct lock nudge_lock;
+	bool nudges; /* guarded by it */
+
 	/* Saves the hashes on the I/O pool, one at a time. */
 	struct task save;
 	struct future saved;

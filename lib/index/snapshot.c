@@ -126,6 +126,51 @@ snapshot_clock(const struct snapshot *s, char buf[SNAPSHOT_CLOCK_BYTES])
 	return buf;
 }
 
+/* The text before the next colon, which goes from *rest. */
+static struct span
+take_part(struct span *rest)
+{
+	const char *colon = memchr(rest->data, ':', rest->len);
+	struct span part = {rest->data, colon ? (size_t)(colon - rest->data) : rest->len};
+	size_t used = part.len + (colon != NULL);
+
+	*rest = (struct span){rest->data + used, rest->len - used};
+	return part;
+}
+
+/* As it is printed: small letters. */
+static int
+parse_hex(struct span s, uint64_t *ret)
+{
+	static const char digits[] = "0123456789abcdef";
+	uint64_t n = 0;
+
+	if (s.len == 0 || s.len > 16)
+		return -EINVAL;
+	for (size_t i = 0; i < s.len; i++) {
+		const char *at = s.data[i] ? strchr(digits, s.data[i]) : NULL;
+
+		if (!at)
+			return -EINVAL;
+		n = n << 4 | (uint64_t)(at - digits);
+	}
+	*ret = n;
+	return 0;
+}
+
+int
+snapshot_clock_parse(
+	struct span text, uint64_t *ret_instance, uint64_t *ret_epoch, uint64_t *ret_tick)
+{
+	struct span rest = text;
+
+	if (text.len == 0 || !span_eq(take_part(&rest), SPAN_LIT("c")) ||
+		parse_hex(take_part(&rest), ret_instance) < 0 ||
+		parse_u64(take_part(&rest), ret_epoch) < 0 || parse_u64(rest, ret_tick) < 0)
+		return -EINVAL;
+	return 0;
+}
+
 bool
 snapshot_faulted(const struct snapshot *s)
 {

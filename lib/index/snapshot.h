@@ -94,6 +94,10 @@ void snapshot_get_stats(struct snapshot_stats *ret);
 /** "c:7f3a:12:90817" into buf. */
 const char *snapshot_clock(const struct snapshot *s, char buf[SNAPSHOT_CLOCK_BYTES]);
 
+/** The other way round: 0 or -EINVAL. */
+int snapshot_clock_parse(
+	struct span text, uint64_t *ret_instance, uint64_t *ret_epoch, uint64_t *ret_tick);
+
 static inline const struct tree_cols *
 snapshot_cols(const struct snapshot *s, uint32_t layer)
 {

@@ -102,3 +102,11 @@ tree_builder_write(struct tree_builder *b, int dirfd, const char *name, struct s
 	b->spent = true;
 	return tree_file_write(dirfd, name, write_builder, &w, ret_bytes, err);
 }
+
+int
+tree_builder_write_fd(struct tree_builder *b, int fd, struct stop *stop, uint64_t *ret_bytes)
+{
+	assert(!b->spent);
+	b->spent = true;
+	return write_rows(b, fd, stop, ret_bytes);
+}

@@ -63,3 +63,5 @@ void tree_builder_grams_from(struct tree_builder *b, uint32_t n_entries);
 /** Write the segment; b is spent afterwards (only destroy is legal). */
 int tree_builder_write(struct tree_builder *b, int dirfd, const char *name, struct stop *stop,
 	uint64_t *ret_bytes, struct err *err);
+/** Into an open file (of memfd_create(), say), which is not synced. */
+int tree_builder_write_fd(struct tree_builder *b, int fd, struct stop *stop, uint64_t *ret_bytes);

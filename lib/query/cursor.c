@@ -169,7 +169,7 @@ start(struct cursor *c)
 		r = dupe_set_create(c->snapshot, &c->opts, &c->dupes);
 		c->eval->dupes = c->dupes;
 	}
-	if (r == 0 && (c->opts.grep || c->query->root->content))
+	if (r == 0 && !c->opts.blind && (c->opts.grep || c->query->root->content))
 		r = start_contents(c);
 	if (r == 0 && c->opts.n_sort > 0)
 		r = sort_all(c);

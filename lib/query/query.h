@@ -102,6 +102,7 @@ struct cursor_opts {
 	/* Answers are of these entries alone (entry_set.h); borrowed until close, without a sort.
 	 * NULL: of all. */
 	const struct entry_set *only;
+	bool blind; /* contents are not read: what else the question leaves is an answer */
 
 	/* grep: answers are lines, not entries. */
 	const struct pattern *grep; /* borrowed until close; NULL: search */

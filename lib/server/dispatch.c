@@ -71,6 +71,10 @@ static const struct op ops[] = {
 		op_dupes_fini},
 	{"sql", "rows of a SELECT over names and metadata", OP_SYNCS, NULL, op_sql,
 		NEEDS(snapshot), COMPUTE, op_sql_fini},
+	{"since", "what has changed since a clock", OP_SYNCS, NULL, op_since, NEEDS(changes),
+		COMPUTE, op_since_fini},
+	{"subscribe", "the same from now on, as it happens", OP_SUBSCRIBES, NULL, op_subscribe,
+		NEEDS(changes), COMPUTE, op_since_fini},
 	{"clock", "where in time the index is", OP_SYNCS, NULL, op_clock, NEEDS(snapshot), COMPUTE,
 		NULL},
 	{"rescan", "walk roots again", OP_ADMIN, NULL, op_rescan, NEEDS(rescan), COMPUTE, NULL},
@@ -141,6 +145,7 @@ put_limits(struct json *j, const struct server_limits *l)
 	json_kv_u64(j, "time_max_ms", l->time_max_usec / USEC_PER_MSEC);
 	json_kv_u64(j, "running", l->max_queries_principal);
 	json_kv_u64(j, "in_flight", CONN_MAX_JOBS);
+	json_kv_u64(j, "subscriptions", MAX_SUBSCRIPTIONS_CONN);
 	json_kv_u64(j, "connections", l->max_connections);
 	json_kv_u64(j, "output_bytes", l->output_bytes);
 	json_kv_u64(j, "stall_ms", l->stall_usec / USEC_PER_MSEC);
@@ -253,6 +258,24 @@ read_timeout(struct request *r, usec_t *ret_usec, bool *ret_asked)
 	return 0;
 }
 
+/* A subscription has no end of its own. */
+static bool
+too_many_subscriptions(const struct request *r, const struct op *op, struct err *err)
+{
+	const struct conn *c = r->c;
+	const char *whose =
+		c->n_subscribers >= MAX_SUBSCRIPTIONS_CONN                   ? "this connection has"
+		: c->principal->n_subscribers >= MAX_SUBSCRIPTIONS_PRINCIPAL ? "this user has"
+		: c->server->n_subscribers >= MAX_SUBSCRIPTIONS ? "all users together have"
+								: NULL;
+
+	if (!(op->flags & OP_SUBSCRIBES) || !whose)
+		return false;
+	(void)err_set(err, -EOVERFLOW, "%s as many subscriptions as there may be", whose);
+	(void)err_hint(err, "cancel one that is not needed any more");
+	return true;
+}
+
 static void
 start_job(struct request *r, const struct op *op)
 {
@@ -274,6 +297,8 @@ start_job(struct request *r, const struct op *op)
 	} else if (read_timeout(r, &timeout_usec, &asked) < 0) {
 		(void)err_set(&err, -EINVAL, "\"timeout_ms\" must be a whole number");
 		send_error(r->c, r->id, CODE_BAD_REQUEST, &err);
+	} else if (too_many_subscriptions(r, op, &err)) {
+		send_error(r->c, r->id, CODE_LIMIT, &err);
 	} else if (job_start(r->c, r->msg, r->id, &work, timeout_usec, asked) < 0) {
 		(void)err_set(&err, -ENOMEM, "could not start the request: out of memory");
 		send_error(r->c, r->id, CODE_INTERNAL, &err);

@@ -53,6 +53,12 @@ struct principal *principal_acquire(struct server *s, uid_t uid); /* NULL: out o
 void principal_release(struct server *s, struct principal *p);
 
 enum { JOB_CREDIT = 4, JOB_BUFFER_BYTES = 64 << 10 };
+/* Of a connection fewer than requests may be in flight, so that others are read beside them. */
+enum {
+	MAX_SUBSCRIPTIONS_CONN = 32,
+	MAX_SUBSCRIPTIONS_PRINCIPAL = 256,
+	MAX_SUBSCRIPTIONS = 1024,
+};
 
 enum job_state { JOB_WAITING, JOB_RUNNING, JOB_PARKED, JOB_ASLEEP };
 

@@ -57,7 +57,7 @@ view_open(struct job *j, struct view *v)
 void
 view_fini(struct view *v)
 {
-	snapshot_unref(v->snapshot);
+	snapshot_unref(TAKE_PTR(v->snapshot));
 	strbuf_fini(&v->clock);
 }
 
@@ -97,7 +97,7 @@ view_skipped(struct json *out, const struct cursor_stats *st)
 }
 
 void
-view_close(struct job *j, const struct view *v, struct json *out)
+view_stale(struct job *j, const struct view *v, struct json *out)
 {
 	const struct server_ops *ops = &j->server->ops;
 
@@ -106,6 +106,12 @@ view_close(struct job *j, const struct view *v, struct json *out)
 	if (ops->stale)
 		ops->stale(ops->ctx, v->snapshot, out);
 	json_close(out, ']');
+}
+
+void
+view_close(struct job *j, const struct view *v, struct json *out)
+{
+	view_stale(j, v, out);
 	if (j->sync != SYNC_UNASKED && j->work.syncs)
 		json_kv_bool(out, "synced", j->sync == SYNC_DONE);
 	json_kv_str(out, "clock", strbuf_view(&v->clock));

@@ -20,26 +20,26 @@ op_search_fini(void *state)
 	free(s);
 }
 
-static int
-read_fields(struct job *j, struct search *s)
+int
+param_fields(struct job *j, struct fields *ret)
 {
 	const struct msg_val *list = msg_get(msg_root(j->msg), "fields");
+	AUTO(strbuf_fini) struct strbuf scratch = {0};
 	struct err err = {0};
 
-	s->fields[0] = FIELD_PATH;
-	s->n_fields = 1;
+	*ret = (struct fields){.n = 1, .field = {FIELD_PATH}};
 	if (!list)
 		return 0;
 	if (msg_kind(list) != MSG_ARRAY || msg_len(list) < 1 || msg_len(list) > MAX_FIELDS)
 		return bad_request(j, "\"fields\" must be an array of 1 to 32 names");
-	s->n_fields = (uint32_t)msg_len(list);
-	for (uint32_t i = 0; i < s->n_fields; i++) {
+	ret->n = (uint32_t)msg_len(list);
+	for (uint32_t i = 0; i < ret->n; i++) {
 		struct span word;
 
 		if (msg_kind(msg_at(list, i)) != MSG_STRING ||
-			msg_text(msg_at(list, i), &s->text, &word) != 1)
+			msg_text(msg_at(list, i), &scratch, &word) != 1)
 			return bad_request(j, "\"fields\" must be an array of strings");
-		if (field_parse(word, &s->fields[i]) < 0) {
+		if (field_parse(word, &ret->field[i]) < 0) {
 			(void)err_set(&err, -EINVAL, "no field is called '%.*s'",
 				(int)MIN(word.len, 64u), word.data);
 			return job_fail(j, CODE_BAD_REQUEST, &err);
@@ -159,36 +159,44 @@ search_open(struct job *j, bool grep)
 		return job_fail_code(j, -ENOMEM);
 	j->state = s;
 	(void)((r = view_open(j, &s->view)) < 0 || (r = read_common(j, s)) < 0 ||
-		(r = grep ? grep_read(j, s) : read_fields(j, s)) < 0 ||
+		(r = grep ? grep_read(j, s) : param_fields(j, &s->fields)) < 0 ||
 		(r = param_query(j, &s->query)) < 0 || (r = open_cursor(j, s)) < 0);
 	return r;
 }
 
 int
-search_put(struct search *s, struct json *out, const struct hit *hit, enum field f)
+put_field(struct json *out, const struct snapshot *s, uint32_t layer, uint32_t entry, enum field f,
+	struct strbuf *scratch)
 {
 	enum field_kind kind = field_kind(f);
 	int64_t number = 0;
-	struct span text;
 	int r;
 
-	if (f == FIELD_PATH) {
-		r = path_make(&s->paths, s->view.snapshot, hit->layer, hit->entry, &text);
-		if (r == 0)
-			json_str(out, text);
-		return r;
-	}
-	strbuf_reset(&s->text);
-	r = field_value(s->view.snapshot, hit->layer, hit->entry, f, &s->text, &number);
+	strbuf_reset(scratch);
+	r = field_value(s, layer, entry, f, scratch, &number);
 	if (r < 0)
 		return r;
 	if (kind == FIELD_TEXT)
-		json_str(out, strbuf_view(&s->text));
+		json_str(out, strbuf_view(scratch));
 	else if (kind == FIELD_NUMBER)
 		put_count(out, (uint64_t)number);
 	else
 		put_time(out, number);
 	return 0;
+}
+
+int
+search_put(struct search *s, struct json *out, const struct hit *hit, enum field f)
+{
+	struct span text;
+	int r;
+
+	if (f != FIELD_PATH)
+		return put_field(out, s->view.snapshot, hit->layer, hit->entry, f, &s->text);
+	r = path_make(&s->paths, s->view.snapshot, hit->layer, hit->entry, &text);
+	if (r == 0)
+		json_str(out, text);
+	return r;
 }
 
 static int
@@ -200,8 +208,8 @@ put_row(struct search *s, struct json *out, const struct hit *hit)
 	if (s->opts.grep)
 		r = grep_put(s, out, hit);
 	else
-		for (uint32_t i = 0; i < s->n_fields && r == 0; i++)
-			r = search_put(s, out, hit, s->fields[i]);
+		for (uint32_t i = 0; i < s->fields.n && r == 0; i++)
+			r = search_put(s, out, hit, s->fields.field[i]);
 	json_close(out, ']');
 	return r;
 }

@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include "query/field.h"
 #include "server/job.h"
 
 /* op_search.c */
@@ -18,6 +19,11 @@ int op_why(struct job *j, struct strbuf *out);
 int op_stat(struct job *j, struct strbuf *out);
 int op_rescan(struct job *j, struct strbuf *out);
 int op_clock(struct job *j, struct strbuf *out);
+
+/* op_since.c */
+int op_since(struct job *j, struct strbuf *out);
+int op_subscribe(struct job *j, struct strbuf *out);
+void op_since_fini(void *state);
 
 /* op_reload.c */
 int op_reload(struct job *j, struct strbuf *out);
@@ -53,6 +59,16 @@ int param_query(struct job *j, struct query **ret);
 /** "limit", "sort" and "count" of search, grep and explain. */
 struct cursor_opts;
 int param_order(struct job *j, struct cursor_opts *opts);
+/** "fields" of search, since and subscribe; without it, the path. */
+#define MAX_FIELDS 32u
+struct fields {
+	uint32_t n;
+	enum field field[MAX_FIELDS];
+};
+int param_fields(struct job *j, struct fields *ret);
+/** One value of an entry. */
+int put_field(struct json *out, const struct snapshot *s, uint32_t layer, uint32_t entry,
+	enum field f, struct strbuf *scratch);
 /** Fail the job with a sentence about its request. */
 int bad_request(struct job *j, const char *what);
 
@@ -70,6 +86,8 @@ struct cursor_stats;
 void view_limits(struct job *j, struct cursor_opts *opts);
 /** The member "skipped". */
 void view_skipped(struct json *out, const struct cursor_stats *st);
+/** The member "stale". */
+void view_stale(struct job *j, const struct view *v, struct json *out);
 /** "stale", "clock" and "took_us", which end an `end`. */
 void view_close(struct job *j, const struct view *v, struct json *out);
 

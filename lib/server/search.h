@@ -7,8 +7,6 @@
 #include "query/query.h"
 #include "server/ops.h"
 
-#define MAX_FIELDS 32u
-
 /* A running search or grep. */
 struct search {
 	struct query *query;
@@ -16,8 +14,7 @@ struct search {
 	struct pattern *pattern; /* grep */
 	struct cursor *cursor;
 	struct cursor_opts opts;
-	enum field fields[MAX_FIELDS];
-	uint32_t n_fields;
+	struct fields fields;
 	bool slow;               /* reads contents: rows are sent on as they come */
 	struct strbuf text;      /* one value at a time */
 	struct path_maker paths; /* of the rows */

@@ -62,6 +62,13 @@ struct server_ops {
 	 * all that happened in the file system before this call; with -ETIMEDOUT when that takes
 	 * past the deadline. An error: done is not called. May be NULL. */
 	int (*sync)(void *ctx, usec_t deadline, server_done done, void *arg);
+	/* Worker. Tell what changed after the clock of this text up to the snapshot: fn(arg, ..)
+	 * for each batch, the oldest first, with the id of its root and its records
+	 * (index/record.h); what it returns, unless it is 0, ends the telling. -ESTALE: it cannot
+	 * be told, and what was told counts for nothing; -EINVAL that is no clock. */
+	int (*changes)(void *ctx, struct span clock, const struct snapshot *s,
+		int (*fn)(void *arg, uint32_t root, struct span records), void *arg,
+		struct err *err);
 	/* Any thread: the clock's text of a snapshot, and the names of stale roots into an open
 	 * array. */
 	void (*clock)(void *ctx, const struct snapshot *s, struct strbuf *out);
