@@ -66,7 +66,7 @@ fan_next(struct bytes *b, struct fan_event *ret)
 {
 	struct fanotify_event_metadata head;
 	struct fan_event ev = {0};
-	struct span records;
+	struct span records = {0};
 	struct bytes body;
 	int r;
 
@@ -94,7 +94,7 @@ int
 ino_next(struct bytes *b, struct ino_event *ret)
 {
 	struct inotify_event head;
-	struct span name;
+	struct span name = {0};
 	int r;
 
 	if (bytes_left(b) == 0)

@@ -120,7 +120,7 @@ set_file_system(struct watch *w, uint32_t mount, uint64_t fsid, uint64_t subvolu
 static int
 climb_to_file_system(struct watch *w, uint32_t mount, int fd, const struct place *p)
 {
-	struct handle_id id;
+	struct handle_id id = {0};
 	int r = w->fan_fd < 0 ? w->fan_why : handle_check(fd, p->magic, p->ino, &id);
 
 	if (r < 0)

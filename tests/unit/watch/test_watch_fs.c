@@ -298,7 +298,9 @@ round_of(struct fuzz *f, unsigned n)
 static void
 fuzz_place(const char *path, enum watch_kind wanted, enum watch_kind expected)
 {
-	struct fuzz f = {.seed = getenv("TRAWL_SEED") ? (unsigned)atoi(getenv("TRAWL_SEED")) : 1};
+	struct fuzz f = {.seed = getenv("TRAWL_SEED")
+	                                 ? (unsigned)strtoul(getenv("TRAWL_SEED"), NULL, 10)
+	                                 : 1};
 	unsigned long n = 300 + test_scale(100000);
 
 	scene_open(&f.s, path, wanted);
