@@ -2,6 +2,7 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "catalog/journal.h"
 #include "catalog/rows.h"
 #include "catalog/schema.h"
 #include "catalog/state_lock.h"
@@ -13,26 +14,33 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
-#include <sys/random.h>
 #include <unistd.h>
 
 #define DB_NAME "catalog.db"
 #define STATE_PATH_MAX_BYTES 490
 #define MAX_REQUESTS 64u
-/* The log is emptied when nobody asks, and at the latest after so many commits. */
+#define BOOT_ID_FILE "/proc/sys/kernel/random/boot_id"
+/* The log is emptied so long after the last commit, and at the latest after so many commits; a
+ * checkpoint syncs, which a light commit waits for, but a durable one would have done by itself. */
 #define CHECKPOINT_IDLE_USEC USEC_PER_SEC
-#define COMMITS_PER_CHECKPOINT 64u
+#define WEIGHT_LIGHT 1u
+#define WEIGHT_DURABLE 8u
+#define WEIGHT_PER_CHECKPOINT 512u
 
 struct catalog {
 	/* Fixed at open. */
-	uint64_t instance, epoch;
+	struct catalog_clock clock; /* as it was found */
+	struct catalog_opts keep;
+	char boot_id[64];
 	int lock_fd;
 	struct chan *requests; /* of struct request, on their callers' stacks */
 	struct thread thread;
 
 	/* The thread's while it runs; before and after, of whoever opens and closes. */
 	struct db *db;
-	unsigned n_commits; /* since the last checkpoint */
+	struct journal journal;
+	unsigned weight;    /* of the commits since the last checkpoint */
+	usec_t last_commit; /* monotonic */
 };
 
 typedef int (*request_fn)(struct catalog *c, void *arg, struct err *err);
@@ -45,14 +53,50 @@ struct request {
 	struct future result;
 };
 
+static int
+transaction(struct catalog *c, enum catalog_sync how, request_fn run, void *arg, struct err *err)
+{
+	struct journal before = c->journal;
+	int r = db_sync(c->db, how == CATALOG_DURABLE, err);
+
+	if (r == 0)
+		r = db_begin(c->db, err);
+	if (r == 0)
+		r = run(c, arg, err);
+	if (r == 0)
+		r = db_commit(c->db, err);
+	if (r < 0) {
+		db_rollback(c->db);
+		c->journal = before;
+	} else {
+		c->weight += how == CATALOG_DURABLE ? WEIGHT_DURABLE : WEIGHT_LIGHT;
+		c->last_commit = clock_mono();
+	}
+	return r;
+}
+
+static int
+trim(struct catalog *c, void *arg, struct err *err)
+{
+	bool *ret_more = arg;
+	int r = journal_trim(c->db, &c->journal, &c->keep, clock_real(), err);
+
+	*ret_more = r == 1;
+	return MIN(r, 0);
+}
+
 /* Nobody waits for it. A failure costs nothing but room: the log stays, and is read at the next
- * open. */
+ * open. What the journal need not keep goes a step at a time: when there is more, it is due again
+ * soon. */
 static void
-checkpoint(struct catalog *c)
+tidy(struct catalog *c)
 {
 	struct err err = {0};
+	bool more = false;
 
-	c->n_commits = 0;
+	if (transaction(c, CATALOG_LIGHT, trim, &more, &err) < 0)
+		log_debug("could not shorten the journal: %s", err.what);
+	c->weight = more;
 	if (db_checkpoint(c->db, false, &err) < 0)
 		log_debug("could not checkpoint: %s", err.what);
 }
@@ -61,18 +105,18 @@ static void
 answer(struct catalog *c, struct request *q)
 {
 	future_set(&q->result, q->run(c, q->arg, q->err), NULL);
-	if (c->n_commits >= COMMITS_PER_CHECKPOINT)
-		checkpoint(c);
+	if (c->weight >= WEIGHT_PER_CHECKPOINT)
+		tidy(c);
 }
 
-/* The next request; or NULL, when none came for so long that there is time for a checkpoint, or
- * with -EPIPE when there will be no more. */
+/* The next request; or NULL, when there is time for a checkpoint, or with -EPIPE when there will be
+ * no more. */
 static int
 next_request(struct catalog *c, struct request **ret)
 {
 	struct select_arm arms[] = {
 		select_recv(c->requests),
-		c->n_commits ? select_after(clock_deadline(CHECKPOINT_IDLE_USEC)) : select_never(),
+		c->weight ? select_after(c->last_commit + CHECKPOINT_IDLE_USEC) : select_never(),
 	};
 	int fired;
 
@@ -94,7 +138,7 @@ serve(void *arg)
 		if (q)
 			answer(c, q);
 		else
-			checkpoint(c);
+			tidy(c);
 	}
 	return 0;
 }
@@ -111,22 +155,6 @@ call(struct catalog *c, request_fn run, void *arg, struct err *err)
 	if (r < 0)
 		return err_set(err, r, "the catalog is closed");
 	(void)future_wait(&q.result, NULL, &r, NULL);
-	return r;
-}
-
-static int
-transaction(struct catalog *c, request_fn run, void *arg, struct err *err)
-{
-	int r = db_begin(c->db, err);
-
-	if (r == 0)
-		r = run(c, arg, err);
-	if (r == 0)
-		r = db_commit(c->db, err);
-	if (r < 0)
-		db_rollback(c->db);
-	else
-		c->n_commits++;
 	return r;
 }
 
@@ -187,34 +215,35 @@ open_db(struct catalog *c, int dirfd, const char *path, struct err *err)
 	return r < 0 ? r : db_open(file, shown, &c->db, err);
 }
 
-static int
-make_clock(struct catalog *c, struct err *err)
+/* Without one, nobody can tell a power cut from the end of a process. */
+static void
+find_boot_id(struct catalog *c, const char *given)
 {
-	AUTO(db_endp) struct db_query *q = NULL;
-	uint64_t instance;
-	int r;
+	AUTO(closep) int fd = -1;
+	ssize_t n;
 
-	if (getrandom(&instance, sizeof(instance), 0) != (ssize_t)sizeof(instance))
-		return err_set(err, -EIO, "could not get random bytes");
-	r = db_query(c->db, "INSERT OR IGNORE INTO clock VALUES (1, ?1, 0)", &q, err);
-	db_bind_u64(q, 1, instance);
-	return r < 0 ? r : db_step(q, err);
+	if (given) {
+		(void)snprintf(c->boot_id, sizeof(c->boot_id), "%s", given);
+		return;
+	}
+	fd = open(BOOT_ID_FILE, O_RDONLY | O_CLOEXEC);
+	n = fd < 0 ? -1 : fd_read_full(fd, c->boot_id, sizeof(c->boot_id) - 1);
+	c->boot_id[n > 0 ? (size_t)n : 0] = '\0';
+	c->boot_id[strcspn(c->boot_id, "\n")] = '\0';
 }
 
-/* Counted up before anybody sees it: two runs never answer under the same epoch. */
 static int
-advance_clock(struct catalog *c, void *arg, struct err *err)
+begin_run(struct catalog *c, void *arg, struct err *err)
 {
-	int r = make_clock(c, err);
-
 	(void)arg;
-	if (r == 0)
-		r = db_exec(c->db, "UPDATE clock SET epoch = epoch + 1", err);
-	if (r == 0)
-		r = db_number(c->db, "SELECT instance FROM clock", &c->instance, err);
-	if (r == 0)
-		r = db_number(c->db, "SELECT epoch FROM clock", &c->epoch, err);
-	return r;
+	return journal_open(c->db, c->boot_id, &c->journal, err);
+}
+
+static int
+end_run(struct catalog *c, void *arg, struct err *err)
+{
+	(void)arg;
+	return journal_close(c->db, err);
 }
 
 static int
@@ -229,7 +258,10 @@ prepare_db(struct catalog *c, const char *path, bool unclean, struct err *err)
 		r = db_prepare_writing(c->db, err);
 	if (r == 0)
 		r = schema_upgrade(c->db, version, err);
-	return r < 0 ? r : transaction(c, advance_clock, NULL, err);
+	if (r == 0)
+		r = transaction(c, CATALOG_DURABLE, begin_run, NULL, err);
+	c->clock = c->journal.clock;
+	return r;
 }
 
 static int
@@ -250,6 +282,7 @@ tear_down(struct catalog *c, bool clean)
 		chan_close(c->requests);
 		(void)thread_join(&c->thread);
 		chan_destroy(c->requests);
+		(void)transaction(c, CATALOG_DURABLE, end_run, NULL, NULL);
 		(void)db_checkpoint(c->db, true, NULL);
 	}
 	db_close(c->db);
@@ -258,7 +291,8 @@ tear_down(struct catalog *c, bool clean)
 }
 
 int
-catalog_open(int dirfd, const char *path, struct catalog **ret, struct err *err)
+catalog_open_with(int dirfd, const char *path, const struct catalog_opts *opts,
+	struct catalog **ret, struct err *err)
 {
 	struct catalog *c = calloc(1, sizeof(*c));
 	bool unclean = true;
@@ -266,6 +300,12 @@ catalog_open(int dirfd, const char *path, struct catalog **ret, struct err *err)
 
 	if (!c)
 		return rows_no_memory(err);
+	c->keep = (struct catalog_opts){
+		.keep_usec = opts->keep_usec ? opts->keep_usec : CATALOG_KEEP_USEC,
+		.keep_records = opts->keep_records ? opts->keep_records : CATALOG_KEEP_RECORDS,
+		.keep_bytes = opts->keep_bytes ? opts->keep_bytes : CATALOG_KEEP_BYTES,
+	};
+	find_boot_id(c, opts->boot_id);
 	c->lock_fd = state_lock(dirfd, path, &unclean, err);
 	r = c->lock_fd < 0 ? c->lock_fd : open_db(c, dirfd, path, err);
 	if (r == 0)
@@ -280,6 +320,12 @@ catalog_open(int dirfd, const char *path, struct catalog **ret, struct err *err)
 	return 0;
 }
 
+int
+catalog_open(int dirfd, const char *path, struct catalog **ret, struct err *err)
+{
+	return catalog_open_with(dirfd, path, &(struct catalog_opts){0}, ret, err);
+}
+
 void
 catalog_close(struct catalog *c)
 {
@@ -287,16 +333,10 @@ catalog_close(struct catalog *c)
 		tear_down(c, true);
 }
 
-uint64_t
-catalog_instance(const struct catalog *c)
+const struct catalog_clock *
+catalog_clock(const struct catalog *c)
 {
-	return c->instance;
-}
-
-uint64_t
-catalog_epoch(const struct catalog *c)
-{
-	return c->epoch;
+	return &c->clock;
 }
 
 /* Requests. Each public function packs its arguments; the function above it runs on the thread. */
@@ -344,7 +384,7 @@ run_root(struct catalog *c, void *arg, struct err *err)
 	int r = find_root(c, arg, err);
 
 	if (r == 0)
-		return transaction(c, insert_root, arg, err);
+		return transaction(c, CATALOG_DURABLE, insert_root, arg, err);
 	return r < 0 ? r : 0;
 }
 
@@ -375,7 +415,7 @@ delete_root(struct catalog *c, void *arg, struct err *err)
 static int
 run_forget(struct catalog *c, void *arg, struct err *err)
 {
-	return transaction(c, delete_root, arg, err);
+	return transaction(c, CATALOG_DURABLE, delete_root, arg, err);
 }
 
 int
@@ -403,23 +443,104 @@ catalog_roots(struct catalog *c, struct catalog_roots *ret, struct err *err)
 	return r;
 }
 
+struct commit_call {
+	const struct catalog_root *root;   /* NULL: no segments change */
+	const struct catalog_batch *batch; /* or NULL */
+	enum catalog_sync how;
+};
+
 static int
-replace_root(struct catalog *c, void *arg, struct err *err)
+commit_rows(struct catalog *c, void *arg, struct err *err)
 {
-	return rows_replace_root(c->db, *(const struct catalog_root *const *)arg, err);
+	const struct commit_call *a = arg;
+	struct catalog_batch batch;
+	int r = a->root ? rows_replace_root(c->db, a->root, err) : 0;
+
+	if (r < 0 || !a->batch)
+		return r;
+	batch = *a->batch;
+	if (a->root)
+		batch.root = a->root->id;
+	return journal_add(c->db, &c->journal, &batch, err);
 }
 
 static int
 run_commit(struct catalog *c, void *arg, struct err *err)
 {
-	return transaction(c, replace_root, arg, err);
+	const struct commit_call *a = arg;
+
+	return transaction(c, a->how, commit_rows, arg, err);
 }
 
 int
-catalog_commit(struct catalog *c, const struct catalog_root *root, struct err *err)
+catalog_commit(struct catalog *c, const struct catalog_root *root,
+	const struct catalog_batch *batch, enum catalog_sync how, struct err *err)
 {
+	struct commit_call a = {root, batch, how};
+
 	assert(root->n_segments <= CATALOG_MAX_SEGMENTS);
-	return call(c, run_commit, &root, err);
+	return call(c, run_commit, &a, err);
+}
+
+int
+catalog_note(struct catalog *c, const struct catalog_batch *batch, struct err *err)
+{
+	struct commit_call a = {NULL, batch, CATALOG_DURABLE};
+
+	return call(c, run_commit, &a, err);
+}
+
+struct settle_call {
+	uint32_t id, n;
+	char *const *files;
+};
+
+static int
+settle_rows(struct catalog *c, void *arg, struct err *err)
+{
+	const struct settle_call *a = arg;
+	int r = 0;
+
+	for (uint32_t i = 0; i < a->n && r == 0; i++)
+		r = rows_settle(c->db, a->id, a->files[i], err);
+	return r;
+}
+
+static int
+run_settle(struct catalog *c, void *arg, struct err *err)
+{
+	return transaction(c, CATALOG_DURABLE, settle_rows, arg, err);
+}
+
+int
+catalog_settle(struct catalog *c, uint32_t id, char *const *files, uint32_t n, struct err *err)
+{
+	struct settle_call a = {id, n, files};
+
+	return call(c, run_settle, &a, err);
+}
+
+struct changes_call {
+	uint64_t from, upto;
+	size_t max_bytes;
+	struct catalog_batches *ret;
+};
+
+static int
+run_changes(struct catalog *c, void *arg, struct err *err)
+{
+	const struct changes_call *a = arg;
+
+	return journal_read(c->db, &c->journal, a->from, a->upto, a->max_bytes, a->ret, err);
+}
+
+int
+catalog_changes(struct catalog *c, uint64_t from, uint64_t upto, size_t max_bytes,
+	struct catalog_batches *ret, struct err *err)
+{
+	struct changes_call a = {from, upto, max_bytes, ret};
+
+	return call(c, run_changes, &a, err);
 }
 
 struct texts_call {
@@ -438,7 +559,7 @@ replace_texts(struct catalog *c, void *arg, struct err *err)
 static int
 run_commit_texts(struct catalog *c, void *arg, struct err *err)
 {
-	return transaction(c, replace_texts, arg, err);
+	return transaction(c, CATALOG_DURABLE, replace_texts, arg, err);
 }
 
 int
@@ -497,7 +618,7 @@ replace_setting(struct catalog *c, void *arg, struct err *err)
 static int
 run_set(struct catalog *c, void *arg, struct err *err)
 {
-	return transaction(c, replace_setting, arg, err);
+	return transaction(c, CATALOG_DURABLE, replace_setting, arg, err);
 }
 
 int

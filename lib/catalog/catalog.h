@@ -1,16 +1,28 @@
 /**
  * catalog: what the daemon must remember across restarts, in one SQLite file `catalog.db`.
  *
- * Roots with their numbers, live segments, settings. WAL mode, synchronous=FULL. One thread owns
- * the only connection, runs every transaction and every checkpoint (SQLite up to 3.51.2 can lose
- * data when one connection checkpoints while another writes); callers hand it requests through a
- * channel and wait. The catalog never holds a row a file.
+ * Roots with their numbers, live segments, settings, the clock and the journal. WAL mode. One
+ * thread owns the only connection, runs every transaction and every checkpoint (SQLite up to 3.51.2
+ * can lose data when one connection checkpoints while another writes); callers hand it requests
+ * through a channel and wait. The catalog never holds a row a file.
  *
  * One daemon a state directory: catalog_open() takes an exclusive flock on `lock` in it, held until
  * close. A clean close empties `lock`; a pid found in it means that the last run was cut off, and
  * every page of the database is looked at. The catalog's files are `lock` and `catalog.db` with
  * what SQLite adds to that name (`-wal`, `-journal`): whoever tidies the state directory leaves
  * them alone.
+ *
+ * note: light. A transaction is durable (synchronous=FULL: its log is synced before it returns) or
+ * light (NORMAL: written, not synced). Either survives the end of the process, by kill -9 too. A
+ * power cut may take light ones, from the last backwards and never some of the middle, for the log
+ * is replayed up to the first frame that is not whole; any durable one, or a checkpoint, syncs the
+ * log with all light ones before it. So a power cut leaves the state of some moment not before the
+ * last durable commit. A light commit may name segment files that are not synced themselves, and
+ * says how many are (n_synced): the open after a power cut leaves the others out.
+ *
+ * note: power cut. The id of the boot is kept while the catalog is open, or unsettled: another one
+ * found there at open means that the system has ended under it. Then the epoch advances, for ticks
+ * may have been handed out that are forgotten.
  *
  * Ownership: opened and closed. Rows returned are the caller's to free with their _free function.
  * Threads:   any thread may call; calls wait for the catalog's thread (no ranked lock may be held).
@@ -20,10 +32,11 @@
  */
 #pragma once
 
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/str.h"
 
-#define CATALOG_VERSION 3
+#define CATALOG_VERSION 4
 /** Of one root: a base and its layers (index/FORMAT.md 5). */
 #define CATALOG_MAX_SEGMENTS 8u
 /** Of one root: text segments. */
@@ -36,10 +49,30 @@ struct catalog;
 int catalog_open(int dirfd, const char *path, struct catalog **ret, struct err *err);
 void catalog_close(struct catalog *c); /* NULL is legal; checkpoints */
 
-/** The instance number: random, made when the catalog was; the first part of the clock. */
-uint64_t catalog_instance(const struct catalog *c);
-/** The clock's epoch: counted up at every open. */
-uint64_t catalog_epoch(const struct catalog *c);
+/** The journal keeps what is within all three. */
+#define CATALOG_KEEP_USEC (7 * 24 * 3600 * USEC_PER_SEC)
+#define CATALOG_KEEP_RECORDS ((uint64_t)5000000)
+#define CATALOG_KEEP_BYTES ((uint64_t)256 << 20)
+
+struct catalog_opts {
+	const char *boot_id; /* NULL: the system's */
+	/* 0: as above. */
+	usec_t keep_usec;
+	uint64_t keep_records, keep_bytes;
+};
+int catalog_open_with(int dirfd, const char *path, const struct catalog_opts *opts,
+	struct catalog **ret, struct err *err);
+
+/** The clock as it was found at open. */
+struct catalog_clock {
+	uint64_t instance; /* random, made when the catalog was */
+	/* Counted up when ticks may have been forgotten: after a power cut. From 1. */
+	uint64_t epoch;
+	uint64_t run;   /* counted up at every open */
+	uint64_t tick;  /* of the last batch of changes */
+	uint64_t floor; /* clocks of ticks below cannot be answered */
+};
+const struct catalog_clock *catalog_clock(const struct catalog *c);
 
 /** The number of the root at `path`; a new one is made when it is not known. Numbers are never
  * reused. */
@@ -61,11 +94,14 @@ struct catalog_root {
 	/* File names of the live tree segments, the base first; none before the first walk. */
 	char *segments[CATALOG_MAX_SEGMENTS];
 	uint32_t n_segments;
-	uint64_t settings;    /* hash of the settings that they were walked under */
-	uint64_t n_entries;   /* that are live in them */
-	uint64_t walked_usec; /* when the last walk began, since 1970 */
-	uint64_t tick;        /* the clock's tick at its commit */
-	char *skipped;        /* the walk's counts by reason, as "word=n word=n" */
+	uint32_t n_synced; /* of them, from the base on: files that a power cut leaves (note: light)
+	                    */
+	uint64_t settings; /* hash of the settings that they were walked under */
+	uint64_t n_entries; /* that are live in them */
+	uint64_t
+		walked_usec; /* when the last walk began, since 1970; 0: nothing is to be trusted */
+	uint64_t tick;       /* the clock's tick at its commit */
+	char *skipped;       /* the walk's counts by reason, as "word=n word=n" */
 	/* Live text segments, in their order; of malloc. Not of the walk: catalog_commit() leaves
 	 * them as they are. */
 	struct catalog_text *texts;
@@ -81,12 +117,42 @@ void catalog_roots_free(struct catalog_roots *r);
 /** Is `file` a live segment of the root, of either kind? */
 bool catalog_names(const struct catalog_root *r, const char *file);
 
-/** One transaction, durable when it returns 0: the segments of root->id are those of `root`, in
- *  their order, and no others. (The path is not looked at.) -ENOENT no such root, -EEXIST a file is
- *  another root's, or there twice. */
-int catalog_commit(struct catalog *c, const struct catalog_root *root, struct err *err);
+enum catalog_sync { CATALOG_LIGHT, CATALOG_DURABLE };
 
-/** The same for text segments: those of root `id` are the n `texts`, and no others. */
+/** A row of the journal: what a tick has changed of one root. */
+struct catalog_batch {
+	uint64_t tick; /* greater than that of any batch before */
+	uint32_t root; /* of a commit: not looked at */
+	usec_t at;     /* since 1970 */
+	uint64_t n_records;
+	struct span records; /* bytes that the catalog does not look into. Empty: nobody knows what
+	                        has changed, and clocks from before are answered no more */
+};
+
+/** One transaction: the segments of root->id are those of `root`, in their order, and no others;
+ * the journal has `batch` (NULL: nothing has changed), and the clock its tick. (The path is not
+ * looked at.) -ENOENT no such root, -EEXIST a file is another root's, or there twice. */
+int catalog_commit(struct catalog *c, const struct catalog_root *root,
+	const struct catalog_batch *batch, enum catalog_sync how, struct err *err);
+/** These n segments of root `id` have been synced; durable, with every light commit before. Those
+ *  that it has no more do not matter. */
+int catalog_settle(struct catalog *c, uint32_t id, char *const *files, uint32_t n, struct err *err);
+/** Only the batch; durable. */
+int catalog_note(struct catalog *c, const struct catalog_batch *batch, struct err *err);
+
+/** Batches, the oldest first. */
+struct catalog_batches {
+	struct catalog_batch *data;
+	size_t len;
+	char *bytes; /* what their records point into */
+};
+/** Those after tick `from`, up to and with `upto`: as many as have max_bytes of records, but one at
+ *  least when there is any. -ESTALE: the journal has forgotten some of them. */
+int catalog_changes(struct catalog *c, uint64_t from, uint64_t upto, size_t max_bytes,
+	struct catalog_batches *ret, struct err *err);
+void catalog_batches_free(struct catalog_batches *b);
+
+/** Durable: the text segments of root `id` are the n `texts`, and no others. */
 int catalog_commit_texts(struct catalog *c, uint32_t id, const struct catalog_text *texts,
 	uint32_t n, struct err *err);
 

@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <sqlite3.h>
 
-#define N_QUERIES 32u /* texts in the layer, with room */
+#define N_QUERIES 64u /* texts in the layer, with room */
 
 struct db_query {
 	struct db *db;
@@ -15,6 +15,7 @@ struct db_query {
 struct db {
 	sqlite3 *conn;
 	char *shown;
+	bool light; /* commits do not sync */
 	size_t n_queries;
 	struct db_query queries[N_QUERIES];
 };
@@ -287,6 +288,19 @@ db_number(struct db *db, const char *sql, uint64_t *ret, struct err *err)
 		return db_damaged(db, err);
 	*ret = db_u64(q, 0);
 	return 0;
+}
+
+int
+db_sync(struct db *db, bool full, struct err *err)
+{
+	int r = 0;
+
+	if (db->light == full)
+		r = db_exec(db, full ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL",
+			err);
+	if (r == 0)
+		db->light = !full;
+	return r;
 }
 
 int

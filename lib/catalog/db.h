@@ -25,7 +25,8 @@ struct db_query;
 /** An existing file, perhaps empty. It is locked for this process. `shown` is its name in
  * sentences. Nothing is written before db_prepare_writing(). */
 int db_open(const char *file, const char *shown, struct db **ret, struct err *err);
-/** Write-ahead log, full durability, and no checkpoint but db_checkpoint(). */
+/** Write-ahead log, full durability unless db_sync() says otherwise, and no checkpoint but
+ *  db_checkpoint(). */
 int db_prepare_writing(struct db *db, struct err *err);
 void db_close(struct db *db); /* without a checkpoint; NULL is legal */
 
@@ -51,6 +52,8 @@ struct span db_span(struct db_query *q, int column);
 /** A C string of malloc; *ret is NULL when the column is null. 0 or -ENOMEM. */
 int db_copy(struct db_query *q, int column, char **ret);
 
+/** Does a commit sync the log? Between transactions. A checkpoint syncs it in any case. */
+int db_sync(struct db *db, bool full, struct err *err);
 int db_begin(struct db *db, struct err *err);
 int db_commit(struct db *db, struct err *err);
 /** After a failure; does nothing when SQLite rolled back by itself. */

@@ -10,8 +10,8 @@
 #include "catalog/rows.h"
 #include "catalog/schema.h"
 
-/* A catalog has a row a root: more is none. */
-#define MAX_BYTES ((size_t)256 << 20)
+/* A catalog has a row a root, and the journal (CATALOG_KEEP_BYTES): more is none. */
+#define MAX_BYTES ((size_t)1 << 30)
 #define MAX_TRIES 20
 
 static const char *const files[] = {"catalog.db", "catalog.db-wal"};

@@ -81,6 +81,7 @@ read_layer(
 		free(file);
 		return db_damaged(db, err);
 	}
+	root->n_synced += root->n_synced == root->n_segments && db_u64(q, 8) != 0;
 	root->segments[root->n_segments++] = file;
 	return 0;
 }
@@ -91,7 +92,8 @@ read_layers(struct db *db, struct catalog_roots *ret, struct err *err)
 	AUTO(db_endp) struct db_query *q = NULL;
 	size_t cap = 0;
 	int r = db_query(db,
-		"SELECT id, path, settings, n_entries, walked_usec, tick, skipped, file FROM root"
+		"SELECT id, path, settings, n_entries, walked_usec, tick, skipped, file, synced "
+		"FROM root"
 		" LEFT JOIN walk ON walk.root = id LEFT JOIN layer ON layer.root = id"
 		" ORDER BY id, at",
 		&q, err);
@@ -199,11 +201,12 @@ static int
 insert_layer(struct db *db, const struct catalog_root *root, uint32_t at, struct err *err)
 {
 	AUTO(db_endp) struct db_query *q = NULL;
-	int r = db_query(db, "INSERT INTO layer VALUES (?1, ?2, ?3)", &q, err);
+	int r = db_query(db, "INSERT INTO layer VALUES (?1, ?2, ?3, ?4)", &q, err);
 
 	db_bind_u64(q, 1, root->id);
 	db_bind_u64(q, 2, at);
 	db_bind_text(q, 3, root->segments[at]);
+	db_bind_u64(q, 4, at < root->n_synced);
 	return r < 0 ? r : db_step(q, err);
 }
 
@@ -219,6 +222,17 @@ rows_replace_root(struct db *db, const struct catalog_root *root, struct err *er
 	for (uint32_t i = 0; i < root->n_segments && r == 0; i++)
 		r = insert_layer(db, root, i, err);
 	return r;
+}
+
+int
+rows_settle(struct db *db, uint32_t id, const char *file, struct err *err)
+{
+	AUTO(db_endp) struct db_query *q = NULL;
+	int r = db_query(db, "UPDATE layer SET synced = 1 WHERE root = ?1 AND file = ?2", &q, err);
+
+	db_bind_u64(q, 1, id);
+	db_bind_text(q, 2, file);
+	return r < 0 ? r : db_step(q, err);
 }
 
 static int

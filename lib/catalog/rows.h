@@ -16,5 +16,8 @@ int rows_replace_root(struct db *db, const struct catalog_root *root, struct err
 int rows_replace_texts(
 	struct db *db, uint32_t id, const struct catalog_text *texts, uint32_t n, struct err *err);
 
+/** The file of a layer is synced. */
+int rows_settle(struct db *db, uint32_t id, const char *file, struct err *err);
+
 int rows_no_memory(struct err *err);
 int rows_no_root(uint32_t id, struct err *err);

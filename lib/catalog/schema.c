@@ -65,6 +65,24 @@ static const char *const steps[] = {
 	"  PRIMARY KEY (root, at)"
 	") STRICT, WITHOUT ROWID;"
 	"PRAGMA user_version = 3;",
+	/* The journal, the clock of it, and what a power cut leaves. Epochs were runs, whose
+         * numbers names of files have; ticks began anew in each. */
+	"CREATE TABLE journal ("
+	"  tick INTEGER PRIMARY KEY,"
+	"  root INTEGER NOT NULL,"
+	"  at_usec INTEGER NOT NULL,"
+	"  n_records INTEGER NOT NULL,"
+	"  data BLOB NOT NULL"
+	") STRICT;"
+	"ALTER TABLE layer ADD COLUMN synced INTEGER NOT NULL DEFAULT 1;"
+	"ALTER TABLE clock ADD COLUMN run INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE clock ADD COLUMN tick INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE clock ADD COLUMN floor INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE clock ADD COLUMN n_records INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE clock ADD COLUMN n_bytes INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE clock ADD COLUMN boot_id TEXT NOT NULL DEFAULT '';"
+	"UPDATE clock SET run = epoch, epoch = epoch + 1;"
+	"PRAGMA user_version = 4;",
 };
 _Static_assert(ARRAY_LEN(steps) == CATALOG_VERSION, "one step a version");
 

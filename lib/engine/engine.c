@@ -62,9 +62,9 @@ engine_publish_locked(struct engine *e)
 	lock_assert_held(&e->lock);
 	if (!s)
 		return -ENOMEM;
-	s->instance = catalog_instance(e->catalog);
-	s->epoch = catalog_epoch(e->catalog);
-	s->tick = e->tick + 1;
+	s->instance = catalog_clock(e->catalog)->instance;
+	s->epoch = catalog_clock(e->catalog)->epoch;
+	s->tick = e->tick;
 	for (size_t i = 0; i < e->roots.len; i++) {
 		int r = snap_root_fill(&s->roots[i], e->roots.data[i]);
 
@@ -74,7 +74,6 @@ engine_publish_locked(struct engine *e)
 		}
 	}
 	snapshot_seal(s);
-	e->tick++;
 	published_set(&e->current, &s->shared);
 	lock_heal(&e->lock);
 	return 0;
@@ -91,6 +90,77 @@ engine_heal(struct engine *e)
 			lock_section_done(&section);
 	}
 	snapshot_unref(before);
+	engine_tell_published(e);
+}
+
+void
+engine_tell_published(struct engine *e)
+{
+	struct snapshot *now = engine_snapshot(e);
+	uint64_t tick = now->tick;
+	bool moved;
+
+	snapshot_unref(now);
+	{
+		LOCK_SCOPE(&e->lock);
+		moved = tick > e->n_told;
+		e->n_told = MAX(e->n_told, tick);
+	}
+	if (moved && e->on_publish)
+		e->on_publish(e->publish_ctx, tick);
+}
+
+void
+engine_begin_turn(struct engine *e)
+{
+	LOCK_SCOPE(&e->lock);
+	while (e->turn_taken)
+		cond_wait(&e->turn, &e->lock);
+	e->turn_taken = true;
+}
+
+void
+engine_end_turn_locked(struct engine *e)
+{
+	lock_assert_held(&e->lock);
+	e->turn_taken = false;
+	cond_broadcast(&e->turn);
+}
+
+static uint64_t
+next_tick(struct engine *e)
+{
+	LOCK_SCOPE(&e->lock);
+	return e->tick + 1;
+}
+
+int
+engine_note_anew(struct engine *e, struct ledger_batch **ret, struct err *err)
+{
+	struct ledger_batch *b = ledger_batch_create(&(struct strbuf){0}, 0);
+	int r = b ? ledger_reserve(&e->ledger) : -ENOMEM;
+
+	if (r < 0) {
+		(void)err_set(err, r, "could not note what has changed: out of memory");
+	} else {
+		b->told.tick = next_tick(e);
+		b->told.at = clock_real();
+		r = catalog_note(e->catalog,
+			&(struct catalog_batch){.tick = b->told.tick, .at = b->told.at}, err);
+	}
+	if (r < 0)
+		ledger_batch_unref(b);
+	else
+		*ret = b;
+	return r;
+}
+
+void
+engine_add_anew_locked(struct engine *e, struct ledger_batch *b)
+{
+	lock_assert_held(&e->lock);
+	e->tick = b->told.tick;
+	ledger_push(&e->ledger, b);
 }
 
 struct snapshot *
@@ -160,27 +230,59 @@ sweep_segments(const struct engine *e, const struct catalog_roots *known)
 	(void)closedir(dir);
 }
 
+static bool
+is_configured(const struct engine *e, const struct catalog_root *known)
+{
+	VEC_EACH (&e->roots, root) {
+		if ((*root)->id == known->id)
+			return true;
+	}
+	return false;
+}
+
+static int
+forget_root(struct engine *e, const struct catalog_root *known, struct err *err)
+{
+	int r = catalog_forget_root(e->catalog, known->id, err);
+
+	if (r < 0)
+		return r;
+	for (uint32_t k = 0; k < known->n_segments; k++)
+		(void)unlinkat(e->segment_fd, known->segments[k], 0);
+	for (uint32_t k = 0; k < known->n_texts; k++)
+		(void)unlinkat(e->segment_fd, known->texts[k].file, 0);
+	return 0;
+}
+
+static int
+note_forgotten(struct engine *e, struct err *err)
+{
+	struct ledger_batch *b;
+	int r = engine_note_anew(e, &b, err);
+
+	if (r < 0)
+		return r;
+	LOCK_SCOPE(&e->lock);
+	engine_add_anew_locked(e, b);
+	return 0;
+}
+
 /* Roots that the catalog knows and the configuration does not. */
 static int
 forget_unconfigured(struct engine *e, const struct catalog_roots *known, struct err *err)
 {
-	for (size_t i = 0; i < known->len; i++) {
-		bool configured = false;
-		int r;
+	bool noted = false;
+	int r = 0;
 
-		VEC_EACH (&e->roots, root)
-			configured = configured || (*root)->id == known->data[i].id;
-		if (configured)
+	for (size_t i = 0; i < known->len && r == 0; i++) {
+		if (is_configured(e, &known->data[i]))
 			continue;
-		r = catalog_forget_root(e->catalog, known->data[i].id, err);
-		if (r < 0)
-			return r;
-		for (uint32_t k = 0; k < known->data[i].n_segments; k++)
-			(void)unlinkat(e->segment_fd, known->data[i].segments[k], 0);
-		for (uint32_t k = 0; k < known->data[i].n_texts; k++)
-			(void)unlinkat(e->segment_fd, known->data[i].texts[k].file, 0);
+		r = noted ? 0 : note_forgotten(e, err);
+		noted = true;
+		if (r == 0)
+			r = forget_root(e, &known->data[i], err);
 	}
-	return 0;
+	return r;
 }
 
 static void
@@ -250,15 +352,16 @@ make_reserve(const struct engine *e)
 }
 
 static int
-open_catalog(struct engine *e, struct err *err)
+open_catalog(struct engine *e, const struct engine_config *cfg, struct err *err)
 {
-	int r = catalog_open(e->state_fd, e->state_dir, &e->catalog, err);
+	struct catalog_opts opts = {.boot_id = cfg->boot_id};
+	int r = catalog_open_with(e->state_fd, e->state_dir, &opts, &e->catalog, err);
 
 	if (r == -ENOSPC && unlinkat(e->state_fd, RESERVE_FILE, 0) == 0) {
 		engine_event(e, true,
 			"the disk of \"%s\" is full: going on with what was kept back",
 			e->state_dir);
-		return catalog_open(e->state_fd, e->state_dir, &e->catalog, err);
+		return catalog_open_with(e->state_fd, e->state_dir, &opts, &e->catalog, err);
 	}
 	if (r == 0)
 		make_reserve(e);
@@ -279,9 +382,11 @@ engine_open(struct engine *e, const struct engine_config *cfg, struct err *err)
 	r = copy_own_dirs(e, cfg->own_dirs);
 	if (r < 0)
 		return err_set(err, r, "could not set up the engine: out of memory");
-	r = open_catalog(e, err);
+	r = open_catalog(e, cfg, err);
 	if (r < 0)
 		return r;
+	e->tick = e->n_told = catalog_clock(e->catalog)->tick;
+	ledger_begin(&e->ledger, e->tick, catalog_clock(e->catalog)->floor);
 	return load(e, cfg, err);
 }
 
@@ -311,6 +416,8 @@ engine_create(const struct engine_config *cfg, struct engine **ret, struct err *
 	e->ctx = cfg->ctx;
 	pool_share_init(&e->walks, walk_threads(cfg->io));
 	lock_init(&e->lock, RANK_ENGINE, "engine");
+	cond_init(&e->turn);
+	ledger_init(&e->ledger);
 	rwlock_init(&e->table, RANK_ROOTS, "roots");
 	stop_init(&e->stop, NULL);
 	list_init(&e->retired);
@@ -371,6 +478,8 @@ engine_destroy(struct engine *e)
 	stop_fini(&e->stop);
 	pool_share_fini(&e->walks);
 	rwlock_fini(&e->table);
+	ledger_fini(&e->ledger);
+	cond_fini(&e->turn);
 	lock_fini(&e->lock);
 	free(e);
 }

@@ -63,6 +63,8 @@ struct engine_config {
 	                      */
 	uint32_t watch_max_dirs;    /* marks of directories; 0: half of what the kernel allows */
 	bool watch_no_file_systems; /* for tests: as a process without privileges */
+	const char *boot_id; /* for tests: as after a boot of this id (catalog_opts); NULL: the
+	                        system's */
 	/* Something the administrator should read. Called from engine threads. May be NULL. */
 	void (*on_event)(void *ctx, bool trouble, const char *text);
 	void *ctx;
@@ -116,8 +118,9 @@ int engine_changes(struct engine *e, const struct engine_clock *since, uint64_t 
 	engine_batch_fn fn, void *ctx, struct err *err);
 
 /** Have `fn` called after each publish that moved the clock, with the tick of the snapshot, which
- *  engine_snapshot() gives by then: from engine threads, which hold no lock, one call at a time,
- * ticks ascending. It must not wait: all commits do meanwhile. One hook, set before engine_start().
+ *  engine_snapshot() gives by then, or a later one: from engine threads, which hold no lock,
+ * perhaps several at once. It must not wait: all commits do meanwhile. One hook, set before
+ * engine_start().
  */
 typedef void (*engine_publish_fn)(void *ctx, uint64_t tick);
 void engine_on_publish(struct engine *e, engine_publish_fn fn, void *ctx);

@@ -205,7 +205,7 @@ commit_base(struct walker *w, struct err *err)
 	if (code < 0)
 		return code;
 	res = result_of(w);
-	return commit_segment(r, name, 0, &res, err);
+	return commit_segment(r, name, 0, &(struct commit){.kind = COMMIT_ANEW, .walk = &res}, err);
 }
 
 static int
@@ -239,18 +239,21 @@ commit_changes(struct walker *w, struct err *err)
 		.pool = r->engine->io,
 		.stop = &r->stop,
 	};
+	struct commit what = {.kind = COMMIT_CHANGES, .change = merge.change};
 	struct walk_result res;
 	uint64_t bytes;
 	int code;
 
 	if (!name)
 		return err_set(err, -ENOMEM, "could not write the index: out of memory");
+	merge.light = what.light = w->opts.aim && merge.from > 0;
 	code = tree_merge_write(&merge, r->engine->segment_fd, name, &bytes, err);
 	if (code < 0)
 		return tree_stack_faulted(w->stack) ? -EBADMSG : code;
 	res = result_of(w);
 	res.aimed = w->opts.aim != NULL;
-	return commit_segment(r, name, merge.from, &res, err);
+	what.walk = &res;
+	return commit_segment(r, name, merge.from, &what, err);
 }
 
 /* Once more, of the other names of what has changed. */

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "base/vec.h"
+#include "engine/ledger.h"
 #include "engine/root.h"
 #include "sync/rwlock.h"
 
@@ -30,7 +31,11 @@ struct engine {
 	/* Guarded by lock (RANK_ENGINE). Walks, the catalog and the disk are never waited for under
 	 * it. Poisoned while what is published lacks a change (note: unpublished, engine.c). */
 	struct lock lock;
-	uint64_t tick;
+	uint64_t tick;        /* of the newest batch that the catalog has (note: clock, ledger.h) */
+	uint64_t n_told;      /* the tick that on_publish was told last */
+	bool turn_taken;      /* somebody commits (note: turn, ledger.h) */
+	struct cond turn;     /* it is free, or who waits for it need not any more */
+	struct ledger ledger; /* has a lock of its own */
 
 	/* In configuration order. Changed with both `lock` and `table` (RANK_ROOTS, for writing)
 	 * held, as is what the configuration says of each root; so either will do for reading: the
@@ -62,6 +67,16 @@ struct engine {
 int engine_publish_locked(struct engine *e);
 /** Publish what could not be published before. */
 void engine_heal(struct engine *e);
+/** Call the hook when the clock of what is published has moved. Without a lock. */
+void engine_tell_published(struct engine *e);
+/** note: turn, ledger.h. Roots have root_begin_commit(). */
+void engine_begin_turn(struct engine *e);
+void engine_end_turn_locked(struct engine *e);
+/** A batch of which nobody knows what it changes, of no root in particular: what is published from
+ *  engine_add_anew_locked() on has its tick. Both within one turn; when the first has gone well,
+ * the second must come, whatever else fails. */
+int engine_note_anew(struct engine *e, struct ledger_batch **ret, struct err *err);
+void engine_add_anew_locked(struct engine *e, struct ledger_batch *b);
 void engine_event(const struct engine *e, bool trouble, const char *fmt, ...) PRINTF_LIKE(3, 4);
 
 /** Copies of configuration values; the copy of NULL is NULL. */

@@ -74,7 +74,9 @@ merge(struct root *r, uint32_t keep, struct err *err)
 		return err_set(err, -ENOMEM, "could not merge the index of \"%s\": out of memory",
 			r->path);
 	code = merger_write(r, merge_main, &m, err);
-	return code < 0 ? code : commit_segment(r, name, keep, NULL, err);
+	if (code < 0)
+		return code;
+	return commit_segment(r, name, keep, &(struct commit){.kind = COMMIT_SAME}, err);
 }
 
 int

@@ -147,6 +147,10 @@ inherit_locked(struct engine *e, struct root *to)
 		if (files_copy(&to->files, (*from)->files.name, (*from)->files.n) < 0)
 			return; /* its entries are missing until the walk is done */
 		to->stack = tree_stack_ref((*from)->stack);
+		to->n_synced = (*from)->n_synced;
+		to->doomed = (*from)->doomed;
+		(*from)->doomed = (struct files){0};
+		to->settle_at = (*from)->settle_at;
 		to->n_entries = (*from)->n_entries;
 		to->walked_usec = (*from)->walked_usec;
 		contents_inherit_locked(to, *from);
@@ -163,8 +167,8 @@ hold(struct engine *e, const struct plan *plan, bool hold)
 		if (plan_has(plan, *root))
 			continue;
 		(*root)->held = hold;
-		cond_broadcast(&(*root)->changed);
 	}
+	cond_broadcast(&e->turn);
 	VEC_EACH (&e->roots, root) {
 		while (hold && (*root)->held && (*root)->committing)
 			cond_wait(&(*root)->changed, &e->lock);
@@ -184,18 +188,32 @@ retire_locked(struct engine *e, const struct plan *plan, struct root *const *old
 	}
 }
 
+/* A root that leaves is told by nothing but the clock. */
+static bool
+removes_any(const struct engine *e, const struct plan *plan)
+{
+	VEC_EACH (&e->roots, root) {
+		if (!plan_has_id(plan, (*root)->id))
+			return true;
+	}
+	return false;
+}
+
 /* The swap: from here on queries see the new roots. Nothing in it fails but publishing, after which
- * all is put back: no section, for nobody can find the table half changed. */
+ * all is put back, but for the clock: no section, for nobody can find the table half changed.
+ * `anew` moves; NULL: no root leaves. */
 static int
-swap(struct engine *e, struct plan *plan)
+swap(struct engine *e, struct plan *plan, struct ledger_batch *anew)
 {
 	__typeof__(e->roots) old, fresh = {0};
 	int r = VEC_RESERVE(&fresh, plan->n);
 
-	if (r < 0)
-		return r;
 	WRLOCK_SCOPE(&e->table);
 	LOCK_SCOPE(&e->lock);
+	if (anew)
+		engine_add_anew_locked(e, anew);
+	if (r < 0)
+		return r;
 	for (size_t i = 0; i < plan->n; i++) {
 		if (!plan->rows[i].carried)
 			inherit_locked(e, plan->rows[i].root);
@@ -218,12 +236,23 @@ swap(struct engine *e, struct plan *plan)
 
 /* Commits are held only over the swap: a failure lets them go on. */
 static int
-take_over(struct engine *e, struct plan *plan)
+take_over(struct engine *e, struct plan *plan, struct err *err)
 {
+	struct ledger_batch *anew = NULL;
 	int r;
 
 	hold(e, plan, true);
-	r = swap(e, plan);
+	engine_begin_turn(e);
+	r = removes_any(e, plan) ? engine_note_anew(e, &anew, err) : 0;
+	if (r == 0) {
+		r = swap(e, plan, anew);
+		if (r < 0)
+			(void)err_set(err, r, "could not reload: %s", err_reason(r));
+	}
+	{
+		LOCK_SCOPE(&e->lock);
+		engine_end_turn_locked(e);
+	}
 	if (r < 0)
 		hold(e, plan, false);
 	return r;
@@ -308,12 +337,10 @@ engine_reload(struct engine *e, const struct engine_config *cfg, struct err *err
 			cfg->n_roots, ENGINE_MAX_ROOTS);
 	else
 		r = plan_make(e, cfg, &plan, err);
+	if (r == 0)
+		r = take_over(e, &plan, err);
 	if (r == 0) {
-		r = take_over(e, &plan);
-		if (r < 0)
-			(void)err_set(err, r, "could not reload: %s", err_reason(r));
-	}
-	if (r == 0) {
+		engine_tell_published(e);
 		retire(e);
 		walk_new(e, &plan);
 	}

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/hash.h"
+#include "engine/commit.h"
 #include "engine/contents.h"
 #include "engine/indexer.h"
 #include "engine/merger.h"
@@ -161,6 +162,7 @@ root_destroy(struct root *r)
 	strings_free(r->other_roots);
 	cfg_fini(&r->cfg);
 	files_fini(&r->files);
+	files_fini(&r->doomed);
 	free(r->path);
 	free(r);
 }
@@ -172,6 +174,7 @@ root_stop_locked(struct root *r)
 	r->stopping = true;
 	root_end_leisure_locked(r);
 	cond_broadcast(&r->changed);
+	cond_broadcast(&r->engine->turn);
 }
 
 void
@@ -227,11 +230,14 @@ root_end_leisure_locked(struct root *r)
 int
 root_begin_commit(struct root *r)
 {
-	LOCK_SCOPE(&r->engine->lock);
-	while (r->held && !r->stopping)
-		cond_wait(&r->changed, &r->engine->lock);
+	struct engine *e = r->engine;
+
+	LOCK_SCOPE(&e->lock);
+	while ((r->held || e->turn_taken) && !r->stopping)
+		cond_wait(&e->turn, &e->lock);
 	if (r->stopping)
 		return -ECANCELED;
+	e->turn_taken = true;
 	r->committing = true;
 	return 0;
 }
@@ -242,6 +248,7 @@ root_end_commit(struct root *r)
 	LOCK_SCOPE(&r->engine->lock);
 	r->committing = false;
 	cond_broadcast(&r->changed);
+	engine_end_turn_locked(r->engine);
 }
 
 void
@@ -311,6 +318,8 @@ root_adopt(struct root *r, const struct catalog_root *known)
 		return;
 	}
 	r->n_entries = r->stack->n_entries;
+	r->n_synced = known->n_synced;
+	r->settle_at = r->n_synced < r->files.n ? clock_mono() : 0;
 	r->walked_usec = known->walked_usec;
 	r->same_settings = known->settings == r->settings;
 	if (!r->same_settings)
@@ -341,7 +350,7 @@ root_walk_opts(const struct root *r)
 #define RETRY_USEC USEC_PER_SEC
 #define RETRY_MAX_USEC (300 * USEC_PER_SEC)
 
-enum wish { WISH_END, WISH_WALK, WISH_CONTENTS };
+enum wish { WISH_END, WISH_WALK, WISH_CONTENTS, WISH_SETTLE };
 
 /* Is a walk due? *ret_at: when something is to be looked at again. */
 static bool
@@ -349,6 +358,16 @@ walk_wanted_locked(const struct root *r, usec_t *ret_at)
 {
 	*ret_at = r->retry_at ? MIN(*ret_at, r->retry_at) : *ret_at;
 	return r->wanted || (r->retry_at && clock_mono() >= r->retry_at);
+}
+
+/* Is it time to make light commits durable? */
+static bool
+settle_wanted_locked(const struct root *r, usec_t *ret_at)
+{
+	usec_t due = commit_settle_at_locked(r);
+
+	*ret_at = MIN(*ret_at, due);
+	return due != USEC_NEVER && clock_mono() >= due;
 }
 
 static enum wish
@@ -359,11 +378,14 @@ next_wish(struct root *r)
 
 	LOCK_SCOPE(&e->lock);
 	thread_set_idle(true);
-	while (!r->stopping && !contents_wanted_locked(r, &at) && !walk_wanted_locked(r, &at))
+	while (!r->stopping && !contents_wanted_locked(r, &at) && !walk_wanted_locked(r, &at) &&
+		!settle_wanted_locked(r, &at))
 		(void)cond_wait_until(&r->changed, &e->lock, at);
 	thread_set_idle(false);
 	if (r->stopping)
 		return WISH_END;
+	if (settle_wanted_locked(r, &at))
+		return WISH_SETTLE;
 	if (!walk_wanted_locked(r, &at))
 		return WISH_CONTENTS;
 	r->wanted = false;
@@ -471,6 +493,26 @@ tidy(struct root *r)
 		r->engine, true, "could not merge the segments of root \"%s\": %s", name, err.what);
 }
 
+/* At the latest when the root ends. A failure is tried again: all is served as it is. The files of
+ * a root that is removed may be gone by then. */
+static void
+settle(struct root *r)
+{
+	struct err err = {0};
+	char name[128];
+
+	int code = commit_settle(r, &err);
+
+	if (code == 0 || code == -ENOENT)
+		return;
+	{
+		LOCK_SCOPE(&r->engine->lock);
+		copy_name_locked(r, name, sizeof(name));
+	}
+	engine_event(r->engine, true, "could not make what changed in root \"%s\" durable: %s",
+		name, err.what);
+}
+
 static int
 root_main(void *arg)
 {
@@ -479,11 +521,16 @@ root_main(void *arg)
 
 	contents_open(r);
 	while ((wish = next_wish(r)) != WISH_END) {
+		if (wish == WISH_SETTLE) {
+			settle(r);
+			continue;
+		}
 		if (wish == WISH_WALK)
 			walk(r);
 		contents_run(r);
 		tidy(r);
 	}
+	settle(r);
 	return 0;
 }
 

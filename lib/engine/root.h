@@ -38,8 +38,12 @@ struct root {
 	bool walked;     /* by this process, successfully, under these settings */
 	/* Also changed by the root's thread alone, once that runs. */
 	struct tree_stack *stack;
-	struct files files; /* of its layers */
-	bool same_settings; /* it was walked under the settings that are */
+	struct files files;  /* of its layers */
+	uint32_t n_synced;   /* of them, from the base on: durable (note: settling, commit.h) */
+	struct files doomed; /* no longer named, but for a power cut */
+	usec_t settle_at;    /* monotonic; 0: nothing is light */
+	unsigned n_light;    /* light commits since settle_at was set */
+	bool same_settings;  /* it was walked under the settings that are */
 	uint64_t n_entries, walked_usec, walk_took_usec;
 	uint64_t skipped[N_WALK_SKIPS];
 	char error[256];
@@ -82,7 +86,8 @@ int root_begin_leisure(struct root *r, struct stop *stop);
 void root_end_leisure(struct root *r);
 /** Something else is to be done. Any thread, with the engine's lock. */
 void root_end_leisure_locked(struct root *r);
-/** Nothing of a root is committed outside of these two. -ECANCELED once it is to stop. */
+/** Nothing of a root is committed outside of these two, which take the engine's turn. -ECANCELED
+ * once it is to stop. */
 int root_begin_commit(struct root *r);
 void root_end_commit(struct root *r);
 

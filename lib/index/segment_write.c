@@ -39,20 +39,28 @@ segment_discard(int dirfd, const char *name)
 		(void)unlinkat(dirfd, temp, 0);
 }
 
-/* The new name goes before the sync of the file: file systems with a journal then commit both at
- * once, and the sync of the directory finds nothing left to do. */
 int
-segment_commit(int dirfd, const char *name, int fd)
+segment_commit_light(int dirfd, const char *name)
 {
 	char temp[NAME_MAX + 1];
 	int r = temp_name(name, temp);
 
 	if (r == 0 && renameat(dirfd, temp, dirfd, name) < 0)
 		r = -errno;
-	if (r < 0) {
+	if (r < 0)
 		segment_discard(dirfd, name);
+	return r;
+}
+
+/* The new name goes before the sync of the file: file systems with a journal then commit both at
+ * once, and the sync of the directory finds nothing left to do. */
+int
+segment_commit(int dirfd, const char *name, int fd)
+{
+	int r = segment_commit_light(dirfd, name);
+
+	if (r < 0)
 		return r;
-	}
 	r = fd_sync(fd);
 	if (r == 0)
 		r = fd_sync(dirfd);

@@ -20,6 +20,8 @@
 int segment_create(int dirfd, const char *name, int *ret_fd);
 /** Does not close fd. */
 int segment_commit(int dirfd, const char *name, int fd);
+/** Not durable: renamed, and no more, until it is synced (tree_sync()). */
+int segment_commit_light(int dirfd, const char *name);
 void segment_discard(int dirfd, const char *name);
 
 /** The header; `own` are SEGMENT_OWN_BYTES. The file's length is what the last row says. */

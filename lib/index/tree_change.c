@@ -312,6 +312,12 @@ tree_change_read(struct tree_change *c, uint32_t dir, uint8_t flags)
 	return 0;
 }
 
+const struct tree_stack *
+tree_change_stack(const struct tree_change *c)
+{
+	return c->stack;
+}
+
 uint64_t
 tree_change_count(const struct tree_change *c)
 {

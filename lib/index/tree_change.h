@@ -54,6 +54,8 @@ int tree_change_own(struct tree_change *c, uint32_t dir, const struct tree_input
  *  neither. Unless it is said, they stay. EMPTY_DIR follows from what is there. */
 int tree_change_read(struct tree_change *c, uint32_t dir, uint8_t flags);
 
+/** The stack that it is of: as long as the set. */
+const struct tree_stack *tree_change_stack(const struct tree_change *c);
 /** How many names it tells of, those on the way not counted; 0: nothing has changed. */
 uint64_t tree_change_count(const struct tree_change *c);
 /** Memory that it holds. */

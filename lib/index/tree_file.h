@@ -12,5 +12,8 @@ typedef int (*tree_file_fn)(void *ctx, int fd, uint64_t *ret_bytes);
  *  0 or -errno, with a sentence. */
 int tree_file_write(int dirfd, const char *name, tree_file_fn fn, void *ctx, uint64_t *ret_bytes,
 	struct err *err);
+/** The same without the syncs. */
+int tree_file_write_light(int dirfd, const char *name, tree_file_fn fn, void *ctx,
+	uint64_t *ret_bytes, struct err *err);
 /** The sentence for a failure: returns r. */
 int tree_file_failed(struct err *err, int r, const char *name);

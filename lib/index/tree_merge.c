@@ -149,7 +149,8 @@ tree_merge_write(const struct tree_merge *m, int dirfd, const char *name, uint64
 {
 	struct tree_merge own = *m; /* the callback's context is not const */
 
-	return tree_file_write(dirfd, name, write_merge, &own, ret_bytes, err);
+	return (m->light ? tree_file_write_light : tree_file_write)(
+		dirfd, name, write_merge, &own, ret_bytes, err);
 }
 
 int

@@ -29,11 +29,15 @@ struct tree_merge {
 	uint32_t from;              /* at most n_layers, and less than TREE_MAX_LAYERS */
 	struct pool *pool;          /* works on its threads too, in TASK_INDEX; may be NULL */
 	struct stop *stop;          /* may be NULL */
+	bool light; /* tree_merge_write() does not sync: a power cut leaves the file for
+	               certain after tree_sync() */
 };
 
-/** Durably, as tree_builder_write() does. */
+/** Durably, as tree_builder_write() does, unless it is light. */
 int tree_merge_write(const struct tree_merge *m, int dirfd, const char *name, uint64_t *ret_bytes,
 	struct err *err);
+/** Make n files of light merges durable: 0 or -errno. */
+int tree_sync(int dirfd, char *const *names, uint32_t n);
 /** Into an open file (of memfd_create(), say), which is not synced. */
 int tree_merge_fd(const struct tree_merge *m, int fd, uint64_t *ret_bytes, struct err *err);
 

@@ -37,7 +37,7 @@ use_catalog(struct catalog *c, struct err *err)
 
 	if (r == 0) {
 		root.id = id;
-		r = catalog_commit(c, &root, err);
+		r = catalog_commit(c, &root, NULL, CATALOG_DURABLE, err);
 	}
 	if (r == 0)
 		r = catalog_roots(c, &roots, err);

@@ -75,7 +75,8 @@ commit(struct catalog *c, uint32_t id, const char *files, uint64_t tick)
 
 	for (char *file; (file = strsep(&rest, " ")) != NULL;)
 		root.segments[root.n_segments++] = file;
-	return catalog_commit(c, &root, NULL);
+	root.n_synced = root.n_segments;
+	return catalog_commit(c, &root, NULL, CATALOG_DURABLE, NULL);
 }
 
 /* The live segments of the root at this place in the list of all. */
@@ -127,7 +128,7 @@ have_shell(void)
 TEST(catalog, what_was_committed_is_there_after_reopening)
 {
 	struct catalog *c = must_open();
-	uint64_t instance = catalog_instance(c), epoch = catalog_epoch(c);
+	struct catalog_clock clock = *catalog_clock(c);
 	struct catalog_roots roots;
 	uint32_t usr, odd;
 	char *value;
@@ -140,8 +141,9 @@ TEST(catalog, what_was_committed_is_there_after_reopening)
 	catalog_close(c);
 
 	c = must_open();
-	CHECK(catalog_instance(c) == instance);
-	CHECK_INT(catalog_epoch(c), epoch + 1);
+	CHECK(catalog_clock(c)->instance == clock.instance);
+	CHECK_INT(catalog_clock(c)->epoch, clock.epoch);
+	CHECK_INT(catalog_clock(c)->run, clock.run + 1);
 	CHECK_INT(catalog_roots(c, &roots, NULL), 0);
 	CHECK_INT(roots.len, 2);
 	CHECK_INT(roots.data[0].id, usr);
@@ -235,7 +237,7 @@ TEST(catalog, the_sqlite_shell_reads_the_same)
 		out, sizeof(out));
 	CHECK_STR(out,
 		"1|/usr/share|0|even.seg|-2|84000|200|excluded=3 gone=1\n"
-		"1|/usr/share|1|upon.seg|-2|84000|200|excluded=3 gone=1\nok\nwal\n3\n1953658732\n");
+		"1|/usr/share|1|upon.seg|-2|84000|200|excluded=3 gone=1\nok\nwal\n4\n1953658732\n");
 }
 
 TEST(catalog, files_are_for_the_owner_alone_and_no_log_is_left)
@@ -441,7 +443,9 @@ TEST(catalog, an_older_version_is_understood_and_becomes_this_one)
 	shell("PRAGMA user_version", out, sizeof(out));
 	CHECK_STR(out, "1\n"); /* a look changes nothing */
 	c = must_open();
-	CHECK_INT(catalog_epoch(c), 42);
+	CHECK_INT(catalog_clock(c)->epoch, 42);
+	CHECK_INT(catalog_clock(c)->run, 42); /* as in names of files until then, and one more */
+	CHECK_INT(catalog_clock(c)->tick, 0);
 	CHECK_INT(catalog_roots(c, &roots, NULL), 0);
 	check_version_1(&roots);
 	catalog_roots_free(&roots);
@@ -468,7 +472,7 @@ TEST(catalog, a_root_with_too_many_segments_is_damage)
 	catalog_close(c);
 	if (!have_shell())
 		return without("the sqlite3 shell");
-	shell("INSERT INTO layer VALUES (1, 8, '9')", out, sizeof(out));
+	shell("INSERT INTO layer VALUES (1, 8, '9', 1)", out, sizeof(out));
 	c = must_open();
 	CHECK_INT(catalog_roots(c, &roots, &err), -EBADMSG);
 	CHECK(strstr(err.what, "is damaged") != NULL);
