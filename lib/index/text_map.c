@@ -37,6 +37,7 @@ map_destroy(struct arc *a)
 	free((void *)(uintptr_t)m->pending);
 	free((void *)(uintptr_t)m->text);
 	free((void *)(uintptr_t)m->large);
+	free((void *)(uintptr_t)m->binary);
 	free(m);
 }
 
@@ -235,11 +236,13 @@ static int
 mark_text(struct text_map *m, const struct text_set *set)
 {
 	uint64_t *text = calloc(m->n_entries / 64 + 1, sizeof(*text));
+	uint64_t *binary = calloc(m->n_entries / 64 + 1, sizeof(*binary));
 	uint32_t last = TEXT_PENDING;
-	bool binary = false;
+	bool is_binary = false, any = false;
 
 	m->text = text;
-	if (!text)
+	m->binary = binary;
+	if (!text || !binary)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < m->n_known; i++) {
 		uint32_t e = m->by_content[i];
@@ -248,9 +251,14 @@ mark_text(struct text_map *m, const struct text_set *set)
 			const struct text_doc *d = text_set_doc(set, m->content[e]);
 
 			last = m->content[e];
-			binary = d && (d->flags & TEXT_ENCODING_MASK) == TEXT_BINARY;
+			is_binary = d && (d->flags & TEXT_ENCODING_MASK) == TEXT_BINARY;
+			any = any || is_binary;
 		}
-		text[e / 64] |= (uint64_t)!binary << e % 64;
+		(is_binary ? binary : text)[e / 64] |= (uint64_t)1 << e % 64;
+	}
+	if (!any) {
+		m->binary = NULL;
+		free(binary);
 	}
 	return 0;
 }

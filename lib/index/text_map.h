@@ -42,9 +42,10 @@ struct text_map {
 	const uint32_t *marks;      /* contents of by_content[0], [TEXT_MARK], .. */
 	/* A bit an entry, in words of 64. */
 	const uint64_t *pending;
-	const uint64_t *text;  /* its content is known, and no binary */
-	const uint64_t *large; /* TEXT_TOO_LARGE; NULL: none */
-	struct text_sums all;  /* of all entries, dead ones too */
+	const uint64_t *text;   /* its content is known, and no binary */
+	const uint64_t *large;  /* TEXT_TOO_LARGE; NULL: none */
+	const uint64_t *binary; /* its content is known, and binary; NULL: none */
+	struct text_sums all;   /* of all entries, dead ones too */
 };
 
 struct text_map_opts {

@@ -298,8 +298,10 @@ cursor_get_stats(const struct cursor *c, struct cursor_stats *ret)
 	*ret = c->stats;
 	if (c->verify)
 		verify_get_stats(c->verify, ret);
-	if (c->sift)
+	if (c->sift) {
 		ret->skipped.pending += sift_n_left_out(c->sift);
+		ret->skipped.binary += sift_n_binary(c->sift);
+	}
 	if (c->dupes)
 		dupe_add_stats(&c->dupes->stats, ret);
 	if (c->state != CURSOR_ENDED || c->result < 0) {

@@ -339,9 +339,8 @@ eval_bind(struct eval *e, uint32_t layer)
 	return e->sift ? sift_bind(e->sift, layer, &e->arena, e->admit) : 0;
 }
 
-/* 64 entries from `lo` on, those past lo + n left out. */
-static uint64_t
-admit_word(const uint64_t *admit, uint32_t lo, uint32_t n)
+uint64_t
+eval_admit_word(const uint64_t *admit, uint32_t lo, uint32_t n)
 {
 	uint64_t word = admit[lo / 64] >> lo % 64;
 
@@ -356,7 +355,7 @@ eval_admits(const uint64_t *admit, uint32_t lo, uint32_t n)
 	bool any = admit == NULL;
 
 	for (uint32_t i = 0; i < n && !any; i += 64)
-		any = admit_word(admit, lo + i, MIN(64u, n - i)) != 0;
+		any = eval_admit_word(admit, lo + i, MIN(64u, n - i)) != 0;
 	return any;
 }
 
@@ -366,7 +365,8 @@ eval_n_admitted(const uint64_t *admit, uint32_t lo, uint32_t n)
 	uint32_t sum = 0;
 
 	for (uint32_t i = 0; i < n; i += 64)
-		sum += (uint32_t)__builtin_popcountll(admit_word(admit, lo + i, MIN(64u, n - i)));
+		sum += (uint32_t)__builtin_popcountll(
+			eval_admit_word(admit, lo + i, MIN(64u, n - i)));
 	return sum;
 }
 
@@ -377,7 +377,7 @@ keep_admitted(
 {
 	*out = *from;
 	for (uint32_t i = 0; admit && i < at->n; i += 64)
-		out->word[i / 64] &= admit_word(admit, at->lo + i, MIN(64u, at->n - i));
+		out->word[i / 64] &= eval_admit_word(admit, at->lo + i, MIN(64u, at->n - i));
 }
 
 void
@@ -532,8 +532,13 @@ eval_question(const struct eval_at *at, const struct bits *want, struct bits *ou
 {
 	struct bits admitted;
 
+	int r;
+
 	keep_admitted(at, eval_admit_all(at->e), want, &admitted);
-	return eval_node(at, at->e->query->root, true, &admitted, out);
+	r = eval_node(at, at->e->query->root, true, &admitted, out);
+	if (r == 0 && at->e->sift)
+		sift_take_binary(at->e->sift, at->e->layer, at->lo, at->n, out);
+	return r;
 }
 
 int

@@ -124,6 +124,8 @@ eval_admit_all(const struct eval *e)
 	return e->admit[e->query->n_group];
 }
 
+/** Bits of 64 entries from `lo` on, those past lo + n left out. */
+uint64_t eval_admit_word(const uint64_t *admit, uint32_t lo, uint32_t n);
 /** Is any entry of [lo, lo + n) admitted? NULL: all are. */
 bool eval_admits(const uint64_t *admit, uint32_t lo, uint32_t n);
 /** How many; `admit` is not NULL. */

@@ -91,6 +91,7 @@ sift_create(const struct query *q, const struct snapshot *s, const struct cursor
 	f->opts = opts;
 	f->n = q->n_group + 1;
 	f->word = is_first_of_word(opts);
+	f->decides = sift_decides(q, opts);
 	r = make_roots(f);
 	if (r == 0)
 		r = find_sieves(f);
@@ -323,8 +324,10 @@ make_bits(const struct sift *f, uint32_t layer, uint32_t sieve, uint64_t *bits)
 		else
 			r = look_up(m, set, &root->found[(size_t)sieve * set->n], bits);
 	}
-	if (f->plan != SIFT_PLAN_PENDING)
+	if (f->plan != SIFT_PLAN_PENDING) {
 		add_bits(bits, m->large, m->n_entries);
+		add_bits(bits, m->binary, m->n_entries);
+	}
 	if (f->plan != SIFT_PLAN_LEFT_OUT)
 		add_bits(bits, m->pending, m->n_entries);
 	return r;

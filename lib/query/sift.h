@@ -14,7 +14,9 @@
  * whose contents are not indexed have no bitmaps: all their files are candidates.
  *
  * Candidates, which are to be verified: a file of which the tree is right, that matches, is among
- * them. A binary file is none, and nowhere counted.
+ * them. One that is known to be binary is among them, too, as far as the question cannot be
+ * decided without it: it is then counted, never read (sift_take_binary(), verify.h), as often as
+ * it would be if it were read.
  *
  * Ownership: borrows query, snapshot and opts; sift_create()/sift_destroy().
  * Threads:   one at a time.
@@ -35,6 +37,7 @@
 
 struct sift;
 struct eval;
+struct bits;
 
 int sift_create(const struct query *q, const struct snapshot *s, const struct cursor_opts *opts,
 	struct sift **ret);
@@ -50,6 +53,12 @@ uint64_t sift_n_left_out(const struct sift *f);
 /** The bitmaps of a layer, in the arena: ret has n_group + 1 of them, by number of the group, that
  *  of the whole question last; NULL where all entries are admitted. */
 int sift_bind(struct sift *f, uint32_t layer, struct arena *a, const uint64_t **ret);
+
+/** Of the candidates [lo, lo + n) of a layer, those known to be binary leave `bits` and are
+ * counted, where it is certain that contents decide about each of them; else nothing is done, and
+ * the verification sees to them. Threads: any; each candidate once. */
+void sift_take_binary(struct sift *f, uint32_t layer, uint32_t lo, uint32_t n, struct bits *bits);
+uint64_t sift_n_binary(const struct sift *f);
 
 /** What the index of contents says of a content term, for who explains. Numbers are of all roots
  *  together, dead entries too. */

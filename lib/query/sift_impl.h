@@ -3,6 +3,7 @@
  *
  *   sift_need.c     the question as queries of grams
  *   sift.c          documents, and entries of a layer
+ *   sift_binary.c   files known to be binary
  *   sift_plan.c     whether grams are asked, and files that are pending are read
  *   sift_explain.c  what the index says of one term
  */
@@ -45,12 +46,20 @@ struct sift {
 	bool word;                  /* the first answers of one word are wanted */
 	struct sift_needs needs[2]; /* by kind less GRAM_MIN; n = 0: not needed */
 
+	bool decides; /* contents decide about every candidate: see sift_take_binary() */
+
 	struct sift_root *root; /* [n_roots] */
 	enum sift_plan plan;
+	bool planned; /* candidates are no longer those of sift_plan() */
 	uint64_t n_left_out;
+
+	_Atomic uint64_t n_binary; /* relaxed: a sum, read when nobody adds */
 };
 
 /** Symbols of a gram of the root's contents; 0: they are not indexed, or nothing is yet. */
 unsigned sift_kind(const struct snap_root *r);
+
+/** Do contents decide about every candidate of the question? */
+bool sift_decides(const struct query *q, const struct cursor_opts *opts);
 
 _Static_assert(GRAM_MAX - GRAM_MIN == 1, "sift.needs has one for each kind");

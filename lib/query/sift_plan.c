@@ -154,8 +154,8 @@ plan_pending(struct sift *f, const struct eval *e)
 	return r;
 }
 
-int
-sift_plan(struct sift *f, const struct eval *e)
+static int
+make_plan(struct sift *f, const struct eval *e)
 {
 	struct amount sum = {0};
 	int r = 0;
@@ -169,6 +169,15 @@ sift_plan(struct sift *f, const struct eval *e)
 			return 0;
 	}
 	return r < 0 ? r : plan_pending(f, e);
+}
+
+int
+sift_plan(struct sift *f, const struct eval *e)
+{
+	int r = make_plan(f, e);
+
+	f->planned = r == 0;
+	return r;
 }
 
 uint64_t

@@ -198,6 +198,17 @@ is_regular(const struct verify *v, const struct candidate *c)
 	return S_ISREG(cols->classes[tree_cls(cols, c->entry)].mode);
 }
 
+/* As the index of contents has it, which has no row of a file that has changed. */
+static bool
+is_known_binary(const struct verify *v, const struct candidate *c)
+{
+	const struct snap_layer *l = &v->snapshot->layers[c->layer];
+	const uint64_t *binary = l->map ? l->map->binary : NULL;
+
+	return binary && v->snapshot->roots[l->root].content == SNAP_CONTENT_INDEX &&
+	       (binary[c->entry / 64] >> c->entry % 64 & 1);
+}
+
 /* The next lines of the text. */
 static int
 search_lines(struct verify *v, struct verify_worker *w, struct candidate *c, struct span text)
@@ -354,6 +365,10 @@ verify_one(struct verify *v, unsigned worker, struct candidate *c)
 		return MIN(r, 0);
 	if (v->opts->grep && !regular)
 		return 0;
+	if ((r == TRI_UNKNOWN || v->opts->grep) && is_known_binary(v, c)) {
+		v->worker[worker].by_fate[CONTENT_BINARY]++;
+		return 0;
+	}
 	if (r == TRI_UNKNOWN || v->opts->grep)
 		return read_candidate(v, worker, c);
 	c->answer = true;

@@ -109,14 +109,21 @@ def test_what_was_not_looked_into_is_counted():
         t.write("text", "needle\n")
         t.write("binary", b"a\0needle\n")
         t.write("large", "needle\n" * 40000)
-        for content, skipped in (("yes", {"too_large": 1}), ("scan", {"too_large": 1, "binary": 1})):
+        skipped = {"too_large": 1, "binary": 1}
+        for content in ("yes", "scan"):
             with Daemon({"t": {"path": t, "content": content, "content_max_size": "100k"}}) as d:
                 a = d.ask("search", q="content:needle", limit=0)
                 assert [text_of(r[0]) for r in a["rows"]] == [os.fsencode(t.at("text"))], a
                 assert a["skipped"] == skipped, a
                 # Under NOT the index cannot leave it out.
                 a = d.ask("search", q="type:f -content:needle", limit=0)
-                assert a["rows"] == [] and a["skipped"] == {"too_large": 1, "binary": 1}, a
+                assert a["rows"] == [] and a["skipped"] == skipped, a
+                a = d.ask("grep", q="type:f", pattern="needle", regex=False, limit=0)
+                assert len(a["rows"]) == 1 and a["skipped"] == skipped, a
+                a = d.ask("search", q="content:needle | name:binary", limit=0)
+                assert len(a["rows"]) == 2 and a["skipped"] == {"too_large": 1}, a
+                a = d.ask("grep", q="name:text", pattern="needle", regex=False, limit=0)
+                assert len(a["rows"]) == 1 and not a["skipped"], a
         with Daemon({"t": {"path": t, "content": "no"}}) as d:
             a = d.ask("search", q="content:needle", limit=0)
             assert a["rows"] == [] and sum(a["skipped"].values()) == 3, a

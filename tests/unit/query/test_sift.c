@@ -466,6 +466,10 @@ check(const struct world *w, const struct question *q)
 	CHECK_INT(b.skipped.pending, 0);
 	CHECK(q->limit > 0 || b.n_verified <= a.n_verified);
 	CHECK(q->limit > 0 || a.skipped.too_large == b.skipped.too_large);
+	cr_assert(q->limit > 0 || a.skipped.binary == b.skipped.binary,
+		"%s [%s] flags %u answer %u: %llu binary files, %llu by the index", q->text,
+		q->grep ? q->pattern : "", (unsigned)q->flags, (unsigned)q->answer,
+		(unsigned long long)a.skipped.binary, (unsigned long long)b.skipped.binary);
 	return b.n_verified < a.n_verified;
 }
 
