@@ -1,7 +1,7 @@
 /*
  * api: the answers that only the whole daemon can give, as callbacks of the server.
  */
-#include "daemon.h"
+#include "api_watch.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -91,6 +91,7 @@ put_root(struct json *out, const struct engine_root_status *r)
 	json_kv_u64(out, "took_us", r->walk_took_usec);
 	json_kv_u64(out, "walk_entries", r->walk_entries);
 	json_kv_u64(out, "expect_entries", r->expect_entries);
+	api_put_root_watch(out, &r->watch);
 	put_contents(out, &r->contents);
 	put_skipped(out, r->skipped);
 	if (r->error[0])
@@ -304,6 +305,7 @@ on_status(void *ctx, struct json *out, struct err *err)
 	put_pool(out, "io", d->io);
 	json_close(out, '}');
 	put_pipeline(out, &engine);
+	api_put_watch(out, &engine);
 	put_readers(out);
 	put_threads(out);
 	put_hashes(out, d->hashes);
@@ -483,6 +485,7 @@ api_fill(struct server_ops *ops, struct daemon *d)
 		.rescan = on_rescan,
 		.reload = on_reload,
 		.changes = on_changes,
+		.sync = api_sync,
 		.clock = on_clock,
 		.stale = on_stale,
 		.hashes = d->hashes,

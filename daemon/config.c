@@ -16,6 +16,7 @@
 
 #define CONFIG_MAX_ROOTS 256u
 #define MIN_INDEX_BYTES (16ull << 20)
+#define MAX_SETTLE_USEC (60 * USEC_PER_SEC)
 #define DEFAULT_HASH_CACHE_BYTES (64ull << 20)
 
 /* Every key there is. `at` is an offset into struct config, for roots into struct engine_root. */
@@ -34,6 +35,7 @@ static const struct key keys[] = {
 	{"daemon", "threads", &setting_u32, DAEMON(threads)},
 	{"daemon", "io_threads", &setting_u32, DAEMON(io_threads)},
 	{"daemon", "index_memory", &setting_size, DAEMON(index_bytes)},
+	{"daemon", "watch_max_dirs", &setting_u32, DAEMON(watch_max_dirs)},
 	{"daemon", "log_level", &setting_level, DAEMON(log_level)},
 
 	{"listen", "tcp", &setting_words, DAEMON(tcp)},
@@ -61,6 +63,10 @@ static const struct key keys[] = {
 	{"root", "content", &setting_content, ROOT(content)},
 	{"root", "gram", &setting_gram, ROOT(n_symbols)},
 	{"root", "content_max_size", &setting_size, ROOT(content_max_bytes)},
+	{"root", "watch", &setting_watch, ROOT(watch)},
+	{"root", "settle", &setting_duration, ROOT(settle_usec)},
+	{"root", "poll_min", &setting_duration, ROOT(poll_min_usec)},
+	{"root", "poll_max", &setting_duration, ROOT(poll_max_usec)},
 };
 
 static void
@@ -113,7 +119,14 @@ static int
 open_root(struct config *c, const struct ini_item *item, struct err *err)
 {
 	struct engine_root root = {
-		.one_file_system = true, .content = SNAP_CONTENT_INDEX, .n_symbols = 4};
+		.one_file_system = true,
+		.content = SNAP_CONTENT_INDEX,
+		.n_symbols = 4,
+		.watch = ENGINE_WATCH_AUTO,
+		.settle_usec = ENGINE_SETTLE_USEC,
+		.poll_min_usec = ENGINE_POLL_MIN_USEC,
+		.poll_max_usec = ENGINE_POLL_MAX_USEC,
+	};
 
 	if (item->label.len == 0)
 		return ini_err(err, item, -EINVAL, "the root has no name: write [root NAME]");
@@ -336,6 +349,21 @@ check_rules(const struct engine_root *root, struct err *err)
 }
 
 static int
+check_watch(const struct engine_root *root, struct err *err)
+{
+	if (root->settle_usec > MAX_SETTLE_USEC)
+		return err_set(
+			err, -ERANGE, "root \"%s\": settle must be at most 1min", root->name);
+	if (root->poll_min_usec < USEC_PER_SEC)
+		return err_set(
+			err, -ERANGE, "root \"%s\": poll_min must be at least 1s", root->name);
+	if (root->poll_max_usec < root->poll_min_usec)
+		return err_set(err, -ERANGE, "root \"%s\": poll_max must be at least poll_min",
+			root->name);
+	return 0;
+}
+
+static int
 check_root(struct config *c, struct engine_root *root, struct err *err)
 {
 	char *real;
@@ -344,6 +372,8 @@ check_root(struct config *c, struct engine_root *root, struct err *err)
 	if (!root->path)
 		return err_set(err, -EINVAL, "root \"%s\" has no path", root->name);
 	r = check_rules(root, err);
+	if (r == 0)
+		r = check_watch(root, err);
 	if (r < 0)
 		return r;
 	real = realpath(root->path, NULL);

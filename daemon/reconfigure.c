@@ -63,6 +63,8 @@ check_fixed(const struct daemon *d, const struct config *c, struct err *err)
 			"state_dir cannot change while the daemon runs; restart it");
 	if (d->config->threads != c->threads || d->config->io_threads != c->io_threads)
 		log_warn("threads and io_threads change with the next start only, ignoring");
+	if (d->config->watch_max_dirs != c->watch_max_dirs)
+		log_warn("watch_max_dirs changes with the next start only, ignoring");
 	if (d->config->index_bytes != c->index_bytes)
 		log_warn("index_memory changes with the next start only, ignoring");
 	return 0;

@@ -6,7 +6,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "index/snapshot.h"
+#include "engine/engine.h"
 #include "ini.h"
 
 static int
@@ -271,6 +271,31 @@ gram_read(struct span text, void *at)
 	return 0;
 }
 
+static const char *const watch_words[] = {
+	[ENGINE_WATCH_NO] = "no",
+	[ENGINE_WATCH_AUTO] = "auto",
+	[ENGINE_WATCH_DIRECTORIES] = "directories",
+	[ENGINE_WATCH_POLL] = "poll",
+};
+
+static int
+watch_read(struct span text, void *at)
+{
+	for (size_t i = 0; i < ARRAY_LEN(watch_words); i++) {
+		if (!span_eq(text, span_of(watch_words[i])))
+			continue;
+		*(enum engine_watch *)at = (enum engine_watch)i;
+		return 0;
+	}
+	return -EINVAL;
+}
+
+static void
+watch_print(const void *at, struct strbuf *out)
+{
+	(void)strbuf_puts(out, watch_words[*(const enum engine_watch *)at]);
+}
+
 const struct setting_kind setting_text = {"text", text_read, text_print};
 const struct setting_kind setting_path = {"an absolute path", path_read, text_print};
 const struct setting_kind setting_words = {"words, with closed quotes", words_read, words_print};
@@ -286,3 +311,5 @@ const struct setting_kind setting_duration = {
 const struct setting_kind setting_level = {"error, warn, info or debug", level_read, level_print};
 const struct setting_kind setting_content = {"yes, scan or no", content_read, content_print};
 const struct setting_kind setting_gram = {"3 or 4", gram_read, u32_print};
+const struct setting_kind setting_watch = {
+	"auto, directories, poll or no", watch_read, watch_print};

@@ -26,3 +26,4 @@ extern const struct setting_kind setting_duration; /* usec_t: 5, 5s, 500ms, 2min
 extern const struct setting_kind setting_level;    /* enum log_level */
 extern const struct setting_kind setting_content;  /* enum snap_content */
 extern const struct setting_kind setting_gram;     /* unsigned: 3 or 4 */
+extern const struct setting_kind setting_watch;    /* enum engine_watch */

@@ -151,6 +151,7 @@ note_walk_locked(struct root *r, const struct walk_result *walk)
 	r->walked = true;
 	r->same_settings = true;
 	r->state = ROOT_READY;
+	live_walked_locked(r);
 	memcpy(r->skipped, walk->skipped, sizeof(r->skipped));
 }
 

@@ -38,7 +38,7 @@ snap_root_fill(struct snap_root *to, const struct root *r)
 		.name = strdup(r->cfg.name),
 		.path = strdup(r->path),
 		.stack = r->stack ? tree_stack_ref(r->stack) : NULL,
-		.stale = !r->walked || r->state == ROOT_FAILED,
+		.stale = !r->walked || r->state == ROOT_FAILED || live_stale_locked(r),
 		.content = r->cfg.content,
 		.view = r->contents.view ? text_view_ref(r->contents.view) : NULL,
 		.content_max_bytes =
@@ -387,7 +387,8 @@ engine_open(struct engine *e, const struct engine_config *cfg, struct err *err)
 		return r;
 	e->tick = e->n_told = catalog_clock(e->catalog)->tick;
 	ledger_begin(&e->ledger, e->tick, catalog_clock(e->catalog)->floor);
-	return load(e, cfg, err);
+	r = live_create(e, cfg, &e->live, err);
+	return r < 0 ? r : load(e, cfg, err);
 }
 
 /* A quarter of the pool, and one thread at least, is kept for the reads of queries, however many
@@ -434,13 +435,13 @@ engine_create(const struct engine_config *cfg, struct engine **ret, struct err *
 int
 engine_start(struct engine *e, struct err *err)
 {
-	VEC_EACH (&e->roots, root) {
-		int r = root_start(*root, err);
+	int r = live_start(e->live, err);
 
-		if (r < 0)
-			return r;
+	VEC_EACH (&e->roots, root) {
+		if (r == 0)
+			r = root_start(*root, err);
 	}
-	return engine_rescan(e, NULL, err);
+	return r < 0 ? r : engine_rescan(e, NULL, err);
 }
 
 void
@@ -463,6 +464,7 @@ engine_destroy(struct engine *e)
 		root_join(*root);
 	LIST_EACH (&e->retired, link)
 		root_join(LIST_ITEM(link, struct root, link));
+	live_destroy(e->live); /* its thread looks at all roots */
 	VEC_EACH (&e->roots, root)
 		root_destroy(*root);
 	VEC_FINI(&e->roots);

@@ -37,6 +37,10 @@ enum engine_watch {
 	ENGINE_WATCH_POLL,        /* it is walked now and then */
 };
 
+#define ENGINE_SETTLE_USEC (20 * USEC_PER_MSEC)
+#define ENGINE_POLL_MIN_USEC (10 * USEC_PER_SEC)
+#define ENGINE_POLL_MAX_USEC (600 * USEC_PER_SEC)
+
 struct engine_root {
 	char *name, *path; /* path: absolute; resolved by the configuration */
 	char **exclude;    /* NULL-terminated words; may be NULL */
@@ -47,7 +51,8 @@ struct engine_root {
 	enum engine_watch watch;
 	/* How long changes are gathered, from the first one on, before they are applied. */
 	usec_t settle_usec;
-	/* With ENGINE_WATCH_POLL, between the end of a walk and the next one. 0: defaults. */
+	/* With ENGINE_WATCH_POLL, between the end of a walk and the next one: sooner where much
+	 * changes, but never so often that it walks for more than a twentieth of the time. */
 	usec_t poll_min_usec, poll_max_usec;
 };
 

@@ -24,6 +24,7 @@ struct engine {
 		on_publish; /* with publish_ctx; set before the first root's thread starts */
 	void *publish_ctx;
 	struct stop stop;
+	struct live *live;
 
 	/* Of struct snapshot; readers take no lock. */
 	struct published current;

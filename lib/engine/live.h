@@ -1,7 +1,7 @@
 /**
  * live: what the kernel says has changed reaches the index. Internal to lib/engine.
  *
- *     watch -> live thread: whose directory? -> gather of each root      (names by inode)
+ *     watch -> live thread: whose directory? -> hints of each root       (names by inode)
  *                                                   | settled, or a barrier
  *              root's thread: inode -> path -> aim -> indexer_run_aimed() -> published
  *
@@ -38,7 +38,9 @@
  */
 #pragma once
 
-#include "engine/gather.h"
+#include "base/clock.h"
+#include "engine/hints.h"
+#include "engine/live_marks.h"
 #include "index/tree_inode.h"
 #include "sync/cond.h"
 #include "watch/watch.h"
@@ -49,11 +51,8 @@ struct engine_watch_status;
 struct live;
 struct root;
 
-#define LIVE_SETTLE_USEC (20 * USEC_PER_MSEC)
 #define LIVE_HEAL_USEC USEC_PER_SEC
 #define LIVE_HEAL_MAX_USEC (60 * USEC_PER_SEC)
-#define LIVE_POLL_MIN_USEC (10 * USEC_PER_SEC)
-#define LIVE_POLL_MAX_USEC (600 * USEC_PER_SEC)
 
 /** A file system of a root that is watched. */
 struct live_mount {
@@ -63,10 +62,15 @@ struct live_mount {
 	char *path;  /* where, relative to the root; "" its own */
 };
 
+struct live_mounts {
+	struct live_mount *data; /* a vector; its own first */
+	size_t len, cap;
+};
+
 /** Of a root. */
 struct live_root {
 	/* Guarded by the engine's lock. */
-	struct gather names;  /* told, and not taken up */
+	struct hints names;   /* told, and not taken up */
 	usec_t first_usec;    /* when the first of them came; 0: none */
 	usec_t due_usec;      /* when they are taken up */
 	uint64_t number;      /* of what is gathered now, from 1 */
@@ -88,9 +92,16 @@ struct live_root {
 
 	/* Guarded, and changed by the root's thread alone. */
 	struct tree_inodes *inodes; /* of the stack; NULL: to be made */
-	VEC(struct live_mount) mounts;
+	struct live_mounts mounts;
 	enum watch_kind kind;
-	int why; /* -errno: it is not watched as wanted */
+	int why;             /* -errno: it is not watched as wanted */
+	uint64_t n_unmarked; /* directories that could have no mark */
+
+	/* The root's thread alone. */
+	uint64_t taken; /* number of what the running walk has taken up */
+	struct dirmarks marks;
+	struct tree_inodes *marked; /* whose directories all have marks; or NULL */
+	bool walk_changed;          /* by the running walk, something was found changed */
 
 	/* For the status; guarded. */
 	uint64_t n_lost, n_batches, n_names, lag_usec, max_lag_usec;
@@ -102,7 +113,8 @@ int live_create(
 int live_start(struct live *l, struct err *err);
 /** Roots' threads have ended. NULL is legal. */
 void live_destroy(struct live *l);
-void live_get_watch(const struct live *l, struct watch_stats *ret, uint64_t *ret_syncs);
+void live_get_watch(const struct live *l, struct watch_stats *ret);
+uint64_t live_n_syncs_locked(const struct live *l);
 
 /* Of roots, on their threads. */
 
@@ -113,8 +125,9 @@ void live_end_walk(struct root *r, int result);
 /** Take up what was gathered, and apply it. */
 void live_apply(struct root *r);
 /** Apply what falls due until *done, which is guarded by the engine's lock and told by
- *  root.changed. */
-void live_serve(struct root *r, const bool *done);
+ *  root.changed: 0, or -ETIMEDOUT. `done` NULL: until the deadline, or -ECANCELED when something
+ *  else is to be done. */
+int live_serve(struct root *r, const bool *done, usec_t deadline);
 /** What is wanted of the tree's inodes, before the thread sleeps. */
 void live_index(struct root *r);
 /** Nothing of the root is watched any more. Its last act. */
@@ -127,7 +140,11 @@ void live_root_fini(struct live_root *l);
 bool live_wanted_locked(const struct root *r, usec_t *ret_at);
 /** Is it time for a walk of everything, to heal or to poll? */
 bool live_walk_wanted_locked(const struct root *r, usec_t *ret_at);
-/** A walk of everything is being published. */
+/** Is it time for contents and merges, after changes? */
+bool live_leisure_wanted_locked(const struct root *r, usec_t *ret_at);
+/** Contents and merges gave way to changes: they go on when it has been quiet for a while. */
+void live_leisure_later_locked(struct root *r);
+/** A walk of everything is being published; was anything not as it was known? */
 void live_walked_locked(struct root *r);
 /** May the file system differ from what was published, unless it is told within moments? */
 bool live_stale_locked(const struct root *r);

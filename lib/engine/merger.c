@@ -24,29 +24,38 @@ struct merging {
 struct humble {
 	scope_fn fn;
 	void *arg;
+	struct root *root;
+	bool done; /* guarded by the engine's lock */
 };
 
 /* Only this thread, which ends with the merge: a priority that was given up cannot be had back. */
 static int
 humble_main(void *arg, struct stop *stop)
 {
-	const struct humble *h = arg;
+	struct humble *h = arg;
+	int code;
 
 	(void)setpriority(PRIO_PROCESS, (id_t)gettid(), 19);
 	(void)syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, IOPRIO_LEAST);
-	return h->fn(h->arg, stop);
+	code = h->fn(h->arg, stop);
+	LOCK_SCOPE(&h->root->engine->lock);
+	h->done = true;
+	cond_broadcast(&h->root->changed);
+	return code;
 }
 
 int
-merger_write(struct root *r, scope_fn fn, void *arg, struct err *err)
+merger_write(struct root *r, scope_fn fn, void *arg, bool serves, struct err *err)
 {
 	SCOPE(s, &r->stop);
-	struct humble h = {fn, arg};
-	int code = root_begin_leisure(r, &s.stop);
+	struct humble h = {.fn = fn, .arg = arg, .root = r};
+	int code = root_begin_leisure(r, &s.stop, serves);
 
 	if (code < 0)
 		return code;
-	(void)scope_spawn(&s, "merge", humble_main, &h); /* its failure is the join's */
+	/* Its failure is the join's. */
+	if (scope_spawn(&s, "merge", humble_main, &h) == 0 && serves)
+		(void)live_serve(r, &h.done, USEC_NEVER);
 	code = scope_join(&s, err);
 	root_end_leisure(r);
 	return code;
@@ -73,7 +82,7 @@ merge(struct root *r, uint32_t keep, struct err *err)
 	if (!name)
 		return err_set(err, -ENOMEM, "could not merge the index of \"%s\": out of memory",
 			r->path);
-	code = merger_write(r, merge_main, &m, err);
+	code = merger_write(r, merge_main, &m, false, err);
 	if (code < 0)
 		return code;
 	return commit_segment(r, name, keep, &(struct commit){.kind = COMMIT_SAME}, err);

@@ -10,7 +10,6 @@
 #include "engine/text_commit.h"
 #include "engine/text_tier.h"
 #include "sync/cpus.h"
-#include "sync/waitgroup.h"
 #include "text/window.h"
 
 /* Files that a worker takes at a time: neighbours, for the sake of their lists (text_builder.h). */
@@ -42,6 +41,9 @@ struct reading {
 	struct root *root;
 	struct read_stats *stats;
 	struct stop stop; /* something else is to be done */
+	/* What the root had when it began: changes are applied meanwhile, and give it other trees.
+	 */
+	struct tree_stack *stack;
 	int root_fd;
 	struct pending files;
 	bool again; /* these were tried before */
@@ -53,11 +55,14 @@ struct reading {
 	/* Of the batch; fixed while workers run. */
 	struct text_builder *builder;
 	struct counter n_docs;
-	usec_t until;   /* the batch is as large as it gets, monotonic */
-	uint64_t first; /* of its files */
-	struct waitgroup running;
+	usec_t until;          /* the batch is as large as it gets, monotonic */
+	uint64_t first;        /* of its files */
 	_Atomic uint64_t next; /* relaxed: which of the files is to be taken next */
 	_Atomic int result;    /* relaxed: the first failure; read after the wait */
+
+	/* Guarded by the engine's lock. */
+	unsigned n_running; /* workers */
+	bool none_running;  /* told by root.changed */
 };
 
 static size_t
@@ -94,8 +99,7 @@ read_one(struct read_worker *w, uint64_t i)
 		return 0;
 	}
 	counter_add(&p->stats->n_files, 1);
-	counter_add(
-		&p->stats->n_bytes, tree_size(tree_stack_cols(p->root->stack, at.layer), at.entry));
+	counter_add(&p->stats->n_bytes, tree_size(tree_stack_cols(p->stack, at.layer), at.entry));
 	counter_add(&p->stats->n_read, n_read);
 	counter_add(&p->stats->fates[fate], 1);
 	return 0;
@@ -127,6 +131,18 @@ should_yield(const struct engine *e, usec_t began)
 	return pool_should_yield(e->io, TASK_INDEX) || clock_mono() - began > READ_TURN_USEC;
 }
 
+static void
+worker_done(struct reading *p)
+{
+	struct root *r = p->root;
+
+	LOCK_SCOPE(&r->engine->lock);
+	if (--p->n_running == 0) {
+		p->none_running = true;
+		cond_broadcast(&r->changed);
+	}
+}
+
 /* Until nothing is left, or it is somebody else's turn: then the task stands in line again. */
 static void
 run_worker(struct task *t)
@@ -144,7 +160,7 @@ run_worker(struct task *t)
 	}
 	if (code < 0)
 		(void)cas_ar(&p->result, &none, code);
-	waitgroup_done(&p->running);
+	worker_done(p);
 }
 
 /* Where to read from, and into which builder. */
@@ -154,7 +170,7 @@ set_out(struct reading *p)
 	for (unsigned i = 0; i < p->n_workers; i++) {
 		struct text_reader_job job = {
 			.root_fd = p->root_fd,
-			.stack = p->root->stack,
+			.stack = p->stack,
 			.set = p->root->contents.set,
 			.builder = p->builder,
 			.adder = text_builder_adder(p->builder, i),
@@ -173,17 +189,21 @@ read_batch(struct reading *p)
 	struct engine *e = p->root->engine;
 
 	set_out(p);
+	{
+		LOCK_SCOPE(&e->lock);
+		p->n_running = p->n_workers;
+		p->none_running = false;
+	}
 	for (unsigned i = 0; i < p->n_workers; i++) {
 		struct read_worker *w = &p->workers[i];
 
-		waitgroup_add(&p->running, 1);
 		w->task = (struct task){.run = run_worker};
 		if (pool_submit_share(e->io, &w->task, TASK_INDEX, &e->walks) < 0) {
 			store_rlx(&p->result, -ECANCELED); /* the pool is closed: the end */
-			waitgroup_done(&p->running);
+			worker_done(p);
 		}
 	}
-	waitgroup_wait(&p->running);
+	(void)live_serve(p->root, &p->none_running, USEC_NEVER);
 	return load_rlx(&p->result);
 }
 
@@ -264,16 +284,6 @@ settled_at(const struct reading *p)
 	return clock_deadline(MIN(at - now, READ_SETTLE_USEC));
 }
 
-static int
-wait_until(struct root *r, usec_t deadline)
-{
-	LOCK_SCOPE(&r->engine->lock);
-	while (!r->wanted && !r->stopping &&
-		cond_wait_until(&r->changed, &r->engine->lock, deadline) == 0)
-		;
-	return r->wanted || r->stopping ? -ECANCELED : 0;
-}
-
 /* Once more, what was too young or too much the first time. */
 static int
 read_later(struct reading *p, struct err *err)
@@ -282,8 +292,8 @@ read_later(struct reading *p, struct err *err)
 
 	if (p->later.at.len == 0)
 		return 0;
-	code = wait_until(p->root, settled_at(p));
-	if (code < 0)
+	code = live_serve(p->root, NULL, settled_at(p));
+	if (code != -ETIMEDOUT)
 		return code;
 	pending_fini(&p->files);
 	p->files = (struct pending){.at = p->later.at.data, .n = p->later.at.len};
@@ -339,7 +349,10 @@ static int
 begin(struct reading *p, struct err *err)
 {
 	struct text_view *view = text_view_now(p->root);
-	int code = view ? pending_list(p->root->stack, view, &p->files) : -ECANCELED;
+	int code;
+
+	p->stack = tree_stack_ref(p->root->stack);
+	code = view ? pending_list(p->stack, view, &p->files) : -ECANCELED;
 
 	text_view_unref(view);
 	if (code < 0 || p->files.n == 0)
@@ -360,6 +373,7 @@ reading_fini(struct reading *p)
 	VEC_FINI(&p->later.at);
 	lock_fini(&p->later.lock);
 	closep(&p->root_fd);
+	tree_stack_unref(p->stack);
 	stop_fini(&p->stop);
 }
 
@@ -383,7 +397,7 @@ reading_run(struct root *r, struct read_stats *stats, struct err *err)
 
 	stop_init(&p.stop, &r->stop);
 	lock_init(&p.later.lock, RANK_LEAF, "files for later");
-	code = root_begin_leisure(r, &p.stop);
+	code = root_begin_leisure(r, &p.stop, true);
 	if (code < 0)
 		return code;
 	thread_doing("reads files of %s", r->path);

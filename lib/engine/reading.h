@@ -10,8 +10,8 @@
  * are tried once more at the end, after their times have settled, and so are those whose grams were
  * too many for what was left of a builder; what could not be read waits for the next pass.
  *
- * The pass ends early when a walk is wanted, and keeps what it has; when the root is to stop it
- * keeps nothing.
+ * Changes are applied while tasks read. The pass ends early when a walk is wanted, and keeps what
+ * it has; when the root is to stop it keeps nothing.
  */
 #pragma once
 

@@ -154,6 +154,7 @@ inherit_locked(struct engine *e, struct root *to)
 		to->n_entries = (*from)->n_entries;
 		to->walked_usec = (*from)->walked_usec;
 		contents_inherit_locked(to, *from);
+		live_inherit_locked(to, *from);
 	}
 }
 

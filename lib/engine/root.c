@@ -139,6 +139,7 @@ root_create(struct engine *e, const struct engine_config *all, size_t which, str
 	cond_init(&r->changed);
 	stop_init(&r->stop, &e->stop);
 	list_init(&r->link);
+	r->live.number = 1;
 	code = root_fill(r, all, &all->roots[which], err);
 	if (code < 0) {
 		root_destroy(r);
@@ -155,6 +156,7 @@ root_destroy(struct root *r)
 		return;
 	root_join(r);
 	contents_fini(&r->contents);
+	live_root_fini(&r->live);
 	stop_fini(&r->stop);
 	cond_fini(&r->changed);
 	tree_stack_unref(r->stack);
@@ -202,13 +204,18 @@ root_ended(struct root *r)
 
 /* From now on the token fires when something else is to be done, unless that is so already. */
 int
-root_begin_leisure(struct root *r, struct stop *stop)
+root_begin_leisure(struct root *r, struct stop *stop, bool serves)
 {
 	LOCK_SCOPE(&r->engine->lock);
 
+	if (!serves && r->live.first_usec) {
+		live_leisure_later_locked(r);
+		return -ECANCELED;
+	}
 	if (r->wanted || r->stopping)
 		return -ECANCELED;
 	r->leisure = stop;
+	r->leisure_serves = serves;
 	return 0;
 }
 
@@ -225,6 +232,16 @@ root_end_leisure_locked(struct root *r)
 	lock_assert_held(&r->engine->lock);
 	if (r->leisure)
 		stop_request(r->leisure);
+}
+
+void
+root_hurry_locked(struct root *r)
+{
+	lock_assert_held(&r->engine->lock);
+	if (!r->leisure || r->leisure_serves)
+		return;
+	stop_request(r->leisure);
+	live_leisure_later_locked(r);
 }
 
 int
@@ -350,14 +367,15 @@ root_walk_opts(const struct root *r)
 #define RETRY_USEC USEC_PER_SEC
 #define RETRY_MAX_USEC (300 * USEC_PER_SEC)
 
-enum wish { WISH_END, WISH_WALK, WISH_CONTENTS, WISH_SETTLE };
+enum wish { WISH_NOTHING, WISH_END, WISH_SETTLE, WISH_WALK, WISH_CHANGES, WISH_LEISURE };
 
 /* Is a walk due? *ret_at: when something is to be looked at again. */
 static bool
 walk_wanted_locked(const struct root *r, usec_t *ret_at)
 {
 	*ret_at = r->retry_at ? MIN(*ret_at, r->retry_at) : *ret_at;
-	return r->wanted || (r->retry_at && clock_mono() >= r->retry_at);
+	return r->wanted || (r->retry_at && clock_mono() >= r->retry_at) ||
+	       live_walk_wanted_locked(r, ret_at);
 }
 
 /* Is it time to make light commits durable? */
@@ -370,24 +388,39 @@ settle_wanted_locked(const struct root *r, usec_t *ret_at)
 	return due != USEC_NEVER && clock_mono() >= due;
 }
 
+/* *ret_at: when it is to be asked again. */
+static enum wish
+wish_locked(const struct root *r, usec_t *ret_at)
+{
+	bool contents = contents_wanted_locked(r, ret_at);
+
+	if (r->stopping)
+		return WISH_END;
+	if (settle_wanted_locked(r, ret_at))
+		return WISH_SETTLE;
+	if (walk_wanted_locked(r, ret_at))
+		return WISH_WALK;
+	if (live_wanted_locked(r, ret_at))
+		return WISH_CHANGES;
+	return live_leisure_wanted_locked(r, ret_at) || contents ? WISH_LEISURE : WISH_NOTHING;
+}
+
 static enum wish
 next_wish(struct root *r)
 {
 	struct engine *e = r->engine;
+	enum wish wish;
 	usec_t at;
 
 	LOCK_SCOPE(&e->lock);
 	thread_set_idle(true);
-	while (!r->stopping && !contents_wanted_locked(r, &at) && !walk_wanted_locked(r, &at) &&
-		!settle_wanted_locked(r, &at))
+	while ((wish = wish_locked(r, &at)) == WISH_NOTHING)
 		(void)cond_wait_until(&r->changed, &e->lock, at);
 	thread_set_idle(false);
-	if (r->stopping)
-		return WISH_END;
-	if (settle_wanted_locked(r, &at))
-		return WISH_SETTLE;
-	if (!walk_wanted_locked(r, &at))
-		return WISH_CONTENTS;
+	if (wish == WISH_LEISURE)
+		r->live.leisure_at = 0;
+	if (wish != WISH_WALK)
+		return wish;
 	r->wanted = false;
 	r->retry_at = 0;
 	r->state = ROOT_INDEXING;
@@ -467,12 +500,15 @@ static void
 walk(struct root *r)
 {
 	struct err err = {0};
-	int code = indexer_run(r, &err);
+	int code;
 
+	live_begin_walk(r);
+	code = indexer_run(r, &err);
 	if (code < 0)
 		report_failed(r, code, &err);
 	else
 		report_done(r);
+	live_end_walk(r, code);
 }
 
 /* The segments are right as they are: nothing but their number waits for the next time. */
@@ -520,17 +556,24 @@ root_main(void *arg)
 	enum wish wish;
 
 	contents_open(r);
+	live_index(r);
 	while ((wish = next_wish(r)) != WISH_END) {
 		if (wish == WISH_SETTLE) {
 			settle(r);
+			continue;
+		}
+		if (wish == WISH_CHANGES) {
+			live_apply(r);
 			continue;
 		}
 		if (wish == WISH_WALK)
 			walk(r);
 		contents_run(r);
 		tidy(r);
+		live_index(r);
 	}
 	settle(r);
+	live_end(r);
 	return 0;
 }
 

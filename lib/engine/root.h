@@ -16,6 +16,7 @@
 #include "engine/contents_state.h"
 #include "engine/engine.h"
 #include "engine/files.h"
+#include "engine/live.h"
 #include "sync/thread.h"
 
 struct root {
@@ -52,7 +53,9 @@ struct root {
 	usec_t retry_at, patience;
 	struct walk_stats *stats; /* of the running walk, NULL when none runs */
 	struct stop *leisure;     /* of what gives way to a walk, NULL when nothing runs */
+	bool leisure_serves;      /* and it does not give way to changes, but lets them through */
 	struct contents_state contents;
+	struct live_root live;
 	struct cond changed; /* one of the flags above */
 
 	/* Owner: who creates and destroys the root. */
@@ -81,11 +84,14 @@ void root_join(struct root *r);
 /** Has its thread ended? Never waits for one that hangs in the kernel. */
 bool root_ended(struct root *r);
 /** What gives way to a walk, on the root's thread, with the token that ends it: reading, a merge.
- *  -ECANCELED: something else is to be done already. */
-int root_begin_leisure(struct root *r, struct stop *stop);
+ *  `serves`: it lets changes be applied while it runs (live_serve()), else it gives way to them
+ * too. -ECANCELED: something else is to be done already. */
+int root_begin_leisure(struct root *r, struct stop *stop, bool serves);
 void root_end_leisure(struct root *r);
 /** Something else is to be done. Any thread, with the engine's lock. */
 void root_end_leisure_locked(struct root *r);
+/** There are changes to be applied. Any thread, with the engine's lock. */
+void root_hurry_locked(struct root *r);
 /** Nothing of a root is committed outside of these two, which take the engine's turn. -ECANCELED
  * once it is to stop. */
 int root_begin_commit(struct root *r);

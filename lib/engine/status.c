@@ -70,6 +70,7 @@ root_status_locked(const struct root *r, struct engine_root_status *ret)
 	memcpy(ret->skipped, r->skipped, sizeof(ret->skipped));
 	(void)snprintf(ret->error, sizeof(ret->error), "%s", r->error);
 	contents_status_locked(r, &ret->contents);
+	live_status_locked(r, &ret->watch);
 	return ret->name && ret->path ? 0 : -ENOMEM;
 }
 
@@ -88,7 +89,9 @@ engine_status(struct engine *e, struct engine_status *ret)
 	int r = 0;
 
 	engine_heal(e);
+	live_get_watch(e->live, &s.watch);
 	LOCK_SCOPE(&e->lock);
+	s.n_syncs = live_n_syncs_locked(e->live);
 	s.roots = calloc(e->roots.len + 1, sizeof(*s.roots));
 	if (!s.roots)
 		return -ENOMEM;

@@ -60,7 +60,7 @@ merge(struct root *r, struct text_live *live, uint32_t at, uint32_t n, struct er
 	for (uint32_t i = 0; i < n; i++)
 		m.sources[i] = (struct text_merge_source){
 			r->contents.set->text[at + i], text_live_dropped(live, at + i)};
-	code = merger_write(r, merge_main, &m, err);
+	code = merger_write(r, merge_main, &m, true, err);
 	return code < 0 ? code : text_commit(r, name, at, n, err);
 }
 
@@ -79,13 +79,16 @@ weigh(const struct root *r, const struct text_live *live, struct text_weight *w)
 static int
 merge_once(struct root *r, const struct text_view *view, struct err *err)
 {
+	struct tree_stack *stack = tree_stack_ref(r->stack); /* changes may replace the root's */
 	struct text_weight weights[TEXT_SET_MAX];
 	struct text_live *live;
 	uint32_t at, n;
 	int code;
 
-	if (text_live_create(r->stack, view, &live) < 0)
+	if (text_live_create(stack, view, &live) < 0) {
+		tree_stack_unref(stack);
 		return no_memory(r, err);
+	}
 	weigh(r, live, weights);
 	code = text_tier_is_due(weights, r->contents.set->n, &at, &n);
 	if (code > 0) {
@@ -93,6 +96,7 @@ merge_once(struct root *r, const struct text_view *view, struct err *err)
 		code = code < 0 ? code : 1;
 	}
 	text_live_destroy(live);
+	tree_stack_unref(stack);
 	return code;
 }
 

@@ -222,6 +222,39 @@ tree_inodes_next(const struct tree_inodes *t, const struct tree_stack *s, uint64
 	return false;
 }
 
+static bool
+has_table(const struct tree_inodes *t, const struct tree_inode *of)
+{
+	for (uint32_t i = 0; t && i < t->n_layers; i++) {
+		if (t->of[i] == of)
+			return true;
+	}
+	return false;
+}
+
+bool
+tree_inodes_each(const struct tree_inodes *t, const struct tree_stack *s,
+	const struct tree_inodes *before, struct tree_inode_walk *walk, uint64_t *ret_ino,
+	struct tree_at *ret)
+{
+	for (; walk->layer < t->n_layers; *walk = (struct tree_inode_walk){walk->layer + 1, 0}) {
+		const struct tree_inode *of = t->of[walk->layer];
+
+		if (walk->next == 0 && has_table(before, of))
+			continue;
+		while (walk->next < of->n) {
+			uint32_t i = walk->next++;
+
+			if (tree_is_dead(s->layer[walk->layer].dead, of->entry[i]))
+				continue;
+			*ret_ino = of->ino[i];
+			*ret = (struct tree_at){walk->layer, of->entry[i]};
+			return true;
+		}
+	}
+	return false;
+}
+
 uint64_t
 tree_inodes_count(const struct tree_inodes *t)
 {

@@ -49,5 +49,14 @@ struct tree_inode_at {
 /** The live directories with that number, one a call: true and their entry, false at the end. */
 bool tree_inodes_next(const struct tree_inodes *t, const struct tree_stack *s, uint64_t ino,
 	struct tree_inode_at *at, struct tree_at *ret);
+/** Begins zeroed. */
+struct tree_inode_walk {
+	uint32_t layer, next;
+};
+/** Every live directory of the segments that `before` (may be NULL) has no table of, one a call:
+ * true, its number and its entry; false at the end. */
+bool tree_inodes_each(const struct tree_inodes *t, const struct tree_stack *s,
+	const struct tree_inodes *before, struct tree_inode_walk *walk, uint64_t *ret_ino,
+	struct tree_at *ret);
 /** How many directories the tables have, live or not. */
 uint64_t tree_inodes_count(const struct tree_inodes *t);

@@ -390,6 +390,7 @@ TEST(rescan_flow, an_unchanged_tree_keeps_its_segment_and_is_known_to_be_of_now)
 	}
 	walked = status_of_root(&f, NULL).walked_usec;
 	engine_destroy(f.engine);
+	f.root.watch = ENGINE_WATCH_AUTO; /* else it is stale at once */
 	{
 		struct err err = {0};
 

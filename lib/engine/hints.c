@@ -1,4 +1,4 @@
-#include "engine/gather.h"
+#include "engine/hints.h"
 
 #include <errno.h>
 
@@ -7,23 +7,23 @@
 #define FIRST_SLOTS 64u
 
 void
-gather_fini(struct gather *g)
+hints_fini(struct hints *g)
 {
 	VEC_FINI(&g->items);
 	strbuf_fini(&g->names);
 	free(g->slots);
-	*g = (struct gather){0};
+	*g = (struct hints){0};
 }
 
 void
-gather_add_all(struct gather *g)
+hints_add_all(struct hints *g)
 {
-	gather_fini(g);
+	hints_fini(g);
 	g->all = true;
 }
 
 static void
-put_slot(struct gather *g, uint64_t hash, uint32_t item)
+put_slot(struct hints *g, uint64_t hash, uint32_t item)
 {
 	size_t i = hash & (g->n_slots - 1);
 
@@ -34,7 +34,7 @@ put_slot(struct gather *g, uint64_t hash, uint32_t item)
 
 /* At most half full. */
 static int
-make_room(struct gather *g)
+make_room(struct hints *g)
 {
 	size_t n = g->n_slots ? 2 * g->n_slots : FIRST_SLOTS;
 	uint32_t *slots;
@@ -53,21 +53,21 @@ make_room(struct gather *g)
 }
 
 static bool
-has(const struct gather *g, uint64_t hash, uint64_t ino, struct span name)
+has(const struct hints *g, uint64_t hash, uint64_t ino, struct span name)
 {
 	for (size_t i = hash & (g->n_slots - 1); g->slots[i]; i = (i + 1) & (g->n_slots - 1)) {
-		const struct gather_item *item = &g->items.data[g->slots[i] - 1];
+		const struct hint *item = &g->items.data[g->slots[i] - 1];
 
-		if (item->hash == hash && item->ino == ino && span_eq(gather_name(g, item), name))
+		if (item->hash == hash && item->ino == ino && span_eq(hint_name(g, item), name))
 			return true;
 	}
 	return false;
 }
 
 static int
-add(struct gather *g, uint64_t ino, struct span name)
+add(struct hints *g, uint64_t ino, struct span name)
 {
-	struct gather_item item = {.ino = ino,
+	struct hint item = {.ino = ino,
 		.hash = hash64(name.data, name.len, ino),
 		.at = (uint32_t)g->names.len,
 		.len = (uint32_t)name.len};
@@ -76,7 +76,7 @@ add(struct gather *g, uint64_t ino, struct span name)
 		return -ENOMEM;
 	if (has(g, item.hash, ino, name))
 		return 0;
-	if (g->items.len >= GATHER_MAX_NAMES || g->names.len + name.len > GATHER_MAX_BYTES)
+	if (g->items.len >= HINTS_MAX_NAMES || g->names.len + name.len > HINTS_MAX_BYTES)
 		return -EOVERFLOW;
 	if (strbuf_span(&g->names, name) < 0 || VEC_PUSH(&g->items, item) < 0)
 		return -ENOMEM;
@@ -85,8 +85,8 @@ add(struct gather *g, uint64_t ino, struct span name)
 }
 
 void
-gather_add(struct gather *g, uint64_t ino, struct span name)
+hints_add(struct hints *g, uint64_t ino, struct span name)
 {
 	if (!g->all && add(g, ino, name) < 0)
-		gather_add_all(g);
+		hints_add_all(g);
 }

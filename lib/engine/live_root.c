@@ -1,0 +1,450 @@
+/*
+ * What a root's thread does with changes: it takes up what was gathered, finds out what the
+ * directories are called, and has that looked at again.
+ */
+#include "engine/internal.h"
+#include "engine/live_impl.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "engine/indexer.h"
+
+#define LEISURE_USEC (1500 * USEC_PER_MSEC)
+#define LEISURE_MAX_USEC (15 * USEC_PER_SEC)
+/* A polled root is walked for a twentieth of the time at most. */
+#define POLL_SHARE 20u
+#define POLL_FRESH_USEC USEC_PER_SEC
+
+/* What was taken up. */
+struct batch {
+	struct hints names;
+	usec_t first_usec;
+	uint64_t number;
+	bool mounts;
+	struct walk_aim *aim;
+	uint64_t n_aimed;
+	/* The directory that was named last. */
+	uint64_t ino;
+	struct strbuf path;
+};
+
+static void
+batch_fini(struct batch *b)
+{
+	hints_fini(&b->names);
+	aim_destroy(b->aim);
+	strbuf_fini(&b->path);
+}
+
+static void
+take_up(struct root *r, struct batch *b)
+{
+	struct live_root *l = &r->live;
+
+	LOCK_SCOPE(&r->engine->lock);
+	*b = (struct batch){.names = l->names,
+		.first_usec = l->first_usec,
+		.number = l->number++,
+		.mounts = l->mounts_due};
+	l->names = (struct hints){0};
+	l->first_usec = l->due_usec = 0;
+	l->mounts_due = false;
+	l->busy = true;
+}
+
+void
+live_index(struct root *r)
+{
+	struct tree_inodes *fresh, *old = r->live.inodes;
+
+	if (!r->stack || (old && tree_inodes_fit(old, r->stack)))
+		return;
+	if (tree_inodes_create(r->stack, old, &fresh) < 0)
+		return; /* all is kept until there is memory */
+	{
+		LOCK_SCOPE(&r->engine->lock);
+		r->live.inodes = fresh;
+	}
+	tree_inodes_unref(old);
+}
+
+/* From inodes to paths. */
+
+static int
+aim_at(struct root *r, struct batch *b, struct tree_at dir, struct span name)
+{
+	const struct tree_cols *c = tree_stack_cols(r->stack, dir.layer);
+	enum aim_how how = AIM_NAME;
+	int code;
+
+	strbuf_reset(&b->path);
+	if (tree_path(c, dir.entry, &b->path) < 0)
+		return -ENOMEM;
+	/* A directory is left out by what it holds. */
+	if (r->cfg.exclude_caches && span_eq(name, SPAN_LIT("CACHEDIR.TAG")))
+		how = AIM_DEEP;
+	else if (name.len > 0 && b->path.len > 0)
+		(void)strbuf_putc(&b->path, '/');
+	if (how == AIM_NAME && strbuf_span(&b->path, name) < 0)
+		return -ENOMEM;
+	code = aim_add(b->aim, strbuf_view(&b->path), how);
+	b->n_aimed += code == 0;
+	return code == -EINVAL ? 0 : code; /* no name that a walk would give */
+}
+
+static int
+resolve_one(struct root *r, struct batch *b, const struct hint *item)
+{
+	struct tree_inode_at at = {0};
+	struct tree_at dir;
+	int code = 0;
+
+	while (code == 0 && tree_inodes_next(r->live.inodes, r->stack, item->ino, &at, &dir)) {
+		if (item->len == 0)
+			dirmarks_remove(&r->live.marks, item->ino);
+		/* The root itself may have been moved away: only a walk opens it by its name. */
+		if (dir.entry == 0 && item->len == 0)
+			code = -EOVERFLOW;
+		else
+			code = aim_at(r, b, dir, hint_name(&b->names, item));
+	}
+	return code;
+}
+
+/* 0; -EOVERFLOW: to walk all is better. */
+static int
+resolve(struct root *r, struct batch *b)
+{
+	int code = 0;
+
+	live_index(r);
+	if (!r->stack)
+		return 0; /* a walk is to come, or has failed */
+	if (b->names.all || !r->same_settings || b->names.items.len > r->n_entries / 2 + 1000)
+		return -EOVERFLOW;
+	if (!r->live.inodes || !tree_inodes_fit(r->live.inodes, r->stack))
+		return -ENOMEM;
+	VEC_EACH (&b->names.items, item) {
+		if (code == 0)
+			code = resolve_one(r, b, item);
+	}
+	return code;
+}
+
+/* With marks of directories (note: mark first, live.h). */
+static int
+mark_new(struct root *r, struct err *err)
+{
+	struct walk_aim *aim = NULL;
+	int code = 0;
+
+	while (code == 0 && r->live.kind == WATCH_DIRECTORIES && !stop_requested(&r->stop)) {
+		uint64_t n;
+
+		aim_destroy(aim);
+		aim = NULL;
+		code = aim_create(&aim);
+		live_index(r);
+		n = code == 0 ? marks_make(r, aim) : 0;
+		if (n == 0)
+			break;
+		code = indexer_run_aimed(r, aim, err);
+	}
+	aim_destroy(aim);
+	return code;
+}
+
+static int
+look(struct root *r, struct batch *b, struct err *err)
+{
+	int code = aim_create(&b->aim);
+
+	if (code == 0 && b->mounts)
+		code = mounts_watch(r, b->aim);
+	if (code == 0)
+		code = resolve(r, b);
+	if (code < 0 || (b->n_aimed == 0 && !b->mounts) || !r->stack)
+		return code;
+	code = indexer_run_aimed(r, b->aim, err);
+	return code < 0 ? code : mark_new(r, err);
+}
+
+void
+live_leisure_later_locked(struct root *r)
+{
+	struct live_root *l = &r->live;
+	usec_t now = clock_mono();
+
+	if (!l->leisure_at)
+		l->leisure_last = now + LEISURE_MAX_USEC;
+	l->leisure_at = MIN(now + LEISURE_USEC, l->leisure_last);
+}
+
+static void
+note_batch_locked(struct live_root *l, const struct batch *b)
+{
+	l->n_batches++;
+	l->n_names += b->n_aimed;
+	l->lag_usec = b->first_usec ? clock_mono() - b->first_usec : 0;
+	l->max_lag_usec = MAX(l->max_lag_usec, l->lag_usec);
+}
+
+static void
+end_batch(struct root *r, const struct batch *b, int code, bool changed)
+{
+	struct live_root *l = &r->live;
+
+	{
+		LOCK_SCOPE(&r->engine->lock);
+		l->busy = false;
+		if (code == 0) {
+			l->applied = b->number;
+			note_batch_locked(l, b);
+		} else if (code == -EOVERFLOW) {
+			root_request_locked(r);
+		} else if (code != -ECANCELED) {
+			live_lose_locked(r);
+		}
+		if (changed)
+			live_leisure_later_locked(r);
+	}
+	live_applied(r);
+}
+
+void
+live_apply(struct root *r)
+{
+	struct tree_stack *before = r->stack ? tree_stack_ref(r->stack) : NULL;
+	AUTO(batch_fini) struct batch b;
+	struct err err = {0};
+	int code;
+
+	thread_doing("looks at changes of %s", r->path);
+	take_up(r, &b);
+	code = look(r, &b, &err);
+	live_index(r);
+	end_batch(r, &b, code, r->stack != before);
+	tree_stack_unref(before);
+	if (code == 0 || code == -EOVERFLOW || code == -ECANCELED)
+		return;
+	live_publish(r->engine);
+	engine_event(r->engine, true, "could not look at changes of \"%s\": %s; it is walked anew",
+		r->path, err.what[0] ? err.what : err_reason(code));
+}
+
+int
+live_serve(struct root *r, const bool *done, usec_t deadline)
+{
+	struct engine *e = r->engine;
+
+	for (;;) {
+		{
+			LOCK_SCOPE(&e->lock);
+			usec_t at = deadline;
+			bool due = live_wanted_locked(r, &at);
+			bool away = r->wanted || r->stopping;
+
+			if (done ? *done : away)
+				return done ? 0 : -ECANCELED;
+			if (clock_mono() >= deadline)
+				return -ETIMEDOUT;
+			if (!due || away) {
+				(void)cond_wait_until(&r->changed, &e->lock, away ? deadline : at);
+				continue;
+			}
+		}
+		live_apply(r);
+	}
+}
+
+/* Walks of everything. */
+
+void
+live_begin_walk(struct root *r)
+{
+	struct live_root *l = &r->live;
+	AUTO(batch_fini) struct batch b = {0};
+	int code = mounts_watch(r, NULL);
+
+	if (code < 0)
+		mounts_unwatch(r);
+	take_up(r, &b);
+	l->taken = b.number;
+	LOCK_SCOPE(&r->engine->lock);
+	l->why = code < 0 ? code : l->why;
+	l->healing = l->healing || l->lost;
+	l->lost = false;
+	l->heal_at = l->poll_at = l->fresh_until = 0;
+	l->walk_changed = false;
+	l->marks_missing = l->marks_missing || (l->kind == WATCH_DIRECTORIES && !l->marked);
+}
+
+/* When it is walked again: sooner where something was found, later where nothing was. */
+static void
+poll_later_locked(struct root *r)
+{
+	struct live_root *l = &r->live;
+	usec_t least = MAX(r->cfg.poll_min_usec, USEC_PER_SEC);
+
+	l->poll_usec = l->walk_changed ? l->poll_usec / 2 : l->poll_usec + l->poll_usec / 2;
+	l->poll_usec = MIN(MAX(l->poll_usec, least), MAX(r->cfg.poll_max_usec, least));
+	l->poll_usec = MAX(l->poll_usec, POLL_SHARE * r->walk_took_usec);
+	l->poll_at = clock_deadline(l->poll_usec);
+}
+
+static bool
+is_polled(const struct root *r)
+{
+	return r->live.kind == WATCH_POLL && r->cfg.watch == ENGINE_WATCH_POLL;
+}
+
+void
+live_end_walk(struct root *r, int result)
+{
+	struct live_root *l = &r->live;
+	uint64_t marked;
+	bool was_missing = l->marks_missing;
+
+	live_index(r);
+	marked = result == 0 && l->kind == WATCH_DIRECTORIES ? marks_make(r, NULL) : 0;
+	{
+		LOCK_SCOPE(&r->engine->lock);
+		l->busy = false;
+		if (result < 0 && result != -ECANCELED && r->stack)
+			live_lose_locked(r);
+		if (result < 0)
+			l->lost = l->lost || l->healing;
+		l->healing = false;
+		if (marked > 0)
+			root_request_locked(r); /* once more, now that they are marked */
+		else if (result == 0)
+			l->applied = l->taken;
+		l->healed_at = clock_mono();
+		l->marks_missing = marked > 0 || l->n_unmarked > 0;
+		if (is_polled(r) || l->n_unmarked > 0)
+			poll_later_locked(r);
+		was_missing = was_missing != l->marks_missing;
+	}
+	if (was_missing || result < 0)
+		live_publish(r->engine);
+	live_applied(r);
+}
+
+void
+live_walked_locked(struct root *r)
+{
+	struct live_root *l = &r->live;
+
+	l->healing = false;
+	l->leisure_at = 0; /* it comes after the walk */
+	if (is_polled(r))
+		l->fresh_until = clock_deadline(POLL_FRESH_USEC);
+}
+
+/* What is asked with the engine's lock. */
+
+bool
+live_wanted_locked(const struct root *r, usec_t *ret_at)
+{
+	const struct live_root *l = &r->live;
+
+	if (!l->first_usec)
+		return false;
+	*ret_at = MIN(*ret_at, l->due_usec);
+	return clock_mono() >= l->due_usec;
+}
+
+bool
+live_walk_wanted_locked(const struct root *r, usec_t *ret_at)
+{
+	const struct live_root *l = &r->live;
+	usec_t at = MIN(l->heal_at ? l->heal_at : USEC_NEVER, l->poll_at ? l->poll_at : USEC_NEVER);
+
+	*ret_at = MIN(*ret_at, at);
+	return at != USEC_NEVER && clock_mono() >= at;
+}
+
+bool
+live_leisure_wanted_locked(const struct root *r, usec_t *ret_at)
+{
+	const struct live_root *l = &r->live;
+
+	if (!l->leisure_at)
+		return false;
+	*ret_at = MIN(*ret_at, l->leisure_at);
+	return clock_mono() >= l->leisure_at;
+}
+
+bool
+live_stale_locked(const struct root *r)
+{
+	const struct live_root *l = &r->live;
+	const struct live *live = r->engine->live;
+
+	if (l->fresh_until && clock_mono() < l->fresh_until)
+		return false;
+	if (!live->watch || live->deaf || l->why < 0 || l->mounts.len == 0)
+		return true;
+	VEC_EACH (&l->mounts, m) {
+		if (m->number && (m->kind == WATCH_OFF || m->kind == WATCH_POLL))
+			return true;
+	}
+	return l->lost || l->healing || l->marks_missing;
+}
+
+void
+live_inherit_locked(struct root *to, const struct root *from)
+{
+	to->live.number = from->live.number + 1;
+}
+
+void
+live_changed_locked(struct root *r)
+{
+	root_request_locked(r); /* a walk looks after its watches first */
+}
+
+void
+live_end(struct root *r)
+{
+	mounts_unwatch(r);
+}
+
+void
+live_root_fini(struct live_root *l)
+{
+	hints_fini(&l->names);
+	tree_inodes_unref(l->inodes);
+	tree_inodes_unref(l->marked);
+	dirmarks_fini(&l->marks);
+}
+
+void
+live_status_locked(const struct root *r, struct engine_watch_status *ret)
+{
+	const struct live_root *l = &r->live;
+
+	*ret = (struct engine_watch_status){
+		.wanted = r->cfg.watch,
+		.kind = l->kind,
+		.stale = !r->walked || r->state == ROOT_FAILED || live_stale_locked(r),
+		.lost = l->lost || l->healing,
+		.n_lost = l->n_lost,
+		.n_pending = l->names.items.len,
+		.n_batches = l->n_batches,
+		.n_names = l->n_names,
+		.lag_usec = l->lag_usec,
+		.max_lag_usec = l->max_lag_usec,
+		.poll_usec = l->poll_at ? l->poll_usec : 0,
+	};
+	VEC_EACH (&l->mounts, m)
+		ret->n_mounts += m->number > 0;
+	if (l->why < 0)
+		(void)snprintf(ret->why, sizeof(ret->why), "%s", err_reason(l->why));
+	else if (l->n_unmarked > 0)
+		(void)snprintf(ret->why, sizeof(ret->why),
+			"%llu directories are more than can be watched",
+			(unsigned long long)l->n_unmarked);
+}
