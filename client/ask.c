@@ -181,6 +181,8 @@ ask(struct wire *w, struct question *q, const struct common *c, rows_fn fn, void
 	usec_t silence = c->timeout_usec ? c->timeout_usec + GRACE_USEC : SILENCE_USEC;
 	struct err err = {0};
 
+	if (q->endless)
+		silence = USEC_NEVER;
 	json_close(&q->json, '}');
 	if (wire_send(w, &q->line, &err) < 0)
 		return say_lost(&err);
@@ -198,6 +200,8 @@ ask(struct wire *w, struct question *q, const struct common *c, rows_fn fn, void
 		}
 		if (q->on_columns && event_is(m, "columns") &&
 			q->on_columns(ctx, msg_get(msg_root(m), "columns")) < 0)
+			return EXIT_USAGE;
+		if (q->on_event && !event_is(m, "rows") && q->on_event(ctx, msg_root(m)) < 0)
 			return EXIT_USAGE;
 		if (fn && event_is(m, "rows") && fn(ctx, msg_get(msg_root(m), "rows")) < 0)
 			return EXIT_USAGE;

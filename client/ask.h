@@ -23,6 +23,8 @@ struct question {
 	const char *query;
 	const struct texts *patterns;
 	rows_fn on_columns; /* the names of the columns, before the rows; may be NULL */
+	rows_fn on_event;   /* events of other kinds, whole; may be NULL */
+	bool endless;       /* it has no end of its own, and is silent while nothing happens */
 };
 
 /** Open a request for `op`, with the time limit of the options. */

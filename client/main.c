@@ -12,6 +12,8 @@ const struct command *const commands[] = {
 	&cmd_stats,
 	&cmd_dupes,
 	&cmd_sql,
+	&cmd_since,
+	&cmd_watch,
 	&cmd_clock,
 	&cmd_stat,
 	&cmd_why,

@@ -53,6 +53,7 @@ rig_snapshot(void *ctx)
 {
 	struct rig *r = ctx;
 
+	LOCK_SCOPE(&r->lock);
 	return snapshot_ref(r->snap);
 }
 
@@ -148,6 +149,10 @@ rig_reload(void *ctx, server_done done, void *arg, struct err *err)
 	return rig_ask(ctx, done, arg);
 }
 
+/* A test sets it before rig_init() when it has something to tell. */
+static int (*rig_changes)(void *ctx, struct span clock, const struct snapshot *s,
+	int (*fn)(void *arg, uint32_t root, struct span records), void *arg, struct err *err);
+
 static const struct server_ops rig_ops = {
 	.sync = rig_sync,
 	.reload = rig_reload,
@@ -214,6 +219,7 @@ rig_init(struct rig *r, uint32_t n_files)
 
 	*r = (struct rig){.dir = test_dir(), .n_files = n_files};
 	ops.ctx = r;
+	ops.changes = rig_changes;
 	lock_init(&r->lock, RANK_LEAF, "gate");
 	cond_init(&r->opened);
 	rig_build_snapshot(r, 5);
