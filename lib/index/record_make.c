@@ -114,6 +114,7 @@ note(void *ctx, const struct tree_told *t)
 	struct maker *m = ctx;
 	struct record rec;
 	enum fate fate = look(m, t, &rec);
+	uint32_t n_gone = (uint32_t)m->gone.len, n_come = (uint32_t)m->come.len;
 	int r = 0;
 
 	if (fate != FATE_SAME && ++m->n > RECORD_MAX)
@@ -121,11 +122,11 @@ note(void *ctx, const struct tree_told *t)
 	if (t->path.len > RECORD_PATH_MAX)
 		return -E2BIG;
 	if (fate == FATE_GONE) {
-		r = VEC_PUSH(&m->gone, (struct candidate){key_of(&rec), (uint32_t)m->gone.len});
+		r = VEC_PUSH(&m->gone, (struct candidate){key_of(&rec), n_gone});
 		if (r == 0)
 			r = VEC_PUSH(&m->places, *t->was);
 	} else if (fate == FATE_COME) {
-		r = VEC_PUSH(&m->come, (struct candidate){key_of(&rec), (uint32_t)m->come.len});
+		r = VEC_PUSH(&m->come, (struct candidate){key_of(&rec), n_come});
 	}
 	return r;
 }

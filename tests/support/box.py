@@ -160,7 +160,7 @@ class Connection:
         for e in self.events(self.send(op, **members)):
             rows += e.pop("rows", [])
             others |= e
-        return {**others, "rows": rows} if op in ("search", "grep", "du", "top", "stats", "dupes", "sql") else others
+        return {**others, "rows": rows} if op in ("search", "grep", "du", "top", "stats", "dupes", "sql", "since") else others
 
     def search(self, q, **members):
         """Sorted paths."""
