@@ -27,6 +27,10 @@
  * and it works on a full disk. An overflow stands in the queue at its place, like an event: what it
  * cost is told as WATCH_LOST before the cookie.
  *
+ * note: subvolumes. Those of btrfs have inode numbers of their own, which are the same as others'.
+ * One that was passed to watch_mount() has its own number; changes of the rest come with the number
+ * of the file system's top. So a receiver looks at every directory that has the inode number.
+ *
  * Not told by any kernel: writes through a mapping before it is unmapped and its file closed; what
  * happens to a file through a name (or the descriptor of a name) in a directory that is not
  * watched; the other names of a file with hard links: only the one that was used.
@@ -61,7 +65,7 @@ enum watch_what {
 struct watch_change {
 	enum watch_what what;
 	uint32_t mount;   /* as watch_mount() numbered it; 0 with WATCH_COOKIE */
-	uint64_t ino;     /* NAME, SELF: of the directory, as st_ino */
+	uint64_t ino;     /* NAME, SELF: of the directory, as st_ino (note: subvolumes) */
 	struct span name; /* NAME: without '/', not empty; bytes */
 	uint64_t cookie;  /* COOKIE: this one and all that were asked for before it */
 };

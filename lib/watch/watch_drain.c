@@ -55,19 +55,31 @@ tell(struct watch *w, const struct watch_change *c)
 		watch_lose(w, c->mount, WATCH_OFF);
 }
 
+/* Is there a row for the subvolume itself? Without one, as is usual, its changes are the top's. */
+static bool
+has_subvolume_locked(struct watch *w, uint64_t fsid, uint64_t subvolume)
+{
+	VEC_EACH (&w->rows, row)
+		if (row->info.kind == WATCH_FILE_SYSTEM && row->fsid == fsid &&
+			row->subvolume == subvolume)
+			return true;
+	return false;
+}
+
 /* Of the rows whose file system the event is of, those that want to hear of it. */
 static unsigned
 match_locked(struct watch *w, const struct fan_event *ev, const struct handle_id *id,
 	uint32_t ret[MAX_SAME])
 {
+	bool narrow = has_subvolume_locked(w, ev->fsid, id->subvolume);
 	unsigned n = 0, n_known = 0;
 
 	VEC_EACH (&w->rows, row) {
 		if (row->info.kind != WATCH_FILE_SYSTEM || row->fsid != ev->fsid ||
-			row->subvolume != id->subvolume)
+			(narrow && row->subvolume != id->subvolume))
 			continue;
 		n_known++;
-		if (watch_is_own_locked(w, row->info.dev, id->ino)) {
+		if (narrow && watch_is_own_locked(w, row->info.dev, id->ino)) {
 			counter_add(&w->n_own, 1);
 		} else if (!row->lost && n < MAX_SAME) {
 			row->info.n_events++;
