@@ -17,7 +17,7 @@
  *   WATCH_DIRECTORIES   an inotify mark for each directory that watch_dir() names, within a budget
  *   WATCH_POLL          nothing is told; for what other machines or processes change behind the
  *                       kernel's back (network file systems, FUSE)
- * The numbers of inodes that handles hold are checked against stat(2) when a mount is added: a file
+ * The inode numbers that handles hold are checked against stat(2) when a mount is added: a file
  * system whose handles are of another making gets the next rung.
  *
  * note: barrier. The kernel queues an event before the call that causes it returns, and each queue
@@ -33,15 +33,18 @@
  *
  * Not told by any kernel: writes through a mapping before it is unmapped and its file closed; what
  * happens to a file through a name (or the descriptor of a name) in a directory that is not
- * watched; the other names of a file with hard links: only the one that was used.
+ * watched; the other names of a file with hard links: only the one that was used, even when it is
+ * gone by then and the file is written through a descriptor.
  *
  * Ownership: names are borrowed until the next watch_recv(). Descriptors that are passed in stay
- * the caller's and nothing holds them open: a watch never keeps a file system busy. Threads:   one
- * receiver. watch_mount(), watch_unmount(), watch_dir(), watch_dir_end(): any, but for one mount
- * one at a time. watch_cookie(), statistics: any, never waiting. Errors:    -errno. Losses are
- * never errors: they are WATCH_LOST. Limits:    WATCH_MAX_MOUNTS; directories: the budget; the
- * channel's memory and disk. The drain thread reads at most each millisecond while events go on,
- * and sleeps while there are none.
+ *            the caller's and nothing holds them open: a watch never keeps a file system busy.
+ * Threads:   one receiver. watch_mount(), watch_unmount(), watch_own(): any, one after the other by
+ *            a lock. watch_dir(), watch_dir_end(): any, but for one mount one at a time.
+ *            watch_cookie(), statistics: any, never waiting.
+ * Errors:    -errno. Losses are never errors: they are WATCH_LOST.
+ * Limits:    WATCH_MAX_MOUNTS; directories: the budget; the channel's memory and disk. The drain
+ *            thread reads at most each millisecond while events go on, and sleeps while there are
+ *            none.
  */
 #pragma once
 
@@ -71,21 +74,23 @@ struct watch_change {
 };
 
 struct watch_opts {
-	int state_fd;                /* the directory in which the channel's directory is made */
-	const char *name;            /* of that; NULL: "changes" */
-	uint64_t max_mem_bytes;      /* of the channel, as in spill.h; 0: 4 MiB */
-	uint64_t max_disk_bytes;     /* 0: 256 MiB */
-	uint32_t max_dirs;           /* inotify: 0 half of what the kernel allows this user */
-	bool allow_file_system;      /* false: the ladder begins at WATCH_DIRECTORIES */
-	void (*on_drain)(void *ctx); /* may be NULL: called by the drain thread before it reads.
-	                                Tests hold it up there until a queue has overflowed. */
+	int state_fd;            /* the directory in which the channel's directory is made */
+	const char *name;        /* of that; NULL: "changes" */
+	uint64_t max_mem_bytes;  /* of the channel, as in spill.h; 0: 4 MiB */
+	uint64_t max_disk_bytes; /* 0: 256 MiB */
+	uint32_t max_dirs;       /* inotify: 0 half of what the kernel allows this user */
+	bool allow_file_system;  /* false: the ladder begins at WATCH_DIRECTORIES */
+	/* May be NULL: called by the drain thread before it reads. Tests hold it up there until a
+	 * queue has overflowed. */
+	void (*on_drain)(void *ctx);
 	void *ctx;
 };
 
 /**
  * Open the channel, empty it (what a process before told is covered by the walk at start), and
  * start the drain thread. A kernel without fanotify, or a process without the right to it, is not
- * an error. Errors: as spill_open(); -EMFILE, -ENFILE, -ENOMEM, -EAGAIN.
+ * an error.
+ * Errors: as spill_open(); -EMFILE, -ENFILE, -ENOMEM, -EAGAIN.
  */
 int watch_create(const struct watch_opts *opts, struct watch **ret, struct err *err);
 /** The receiver is gone. All marks go too. NULL is legal. */
@@ -96,8 +101,8 @@ void watch_destroy(struct watch *w);
  * best there is; WATCH_POLL and WATCH_OFF: only a number). Changes that begin after the return are
  * told, with WATCH_DIRECTORIES those of the directories passed to watch_dir(). The same file system
  * (and btrfs subvolume) again: the same number, counted, and the kind that it has. Waits for the
- * file system (fstatfs): not for a thread that others wait for. Errors: -ENOTDIR, -ENOSPC
- * (WATCH_MAX_MOUNTS), -ENOMEM, -errno of fstat and fstatfs.
+ * file system (fstatfs): not for a thread that others wait for.
+ * Errors: -ENOTDIR, -ENOSPC (WATCH_MAX_MOUNTS), -ENOMEM, -errno of fstat and fstatfs.
  */
 int watch_mount(struct watch *w, int fd, enum watch_kind wanted, uint32_t *ret_mount,
 	enum watch_kind *ret_kind, struct err *err);
@@ -109,9 +114,9 @@ void watch_unmount(struct watch *w, uint32_t mount, int fd);
 /**
  * WATCH_DIRECTORIES: watch one directory, open as `fd` (O_PATH will do). Changes that begin after
  * the return are told: list it after, not before. Again, by the same inode: nothing happens. On
- * other kinds of mounts nothing happens either. Errors: -ENOSPC the budget (or the kernel's limit)
- * is used up, -ENOENT the mount is not known, -ENOMEM, -EACCES not readable, -errno of
- * inotify_add_watch. Nothing is watched then.
+ * other kinds of mounts nothing happens either.
+ * Errors: -ENOSPC the budget (or the kernel's limit) is used up, -ENOENT the mount is not known,
+ *         -ENOMEM, -EACCES not readable, -errno of inotify_add_watch. Nothing is watched then.
  */
 int watch_dir(struct watch *w, uint32_t mount, int fd, uint64_t ino);
 /** Stop watching it; nothing when it was not. A directory that is removed needs no call. */
@@ -120,7 +125,8 @@ void watch_dir_end(struct watch *w, uint32_t mount, uint64_t ino);
 /**
  * A directory of the daemon's own: changes in it (not below its sub-directories) are not told, and
  * on kernels from 6.0 on do not even wake the drain thread. The state directory and the channel's
- * are known. Errors: -ENOMEM, -errno of fstat.
+ * are known.
+ * Errors: -ENOSPC too many of them, -ENOMEM, -errno of fstat.
  */
 int watch_own(struct watch *w, int fd);
 
