@@ -85,7 +85,8 @@ def write_words(churn, rng):
 def same_contents(c, top, pattern):
     """Lines that hold the pattern: of regular files, whatever their names are; rg leaves out what has a NUL."""
     got = {}
-    for row in c.ask("grep", q="", pattern=pattern, limit=0)["rows"]:
+    answer = c.ask("grep", q="", pattern=pattern, regex=True, case="yes", limit=0)
+    for row in answer["rows"]:
         path = text_of(row[0])
         got[path] = got.get(path, 0) + 1
     out = subprocess.run(["rg", "-uu", "--no-config", "--null", "-c", "-e", pattern, "--", os.fsdecode(top)],
@@ -96,18 +97,19 @@ def same_contents(c, top, pattern):
         n, _, out = out.partition(b"\n")
         wanted[path] = int(n)
     unlike = [(p[-60:], got.get(p), n) for p, n in wanted.items() if got.get(p) != n]
-    assert not unlike, f"{pattern}: lines of ours and rg's: {unlike[:4]} ({len(unlike)})"
+    assert not unlike, f"{pattern}: lines of ours and rg's: {unlike[:4]} ({len(unlike)}); left out: {answer['skipped']}"
 
 
 def replayed(c, clock, rows):
-    """The paths of an old listing after what the journal says has happened since."""
-    answer = c.ask("since", clock=clock, fields=["type"], limit=0)
-    if answer.get("fresh"):
-        return None
-    paths = set(rows)
-    for kind, path, *_ in answer["rows"]:
-        (paths.discard if kind == "delete" else paths.add)(text_of(path))
-    return paths
+    """The paths of an old listing after what the journal says has happened since; None: it does not reach back."""
+    gone, there = set(), set()
+    for e in c.events(c.send("since", clock=clock, fields=["path"])):
+        if e["ev"] == "gap":
+            return list(c.events(e["id"])) and None
+        for kind, source, path in e.get("rows", []):
+            gone.add(text_of(path if kind == "delete" else source))
+            there |= set() if kind == "delete" else {text_of(path)}
+    return (set(rows) - gone) | there
 
 
 def converge(path, changes, seed, without=(), **keys):
