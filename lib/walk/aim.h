@@ -24,7 +24,7 @@
  * (walk_list.left_out stays, until the directory is listed), and how often what was left out by
  * which reason (walk_stats.n_skipped).
  *
- * Memory: some 50 bytes and its own for each name; a path shares its directories with others.
+ * Memory: some 120 bytes for each name; a path shares its directories with others.
  *
  * Ownership: created and destroyed; names are copied.
  * Threads:   one; any number of readers while nobody adds.

@@ -319,6 +319,15 @@ remove_at(struct fixture *f, const char *full)
 		CHECK_INT(nftw(full, remove_one, 16, FTW_DEPTH | FTW_PHYS), 0);
 }
 
+static void
+remove_path(struct fixture *f, const char *path)
+{
+	char *full = full_path(f, path);
+
+	remove_at(f, full);
+	free(full);
+}
+
 /* One change, and what events would say of it. */
 static void
 change(struct fixture *f)
@@ -412,5 +421,308 @@ TEST(aimed, changes_at_random_under_rules_leave_what_a_walk_finds)
 			  .gitignore = true, .exclude_caches = true, .exclude = exclude});
 	f.no_links = true;
 	change_at_random(&f, (unsigned)test_scale(150));
+	teardown(&f);
+}
+
+/* A small tree, indexed. */
+static void
+setup_small(struct fixture *f, struct engine_root cfg)
+{
+	setup(f, cfg);
+	test_write(f->tree, "a/one.c", "int one;\n");
+	test_write(f->tree, "a/b/two.h", "two\n");
+	test_write(f->tree, "a/b/c/deep", "deep\n");
+	test_write(f->tree, "z/last", "");
+	index_all(f);
+	check_indexed(f);
+}
+
+static bool
+is_indexed(const struct fixture *f, const char *path)
+{
+	struct tree_at at;
+
+	return tree_stack_lookup(f->root->stack, span_of(path), &at) == 0;
+}
+
+TEST(aimed, nothing_is_published_when_nothing_has_changed)
+{
+	struct tree_stack *before;
+	struct fixture f;
+	uint64_t tick;
+
+	setup_small(&f, (struct engine_root){0});
+	before = f.root->stack;
+	tick = f.engine->tick;
+	aim_at(&f, "", AIM_NAME);
+	aim_at(&f, "a/b/two.h", AIM_NAME);
+	aim_at(&f, "a/b/never was", AIM_NAME);
+	aim_at(&f, "z", AIM_DEEP);
+	aim_at(&f, "not/there/at all", AIM_LIST);
+	apply(&f);
+	CHECK(f.root->stack == before && f.engine->tick == tick);
+	teardown(&f);
+}
+
+TEST(aimed, what_is_not_aimed_at_is_not_looked_at)
+{
+	struct fixture f;
+
+	setup_small(&f, (struct engine_root){0});
+	test_write(f.tree, "a/new", "");
+	test_write(f.tree, "a/b/new", "");
+	test_write(f.tree, "z/new", "");
+	aim_at(&f, "a", AIM_LIST);
+	apply(&f);
+	CHECK(is_indexed(&f, "a/new"));
+	CHECK(!is_indexed(&f, "a/b/new") && !is_indexed(&f, "z/new"));
+	aim_at(&f, "a", AIM_DEEP);
+	apply(&f);
+	CHECK(is_indexed(&f, "a/b/new") && !is_indexed(&f, "z/new"));
+	aim_at(&f, "", AIM_DEEP);
+	apply(&f);
+	check_indexed(&f);
+	teardown(&f);
+}
+
+TEST(aimed, the_time_of_the_last_walk_stays_and_so_does_what_was_left_out)
+{
+	static char excluded[] = "*.o";
+	static char *exclude[] = {excluded, NULL};
+	struct fixture f;
+	uint64_t walked;
+
+	setup(&f, (struct engine_root){.exclude = exclude});
+	test_write(f.tree, "left.o", "");
+	index_all(&f);
+	walked = f.root->walked_usec;
+	CHECK_INT(f.root->skipped[SKIP_EXCLUDED], 1);
+	test_write(f.tree, "new", "");
+	test_write(f.tree, "d/new.o", "");
+	aim_at(&f, "new", AIM_NAME);
+	aim_at(&f, "d", AIM_NAME);
+	apply(&f);
+	CHECK(is_indexed(&f, "new") && is_indexed(&f, "d"));
+	CHECK_INT(f.root->walked_usec, walked);
+	CHECK_INT(f.root->skipped[SKIP_EXCLUDED], 1);
+	index_all(&f); /* the directories that changed are listed again */
+	CHECK_INT(f.root->skipped[SKIP_EXCLUDED], 2);
+	teardown(&f);
+}
+
+TEST(aimed, a_directory_that_was_moved_is_found_whole_at_its_new_place)
+{
+	struct fixture f;
+	char *from, *to;
+
+	setup_small(&f, (struct engine_root){0});
+	from = full_path(&f, "a/b");
+	to = full_path(&f, "z/moved");
+	CHECK(rename(from, to) == 0);
+	aim_at(&f, "a/b", AIM_NAME);
+	aim_at(&f, "z/moved", AIM_NAME);
+	apply(&f);
+	CHECK(is_indexed(&f, "z/moved/c/deep") && !is_indexed(&f, "a/b/c"));
+	check_indexed(&f);
+	free(from);
+	from = full_path(&f, "a");
+	CHECK(renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_EXCHANGE) == 0);
+	aim_at(&f, "a", AIM_NAME);
+	aim_at(&f, "z/moved", AIM_NAME);
+	apply(&f);
+	check_indexed(&f);
+	free(from);
+	free(to);
+	teardown(&f);
+}
+
+TEST(aimed, all_names_of_a_file_change_with_one)
+{
+	struct fixture f;
+	char *one, *other;
+
+	setup_small(&f, (struct engine_root){0});
+	one = full_path(&f, "a/one.c");
+	other = full_path(&f, "z/other");
+	CHECK(link(one, other) == 0);
+	aim_at(&f, "z/other", AIM_NAME);
+	apply(&f);
+	check_indexed(&f);
+	test_write(f.tree, "a/one.c", "longer than it was\n");
+	aim_at(&f, "a/one.c", AIM_NAME);
+	apply(&f);
+	check_indexed(&f);
+	CHECK(unlink(one) == 0);
+	aim_at(&f, "a/one.c", AIM_NAME);
+	apply(&f);
+	check_indexed(&f);
+	free(one);
+	free(other);
+	teardown(&f);
+}
+
+TEST(aimed, links_below_a_directory_that_went_are_missed_by_the_others)
+{
+	struct fixture f;
+	char *deep, *other;
+
+	setup_small(&f, (struct engine_root){0});
+	deep = full_path(&f, "a/b/c/deep");
+	other = full_path(&f, "z/other");
+	CHECK(link(deep, other) == 0);
+	index_all(&f);
+	free(deep);
+	deep = full_path(&f, "a/b");
+	remove_at(&f, deep);
+	aim_destroy(f.aim);
+	CHECK_INT(aim_create(&f.aim), 0);
+	aim_at(&f, "a/b", AIM_NAME); /* of it alone */
+	apply(&f);
+	check_indexed(&f);
+	free(deep);
+	free(other);
+	teardown(&f);
+}
+
+TEST(aimed, a_changed_gitignore_shows_and_hides_what_is_below_it)
+{
+	struct fixture f;
+	uint64_t tick;
+
+	setup_small(&f, (struct engine_root){.gitignore = true});
+	test_write(f.tree, "a/.gitignore", "deep\n");
+	aim_at(&f, "a/.gitignore", AIM_NAME);
+	apply(&f);
+	CHECK(!is_indexed(&f, "a/b/c/deep"));
+	check_indexed(&f);
+	/* It is no news to the next walk below it. */
+	tick = f.engine->tick;
+	aim_at(&f, "a/b/two.h", AIM_NAME);
+	apply(&f);
+	CHECK_INT(f.engine->tick, tick);
+	test_write(f.tree, "a/b/c/deep", "written, and ignored");
+	aim_at(&f, "a/b/c/deep", AIM_NAME);
+	apply(&f);
+	check_indexed(&f);
+	remove_path(&f, "a/.gitignore");
+	apply(&f);
+	CHECK(is_indexed(&f, "a/b/c/deep"));
+	check_indexed(&f);
+	teardown(&f);
+}
+
+/* One that hides itself is known to nobody, and is not taken for new each time. */
+TEST(aimed, a_gitignore_that_is_ignored_is_no_change)
+{
+	struct fixture f;
+
+	setup(&f, (struct engine_root){.gitignore = true});
+	test_write(f.tree, "b/.gitignore", ".*\n*.o\n");
+	test_write(f.tree, "b/sub/file", "");
+	index_all(&f);
+	test_write(f.tree, "b/sub/unseen", "");
+	aim_at(&f, "b/seen", AIM_NAME);
+	test_write(f.tree, "b/seen", "");
+	apply(&f);
+	CHECK(is_indexed(&f, "b/seen") && !is_indexed(&f, "b/sub/unseen"));
+	test_write(f.tree, "b/.gitignore", "*.o\n");
+	aim_at(&f, "b/.gitignore", AIM_NAME);
+	apply(&f);
+	CHECK(is_indexed(&f, "b/.gitignore") && is_indexed(&f, "b/sub/unseen"));
+	check_indexed(&f);
+	teardown(&f);
+}
+
+TEST(aimed, a_cache_tag_that_comes_and_goes_hides_and_shows)
+{
+	struct fixture f;
+
+	setup_small(&f, (struct engine_root){.exclude_caches = true});
+	test_write(f.tree, "a/CACHEDIR.TAG", "Signature: 8a477f597d28d172789f06886806bc55\n");
+	aim_at(&f, "a/CACHEDIR.TAG", AIM_NAME);
+	apply(&f);
+	CHECK(is_indexed(&f, "a") && !is_indexed(&f, "a/one.c"));
+	check_indexed(&f);
+	remove_path(&f, "a/CACHEDIR.TAG");
+	apply(&f);
+	CHECK(is_indexed(&f, "a/b/c/deep"));
+	check_indexed(&f);
+	teardown(&f);
+}
+
+/* A name that rules leave out comes into a directory, so a rescan must list it to count that. */
+TEST(aimed, a_directory_says_when_something_is_left_out_of_it_first)
+{
+	static char excluded[] = "*.o";
+	static char *exclude[] = {excluded, NULL};
+	struct fixture f;
+	struct tree_at at;
+
+	setup_small(&f, (struct engine_root){.exclude = exclude});
+	test_write(f.tree, "a/b/new.o", "");
+	aim_at(&f, "a/b/new.o", AIM_NAME);
+	apply(&f);
+	check_indexed(&f);
+	CHECK_INT(tree_stack_lookup(f.root->stack, SPAN_LIT("a/b"), &at), 0);
+	CHECK(tree_flags(tree_stack_cols(f.root->stack, at.layer), at.entry) & TREE_LEFT_OUT);
+	CHECK(is_indexed(&f, "a/b/c/deep"));
+	teardown(&f);
+}
+
+/* Rights are asked of who is not root, which the whole test is not. */
+TEST(aimed, what_can_be_read_of_a_directory_follows_its_mode)
+{
+	static const mode_t modes[] = {0000, 0755, 0444, 0755, 0111, 0700, 0311, 0555, 0400, 0755};
+	struct fixture f;
+	char *b;
+
+	if (geteuid() == 0)
+		CHECK(seteuid(65534) == 0);
+	setup_small(&f, (struct engine_root){0});
+	b = full_path(&f, "a/b");
+	for (size_t i = 0; i < ARRAY_LEN(modes); i++) {
+		CHECK(chmod(b, modes[i]) == 0);
+		aim_at(&f, "a/b", AIM_NAME);
+		if (i % 2)
+			aim_at(&f, "a/b/two.h", AIM_NAME);
+		apply(&f);
+		check_indexed(&f);
+		/* And what changes in it then. */
+		if (modes[i] & 0200) {
+			test_write(f.tree, "a/b/two.h", "other");
+			aim_at(&f, "a/b/two.h", AIM_NAME);
+			apply(&f);
+			check_indexed(&f);
+		}
+	}
+	free(b);
+	teardown(&f);
+}
+
+TEST(aimed, a_wide_directory_is_shared_and_complete)
+{
+	const unsigned n = 3000;
+	struct fixture f;
+	char path[64];
+
+	setup_small(&f, (struct engine_root){0});
+	for (unsigned i = 0; i < n; i++) {
+		(void)snprintf(path, sizeof(path), "z/%u", i * 7919 % n);
+		test_write(f.tree, path, "");
+		aim_at(&f, path, AIM_NAME);
+	}
+	apply(&f);
+	check_indexed(&f);
+	for (unsigned i = 0; i < n; i += 2) {
+		char *full;
+
+		(void)snprintf(path, sizeof(path), "z/%u", i);
+		full = full_path(&f, path);
+		CHECK(unlink(full) == 0);
+		free(full);
+		aim_at(&f, path, AIM_NAME);
+	}
+	apply(&f);
+	check_indexed(&f);
 	teardown(&f);
 }
