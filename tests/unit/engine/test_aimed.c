@@ -695,6 +695,8 @@ TEST(aimed, what_can_be_read_of_a_directory_follows_its_mode)
 			check_indexed(&f);
 		}
 	}
+	if (getuid() == 0)
+		CHECK(seteuid(0) == 0);
 	free(b);
 	teardown(&f);
 }
