@@ -1,6 +1,7 @@
 #include "index/tree_inode.h"
 
 #include <errno.h>
+#include <sys/stat.h>
 
 struct tree_inode {
 	struct arc arc;
@@ -38,34 +39,59 @@ by_ino(const void *a, const void *b)
 	return x->entry < y->entry ? -1 : x->entry > y->entry;
 }
 
-/* What was not read to the end is in both lists: once will do. */
-static uint32_t
-collect(const struct tree_cols *c, struct pair *to)
+/* Which classes are directories. */
+static int
+dir_classes(const struct tree_cols *c, bool **ret)
 {
+	bool *is_dir = calloc(c->n_classes + 1, sizeof(*is_dir));
+
+	if (!is_dir)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < c->n_classes; i++)
+		is_dir[i] = S_ISDIR(c->classes[i].mode);
+	*ret = is_dir;
+	return 0;
+}
+
+/* All of them: a layer may tell a directory anew that it has not entered, for it is entered below.
+ */
+static uint32_t
+collect(const struct tree_cols *c, const bool *is_dir, struct pair *to)
+{
+	uint64_t cls[TREE_CHUNK];
 	uint32_t n = 0;
 
-	for (uint32_t d = 0; d < c->n_dirs; d++)
-		to[n++] = (struct pair){tree_ino(c, c->dir_entry[d]), c->dir_entry[d]};
-	for (uint32_t i = 0; i < c->n_unread; i++) {
-		if (!tree_entered(c, c->unread[i]))
-			to[n++] = (struct pair){tree_ino(c, c->unread[i]), c->unread[i]};
+	for (uint32_t lo = 0; lo < c->n_entries; lo += TREE_CHUNK) {
+		uint32_t len = MIN(c->n_entries - lo, TREE_CHUNK);
+
+		tree_read(c, TREE_CLS, lo, len, cls);
+		for (uint32_t i = 0; i < len; i++) {
+			if (!is_dir[cls[i]])
+				continue;
+			if (to)
+				to[n] = (struct pair){tree_ino(c, lo + i), lo + i};
+			n++;
+		}
 	}
-	qsort(to, n, sizeof(*to), by_ino);
 	return n;
 }
 
 static int
 fill(struct tree_inode *t, const struct tree_cols *c)
 {
-	AUTO(freep) struct pair *all = malloc(((size_t)c->n_dirs + c->n_unread) * sizeof(*all));
+	AUTO(freep) struct pair *all = NULL;
+	AUTO(freep) bool *is_dir = NULL;
 
-	if (!all)
+	if (dir_classes(c, &is_dir) < 0)
 		return -ENOMEM;
-	t->n = collect(c, all);
+	t->n = collect(c, is_dir, NULL);
+	all = malloc(t->n * sizeof(*all));
 	t->ino = malloc(t->n * sizeof(*t->ino));
 	t->entry = malloc(t->n * sizeof(*t->entry));
-	if (!t->ino || !t->entry)
+	if (!all || !t->ino || !t->entry)
 		return -ENOMEM;
+	(void)collect(c, is_dir, all);
+	qsort(all, t->n, sizeof(*all), by_ino);
 	for (uint32_t i = 0; i < t->n; i++) {
 		t->ino[i] = all[i].ino;
 		t->entry[i] = all[i].entry;
