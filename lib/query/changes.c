@@ -76,15 +76,12 @@ touch(struct changes *c, uint32_t root, struct span path, bool was, uint32_t *re
 static int
 leave(struct changes *c, struct change *ch, const struct record *r)
 {
-	struct record *row;
+	struct record *row = ch->gone ? ch->gone : ARENA_NEW(&c->arena, struct record);
 
-	ch->now = ch->fresh = false;
-	ch->origin = NO_CHANGE;
-	if (!ch->was || ch->gone)
-		return 0;
-	row = ARENA_NEW(&c->arena, struct record);
 	if (!row)
 		return -ENOMEM;
+	ch->now = ch->fresh = false;
+	ch->origin = NO_CHANGE;
 	*row = *r;
 	row->path = row->from = (struct span){0};
 	ch->gone = row;
@@ -92,18 +89,22 @@ leave(struct changes *c, struct change *ch, const struct record *r)
 }
 
 /* At `from` there was something before the batch, which may have come since the first. At `path`
- * there may have been something, too: a deletion too many, later, does no harm. */
+ * there may have been something, too; if so, it is gone: a deletion too many, later, does no harm.
+ */
 static int
 add_move(struct changes *c, uint32_t root, const struct record *r)
 {
 	uint32_t from, to, origin = NO_CHANGE;
 	bool fresh;
 	int result = touch(c, root, r->from, true, &from);
+	size_t n = c->list.len;
 
 	if (result == 0)
 		result = touch(c, root, r->path, true, &to);
 	if (result < 0)
 		return result;
+	if (to == n)
+		c->list.data[to].unsure = true;
 	fresh = c->list.data[from].fresh;
 	if (!fresh)
 		origin = c->list.data[from].origin != NO_CHANGE ? c->list.data[from].origin : from;
@@ -148,20 +149,14 @@ changes_add(struct changes *c, uint32_t root, struct span packed)
 	return r;
 }
 
-bool
-change_is_gone(const struct change *ch)
-{
-	return ch->was && !ch->now;
-}
-
 enum change_kind
 change_kind(const struct changes *c, size_t i)
 {
 	const struct change *ch = &c->list.data[i];
 
 	if (!ch->now)
-		return ch->was ? CHANGE_DELETE : CHANGE_NONE;
+		return CHANGE_DELETE;
 	if (ch->fresh)
-		return ch->was ? CHANGE_MODIFY : CHANGE_ADD;
+		return ch->was && !ch->unsure ? CHANGE_MODIFY : CHANGE_ADD;
 	return ch->origin != NO_CHANGE && ch->origin != i ? CHANGE_MOVE : CHANGE_MODIFY;
 }

@@ -4,13 +4,14 @@
  * Batches of records (index/record.h) are added in the order of their ticks; what counts is how it
  * was before the first and how it is after the last:
  *
- *     a path that came             ADD      that came and went       nothing
- *     a path that is another one   MODIFY   that went and came       MODIFY
- *     a path that went             DELETE   moved from a over b      MOVE from a; b, in between,
- *     a path that came from one             to c                     is nothing
- *     that was there before        MOVE     moved to and fro         MODIFY
+ *     a path that came             ADD      that went and came       MODIFY
+ *     a path that is another one   MODIFY   moved from a over b      MOVE from a;
+ *     a path that went             DELETE   to c                     DELETE b
+ *     a path that came from one             moved to and fro         MODIFY
+ *     that was there before        MOVE     that came and went       DELETE
  *
- * The path that a MOVE came from counts as gone, unless something came there since.
+ * What is gone is told even if it was not there at first: who was told of a part of this before may
+ * know of it. The path that a MOVE came from counts as gone, unless something came there since.
  *
  * Memory: some 100 bytes a path and the path; who adds says how many paths are too many.
  *
@@ -25,17 +26,18 @@
 #include "base/vec.h"
 #include "index/record.h"
 
-enum change_kind { CHANGE_NONE, CHANGE_ADD, CHANGE_MODIFY, CHANGE_MOVE, CHANGE_DELETE };
+enum change_kind { CHANGE_ADD, CHANGE_MODIFY, CHANGE_MOVE, CHANGE_DELETE };
 
 #define NO_CHANGE UINT32_MAX
 
 struct change {
-	uint32_t root;             /* snap_root.id */
-	uint32_t origin;           /* the change whose path this file had before; NO_CHANGE: none */
-	struct span path;          /* relative to the root */
-	const struct record *gone; /* of a path that was there: the last row known; or NULL */
-	bool was, now;             /* there before the first batch; there after the last */
-	bool fresh;                /* what is there now came as an addition */
+	uint32_t root;       /* snap_root.id */
+	uint32_t origin;     /* the change whose path this file had before; NO_CHANGE: none */
+	struct span path;    /* relative to the root */
+	struct record *gone; /* of a path that is not there: what it was last; else not used */
+	bool was, now;       /* there before the first batch; there after the last */
+	bool unsure;         /* `was`, or not: the first that is known is a move to it */
+	bool fresh;          /* what is there now came as an addition */
 };
 
 struct change_list {
@@ -55,5 +57,3 @@ void changes_fini(struct changes *c); /* of a zeroed one too */
 /** A batch of the root with the id `root`. */
 int changes_add(struct changes *c, uint32_t root, struct span packed);
 enum change_kind change_kind(const struct changes *c, size_t i);
-/** Was there, and is not any more: a deletion, or where something moved from. */
-bool change_is_gone(const struct change *ch);

@@ -26,7 +26,7 @@
 struct delta;
 
 struct delta_row {
-	enum change_kind kind;           /* not NONE */
+	enum change_kind kind;
 	const struct snapshot *snapshot; /* that of now, or of what is gone */
 	uint32_t layer, entry;           /* in it */
 	/* MOVE: where it came from. */

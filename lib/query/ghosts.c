@@ -199,8 +199,7 @@ find_gone(const struct changes *c, uint32_t root, struct gone_list *ret)
 	for (size_t i = 0; i < c->list.len; i++) {
 		const struct change *ch = &c->list.data[i];
 
-		if (ch->root == root && change_is_gone(ch) && ch->gone &&
-			VEC_PUSH(ret, (uint32_t)i) < 0)
+		if (ch->root == root && !ch->now && VEC_PUSH(ret, (uint32_t)i) < 0)
 			return -ENOMEM;
 	}
 	if (ret->len > 0)
@@ -289,7 +288,7 @@ static bool
 any_gone(const struct changes *c)
 {
 	for (size_t i = 0; i < c->list.len; i++) {
-		if (change_is_gone(&c->list.data[i]))
+		if (!c->list.data[i].now)
 			return true;
 	}
 	return false;

@@ -16,14 +16,16 @@
 
 /* Paths that a round tells one by one; past it, all that matches is told. */
 #define MAX_CHANGES 200000u
-/* A round without rows tells its clock when none was told for so long. */
+/* A round without rows tells its clock only when none was told for so long; till then it is owed.
+ */
 #define CLOCK_USEC USEC_PER_SEC
 
 struct since {
 	struct query *query;
 	struct fields fields;
 	struct strbuf clock; /* what was told goes up to it; empty: it begins now */
-	usec_t told_usec;    /* when a clock was told last */
+	usec_t told_usec;    /* when a clock was told last; 0: never */
+	bool owed;           /* the clock of the last round was not told */
 
 	/* The round; zeroed between two. */
 	struct view view;
@@ -149,8 +151,7 @@ put_path(struct since *s, struct json *out, const struct snapshot *snap, uint32_
 static int
 put_row(struct since *s, struct json *out, const struct delta_row *row)
 {
-	static const char *const words[] = {[CHANGE_NONE] = "",
-		[CHANGE_ADD] = "add",
+	static const char *const words[] = {[CHANGE_ADD] = "add",
 		[CHANGE_MODIFY] = "modify",
 		[CHANGE_MOVE] = "move",
 		[CHANGE_DELETE] = "delete"};
@@ -274,27 +275,46 @@ take_clock(struct since *s)
 	return strbuf_span(&s->clock, strbuf_view(&s->view.clock));
 }
 
+static void
+put_clock(struct job *j, struct since *s, struct strbuf *out)
+{
+	struct json json = answer_open(out, strbuf_view(&j->id), "clock");
+
+	put_round(s, &json);
+	view_stale(j, &s->view, &json);
+	json_kv_str(&json, "clock", strbuf_view(&s->clock));
+	answer_close(&json);
+	s->told_usec = clock_mono();
+	s->owed = false;
+}
+
 static int
 finish_round(struct job *j, struct since *s, struct strbuf *out)
 {
-	bool quiet = s->n == 0 && !s->all && clock_mono() - s->told_usec < CLOCK_USEC;
-	struct json json;
-
 	if (take_clock(s) < 0)
 		return job_fail_code(j, -ENOMEM);
-	if (!quiet) {
-		json = answer_open(out, strbuf_view(&j->id), "clock");
-		put_round(s, &json);
-		view_stale(j, &s->view, &json);
-		json_kv_str(&json, "clock", strbuf_view(&s->clock));
-		answer_close(&json);
-		s->told_usec = clock_mono();
-	}
+	s->owed = true;
+	if (s->n > 0 || s->all || clock_mono() - s->told_usec >= CLOCK_USEC)
+		put_clock(j, s, out);
 	end_round(s);
 	return 1;
 }
 
-/* 1 a round has begun, JOB_SLEEPS there is nothing to tell, or the failure. */
+/* Nothing has changed since the last round. */
+static int
+rest(struct job *j, struct since *s, struct strbuf *out)
+{
+	usec_t due = s->told_usec + CLOCK_USEC;
+	bool tell = s->owed && clock_mono() >= due;
+
+	if (tell)
+		put_clock(j, s, out);
+	end_round(s);
+	j->sleep_until = s->owed ? due : USEC_NEVER;
+	return JOB_SLEEPS;
+}
+
+/* 1 a round has begun, or all of one without rows is over; JOB_SLEEPS; or the failure. */
 static int
 next_round(struct job *j, struct since *s, struct strbuf *out)
 {
@@ -304,10 +324,8 @@ next_round(struct job *j, struct since *s, struct strbuf *out)
 		return r;
 	if (s->clock.len == 0) /* from here on */
 		return finish_round(j, s, out);
-	if (s->told_usec > 0 && span_eq(strbuf_view(&s->clock), strbuf_view(&s->view.clock))) {
-		end_round(s);
-		return JOB_SLEEPS;
-	}
+	if (s->told_usec > 0 && span_eq(strbuf_view(&s->clock), strbuf_view(&s->view.clock)))
+		return rest(j, s, out);
 	r = begin_round(j, s, out);
 	return r < 0 ? r : 1;
 }
