@@ -194,6 +194,36 @@ read_row(struct grep *g, const struct msg_val *cells, struct grep_row *ret)
 	return read_spans(g, msg_at(cells, 4), ret);
 }
 
+static bool
+is_block(const struct grep *g, const struct msg_val *cells)
+{
+	return shows_lines(g) && msg_len(cells) == 2;
+}
+
+static int
+print_block(struct grep *g, const struct msg_val *cells)
+{
+	struct span path, lines;
+
+	strbuf_reset(&g->text);
+	if (!grep_out_copies(&g->print) || row_path(g, msg_at(cells, 0), &path) < 0 ||
+		msg_text(msg_at(cells, 1), &g->text, &lines) <= 0)
+		return -EPROTO;
+	grep_out_block(&g->print, path, lines);
+	return 0;
+}
+
+static int
+print_row(struct grep *g, const struct msg_val *cells)
+{
+	struct grep_row row;
+	int r = read_row(g, cells, &row);
+
+	if (r == 0)
+		grep_out_row(&g->print, &row);
+	return r;
+}
+
 static void
 put_json_file(struct grep *g, const struct msg_val *cells)
 {
@@ -204,23 +234,33 @@ put_json_file(struct grep *g, const struct msg_val *cells)
 }
 
 static int
+print_json_row(struct grep *g, const struct msg_val *cells)
+{
+	struct grep_row row;
+	int r = read_row(g, cells, &row);
+
+	if (r < 0)
+		return r;
+	if (shows_lines(g))
+		grep_json_row(&g->json, &row);
+	else
+		put_json_file(g, cells);
+	return 0;
+}
+
+static int
 print_rows(void *ctx, const struct msg_val *rows)
 {
 	struct grep *g = ctx;
 
 	for (size_t i = 0; i < msg_len(rows) && !g->quiet; i++) {
 		const struct msg_val *cells = msg_at(rows, i);
-		struct grep_row row;
-		int r = read_row(g, cells, &row);
+		int r = g->sel.common.json   ? print_json_row(g, cells)
+		        : is_block(g, cells) ? print_block(g, cells)
+		                             : print_row(g, cells);
 
 		if (r < 0)
 			return r;
-		if (!g->sel.common.json)
-			grep_out_row(&g->print, &row);
-		else if (shows_lines(g))
-			grep_json_row(&g->json, &row);
-		else
-			put_json_file(g, cells);
 	}
 	out_flush(&g->print.out);
 	return g->print.out.error;
@@ -270,7 +310,9 @@ ask_rows(const struct grep *g, struct json *j)
 					     : MAX_LINE_BYTES);
 	if (lines && (json || g->style.offset || g->style.omit))
 		json_kv_bool(j, "offsets", true);
-	if (!g->print.out.color && !json && !g->style.each)
+	if (!json && lines && grep_out_copies(&g->print))
+		json_kv_bool(j, "blocks", true);
+	else if (!g->print.out.color && !json && !g->style.each)
 		json_kv_bool(j, "terse", true);
 	if (g->sort)
 		json_kv_cstr(j, "sort", strcmp(g->sort, "modified") == 0 ? "mtime" : g->sort);

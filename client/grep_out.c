@@ -203,6 +203,13 @@ put_file(struct grep_out *g, const struct grep_row *row)
 	}
 }
 
+static void
+note_path(struct grep_out *g, struct span path)
+{
+	strbuf_reset(&g->path);
+	(void)strbuf_span(&g->path, path);
+}
+
 void
 grep_out_row(struct grep_out *g, const struct grep_row *row)
 {
@@ -217,10 +224,42 @@ grep_out_row(struct grep_out *g, const struct grep_row *row)
 		if (!g->style.each || row->n_spans == 0)
 			put_lines(g, row, 0, row->n_spans);
 	}
-	if (new_file) {
-		strbuf_reset(&g->path);
-		(void)strbuf_span(&g->path, row->path);
+	if (new_file)
+		note_path(g, row->path);
+	g->any = true;
+}
+
+bool
+grep_out_copies(const struct grep_out *g)
+{
+	const struct grep_style *s = &g->style;
+
+	return s->show == SHOW_LINES && !g->out.terminal && !g->out.color && !s->column &&
+	       !s->offset && !s->trim && !s->each && !s->context && !s->omit;
+}
+
+void
+grep_out_block(struct grep_out *g, struct span path, struct span lines)
+{
+	bool new_file = !g->any || !span_eq(strbuf_view(&g->path), path);
+	bool named = !g->style.heading && !g->style.no_name;
+
+	put_separator(g, &(struct grep_row){.path = path}, new_file);
+	for (const char *at = lines.data, *end = at + lines.len, *next; at < end; at = next) {
+		const char *lf = memchr(at, '\n', (size_t)(end - at)), *from = at;
+
+		next = lf ? lf + 1 : end;
+		if (g->style.no_line_number && (from = memchr(at, ':', (size_t)(next - at))))
+			from++;
+		from = from ? from : at;
+		if (named) {
+			(void)strbuf_span(&g->out.buf, path);
+			out_putc(&g->out, g->style.null ? '\0' : ':');
+		}
+		(void)strbuf_add(&g->out.buf, from, (size_t)(next - from));
 	}
+	if (new_file)
+		note_path(g, path);
 	g->any = true;
 }
 

@@ -53,5 +53,9 @@ struct grep_out {
 	uint64_t last_line; /* of the row before */
 };
 
+/** Can rows be printed by copying: nothing is shown but paths, numbers and lines as they are? */
+bool grep_out_copies(const struct grep_out *g);
+/** Lines of one file, "12:text\n" each; grep_out_copies(). */
+void grep_out_block(struct grep_out *g, struct span path, struct span lines);
 void grep_out_row(struct grep_out *g, const struct grep_row *row);
 void grep_out_fini(struct grep_out *g);

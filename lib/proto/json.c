@@ -57,19 +57,26 @@ static const char escapes[256] = {
 	/* clang-format on */
 };
 
-static void
-put_escape(struct strbuf *out, unsigned char c)
+/* Room for six more. */
+static char *
+put_escape(char *to, unsigned char c)
 {
 	static const char hex[] = "0123456789abcdef";
-	char text[6] = {'\\', escapes[c], '0', '0', hex[c >> 4], hex[c & 15]};
 
-	(void)strbuf_add(out, text, escapes[c] == 'u' ? 6 : 2);
+	*to++ = '\\';
+	*to++ = escapes[c];
+	if (escapes[c] != 'u')
+		return to;
+	memcpy(to, "00", 2);
+	to[2] = hex[c >> 4];
+	to[3] = hex[c & 15];
+	return to + 4;
 }
 
-/* Does one of eight bytes need an escape? The usual arithmetic on all lanes at once: a borrow can
- * only make a lane above one that does look so, too. */
-static bool
-any_escape(const char *p)
+/* The top bit of each of eight bytes that needs an escape. The usual arithmetic on all lanes at
+ * once: a borrow can only make a lane above one that does look so, too, so the lowest is right. */
+static uint64_t
+escaped_lanes(const char *p)
 {
 	const uint64_t ones = 0x0101010101010101ull, tops = ones * 0x80;
 	uint64_t w, quote, slash, del;
@@ -83,27 +90,51 @@ any_escape(const char *p)
 	       tops;
 }
 
-/* The inside of a string: valid UTF-8 in runs between the bytes that need an escape. */
+#define PIECE_BYTES ((size_t)1024)
+#define LANES 8u
+
+/* `to` has room for six times as much and LANES more. */
+static char *
+escape_piece(char *to, const char *data, size_t len)
+{
+	while (len >= LANES) {
+		uint64_t lanes = escaped_lanes(data);
+		size_t n = lanes ? (size_t)__builtin_ctzll(lanes) / 8 : LANES;
+
+		memcpy(to, data, LANES);
+		to += n;
+		data += n;
+		len -= n;
+		if (lanes) {
+			to = put_escape(to, (unsigned char)*data++);
+			len--;
+		}
+	}
+	for (; len > 0; len--, data++) {
+		if (escapes[(unsigned char)*data])
+			to = put_escape(to, (unsigned char)*data);
+		else
+			*to++ = *data;
+	}
+	return to;
+}
+
+/* The inside of a string, of valid UTF-8. */
 static void
 put_escaped(struct strbuf *out, const char *data, size_t len)
 {
-	size_t from = 0, i = 0;
+	while (len > 0) {
+		size_t n = MIN(len, PIECE_BYTES);
+		char *end;
 
-	while (i < len) {
-		unsigned char c = (unsigned char)data[i];
-
-		if (len - i >= 8 && !any_escape(data + i)) {
-			i += 8;
-			continue;
-		}
-		i++;
-		if (!escapes[c])
-			continue;
-		(void)strbuf_add(out, data + from, i - 1 - from);
-		put_escape(out, c);
-		from = i;
+		if (strbuf_reserve(out, 6 * n + LANES) < 0)
+			return;
+		end = escape_piece(out->data + out->len, data, n);
+		out->len = (size_t)(end - out->data);
+		*end = '\0';
+		data += n;
+		len -= n;
 	}
-	(void)strbuf_add(out, data + from, len - from);
 }
 
 /* The same with U+FFFD for each byte that belongs to no UTF-8 sequence. */

@@ -57,6 +57,8 @@ cursor_open(struct query *q, struct snapshot *s, const struct cursor_opts *opts,
 	c->query = query_ref(q);
 	c->snapshot = snapshot_ref(s);
 	c->opts = *opts;
+	/* What counts single lines has them one by one. */
+	c->opts.blocks = opts->blocks && opts->limit == 0 && opts->offset == 0 && !opts->rank;
 	if (opts->compute)
 		n_workers = MAX(n_workers, par_width(opts->compute));
 	if (opts->io)
@@ -245,7 +247,7 @@ count_answer(struct cursor *c, const struct hit *hit)
 		c->stats.n_files++;
 	c->layer = hit->layer;
 	c->entry = hit->entry;
-	c->stats.n++;
+	c->stats.n += MAX(hit->n_lines, 1u);
 }
 
 /* One step: 1 an answer to give, 0 the end, 2 one that is passed over. */
@@ -281,7 +283,7 @@ cursor_next(struct cursor *c, struct hit *ret)
 		return c->result;
 	ret->context = ret->before = ret->cut_end = false;
 	ret->cut = 0;
-	ret->n_spans = 0;
+	ret->n_spans = ret->n_lines = 0;
 	do
 		r = step(c, ret);
 	while (r == 2);

@@ -7,6 +7,7 @@
 
 #define GREP_SLICE_BYTES (4u << 20)
 #define GREP_LINE_BYTES 4096u
+#define NUMBER_BYTES 24u /* of a line, with what stands around the line in a block */
 /* Of a match that spans lines this many times as much is kept, and matches are joined up to so
  * much.
  */
@@ -139,11 +140,17 @@ inside_character(char c)
 	return ((unsigned char)c & 0xc0) == 0x80;
 }
 
+static size_t
+max_line_bytes(const struct grep *g)
+{
+	return g->opts->max_line_bytes ? g->opts->max_line_bytes : GREP_LINE_BYTES;
+}
+
 /* The part of a long line that is kept: a quarter of it stands before the match. */
 static void
 cut_line(const struct grep *g, size_t match, size_t *lo, size_t *hi)
 {
-	size_t max = g->opts->max_line_bytes ? g->opts->max_line_bytes : GREP_LINE_BYTES;
+	size_t max = max_line_bytes(g);
 
 	if (g->multi)
 		max *= GREP_MULTI_LINES;
@@ -532,6 +539,76 @@ step(struct grep *g)
 	return r < 0 ? r : 1;
 }
 
+static bool
+gives_blocks(const struct grep *g)
+{
+	const struct cursor_opts *o = g->opts;
+
+	return o->blocks && o->answer == GREP_LINES && !o->invert && !g->multi && o->before == 0 &&
+	       o->after == 0;
+}
+
+/* The block that has room for a line more: NULL, out of memory. */
+static struct grep_line *
+open_block(struct grep *g, struct grep_line first)
+{
+	struct grep_lines *out = g->out;
+	struct grep_line *last = out->lines.len ? &out->lines.data[out->lines.len - 1] : NULL;
+
+	if (last && last->n_lines > 0 && last->len < GREP_BLOCK_BYTES)
+		return last;
+	first.text = out->text.len;
+	first.span = out->spans.len;
+	return VEC_PUSH(&out->lines, first) < 0 ? NULL : &out->lines.data[out->lines.len - 1];
+}
+
+/* The line at hand, at the end of a block. */
+static int
+add_to_block(struct grep *g, size_t end)
+{
+	struct strbuf *text = &g->out->text;
+	size_t start = g->place->start;
+	struct grep_line line = {.line = line_number(g, start), .offset = start};
+	struct grep_line *block = open_block(g, line);
+
+	if (!block || strbuf_reserve(text, end - start + NUMBER_BYTES) < 0)
+		return -ENOMEM;
+	(void)strbuf_u64(text, line.line);
+	text->data[text->len++] = ':';
+	memcpy(text->data + text->len, g->text.data + start, end - start);
+	text->len += end - start;
+	text->data[text->len++] = '\n';
+	block->len = text->len - block->text;
+	block->n_lines++;
+	return 0;
+}
+
+/* As grep_text(). A line that is cut is a row by itself. */
+static int
+add_blocks(struct grep *g)
+{
+	uint64_t max = g->opts->max_per_file ? g->opts->max_per_file : UINT64_MAX;
+	size_t max_line = max_line_bytes(g);
+	struct grep_place *p = g->place;
+
+	while (p->n < max) {
+		int r = find_lines(g, &p->match, &p->start, &p->end);
+		size_t end;
+
+		if (r <= 0)
+			return r;
+		end = without_lf(g->text, p->start, p->end);
+		r = end - p->start > max_line ? add_lines(g) : add_to_block(g, end);
+		if (r < 0)
+			return r;
+		p->n++;
+		p->from = p->end;
+		if (grep_lines_bytes(g->out) >= g->bounds.room)
+			return 1;
+	}
+	return 0;
+}
+
 static struct grep
 grep_of(struct matcher *m, struct span text, const struct cursor_opts *opts,
 	struct grep_place *place)
@@ -553,6 +630,8 @@ grep_text(struct matcher *m, struct span text, const struct cursor_opts *opts,
 
 	g.bounds = bounds;
 	g.out = out;
+	if (gives_blocks(&g))
+		return add_blocks(&g);
 	while (r > 0) {
 		r = step(&g);
 		if (r > 0 && grep_lines_bytes(out) >= bounds.room)

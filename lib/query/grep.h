@@ -20,7 +20,7 @@ struct grep_line {
 	uint64_t line, offset, column;
 	size_t text, len; /* in grep_lines.text */
 	size_t span;      /* in grep_lines.spans, within the kept text */
-	uint32_t n_spans, cut;
+	uint32_t n_spans, cut, n_lines;
 	bool cut_end, last, context, before;
 };
 
@@ -55,6 +55,9 @@ struct grep_place {
 	bool block;              /* opts->invert: the next lines that do match are known: */
 	size_t block_start, block_end;
 };
+
+/** A block ends with the line that passes this. */
+#define GREP_BLOCK_BYTES (8u << 10)
 
 /** A longer text is not searched for a match that spans lines, since nothing can end that early. */
 #define GREP_MULTI_MAX_BYTES (64u << 20)

@@ -112,7 +112,11 @@ struct cursor_opts {
 	uint64_t max_per_file;   /* matching lines; 0: all */
 	uint32_t max_line_bytes; /* longer lines are cut around the first match; 0: 4096 */
 	bool first_span_only;    /* of each line: the others are not looked for */
-	size_t max_kept_bytes;   /* of the lines of one file, at once; 0: 1 MiB */
+	/* GREP_LINES: lines that follow each other in the answer come together, as struct hit has
+	 * them. Without effect with a limit, an offset, a rank, context or `invert`, and where
+	 * matches span lines. */
+	bool blocks;
+	size_t max_kept_bytes; /* of the lines of one file, at once; 0: 1 MiB */
 
 	usec_t deadline;   /* monotonic; USEC_NEVER for none */
 	bool trace;        /* count what each step costs, for cursor_get_cost() */
@@ -151,6 +155,10 @@ struct hit {
 	uint32_t n_spans;
 	const struct match *spans; /* within text, ascending */
 	uint64_t count;            /* GREP_COUNT_*; no line, then */
+	/* Of a block the number of its lines: `text` is each with its number before it and a line
+	 * feed behind, "12:text\n". `line` and `offset` are of the first; there is nothing else. 0:
+	 * a line by itself, also because it was cut. */
+	uint32_t n_lines;
 };
 
 struct cursor;

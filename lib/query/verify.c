@@ -490,6 +490,7 @@ fill_hit(const struct candidate *c, const struct grep_line *l, struct hit *ret)
 	ret->context = l->context;
 	ret->before = l->before;
 	ret->n_spans = l->n_spans;
+	ret->n_lines = l->n_lines;
 	ret->spans = c->lines.spans.data + l->span;
 }
 

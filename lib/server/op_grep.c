@@ -131,11 +131,13 @@ grep_read(struct job *j, struct search *s)
 		(r = param_bool(j, "invert", &s->opts.invert)) < 0 ||
 		(r = param_bool(j, "offsets", &s->offsets)) < 0 ||
 		(r = param_bool(j, "terse", &s->opts.first_span_only)) < 0 ||
-		(r = read_pattern(j, s)) < 0);
+		(r = param_bool(j, "blocks", &s->opts.blocks)) < 0 || (r = read_pattern(j, s)) < 0);
 	s->opts.before = (uint32_t)before;
 	s->opts.after = (uint32_t)after;
 	s->opts.max_line_bytes = (uint32_t)max_line;
 	s->opts.answer = (enum grep_answer)answer;
+	s->opts.first_span_only = s->opts.first_span_only || s->opts.blocks;
+	s->opts.blocks = s->opts.blocks && !s->offsets;
 	return r;
 }
 
@@ -188,7 +190,7 @@ put_part(struct search *s, struct json *out, const struct hit *hit)
 }
 
 /* [path, line, column, text, spans], and an object when there is more to say of it. A terse one has
- * no spans, and no path but after a row of another file. */
+ * no spans, and no path but after a row of another file; of a block there is the text alone. */
 int
 grep_put(struct search *s, struct json *out, const struct hit *hit)
 {
@@ -203,6 +205,10 @@ grep_put(struct search *s, struct json *out, const struct hit *hit)
 		json_u64(out, hit->count);
 	if (r < 0 || (s->opts.answer != GREP_LINES && s->opts.answer != GREP_MATCHES))
 		return r;
+	if (hit->n_lines > 0) {
+		json_str(out, hit->text);
+		return 0;
+	}
 	json_u64(out, hit->line);
 	json_u64(out, hit->column);
 	json_str(out, hit->text);

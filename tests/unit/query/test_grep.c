@@ -152,3 +152,66 @@ TEST(grep, a_line_of_many_matches_is_given_in_pieces_too)
 	pattern_destroy(p);
 	free(text);
 }
+
+/* Rows and blocks of one text, each as "line:text" lines, in pieces of `room`. */
+static void
+print_lines(struct matcher *m, struct span text, struct cursor_opts opts, size_t room,
+	struct strbuf *out)
+{
+	struct grep_place place = {0};
+	struct grep_lines lines = {0};
+	int r = 1;
+
+	while (r > 0) {
+		r = grep_text(
+			m, text, &opts, (struct grep_bounds){UINT64_MAX, room}, &place, &lines);
+		CHECK(r >= 0);
+		VEC_EACH (&lines.lines, l) {
+			struct span s = {lines.text.data + l->text, l->len};
+			size_t n = 0;
+
+			for (size_t i = 0; i < s.len; i++)
+				n += s.data[i] == '\n';
+			CHECK_INT(l->n_lines, n);
+			CHECK(l->n_lines == 0 || l->len < GREP_BLOCK_BYTES + 200);
+			if (l->n_lines == 0)
+				(void)strbuf_printf(out, "%llu:", (unsigned long long)l->line);
+			(void)strbuf_span(out, s);
+			if (l->n_lines == 0)
+				(void)strbuf_printf(out, "%s\n", l->cut_end ? "..." : "");
+		}
+		grep_lines_reset(&lines);
+	}
+	grep_lines_fini(&lines);
+}
+
+TEST(grep, blocks_hold_the_lines_that_rows_have)
+{
+	struct cursor_opts rows = {.deadline = USEC_NEVER, .max_line_bytes = 60}, blocks = rows;
+	struct strbuf text = {0}, a = {0}, b = {0};
+	struct pattern *p;
+	struct matcher *m;
+
+	blocks.blocks = true;
+	for (unsigned i = 0; i < 3000; i++) {
+		for (unsigned k = i % 97; k > 0; k -= MIN(k, 7u))
+			(void)strbuf_puts(&text, i % 3 ? "a foo: " : "b bar\r\t");
+		(void)strbuf_puts(&text, i < 2999 ? "\n" : "");
+	}
+	CHECK_INT(pattern_create(SPAN_LIT("foo"), 0, &p, NULL), 0);
+	CHECK_INT(matcher_create(p, &m), 0);
+	for (size_t room = SIZE_MAX; room > 0; room = room == SIZE_MAX ? 5000 : room / 3) {
+		blocks.max_per_file = rows.max_per_file = room == 5000 ? 777 : 0;
+		strbuf_reset(&a);
+		strbuf_reset(&b);
+		print_lines(m, strbuf_view(&text), rows, SIZE_MAX, &a);
+		print_lines(m, strbuf_view(&text), blocks, room, &b);
+		CHECK(a.len > 1000);
+		CHECK_STR(b.data, a.data);
+	}
+	matcher_destroy(m);
+	pattern_destroy(p);
+	strbuf_fini(&text);
+	strbuf_fini(&a);
+	strbuf_fini(&b);
+}
