@@ -67,7 +67,7 @@ put_escape(char *to, unsigned char c)
 	*to++ = escapes[c];
 	if (escapes[c] != 'u')
 		return to;
-	memcpy(to, "00", 2);
+	to[0] = to[1] = '0';
 	to[2] = hex[c >> 4];
 	to[3] = hex[c & 15];
 	return to + 4;
