@@ -2,6 +2,8 @@
 
 #include <ftw.h>
 #include <inttypes.h>
+#include <sched.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 
 #include "base/clock.h"
@@ -13,7 +15,8 @@ struct fixture {
 	char tree[512], state[512];
 	struct pool *io;
 	struct engine *engine;
-	struct engine_root cfg;
+	char nested[600];
+	struct engine_root roots[2]; /* the second is below the first, at tree/nested */
 	struct root *root;
 	struct walk_aim *aim;
 	uint64_t seed;
@@ -29,7 +32,7 @@ on_event(void *ctx, bool trouble, const char *text)
 		cr_log_warn("%s", text);
 }
 
-static char main_name[] = "main";
+static char main_name[] = "main", nested_name[] = "nested";
 
 static void
 setup(struct fixture *f, struct engine_root cfg)
@@ -37,7 +40,7 @@ setup(struct fixture *f, struct engine_root cfg)
 	const char *seed = getenv("TRAWL_SEED");
 	struct err err = {0};
 
-	*f = (struct fixture){.dir = test_dir(), .cfg = cfg};
+	*f = (struct fixture){.dir = test_dir(), .roots = {cfg, cfg}};
 	f->seed = seed ? strtoull(seed, NULL, 10) + 1 : (uint64_t)clock_real();
 	(void)fprintf(stderr, "TRAWL_SEED=%" PRIu64 "\n", f->seed - 1);
 	(void)snprintf(f->tree, sizeof(f->tree), "%s/tree", f->dir);
@@ -45,11 +48,14 @@ setup(struct fixture *f, struct engine_root cfg)
 	CHECK(mkdir(f->tree, 0755) == 0);
 	CHECK_INT(mapfile_setup(), 0);
 	CHECK_INT(pool_create("io", 3, &f->io), 0);
-	f->cfg.name = main_name;
-	f->cfg.path = f->tree;
+	(void)snprintf(f->nested, sizeof(f->nested), "%s/nested", f->tree);
+	f->roots[0].name = main_name;
+	f->roots[0].path = f->tree;
+	f->roots[1].name = nested_name;
+	f->roots[1].path = f->nested;
 	cr_assert(engine_create(&(struct engine_config){.state_dir = f->state,
-					.roots = &f->cfg,
-					.n_roots = 1,
+					.roots = f->roots,
+					.n_roots = 2,
 					.io = f->io,
 					.on_event = on_event},
 			  &f->engine, &err) == 0,
@@ -96,18 +102,34 @@ struct lines {
 	VEC(char *) all;
 };
 
+/* As find prints it; `mark` behind. */
 static void
 add_line(struct lines *l, const char *path, const struct walk_entry *e, const struct walk_class *c,
-	bool entered)
+	const char *mark)
 {
+	static const char types[] = {[DT_REG] = 'f',
+		[DT_DIR] = 'd',
+		[DT_LNK] = 'l',
+		[DT_FIFO] = 'p',
+		[DT_SOCK] = 's',
+		[DT_BLK] = 'b',
+		[DT_CHR] = 'c'};
 	char *line;
 
-	CHECK(asprintf(&line, "%s %d %o %u:%u %u %llu %llu %lld %lld %llu %llx%s", path, e->type,
-		      c->mode, c->uid, c->gid, e->nlink, (unsigned long long)e->size,
-		      (unsigned long long)e->blocks, (long long)e->mtime_ns, (long long)e->ctime_ns,
-		      (unsigned long long)e->ino, (unsigned long long)c->dev,
-		      entered ? " entered" : "") > 0);
+	CHECK(asprintf(&line,
+		      "%s %c %o %u:%u %u %" PRIu64 " %" PRIu64 " %lld.%09lld0 %lld.%09lld0 %" PRIu64
+		      " %" PRIu64 "%s\n",
+		      path, types[e->type], c->mode & 07777, c->uid, c->gid, e->nlink, e->size,
+		      e->blocks, e->mtime_ns / NSEC_PER_SEC, e->mtime_ns % NSEC_PER_SEC,
+		      e->ctime_ns / NSEC_PER_SEC, e->ctime_ns % NSEC_PER_SEC, e->ino, c->dev,
+		      mark) > 0);
 	cr_assert(VEC_PUSH(&l->all, line) == 0);
+}
+
+static const char *
+mark_of(bool entered)
+{
+	return entered ? " entered" : "";
 }
 
 static int
@@ -132,7 +154,7 @@ lines_fini(struct lines *l)
 }
 
 static void
-add_indexed(struct lines *l, const struct tree_cols *c, uint32_t e)
+add_indexed(struct lines *l, const struct tree_cols *c, uint32_t e, bool marks)
 {
 	const struct tree_class *from = &c->classes[tree_cls(c, e)];
 	AUTO(strbuf_fini) struct strbuf path = {0};
@@ -150,12 +172,12 @@ add_indexed(struct lines *l, const struct tree_cols *c, uint32_t e)
 
 	CHECK_INT(tree_path(c, e, &path), 0);
 	add_line(l, path.data ? path.data : "", &row, &cls,
-		row.type == DT_DIR && !(tree_flags(c, e) & TREE_NOT_ENTERED));
+		mark_of(marks && row.type == DT_DIR && !(tree_flags(c, e) & TREE_NOT_ENTERED)));
 }
 
 /* All that the index has. */
 static void
-list_index(struct fixture *f, struct lines *ret)
+list_index(const struct fixture *f, bool marks, struct lines *ret)
 {
 	const struct tree_stack *s = f->root->stack;
 
@@ -166,7 +188,7 @@ list_index(struct fixture *f, struct lines *ret)
 
 		for (uint32_t e = tree_dead_skip(dead, 0); e < c->n_entries;
 			e = tree_dead_skip(dead, e + 1))
-			add_indexed(ret, c, e);
+			add_indexed(ret, c, e, marks);
 	}
 	sort_lines(ret);
 }
@@ -181,12 +203,23 @@ list_walk(struct fixture *f, struct lines *ret)
 	w.opts.share = NULL;
 	walked_run(&w);
 	CHECK_INT(w.result, 0);
-	add_line(ret, "", &w.root.entry, &w.root.cls, true);
+	add_line(ret, "", &w.root.entry, &w.root.cls, mark_of(true));
 	VEC_EACH (&w.rows, row)
 		add_line(ret, row->path, &row->e, &row->cls,
-			row->e.dir != WALK_NO_DIR && w.dirs.data[row->e.dir].skip == SKIP_NONE);
+			mark_of(row->e.dir != WALK_NO_DIR &&
+				w.dirs.data[row->e.dir].skip == SKIP_NONE));
 	walked_fini(&w);
 	sort_lines(ret);
+}
+
+static void
+check_same(struct lines *have, struct lines *want)
+{
+	for (size_t i = 0; i < MIN(have->all.len, want->all.len); i++)
+		CHECK_STR(have->all.data[i], want->all.data[i]);
+	CHECK_INT(have->all.len, want->all.len);
+	lines_fini(have);
+	lines_fini(want);
 }
 
 static void
@@ -194,13 +227,30 @@ check_indexed(struct fixture *f)
 {
 	struct lines have, want;
 
-	list_index(f, &have);
+	list_index(f, true, &have);
 	list_walk(f, &want);
-	for (size_t i = 0; i < MIN(have.all.len, want.all.len); i++)
-		CHECK_STR(have.all.data[i], want.all.data[i]);
-	CHECK_INT(have.all.len, want.all.len);
-	lines_fini(&have);
-	lines_fini(&want);
+	check_same(&have, &want);
+}
+
+/* What another program sees. */
+static void
+check_found(const struct fixture *f)
+{
+	struct lines have, want = {0};
+	char command[1200], line[8192];
+	FILE *find;
+
+	list_index(f, false, &have);
+	(void)snprintf(command, sizeof(command),
+		"find '%s' -printf '%%P %%y %%m %%U:%%G %%n %%s %%b %%T@ %%C@ %%i %%D\\n'",
+		f->tree);
+	find = popen(command, "r");
+	CHECK(find != NULL);
+	while (fgets(line, sizeof(line), find))
+		cr_assert(VEC_PUSH(&want.all, strdup(line)) == 0);
+	CHECK_INT(pclose(find), 0);
+	sort_lines(&want);
+	check_same(&have, &want);
 }
 
 static uint32_t
@@ -407,7 +457,8 @@ TEST(aimed, changes_at_random_leave_what_a_walk_finds)
 	struct fixture f;
 
 	setup(&f, (struct engine_root){0});
-	change_at_random(&f, (unsigned)test_scale(150));
+	change_at_random(&f, (unsigned)test_scale(2000));
+	check_found(&f);
 	teardown(&f);
 }
 
@@ -420,7 +471,7 @@ TEST(aimed, changes_at_random_under_rules_leave_what_a_walk_finds)
 	setup(&f, (struct engine_root){
 			  .gitignore = true, .exclude_caches = true, .exclude = exclude});
 	f.no_links = true;
-	change_at_random(&f, (unsigned)test_scale(150));
+	change_at_random(&f, (unsigned)test_scale(2000));
 	teardown(&f);
 }
 
@@ -698,6 +749,52 @@ TEST(aimed, what_can_be_read_of_a_directory_follows_its_mode)
 	if (getuid() == 0)
 		CHECK(seteuid(0) == 0);
 	free(b);
+	teardown(&f);
+}
+
+TEST(aimed, a_root_below_the_root_is_left_to_itself)
+{
+	struct fixture f;
+
+	setup_small(&f, (struct engine_root){0});
+	test_write(f.tree, "nested/other", "");
+	aim_at(&f, "nested", AIM_NAME);
+	aim_at(&f, "nested/other", AIM_NAME);
+	apply(&f);
+	CHECK(is_indexed(&f, "nested") && !is_indexed(&f, "nested/other"));
+	check_indexed(&f);
+	aim_at(&f, "nested", AIM_DEEP);
+	apply(&f);
+	CHECK(!is_indexed(&f, "nested/other"));
+	teardown(&f);
+}
+
+TEST(aimed, a_mount_that_comes_and_goes_is_looked_into)
+{
+	struct fixture f;
+	char *at;
+
+	/* Mounts of its own, where that is allowed; without it there is nothing to be seen. */
+	if (unshare(CLONE_NEWNS) < 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+		return;
+	setup_small(&f, (struct engine_root){0});
+	at = full_path(&f, "a/b");
+	CHECK(mount("none", at, "tmpfs", 0, NULL) == 0);
+	test_write(f.tree, "a/b/on it", "");
+	aim_at(&f, "a/b", AIM_NAME);
+	apply(&f);
+	CHECK(is_indexed(&f, "a/b/on it") && !is_indexed(&f, "a/b/two.h"));
+	check_indexed(&f);
+	test_write(f.tree, "a/b/later", "");
+	aim_at(&f, "a/b/later", AIM_NAME);
+	apply(&f);
+	check_indexed(&f);
+	CHECK(umount(at) == 0);
+	aim_at(&f, "a/b", AIM_NAME);
+	apply(&f);
+	CHECK(is_indexed(&f, "a/b/c/deep") && !is_indexed(&f, "a/b/on it"));
+	check_indexed(&f);
+	free(at);
 	teardown(&f);
 }
 
