@@ -22,7 +22,7 @@ _trawl_list() {
 
 _trawl() {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} command=search word
-	local commands='search grep du top stats dupes sql stat why roots status wait rescan reload help'
+	local commands='search grep du top stats dupes sql since watch clock stat why roots status wait rescan reload help'
 	local common='--color= --address= --timeout= --json --help'
 	local selection='--in= --case= --ignore-case --case-sensitive --stats --strict --limit='
 	COMPREPLY=()
@@ -70,6 +70,10 @@ _trawl() {
 		dupes) word="--omit-first --hard-links --size --count --bytes --null $selection" ;;
 		wait) word=--quiet ;;
 		rescan) word='--wait --quiet' ;;
+		reload) word=--wait ;;
+		status) word=--stats ;;
+		since) word="--null $selection" ;;
+		watch) word='--null --since= --in= --case= --exec' ;;
 		*) word= ;;
 		esac
 		[[ $COMP_CWORD -eq 1 ]] && word+=' --version'
@@ -82,7 +86,7 @@ _trawl() {
 	stat | why | du) compopt -o filenames; COMPREPLY=($(compgen -f -- "$cur")) ;;
 	wait | rescan) COMPREPLY=($(compgen -W "$(_trawl_roots)" -- "$cur")) ;;
 	help) COMPREPLY=($(compgen -W "$commands query" -- "$cur")) ;;
-	search | grep | stats | dupes)
+	search | grep | stats | dupes | watch)
 		_trawl_query_words "$cur"
 		if [[ $COMP_CWORD -eq 1 && -n $cur ]]; then
 			COMPREPLY+=($(compgen -W "$commands" -- "$cur"))

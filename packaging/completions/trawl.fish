@@ -1,6 +1,6 @@
 # fish completion for trawl(1). Roots come from the running daemon, everything else from here.
 
-set -l commands search grep du top stats dupes sql stat why roots status wait rescan reload help
+set -l commands search grep du top stats dupes sql since watch clock stat why roots status wait rescan reload help
 
 function __trawl_roots
     trawl roots --json --timeout=1 2>/dev/null | string match -rg '"name":"([^"\\\\]*)"'
@@ -9,7 +9,7 @@ end
 function __trawl_is_search
     set -l words (commandline -opc)
     test (count $words) -lt 2; and return 0
-    contains -- $words[2] grep du top stats dupes sql stat why roots status wait rescan reload help; and return 1
+    contains -- $words[2] grep du top stats dupes sql since watch clock stat why roots status wait rescan reload help; and return 1
     return 0
 end
 
@@ -19,7 +19,7 @@ function __trawl_is
 end
 
 function __trawl_queries
-    __trawl_is_search; or __trawl_is grep stats dupes
+    __trawl_is_search; or __trawl_is grep stats dupes since watch
 end
 
 complete -c trawl -f
@@ -30,6 +30,9 @@ complete -c trawl -n "test (count (commandline -opc)) -eq 1" -a top -d 'the larg
 complete -c trawl -n "test (count (commandline -opc)) -eq 1" -a stats -d 'what a query selects, in groups'
 complete -c trawl -n "test (count (commandline -opc)) -eq 1" -a dupes -d 'files with equal contents'
 complete -c trawl -n "test (count (commandline -opc)) -eq 1" -a sql -d 'a SELECT over files and dirs'
+complete -c trawl -n "test (count (commandline -opc)) -eq 1" -a since -d 'what has changed since a clock'
+complete -c trawl -n "test (count (commandline -opc)) -eq 1" -a watch -d 'what changes, as it happens'
+complete -c trawl -n "test (count (commandline -opc)) -eq 1" -a clock -d 'the clock of the index'
 complete -c trawl -n "test (count (commandline -opc)) -eq 1" -a stat -d 'what the index knows of a path'
 complete -c trawl -n "test (count (commandline -opc)) -eq 1" -a why -d 'why a path is, or is not, in the index'
 complete -c trawl -n "test (count (commandline -opc)) -eq 1" -a roots -d 'the trees that are indexed'
@@ -44,6 +47,7 @@ complete -c trawl -l color -x -a 'auto always never' -d 'colour the output'
 complete -c trawl -l address -r -F -d 'host:port or socket of the daemon'
 complete -c trawl -l timeout -x -d 'give up after so many seconds'
 complete -c trawl -l json -d 'one JSON object a line'
+complete -c trawl -l sync -d 'wait until the index has all that happened'
 complete -c trawl -l help -d 'show the options'
 complete -c trawl -n 'not __trawl_is du' -s h -d 'show the options'
 
@@ -112,3 +116,7 @@ complete -c trawl -n '__trawl_is sql' -l format -x -a 'table tsv csv json' -d 'h
 complete -c trawl -n '__trawl_is sql' -s H -l header -d 'names of the columns first'
 complete -c trawl -n '__trawl_is sql' -s 0 -l null -d 'end each row with NUL'
 complete -c trawl -n '__trawl_is sql' -l stats -d 'say how long it took'
+complete -c trawl -n '__trawl_is watch' -l since -x -d 'begin with what has changed since a clock'
+complete -c trawl -n '__trawl_is watch' -s x -l exec -x -a '(__fish_complete_command)' -d 'run a command for each change'
+complete -c trawl -n '__trawl_is status' -l stats -d 'every counter'
+complete -c trawl -n '__trawl_is reload' -s w -l wait -d 'wait for the verdict'
