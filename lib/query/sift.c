@@ -307,6 +307,20 @@ add_bits(uint64_t *bits, const uint64_t *more, uint32_t n_entries)
 		bits[i] |= more[i];
 }
 
+/* Of `pending` (NULL: of all entries) those that are not large. */
+static void
+add_small(uint64_t *bits, const uint64_t *pending, const struct tree_cols *c)
+{
+	for (uint32_t i = 0; i < c->n_entries; i++) {
+		uint64_t some = pending ? pending[i / 64] >> i % 64 : 1;
+
+		if (some == 0)
+			i |= 63;
+		else if ((some & 1) && sift_bytes(c, i) <= SIFT_PENDING_LARGE)
+			bits[i / 64] |= (uint64_t)1 << i % 64;
+	}
+}
+
 static int
 make_bits(const struct sift *f, uint32_t layer, uint32_t sieve, uint64_t *bits)
 {
@@ -328,7 +342,9 @@ make_bits(const struct sift *f, uint32_t layer, uint32_t sieve, uint64_t *bits)
 		add_bits(bits, m->large, m->n_entries);
 		add_bits(bits, m->binary, m->n_entries);
 	}
-	if (f->plan != SIFT_PLAN_LEFT_OUT)
+	if (f->plan == SIFT_PLAN_SMALL && m->pending)
+		add_small(bits, m->pending, snapshot_cols(f->snapshot, layer));
+	else if (f->plan != SIFT_PLAN_LEFT_OUT)
 		add_bits(bits, m->pending, m->n_entries);
 	return r;
 }
@@ -344,17 +360,22 @@ bind_sieve(
 	return bits ? make_bits(f, layer, sieve, bits) : -ENOMEM;
 }
 
-/* Nothing is known of the root: there is no file of it that could be left out but all. */
+/* Nothing is known of the root: all its files are pending. */
 static int
 bind_unknown(const struct sift *f, uint32_t layer, struct arena *a, const uint64_t **ret)
 {
-	uint32_t n = snapshot_cols(f->snapshot, layer)->n_entries;
+	const struct tree_cols *c = snapshot_cols(f->snapshot, layer);
+	uint64_t *bits;
 
 	*ret = NULL;
-	if (f->plan != SIFT_PLAN_LEFT_OUT)
+	if (f->plan != SIFT_PLAN_LEFT_OUT && f->plan != SIFT_PLAN_SMALL)
 		return 0;
-	*ret = ARENA_ARRAY(a, uint64_t, n / 64 + 1);
-	return *ret ? 0 : -ENOMEM;
+	*ret = bits = ARENA_ARRAY(a, uint64_t, c->n_entries / 64 + 1);
+	if (!bits)
+		return -ENOMEM;
+	if (f->plan == SIFT_PLAN_SMALL)
+		add_small(bits, NULL, c);
+	return 0;
 }
 
 int

@@ -28,9 +28,11 @@
 #include "query/expr.h"
 
 /** Files that are pending are read by a question when they are no more than this; warm that takes
- *  some half a second on two threads. Else they are left out, and counted. */
+ *  some half a second on two threads. Else those that are large are left out, and counted; and if
+ *  what remains is still more, all. Bytes are those on the disk: holes are not read. */
 #define SIFT_PENDING_FILES 20000u
 #define SIFT_PENDING_BYTES ((uint64_t)256 << 20)
+#define SIFT_PENDING_LARGE ((uint64_t)16 << 20)
 
 /** So many files are read in the time that it takes to decode long lists. */
 #define SIFT_FEW 32u

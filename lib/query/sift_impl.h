@@ -25,6 +25,7 @@
 
 enum sift_plan {
 	SIFT_PLAN_READ,     /* candidates are what grams leave, and what is pending */
+	SIFT_PLAN_SMALL,    /* what grams leave, and what is pending and not large */
 	SIFT_PLAN_LEFT_OUT, /* what grams leave */
 	SIFT_PLAN_PENDING,  /* what is pending: it is counted */
 	SIFT_PLAN_ALL,      /* everything: the rest of the question leaves little */
@@ -58,6 +59,13 @@ struct sift {
 
 /** Symbols of a gram of the root's contents; 0: they are not indexed, or nothing is yet. */
 unsigned sift_kind(const struct snap_root *r);
+
+/** What reading the file takes, as the index knows it. */
+static inline uint64_t
+sift_bytes(const struct tree_cols *c, uint32_t entry)
+{
+	return MIN(tree_size(c, entry), tree_blocks(c, entry) * 512);
+}
 
 /** Do contents decide about every candidate of the question? */
 bool sift_decides(const struct query *q, const struct cursor_opts *opts);

@@ -9,12 +9,20 @@
 
 struct amount {
 	uint64_t n, bytes;
+	uint64_t n_large, large_bytes; /* of them: over SIFT_PENDING_LARGE */
 };
 
 static bool
 is_few(const struct amount *p)
 {
 	return p->n <= SIFT_PENDING_FILES && p->bytes <= SIFT_PENDING_BYTES;
+}
+
+static bool
+is_few_small(const struct amount *p)
+{
+	return p->n - p->n_large <= SIFT_PENDING_FILES &&
+	       p->bytes - p->large_bytes <= SIFT_PENDING_BYTES;
 }
 
 static void
@@ -51,6 +59,17 @@ bound_all(const struct snapshot *s)
 	return sum;
 }
 
+static void
+add_file(struct amount *sum, uint64_t bytes)
+{
+	bool large = bytes > SIFT_PENDING_LARGE;
+
+	sum->n++;
+	sum->bytes += bytes;
+	sum->n_large += large;
+	sum->large_bytes += large ? bytes : 0;
+}
+
 /* Of the entries that were found, those whose contents are not known, or all. */
 static void
 count_chunk(const struct sift *f, uint32_t layer, uint32_t lo, const struct bits *bits,
@@ -67,8 +86,7 @@ count_chunk(const struct sift *f, uint32_t layer, uint32_t lo, const struct bits
 			continue;
 		if (tree_type(c, lo + i) != DT_REG)
 			continue;
-		sum->n++;
-		sum->bytes += tree_size(c, lo + i);
+		add_file(sum, sift_bytes(c, lo + i));
 	}
 }
 
@@ -149,8 +167,12 @@ plan_pending(struct sift *f, const struct eval *e)
 	sum = (struct amount){0};
 	f->plan = SIFT_PLAN_PENDING;
 	r = count_admitted(f, e, UINT64_MAX, &sum);
-	f->plan = is_few(&sum) ? SIFT_PLAN_READ : SIFT_PLAN_LEFT_OUT;
-	f->n_left_out = is_few(&sum) ? 0 : sum.n;
+	f->plan = is_few(&sum)         ? SIFT_PLAN_READ
+	          : is_few_small(&sum) ? SIFT_PLAN_SMALL
+	                               : SIFT_PLAN_LEFT_OUT;
+	f->n_left_out = f->plan == SIFT_PLAN_READ    ? 0
+	                : f->plan == SIFT_PLAN_SMALL ? sum.n_large
+	                                             : sum.n;
 	return r;
 }
 

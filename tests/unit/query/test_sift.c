@@ -506,14 +506,15 @@ stats_of(const struct world *w, const char *text, const char *pattern)
 }
 
 static void
-check_left_out(const struct world *w)
+check_left_out(const struct world *w, uint64_t n_left_out)
 {
 	struct cursor_stats st = stats_of(w, "content:needle", NULL);
 
-	CHECK_INT(st.skipped.pending, 3);
-	CHECK_INT(st.n_verified, 0);
+	CHECK_INT(st.skipped.pending, n_left_out);
+	CHECK_INT(st.n, n_left_out == 1 ? 2 : 0);
+	CHECK_INT(st.n_verified, st.n);
 	st = stats_of(w, "", "needle");
-	CHECK_INT(st.skipped.pending, 3);
+	CHECK_INT(st.skipped.pending, n_left_out);
 	/* What the rest of the question leaves is little. */
 	st = stats_of(w, "-ext:bin content:needle", NULL);
 	CHECK_INT(st.skipped.pending, 0);
@@ -658,28 +659,80 @@ TEST(sift, is_explained)
 	world_destroy(&w);
 }
 
-/* A sparse file is more than a question reads. */
+/* Blocks that nothing was written to. */
+static void
+write_allocated(const char *dir, const char *name, uint64_t bytes)
+{
+	char path[4096];
+	int fd;
+
+	test_write(dir, name, "needle\n");
+	(void)snprintf(path, sizeof(path), "%s/%s", dir, name);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	CHECK(fd >= 0);
+	CHECK_INT(posix_fallocate(fd, 0, (off_t)bytes), 0);
+	CHECK_INT(close(fd), 0);
+}
+
+static void
+check_pending(struct world *w, uint64_t n_left_out)
+{
+	struct text_view_opts opts = {.max_bytes = UINT64_MAX};
+
+	grow_stack(w);
+	w->index = snapshot_of(w, SNAP_CONTENT_INDEX, UINT64_MAX);
+	check_left_out(w, n_left_out);
+	snapshot_unref(w->index);
+	CHECK_INT(text_view_create(w->stack, NULL, &opts, &w->view), 0);
+	w->index = snapshot_of(w, SNAP_CONTENT_INDEX, UINT64_MAX);
+	check_left_out(w, n_left_out);
+	snapshot_unref(w->index);
+	w->index = snapshot_of(w, SNAP_CONTENT_SCAN, UINT64_MAX);
+	CHECK_INT(stats_of(w, "content:needle", NULL).skipped.pending, 0);
+	w->scan = NULL;
+	world_destroy(w);
+}
+
 TEST(sift, what_is_pending_and_too_much_is_left_out_and_counted)
 {
 	struct world w = {.dir = test_dir(), .store = test_dir(), .n_symbols = 4};
-	struct text_view_opts opts = {.max_bytes = UINT64_MAX};
-	char path[4096];
+	char name[32];
 
 	test_write(w.dir, "other", "needle\n");
 	test_write(w.dir, "small", "needle\n");
-	test_write(w.dir, "large.bin", "needle\n");
-	(void)snprintf(path, sizeof(path), "%s/large.bin", w.dir);
+	for (int i = 0; i < 17; i++) {
+		(void)snprintf(name, sizeof(name), "%d.bin", i);
+		write_allocated(w.dir, name, SIFT_PENDING_LARGE);
+	}
+	check_pending(&w, 19);
+}
+
+TEST(sift, a_large_pending_file_keeps_no_other_from_being_read)
+{
+	struct world w = {.dir = test_dir(), .store = test_dir(), .n_symbols = 4};
+
+	test_write(w.dir, "other", "needle\n");
+	test_write(w.dir, "small", "needle\n");
+	write_allocated(w.dir, "large.bin", SIFT_PENDING_BYTES);
+	check_pending(&w, 1);
+}
+
+TEST(sift, holes_of_pending_files_are_no_reason_to_leave_them_out)
+{
+	struct world w = {.dir = test_dir(), .store = test_dir(), .n_symbols = 4};
+	struct cursor_stats st;
+	char path[4096];
+
+	test_write(w.dir, "small", "needle\n");
+	test_write(w.dir, "sparse.bin", "needle\n");
+	(void)snprintf(path, sizeof(path), "%s/sparse.bin", w.dir);
 	CHECK_INT(truncate(path, (off_t)SIFT_PENDING_BYTES + 1), 0);
 	grow_stack(&w);
 	w.index = snapshot_of(&w, SNAP_CONTENT_INDEX, UINT64_MAX);
-	check_left_out(&w);
-	snapshot_unref(w.index);
-	CHECK_INT(text_view_create(w.stack, NULL, &opts, &w.view), 0);
-	w.index = snapshot_of(&w, SNAP_CONTENT_INDEX, UINT64_MAX);
-	check_left_out(&w);
-	snapshot_unref(w.index);
-	w.index = snapshot_of(&w, SNAP_CONTENT_SCAN, UINT64_MAX);
-	CHECK_INT(stats_of(&w, "content:needle", NULL).n_verified, 3);
+	st = stats_of(&w, "content:needle", NULL);
+	CHECK_INT(st.skipped.pending, 0);
+	CHECK_INT(st.skipped.binary, 1);
+	CHECK_INT(st.n, 1);
 	w.scan = NULL;
 	world_destroy(&w);
 }
