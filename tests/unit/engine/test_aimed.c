@@ -1,4 +1,4 @@
-#include "../walk/walked.h"
+#include "tests/unit/walk/walked.h"
 
 #include <ftw.h>
 #include <inttypes.h>
