@@ -10,6 +10,7 @@
 #include "cell.h"
 #include "grep_json.h"
 #include "narrow.h"
+#include "plan.h"
 
 #define MAX_FILE_BYTES (64u << 10)
 #define MAX_LINE_BYTES (1u << 20) /* the daemon's limit of max_line */
@@ -22,7 +23,7 @@ struct grep {
 	const char *sort;
 	bool fixed, word, whole_line, multiline, dotall;
 	bool heading, no_heading, line_number, quiet, only_matching, preview, pretty, vimgrep;
-	bool type_list;
+	bool type_list, explain;
 	uint64_t max_per_file, before, after, context;
 	struct grep_style style; /* max_columns: NOT_GIVEN unless it was */
 
@@ -116,6 +117,8 @@ static const struct opt opts[] = {
 		"line"},
 	{0, OPT_SET, "max-columns-preview", NULL, offsetof(struct grep, preview), 1, NULL,
 		"with -M, print N bytes around the match"},
+	{0, OPT_SET, "explain", NULL, offsetof(struct grep, explain), 1, NULL,
+		"say how it was answered and what that took, instead of answers"},
 	SELECTION_OPTS,
 	{0},
 };
@@ -321,6 +324,22 @@ ask_rows(const struct grep *g, struct json *j)
 }
 
 static int
+explain(struct grep *g, struct question *q, size_t first_word)
+{
+	AUTO(msg_freep) struct msg *end = NULL;
+	int exit_code = selection_begin(&g->sel, q, "explain", &g->sel.common.operands, first_word);
+
+	if (exit_code)
+		return exit_code;
+	q->patterns = &g->patterns;
+	json_kv_bool(&q->json, "run", true);
+	ask_pattern(g, &q->json);
+	ask_rows(g, &q->json);
+	exit_code = ask_once(q, &g->sel.common, NULL, NULL, &end);
+	return exit_code ? exit_code : plan_print(msg_root(end), &g->sel.common, &g->print.out);
+}
+
+static int
 grep(struct grep *g, struct question *q, size_t first_word)
 {
 	AUTO(msg_freep) struct msg *end = NULL;
@@ -498,7 +517,8 @@ run(char **argv)
 		else
 			exit_code = prepare(&g, &first_word);
 		if (!exit_code && !g.type_list)
-			exit_code = grep(&g, &q, first_word);
+			exit_code =
+				g.explain ? explain(&g, &q, first_word) : grep(&g, &q, first_word);
 		exit_code = out_close(&g.print.out, exit_code);
 	}
 	grep_fini(&g);

@@ -181,32 +181,10 @@ print_count(struct search *s, const struct msg_val *end)
 	return n ? EXIT_FOUND : EXIT_NOTHING;
 }
 
-/* As it came from the daemon, but for what belongs to the protocol. */
-static void
-print_plan_json(struct search *s, const struct msg_val *end)
-{
-	struct json j = json_to(&s->out.buf);
-	const struct msg_val *v;
-	const char *key = NULL;
-
-	json_open(&j, '{');
-	for (size_t i = 0; (v = msg_member(end, i, &key)); i++) {
-		strbuf_reset(&s->scratch);
-		if (strcmp(key, "id") == 0 || strcmp(key, "ev") == 0 ||
-			msg_print(v, &s->scratch) < 0)
-			continue;
-		json_key(&j, key);
-		json_raw(&j, strbuf_view(&s->scratch));
-	}
-	json_close(&j, '}');
-	out_putc(&s->out, '\n');
-}
-
 static int
 explain(struct search *s, struct question *q)
 {
 	AUTO(msg_freep) struct msg *end = NULL;
-	uint64_t n = 0;
 	int exit_code;
 
 	if (s->count)
@@ -220,14 +198,7 @@ explain(struct search *s, struct question *q)
 	if (s->count)
 		json_kv_cstr(&q->json, "count", "exact");
 	exit_code = ask_once(q, &s->sel.common, NULL, NULL, &end);
-	if (exit_code)
-		return exit_code;
-	if (s->sel.common.json)
-		print_plan_json(s, msg_root(end));
-	else
-		plan_print(msg_root(end), &s->out);
-	(void)msg_u64(msg_get(msg_root(end), "run"), "n", &n);
-	return n ? EXIT_FOUND : EXIT_NOTHING;
+	return exit_code ? exit_code : plan_print(msg_root(end), &s->sel.common, &s->out);
 }
 
 static int

@@ -196,22 +196,65 @@ put_run(struct out *o, const struct msg_val *run)
 	out_putc(o, '\n');
 }
 
-void
-plan_print(const struct msg_val *end, struct out *o)
+static void
+put_steps(struct out *o, const struct msg_val *end)
 {
-	const struct msg_val *steps = msg_get(end, "steps");
+	const struct msg_val *steps = msg_get(end, "steps"), *pattern = msg_get(end, "pattern");
 
-	out_puts(o, "understood  ");
-	out_name(o, text(end, "tree"));
-	out_putc(o, '\n');
-	put_ranges(o, end);
 	(void)strbuf_printf(&o->buf, "%-*s %12s %11s %11s %7s %8s %10s\n", TERM_WIDTH, "terms",
 		"expected", "asked", "took", "blocks", "skipped", "time");
 	for (size_t i = 0; i < msg_len(steps); i++) {
 		put_step(o, msg_at(steps, i));
 		put_grams(o, msg_at(steps, i));
 	}
+	if (!pattern)
+		return;
+	out_puts(o, "lines       ");
+	out_name(o, text(pattern, "term"));
+	out_putc(o, '\n');
+	put_grams(o, pattern);
+}
+
+static void
+put_plan(struct out *o, const struct msg_val *end)
+{
+	out_puts(o, "understood  ");
+	out_name(o, text(end, "tree"));
+	out_putc(o, '\n');
+	put_ranges(o, end);
+	put_steps(o, end);
 	put_sort(o, msg_get(end, "sort"));
 	put_ranked(o, msg_get(end, "ranked"));
 	put_run(o, msg_get(end, "run"));
+}
+
+/* As it came from the daemon, but for what belongs to the protocol. */
+static void
+put_json(struct out *o, const struct msg_val *end)
+{
+	AUTO(strbuf_fini) struct strbuf value = {0};
+	struct json j = json_to(&o->buf);
+	const struct msg_val *v;
+	const char *key = NULL;
+
+	json_open(&j, '{');
+	for (size_t i = 0; (v = msg_member(end, i, &key)); i++) {
+		strbuf_reset(&value);
+		if (strcmp(key, "id") == 0 || strcmp(key, "ev") == 0 || msg_print(v, &value) < 0)
+			continue;
+		json_key(&j, key);
+		json_raw(&j, strbuf_view(&value));
+	}
+	json_close(&j, '}');
+	out_putc(o, '\n');
+}
+
+int
+plan_print(const struct msg_val *end, const struct common *c, struct out *o)
+{
+	if (c->json)
+		put_json(o, end);
+	else
+		put_plan(o, end);
+	return number(msg_get(end, "run"), "n") > 0 ? EXIT_FOUND : EXIT_NOTHING;
 }

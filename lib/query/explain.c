@@ -13,15 +13,21 @@ struct sample {
 	uint64_t n_numbers; /* of entries in the ranges, dead ones too */
 };
 
+static void
+forget_step(struct explain_step *step)
+{
+	free(step->text);
+	free(step->grams);
+}
+
 void
 explain_destroy(struct explain *x)
 {
 	if (!x)
 		return;
-	for (uint32_t i = 0; i < x->n_steps; i++) {
-		free(x->step[i].text);
-		free(x->step[i].grams);
-	}
+	for (uint32_t i = 0; i < x->n_steps; i++)
+		forget_step(&x->step[i]);
+	forget_step(&x->grep);
 	free(x->step);
 	free(x->range);
 	free(x->cost.leaf);
@@ -98,14 +104,16 @@ count_sample(const struct sample *s, const struct node *n, uint64_t *sum, uint64
 	return r;
 }
 
-/* 1: the index of contents tells. */
+/* 1: the index of contents tells. As sift_explain(). */
 static int
-ask_contents(const struct sample *s, const struct node *n, struct explain_step *step)
+ask_contents(const struct snapshot *s, const struct node *n, const struct cursor_opts *opts,
+	struct explain_step *step)
 {
 	struct sift_report report = {0};
-	int r = n->term == TERM_CONTENT ? sift_explain(s->eval->snapshot, n, &report) : 0;
+	int r = sift_explain(s, n, opts, &report);
 
 	if (r == 1) {
+		step->estimated = true;
 		step->estimate = report.n_files;
 		step->grams_estimate = report.estimate;
 		step->n_docs = report.n_docs;
@@ -120,7 +128,7 @@ estimate(const struct sample *s, const struct node *n, struct explain_step *step
 {
 	bool by_arithmetic = n->term == TERM_IN || n->term == TERM_ROOT;
 	uint64_t sum = 0, n_asked = 0;
-	int r = ask_contents(s, n, step);
+	int r = n->term == TERM_CONTENT ? ask_contents(s->eval->snapshot, n, NULL, step) : 0;
 
 	step->exact = n->term != TERM_CONTENT;
 	step->estimated = n->term != TERM_DUPE;
@@ -208,6 +216,24 @@ make_steps(struct explain *x, const struct query *q, const struct snapshot *s)
 	return r;
 }
 
+/* "(grep foo bar)" */
+static int
+make_grep(struct explain *x, const struct snapshot *s, const struct cursor_opts *opts)
+{
+	AUTO(strbuf_fini) struct strbuf text = {0};
+
+	if (!opts->grep)
+		return 0;
+	(void)strbuf_puts(&text, opts->invert ? "(grep -v" : "(grep");
+	for (size_t i = 0; i < pattern_n_texts(opts->grep); i++) {
+		(void)strbuf_putc(&text, ' ');
+		(void)strbuf_span(&text, pattern_text(opts->grep, i));
+	}
+	(void)strbuf_putc(&text, ')');
+	x->grep.text = strbuf_take(&text);
+	return x->grep.text ? ask_contents(s, NULL, opts, &x->grep) : -ENOMEM;
+}
+
 static int
 copy_ranges(struct explain *x, const struct cursor *c)
 {
@@ -260,7 +286,7 @@ explain_create(struct query *q, struct snapshot *s, const struct cursor_opts *op
 	r = cursor_open(q, s, &traced, &c, err);
 	if (r == 0) {
 		(void)((r = copy_ranges(x, c)) < 0 || (with_run && (r = run(x, c)) < 0) ||
-			(r = make_steps(x, q, s)) < 0);
+			(r = make_steps(x, q, s)) < 0 || (r = make_grep(x, s, opts)) < 0);
 		cursor_close(c);
 	}
 	if (r < 0) {

@@ -38,6 +38,8 @@ struct explain {
 	uint32_t n_ranges;
 	uint64_t n_entries, n_all; /* in the ranges; in all roots */
 	bool content;
+	struct explain_step grep; /* what opts->grep asks of contents, as of a term; text NULL: none
+	                           */
 
 	bool ran; /* the rest is of a run */
 	struct cursor_stats stats;

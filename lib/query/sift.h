@@ -62,13 +62,15 @@ int sift_bind(struct sift *f, uint32_t layer, struct arena *a, const uint64_t **
 void sift_take_binary(struct sift *f, uint32_t layer, uint32_t lo, uint32_t n, struct bits *bits);
 uint64_t sift_n_binary(const struct sift *f);
 
-/** What the index of contents says of a content term, for who explains. Numbers are of all roots
- *  together, dead entries too. */
+/** What the index of contents says of a content term, or of a grep, for who explains. Numbers are
+ * of all roots together, dead entries too. */
 struct sift_report {
 	struct strbuf grams; /* gram_query_print(); empty: no root has an index of contents */
 	uint64_t estimate;   /* documents at most, by the lengths of lists alone */
 	uint64_t n_docs;     /* that are found */
 	uint64_t n_files;    /* that have one of these, or are pending or too large */
 };
-/** `ret` is zeroed, and its grams end by strbuf_fini() also after an error. 1; 0: there is none. */
-int sift_explain(const struct snapshot *s, const struct node *n, struct sift_report *ret);
+/** `n` NULL: of opts->grep, else opts may be NULL. `ret` is zeroed, and its grams end by
+ *  strbuf_fini() also after an error. 1; 0: there is none. */
+int sift_explain(const struct snapshot *s, const struct node *n, const struct cursor_opts *opts,
+	struct sift_report *ret);

@@ -29,8 +29,15 @@ ask_segment(const struct snapshot *s, uint32_t root, const struct text_cols *c,
 	return r;
 }
 
+/* What is explained. */
+struct asked {
+	const struct node *node;        /* NULL: */
+	const struct cursor_opts *opts; /* its grep */
+};
+
 static int
-ask_root(const struct snapshot *s, uint32_t root, const struct node *n, struct sift_report *ret)
+ask_root(
+	const struct snapshot *s, uint32_t root, const struct asked *asked, struct sift_report *ret)
 {
 	const struct text_view *v = s->roots[root].view;
 	struct sift_need need = {0};
@@ -38,7 +45,8 @@ ask_root(const struct snapshot *s, uint32_t root, const struct node *n, struct s
 	int r;
 
 	gram_query_init(&grams, v->set->n_symbols);
-	r = sift_need_of(&grams, n, &need);
+	r = asked->node ? sift_need_of(&grams, asked->node, &need)
+	                : sift_need_of_grep(&grams, asked->opts, &need);
 	if (r == 0 && ret->grams.len == 0)
 		r = gram_query_print(&grams, need.node, &ret->grams);
 	for (uint32_t i = 0; i < v->set->n && r == 0; i++)
@@ -50,13 +58,15 @@ ask_root(const struct snapshot *s, uint32_t root, const struct node *n, struct s
 }
 
 int
-sift_explain(const struct snapshot *s, const struct node *n, struct sift_report *ret)
+sift_explain(const struct snapshot *s, const struct node *n, const struct cursor_opts *opts,
+	struct sift_report *ret)
 {
+	struct asked asked = {n, opts};
 	int r = 0;
 
 	for (uint32_t i = 0; i < s->n_roots && r == 0; i++) {
 		if (sift_kind(&s->roots[i]) > 0)
-			r = ask_root(s, i, n, ret);
+			r = ask_root(s, i, &asked, ret);
 	}
 	return r < 0 ? r : ret->grams.len > 0;
 }

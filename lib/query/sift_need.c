@@ -91,8 +91,8 @@ need_of_groups(struct sift_needs *s, const struct node *n)
 	return r;
 }
 
-static int
-need_of_grep(struct gram_query *q, const struct cursor_opts *opts, struct sift_need *ret)
+int
+sift_need_of_grep(struct gram_query *q, const struct cursor_opts *opts, struct sift_need *ret)
 {
 	if (cursor_needs_match(opts))
 		return need_of_pattern(q, opts->grep, ret);
@@ -113,7 +113,7 @@ need_of_whole(struct sift_needs *s, const struct node *root, const struct cursor
 	else if (root->term == TERM_AND)
 		terms = s->need[root->leaf];
 	if (r == 0 && opts->grep)
-		r = need_of_grep(&s->grams, opts, whole);
+		r = sift_need_of_grep(&s->grams, opts, whole);
 	if (r < 0)
 		return r;
 	if (!opts->grep) {

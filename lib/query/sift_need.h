@@ -27,3 +27,5 @@ int sift_needs_init(struct sift_needs *s, const struct query *q, const struct cu
 void sift_needs_fini(struct sift_needs *s);
 /** What a document must hold so that content terms and their ANDs and ORs match. */
 int sift_need_of(struct gram_query *q, const struct node *n, struct sift_need *ret);
+/** The same for opts->grep, so that there is an answer. */
+int sift_need_of_grep(struct gram_query *q, const struct cursor_opts *opts, struct sift_need *ret);

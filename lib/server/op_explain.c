@@ -2,13 +2,11 @@
 
 #include "query/explain.h"
 #include "query/ranking.h"
-#include "server/ops.h"
+#include "server/search.h"
 
 /* What the answer is made from, gone with the step. */
 struct explanation {
-	struct view view;
-	struct query *query;
-	struct cursor_opts opts;
+	struct search search; /* as it would be run, but for the cursor */
 	bool run;
 	struct explain *plan; /* NULL: there is no index to plan for */
 };
@@ -17,8 +15,7 @@ static void
 explanation_fini(struct explanation *x)
 {
 	explain_destroy(x->plan);
-	query_unref(x->query);
-	view_fini(&x->view);
+	search_fini(&x->search);
 }
 
 static void
@@ -27,12 +24,11 @@ put_step(const struct explain *x, const struct explain_step *step, struct json *
 	json_open(out, '{');
 	json_kv_cstr(out, "term", step->text);
 	json_kv_u64(out, "depth", step->depth);
-	if (step->leaf) {
+	if (step->leaf)
 		json_kv_u64(out, "rank", step->rank);
-		if (step->estimated) {
-			json_kv_u64(out, "estimate", step->estimate);
-			json_kv_bool(out, "exact", step->exact);
-		}
+	if (step->estimated) {
+		json_kv_u64(out, "estimate", step->estimate);
+		json_kv_bool(out, "exact", step->exact);
 	}
 	if (step->grams) {
 		json_kv_cstr(out, "grams", step->grams);
@@ -74,10 +70,10 @@ put_sort(const struct explanation *x, struct json *out)
 	json_open(out, '{');
 	json_key(out, "keys");
 	json_open(out, '[');
-	for (uint32_t i = 0; i < x->opts.n_sort; i++) {
+	for (uint32_t i = 0; i < x->search.opts.n_sort; i++) {
 		json_open(out, '{');
-		json_kv_cstr(out, "field", field_word(x->opts.sort[i].field));
-		json_kv_bool(out, "descending", x->opts.sort[i].descending);
+		json_kv_cstr(out, "field", field_word(x->search.opts.sort[i].field));
+		json_kv_bool(out, "descending", x->search.opts.sort[i].descending);
 		json_close(out, '}');
 	}
 	json_close(out, ']');
@@ -115,11 +111,17 @@ put_rank(const struct explanation *x, struct json *out)
 }
 
 static bool
+reads_contents(const struct explanation *x)
+{
+	return x->search.opts.grep || query_has_content(x->search.query);
+}
+
+static bool
 is_ranked(const struct explanation *x)
 {
-	return x->opts.n_sort == 0 &&
-	       (x->opts.rank == RANK_ALWAYS ||
-		       (x->opts.rank == RANK_CONTENTS && query_has_content(x->query)));
+	return x->search.opts.n_sort == 0 &&
+	       (x->search.opts.rank == RANK_ALWAYS ||
+		       (x->search.opts.rank == RANK_CONTENTS && reads_contents(x)));
 }
 
 static void
@@ -148,14 +150,18 @@ put_plan(const struct explanation *x, struct json *out)
 	json_key(out, "ranges");
 	json_open(out, '[');
 	for (uint32_t i = 0; i < plan->n_ranges; i++)
-		put_range(x->view.snapshot, &plan->range[i], out);
+		put_range(x->search.view.snapshot, &plan->range[i], out);
 	json_close(out, ']');
 	json_key(out, "steps");
 	json_open(out, '[');
 	for (uint32_t i = 0; i < plan->n_steps; i++)
 		put_step(plan, &plan->step[i], out);
 	json_close(out, ']');
-	if (x->opts.n_sort > 0)
+	if (plan->grep.text) {
+		json_key(out, "pattern");
+		put_step(plan, &plan->grep, out);
+	}
+	if (x->search.opts.n_sort > 0)
 		put_sort(x, out);
 	if (is_ranked(x))
 		put_rank(x, out);
@@ -172,13 +178,20 @@ make_plan(struct job *j, struct explanation *x)
 	/* How a query is understood can be told without an index. */
 	if (!j->server->ops.snapshot)
 		return x->run ? bad_request(j, "this server has no index to run the query on") : 0;
-	r = view_open(j, &x->view);
+	r = view_open(j, &x->search.view);
 	if (r < 0)
 		return r;
-	view_limits(j, &x->opts);
-	r = explain_create(x->query, x->view.snapshot, &x->opts, x->run, &x->plan, &err);
+	view_limits(j, &x->search.opts);
+	r = explain_create(
+		x->search.query, x->search.view.snapshot, &x->search.opts, x->run, &x->plan, &err);
 	err.code = r;
 	return r < 0 ? job_fail(j, answer_code_of(r), &err) : 0;
+}
+
+static bool
+is_grep(const struct job *j)
+{
+	return msg_get(msg_root(j->msg), "pattern") || msg_get(msg_root(j->msg), "patterns");
 }
 
 static int
@@ -188,17 +201,19 @@ explain(struct job *j, struct explanation *x, struct strbuf *out)
 	struct json json;
 	int r;
 
-	x->opts.limit = j->rows_default;
-	(void)((r = param_bool(j, "run", &x->run)) < 0 || (r = param_order(j, &x->opts)) < 0 ||
-		(r = param_query(j, &x->query)) < 0 || (r = make_plan(j, x)) < 0);
+	x->search.opts.limit = j->rows_default;
+	(void)((r = param_bool(j, "run", &x->run)) < 0 ||
+		(r = param_order(j, &x->search.opts)) < 0 ||
+		(is_grep(j) && (r = grep_read(j, &x->search)) < 0) ||
+		(r = param_query(j, &x->search.query)) < 0 || (r = make_plan(j, x)) < 0);
 	if (r < 0)
 		return r;
-	r = query_print(x->query, &tree);
+	r = query_print(x->search.query, &tree);
 	if (r < 0)
 		return job_fail_code(j, r);
 	json = answer_open(out, strbuf_view(&j->id), "end");
 	json_kv_str(&json, "tree", strbuf_view(&tree));
-	json_kv_bool(&json, "content", query_has_content(x->query));
+	json_kv_bool(&json, "content", reads_contents(x));
 	if (x->plan)
 		put_plan(x, &json);
 	json_kv_u64(&json, "took_us", clock_mono() - j->arrived_usec);

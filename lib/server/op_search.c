@@ -6,10 +6,8 @@
 #define FLUSH_USEC (50 * USEC_PER_MSEC)
 
 void
-op_search_fini(void *state)
+search_fini(struct search *s)
 {
-	struct search *s = state;
-
 	cursor_close(s->cursor);
 	pattern_destroy(s->pattern);
 	query_unref(s->query);
@@ -17,7 +15,13 @@ op_search_fini(void *state)
 	strbuf_fini(&s->text);
 	path_maker_fini(&s->paths);
 	strbuf_fini(&s->path);
-	free(s);
+}
+
+void
+op_search_fini(void *state)
+{
+	search_fini(state);
+	free(state);
 }
 
 int

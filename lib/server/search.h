@@ -25,6 +25,8 @@ struct search {
 	uint32_t path_layer, path_entry;
 };
 
+/** All but the memory of `s` itself. */
+void search_fini(struct search *s);
 /** One value of a hit. */
 int search_put(struct search *s, struct json *out, const struct hit *hit, enum field f);
 

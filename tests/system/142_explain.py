@@ -61,4 +61,20 @@ def test_without_run_nothing_is_counted():
         assert answer["steps"][0]["estimate"] == 200, answer
 
 
+def test_a_grep_tells_what_its_index_was_asked_for():
+    with make() as t, Daemon({"t": t}) as d:
+        t.write("needle", "a needle\n" * 3)
+        d.rescan()
+        r = d.trawl("grep", "--explain", "--json", "nee+dle", "type:f")
+        assert r.returncode == 0 and not r.stderr, r
+        p = json.loads(r.stdout)
+        assert p["pattern"]["term"] == "(grep nee+dle)" and p["run"]["n"] == 3, p
+        assert p["pattern"]["estimate"] >= 1 and "need" not in p["pattern"]["grams"].split(), p
+        assert p["run"]["files_read"] <= p["pattern"]["estimate"] < 20, p
+        lines = d.trawl("grep", "--explain", "--limit=2", "needle").stdout.decode().splitlines()
+        assert any(x.startswith("lines       (grep needle)") for x in lines), lines
+        assert any(x.startswith("    grams ") for x in lines) and any(x.startswith("ranked by") for x in lines), lines
+        assert d.trawl("grep", "--explain", "(").returncode == 2
+
+
 main()
