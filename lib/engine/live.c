@@ -6,6 +6,7 @@
 #include "engine/internal.h"
 #include "engine/live_impl.h"
 
+#define RETRY_USEC (50 * USEC_PER_MSEC)
 #define RECEIVE 128u /* changes that are taken at a time, under the lock */
 
 /* What watches is told of is kept for roots' threads. With the lock. */
@@ -140,7 +141,7 @@ go_deaf(struct live *l, int code)
 	live_publish(l->engine);
 }
 
-/* Until a barrier's time is over, or there is a new one. */
+/* Until then, or a new barrier. */
 static int
 wait_deaf(struct live *l, usec_t deadline)
 {
@@ -165,6 +166,8 @@ receive(struct live *l, struct watch_change *got)
 	n = watch_recv(l->watch, got, RECEIVE, &l->stop, deadline);
 	if (n >= 0 || n == -ECANCELED || n == -ETIMEDOUT)
 		return n;
+	if (n != -EIO) /* nothing is lost, and no descriptor or no memory to be had now */
+		return wait_deaf(l, clock_deadline(RETRY_USEC));
 	go_deaf(l, n);
 	return 0;
 }

@@ -33,7 +33,7 @@ find(const struct dirmarks *m, uint64_t ino)
 	return i;
 }
 
-bool
+static bool
 dirmarks_have(const struct dirmarks *m, uint64_t ino)
 {
 	return m->n > 0 && m->at[find(m, ino)] != 0;
@@ -69,28 +69,6 @@ dirmarks_add(struct dirmarks *m, uint64_t ino)
 	return 0;
 }
 
-/* Those behind it move up, so that no search ends too early. */
-void
-dirmarks_remove(struct dirmarks *m, uint64_t ino)
-{
-	size_t hole, i;
-
-	if (!dirmarks_have(m, ino))
-		return;
-	hole = i = find(m, ino);
-	for (;;) {
-		i = (i + 1) & (m->n - 1);
-		if (!m->at[i])
-			break;
-		if (((i - home(m, m->at[i] - 1)) & (m->n - 1)) < ((i - hole) & (m->n - 1)))
-			continue;
-		m->at[hole] = m->at[i];
-		hole = i;
-	}
-	m->at[hole] = 0;
-	m->len--;
-}
-
 struct marking {
 	struct root *root;
 	struct walk_aim *aim;
@@ -122,7 +100,7 @@ mount_of(const struct root *r, struct span path)
 	return best->number;
 }
 
-/* 0; -errno: it has no mark. */
+/* 1: it has a mark from now on; 0: it had one; -errno: it has none. */
 static int
 mark_at(struct marking *m, uint64_t ino)
 {
@@ -152,9 +130,12 @@ mark_one(struct marking *m, uint64_t ino, struct tree_at at)
 	code = mark_at(m, ino);
 	if (code < 0) {
 		/* What is gone, or may not be read, has nothing to be told. */
-		m->n_refused += code == -ENOSPC || code == -ENOMEM || code == -EMFILE;
+		m->n_refused +=
+			code == -ENOSPC || code == -ENOMEM || code == -EMFILE || code == -ENFILE;
 		return 0;
 	}
+	if (code == 0)
+		return 0;
 	m->n_marked++;
 	code = dirmarks_add(&r->live.marks, ino);
 	if (code == 0 && m->aim)
@@ -202,10 +183,8 @@ marks_make(struct root *r, struct walk_aim *aim)
 		return 0;
 	m.root_fd = fd_open_absolute(span_of(r->path), O_PATH | O_DIRECTORY);
 	while (m.root_fd >= 0 && code == 0 &&
-		tree_inodes_each(r->live.inodes, r->stack, r->live.marked, &walk, &ino, &at)) {
-		if (!dirmarks_have(&r->live.marks, ino))
-			code = mark_one(&m, ino, at);
-	}
+		tree_inodes_each(r->live.inodes, r->stack, r->live.marked, &walk, &ino, &at))
+		code = mark_one(&m, ino, at);
 	m.n_refused += code < 0 || m.root_fd < 0;
 	tree_inodes_unref(r->live.marked);
 	/* Those that were refused are tried again. */

@@ -2,9 +2,10 @@
  * live_marks: which directories of a root have a mark of their own (WATCH_DIRECTORIES). Internal to
  * lib/engine.
  *
- * A set of inode numbers. A directory that is removed loses its mark, and its number may be given
- * to another; but that it was removed is told before the other can be, so whatever was told of a
- * directory itself takes it out of the set: marking it again does nothing when it has a mark.
+ * A set of inode numbers, to find what left the root without being removed. It does not say whether
+ * a directory has a mark: its number may have been another's, here or on another file system of the
+ * root. That only the kernel knows (watch_dir()), and it is asked for each directory of a new
+ * layer.
  *
  * Ownership: the caller's storage, zeroed; dirmarks_fini().
  * Threads:   the root's.
@@ -19,7 +20,5 @@ struct dirmarks {
 };
 
 void dirmarks_fini(struct dirmarks *m);
-bool dirmarks_have(const struct dirmarks *m, uint64_t ino);
 /** 0 or -ENOMEM. */
 int dirmarks_add(struct dirmarks *m, uint64_t ino);
-void dirmarks_remove(struct dirmarks *m, uint64_t ino);

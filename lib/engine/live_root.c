@@ -102,8 +102,6 @@ resolve_one(struct root *r, struct batch *b, const struct hint *item)
 	int code = 0;
 
 	while (code == 0 && tree_inodes_next(r->live.inodes, r->stack, item->ino, &at, &dir)) {
-		if (item->len == 0)
-			dirmarks_remove(&r->live.marks, item->ino);
 		/* The root itself may have been moved away: only a walk opens it by its name. */
 		if (dir.entry == 0 && item->len == 0)
 			code = -EOVERFLOW;

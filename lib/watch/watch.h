@@ -113,8 +113,8 @@ void watch_unmount(struct watch *w, uint32_t mount, int fd);
 
 /**
  * WATCH_DIRECTORIES: watch one directory, open as `fd` (O_PATH will do). Changes that begin after
- * the return are told: list it after, not before. Again, by the same inode: nothing happens. On
- * other kinds of mounts nothing happens either.
+ * the return are told: list it after, not before. 1: it is watched from now on; 0: this very inode
+ * was before (not one that had its number and is gone), or there is nothing to do on such a mount.
  * Errors: -ENOSPC the budget (or the kernel's limit) is used up, -ENOENT the mount is not known,
  *         -ENOMEM, -EACCES not readable, -errno of inotify_add_watch. Nothing is watched then.
  */

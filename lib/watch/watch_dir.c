@@ -27,7 +27,8 @@ admit(struct watch *w, uint32_t mount, uint64_t ino)
 	return admit_locked(w, mount, ino);
 }
 
-/* The room is made afterwards, for between two locks another thread may use it up. */
+/* The room is made afterwards, for between two locks another thread may use it up. 1: the number is
+ * new. */
 static int
 note_dir(struct watch *w, struct wd_row row)
 {
@@ -37,9 +38,9 @@ note_dir(struct watch *w, struct wd_row row)
 
 	if (r < 0)
 		return r;
-	if (wd_table_put(&w->wds, row))
-		mount->info.n_dirs++;
-	return 0;
+	r = wd_table_put(&w->wds, row);
+	mount->info.n_dirs += (unsigned)r;
+	return r;
 }
 
 /*

@@ -63,7 +63,7 @@ mark(int i)
 	if (fd < 0)
 		return -errno;
 	r = watch_dir(scene.watch, scene.mount, fd, scene.inos[i]);
-	scene.marked[i] = r == 0;
+	scene.marked[i] = r >= 0;
 	return r;
 }
 

@@ -131,7 +131,7 @@ scene_open(struct scene *s, const char *tree, enum watch_kind wanted)
 {
 	scene_open_with(s, tree, (struct watch_opts){.allow_file_system = true});
 	scene_mount(s, wanted);
-	CHECK_INT(watch_dir(s->watch, s->mount, s->tree_fd, ino_at(s->tree_fd, "")), 0);
+	CHECK(watch_dir(s->watch, s->mount, s->tree_fd, ino_at(s->tree_fd, "")) >= 0);
 }
 
 static inline void
