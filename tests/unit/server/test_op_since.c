@@ -243,12 +243,12 @@ static void
 apply_rows(struct mirror *m, const char *line)
 {
 	for (const char *at = line; (at = strstr(at, "[\"")); at++) {
-		bool add = strncmp(at, "[\"add\"", 6) == 0;
+		bool gone = strncmp(at, "[\"delete\"", 9) == 0;
 		const char *name = strstr(at, "/t/f");
 
 		if (!name) /* the root itself, after a gap */
 			continue;
-		m->has[strtoul(name + 4, NULL, 10)] = add;
+		m->has[strtoul(name + 4, NULL, 10)] = !gone;
 	}
 }
 
