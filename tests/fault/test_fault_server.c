@@ -17,6 +17,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "index/record.h"
 #include "index/snapshot.h"
 #include "index/tree_build.h"
 #include "server/server.h"
@@ -55,8 +56,67 @@ clock_text(void *ctx, const struct snapshot *s, struct strbuf *out)
 	(void)strbuf_puts(out, snapshot_clock(s, buf));
 }
 
+/* At once, on the thread that asks. */
+static int
+sync_at_once(void *ctx, usec_t deadline, server_done done, void *arg)
+{
+	(void)ctx;
+	(void)deadline;
+	done(arg, 0, NULL);
+	return 0;
+}
+
+static int
+reload_at_once(void *ctx, server_done done, void *arg, struct err *err)
+{
+	(void)ctx;
+	(void)err;
+	if (done)
+		done(arg, 0, NULL);
+	return 0;
+}
+
+/* One file came, one went, one was moved. */
+static struct strbuf changed;
+
+static void
+make_changed(void)
+{
+	static const struct record records[] = {
+		{.kind = RECORD_ADD, .path = SPAN_LIT("f000000"), .mode = S_IFREG},
+		{.kind = RECORD_MOVE,
+			.path = SPAN_LIT("f000001"),
+			.from = SPAN_LIT("was"),
+			.mode = S_IFREG},
+		{.kind = RECORD_DELETE, .path = SPAN_LIT("gone"), .mode = S_IFDIR},
+		{.kind = RECORD_DELETE, .path = SPAN_LIT("gone/file"), .mode = S_IFREG},
+	};
+	struct record_writer w = {0};
+
+	for (size_t i = 0; i < ARRAY_LEN(records); i++)
+		FAULT_CHECK(record_put(&w, &records[i]) == 0);
+	FAULT_CHECK(record_finish(&w, &changed) == 0);
+	record_writer_fini(&w);
+}
+
+static int
+changes(void *ctx, struct span clock, const struct snapshot *s,
+	int (*fn)(void *arg, uint32_t root, struct span records), void *arg, struct err *err)
+{
+	(void)ctx;
+	(void)s;
+	(void)err;
+	return span_eq(clock, SPAN_LIT("old")) ? -ESTALE : fn(arg, 1, strbuf_view(&changed));
+}
+
 static const struct server_ops ops = {
-	.snapshot = take_snapshot, .status = status, .clock = clock_text};
+	.snapshot = take_snapshot,
+	.status = status,
+	.clock = clock_text,
+	.sync = sync_at_once,
+	.reload = reload_at_once,
+	.changes = changes,
+};
 
 static struct tree *
 build_tree(int dirfd)
@@ -104,6 +164,7 @@ setup(void *arg)
 	FAULT_CHECK(pool_create("compute", 2, &compute) == 0);
 	FAULT_CHECK(pool_create("io", 2, &io) == 0);
 	(void)snprintf(unix_path, sizeof(unix_path), "%s/sock", fault_dir());
+	make_changed();
 }
 
 static void
@@ -114,6 +175,7 @@ teardown(void *arg)
 	pool_destroy(io);
 	FAULT_CHECK(arc_refs(&snap->shared.arc) == 1);
 	snapshot_unref(snap);
+	strbuf_fini(&changed);
 	(void)epoch_flush();
 }
 
@@ -162,10 +224,20 @@ hear(int fd, unsigned n)
 }
 
 static void
+ask_for(const char *requests, unsigned n)
+{
+	int fd = dial();
+	ssize_t sent = send(fd, requests, strlen(requests), MSG_NOSIGNAL);
+
+	FAULT_CHECK(sent == (ssize_t)strlen(requests) || fault_hit());
+	FAULT_CHECK(!hear(fd, n) || fault_hit());
+	(void)close(fd);
+}
+
+static void
 ask(void)
 {
-	static const char requests[] =
-		"{\"id\":1,\"op\":\"hello\",\"version\":\"trawl/1\"}\n"
+	ask_for("{\"id\":1,\"op\":\"hello\",\"version\":\"trawl/1\"}\n"
 		"{\"id\":2,\"op\":\"status\"}\n"
 		"{\"id\":3,\"op\":\"search\",\"q\":\"name:f*1 sort:name\",\"limit\":500}\n"
 		"{\"id\":4,\"op\":\"nothing\"}\n"
@@ -175,13 +247,20 @@ ask(void)
 		"\"total\":true,\"limit\":600}\n"
 		"{\"id\":7,\"op\":\"top\",\"path\":\"/t\"}\n"
 		"{\"id\":8,\"op\":\"stats\",\"q\":\"name:f*\",\"by\":\"dir\"}\n"
-		"{\"id\":9,\"op\":\"dupes\"}\n";
-	int fd = dial();
-	ssize_t sent = send(fd, requests, sizeof(requests) - 1, MSG_NOSIGNAL);
+		"{\"id\":9,\"op\":\"dupes\"}\n",
+		10);
+}
 
-	FAULT_CHECK(sent == sizeof(requests) - 1 || fault_hit());
-	FAULT_CHECK(!hear(fd, 10) || fault_hit());
-	(void)close(fd);
+/* What sleeps, and what has changed. */
+static void
+ask_later(void)
+{
+	ask_for("{\"id\":1,\"op\":\"clock\",\"sync_ms\":20000}\n"
+		"{\"id\":2,\"op\":\"reload\",\"wait\":true}\n"
+		"{\"id\":3,\"op\":\"since\",\"clock\":\"c:0:0:0\",\"fields\":[\"path\",\"size\"]}\n"
+		"{\"id\":4,\"op\":\"since\",\"clock\":\"old\",\"q\":\"name:f00000*\"}\n"
+		"{\"id\":5,\"op\":\"subscribe\",\"clock\":\"c:0:0:1\"}\n",
+		4); /* the subscription ends with the connection */
 }
 
 static int
@@ -273,6 +352,16 @@ serve(void *arg)
 	return 0;
 }
 
+static int
+serve_later(void *arg)
+{
+	(void)arg;
+	ask_later();
+	(void)fault_off();
+	ask_later();
+	return 0;
+}
+
 static _Atomic unsigned n_posted; /* relaxed: counted in the loop, read when that has ended */
 
 static void
@@ -315,6 +404,11 @@ static const struct fault_case cases[] = {
 		.kinds = FAULT_MEMORY | FAULT_THREAD,
 		.min_calls = 60},
 	{.name = "serve, descriptors", .run = serve, RUNNING, .kinds = FAULT_FD, .min_calls = 1},
+	{.name = "serve what sleeps",
+		.run = serve_later,
+		RUNNING,
+		.kinds = FAULT_MEMORY | FAULT_THREAD,
+		.min_calls = 60},
 	{.name = "post", .run = post, RUNNING, .min_calls = 20},
 };
 
