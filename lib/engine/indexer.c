@@ -232,10 +232,11 @@ commit_changes(struct walker *w, struct err *err)
 	struct root *r = w->root;
 	AUTO(freep) char *name = commit_name(r, "tree");
 	struct tier_weights weights = tier_weigh(w->stack);
+	uint64_t n = tree_change_count(w->differ.change);
 	struct tree_merge merge = {
 		.stack = w->stack,
 		.change = w->differ.change,
-		.from = tier_keep(&weights, tree_change_count(w->differ.change)),
+		.from = w->opts.aim ? tier_keep_light(&weights, n) : tier_keep(&weights, n),
 		.pool = r->engine->io,
 		.stop = &r->stop,
 	};

@@ -44,6 +44,14 @@ tier_keep(const struct tier_weights *w, uint64_t n)
 	return keep;
 }
 
+uint32_t
+tier_keep_light(const struct tier_weights *w, uint64_t n)
+{
+	uint32_t keep = tier_keep(w, n);
+
+	return keep == 0 && layers_weight(w) + n < TIER_SMALL ? 1 : keep;
+}
+
 bool
 tier_is_due(const struct tier_weights *w, uint32_t *ret_keep)
 {

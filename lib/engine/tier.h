@@ -19,7 +19,9 @@
  *   4. Changes wait in memory until their walk is over. When they need as much as TIER_ENTRY_BYTES
  * for each entry that is known, some third of which has changed then, the root is walked as if
  *      nothing were known, which holds no more than that: after a third of a walk at best, and a
- *      whole one at worst, whose directories are in the system's cache then.
+ *      whole one at worst, whose directories are in the system's cache then. What subscribers are
+ *      told of it is that all may have changed; so a small root that grows at once gets
+ *      TIER_LEAST_BYTES, some 150,000 entries, in any case.
  *
  * Threads: any; nothing is kept.
  */
@@ -30,7 +32,7 @@
 #define TIER_FACTOR 4u
 #define TIER_SMALL 256u /* entries */
 #define TIER_ENTRY_BYTES 64u
-#define TIER_LEAST_BYTES (1u << 20)
+#define TIER_LEAST_BYTES (32u << 20)
 
 /** What weighs how much, the base first. */
 struct tier_weights {
@@ -44,5 +46,8 @@ size_t tier_max_bytes(const struct tree_stack *s);
 /** How many of the segments stay when n names have changed; the change and the others become the
  *  segment upon them. 0: a new base. */
 uint32_t tier_keep(const struct tier_weights *w, uint64_t n);
+/** The same of a change that is published before it is durable: a base, which is not, is for few
+ *  changes of a small tree left to who merges. */
+uint32_t tier_keep_light(const struct tier_weights *w, uint64_t n);
 /** Is there something to merge when there is time? *ret_keep as above. */
 bool tier_is_due(const struct tier_weights *w, uint32_t *ret_keep);

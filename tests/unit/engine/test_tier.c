@@ -48,6 +48,18 @@ TEST(tier, much_change_makes_a_base)
 	CHECK_INT(keep(WEIGHTS(1000, 990), 10), 0); /* merging has fallen behind */
 }
 
+TEST(tier, a_light_change_of_a_small_tree_is_no_base)
+{
+	struct tier_weights one = WEIGHTS(1), two = WEIGHTS(10, 200), large = WEIGHTS(1000, 990);
+
+	CHECK_INT(tier_keep_light(&one, 255), 1);
+	CHECK_INT(tier_keep_light(&one, 256), 0);
+	CHECK_INT(tier_keep_light(&two, 55), 1);
+	CHECK_INT(tier_keep_light(&two, 56), 0);
+	CHECK_INT(tier_keep_light(&large, 9), 2);
+	CHECK_INT(tier_keep_light(&large, 10), 0);
+}
+
 TEST(tier, what_is_due_waits_for_time)
 {
 	CHECK_INT(due(WEIGHTS(1000000)), 1);
