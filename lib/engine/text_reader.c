@@ -355,7 +355,7 @@ add_window(struct text_reader *r, struct long_text *t)
 	struct text_unit_in unit = {.offset_bytes = w->from};
 	int code;
 
-	if (t->kind == SNIFF_TEXT && memchr(fresh.data, '\0', fresh.len))
+	if (sniff_has_nul(t->kind, fresh))
 		return READ_BINARY;
 	hash_stream_add(t->hash, fresh.data, fresh.len);
 	code = count_text(r, t->kind, part(t, w->from, w->fresh), &shared);

@@ -202,6 +202,8 @@ as_text(struct content_reader *r, struct span raw, enum sniff kind, struct span 
 	*ret = raw;
 	if (kind == SNIFF_BINARY)
 		return CONTENT_BINARY;
+	if (kind != SNIFF_TEXT && raw.len > CONTENT_DECODE_MAX_BYTES)
+		return CONTENT_TOO_LARGE;
 	if (kind != SNIFF_TEXT) {
 		strbuf_reset(&r->decoded);
 		if (sniff_decode(kind, raw, &r->decoded) < 0)

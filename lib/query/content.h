@@ -20,6 +20,8 @@
 #include "text/sniff.h"
 
 #define CONTENT_READ_MAX_BYTES (1u << 20)
+/** UTF-16 is decoded as a whole; more of it counts as too large. */
+#define CONTENT_DECODE_MAX_BYTES (256u << 20)
 #define CONTENT_HEAD_BYTES (8u << 10)
 
 /** What became of a file; all but the first are counted, never silently dropped. */

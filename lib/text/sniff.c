@@ -16,14 +16,26 @@ sniff_mark(struct span data)
 	return SNIFF_TEXT;
 }
 
+bool
+sniff_has_nul(enum sniff kind, struct span data)
+{
+	if (data.len == 0)
+		return false;
+	if (kind == SNIFF_TEXT)
+		return memchr(data.data, 0, data.len) != NULL;
+	for (size_t i = 0; i + 2 <= data.len; i += 2) {
+		if (data.data[i] == 0 && data.data[i + 1] == 0)
+			return true;
+	}
+	return false;
+}
+
 enum sniff
 sniff_bytes(struct span data)
 {
 	enum sniff kind = sniff_mark(data);
 
-	if (kind != SNIFF_TEXT)
-		return kind;
-	return data.len > 0 && memchr(data.data, 0, data.len) ? SNIFF_BINARY : SNIFF_TEXT;
+	return sniff_has_nul(kind, data) ? SNIFF_BINARY : kind;
 }
 
 static uint32_t

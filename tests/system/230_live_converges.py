@@ -85,7 +85,7 @@ def write_words(churn, rng):
 def same_contents(c, top, pattern):
     """Lines that hold the pattern: of regular files, whatever their names are; rg leaves out what has a NUL."""
     got = {}
-    answer = c.ask("grep", q="", pattern=pattern, regex=True, case="yes", limit=0)
+    answer = c.ask("grep", q="", pattern=pattern, regex=True, case="exact", limit=0)
     for row in answer["rows"]:
         path = text_of(row[0])
         got[path] = got.get(path, 0) + 1

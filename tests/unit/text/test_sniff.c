@@ -15,6 +15,10 @@ TEST(sniff, a_nul_byte_makes_a_file_binary_unless_a_utf16_mark_leads_it)
 	CHECK_INT(sniff_bytes(SPAN_BYTES("\xff\xfeh\0i\0")), SNIFF_UTF16LE);
 	CHECK_INT(sniff_bytes(SPAN_BYTES("\xfe\xff\0h\0i")), SNIFF_UTF16BE);
 	CHECK_INT(sniff_bytes(SPAN_BYTES("\xff")), SNIFF_TEXT);
+	/* Two units with a zero each are no NUL; one of zeros is. */
+	CHECK_INT(sniff_bytes(SPAN_BYTES("\xff\xfeh\0\0\x01")), SNIFF_UTF16LE);
+	CHECK_INT(sniff_bytes(SPAN_BYTES("\xff\xfeh\0\0\0i\0")), SNIFF_BINARY);
+	CHECK_INT(sniff_bytes(SPAN_BYTES("\xfe\xff\0h\0\0")), SNIFF_BINARY);
 }
 
 static void
