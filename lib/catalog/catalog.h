@@ -50,7 +50,7 @@ int catalog_open(int dirfd, const char *path, struct catalog **ret, struct err *
 void catalog_close(struct catalog *c); /* NULL is legal; checkpoints */
 
 /** The journal keeps what is within all three. */
-#define CATALOG_KEEP_USEC (7 * 24 * 3600 * USEC_PER_SEC)
+#define CATALOG_KEEP_USEC (7ull * 24 * 3600 * USEC_PER_SEC)
 #define CATALOG_KEEP_RECORDS ((uint64_t)5000000)
 #define CATALOG_KEEP_BYTES ((uint64_t)256 << 20)
 

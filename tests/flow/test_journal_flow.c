@@ -243,9 +243,9 @@ take_away(struct listing *l, struct span path, const char *row)
 }
 
 static void
-put(struct listing *l, struct span path, char *row)
+put(struct listing *l, struct line line)
 {
-	CHECK_INT(VEC_PUSH(&l->lines, ((struct line){strndup(path.data, path.len), row})), 0);
+	CHECK_INT(VEC_PUSH(&l->lines, line), 0);
 	qsort(l->lines.data, l->lines.len, sizeof(*l->lines.data), cmp_line);
 }
 
@@ -279,7 +279,7 @@ apply(struct replay *p, const struct record *r)
 		CHECK(!is_there(p->at, r->path));
 		break;
 	}
-	put(p->at, r->path, TAKE_PTR(row));
+	put(p->at, (struct line){strndup(r->path.data, r->path.len), TAKE_PTR(row)});
 }
 
 static int

@@ -305,12 +305,12 @@ check_layers(const char *boot_id, size_t root, const char *files, uint32_t n_syn
 {
 	struct catalog *c = open_boot(boot_id);
 	struct catalog_roots roots;
-	char text[256] = "";
+	AUTO(strbuf_fini) struct strbuf text = {0};
 
 	CHECK_INT(catalog_roots(c, &roots, NULL), 0);
 	for (uint32_t i = 0; i < roots.data[root].n_segments; i++)
-		(void)strcat(strcat(text, i ? " " : ""), roots.data[root].segments[i]);
-	CHECK_STR(text, files);
+		(void)strbuf_printf(&text, "%s%s", i ? " " : "", roots.data[root].segments[i]);
+	CHECK_STR(text.data, files);
 	CHECK_INT(roots.data[root].n_synced, n_synced);
 	CHECK_INT(roots.data[root].walked_usec, walked);
 	catalog_roots_free(&roots);

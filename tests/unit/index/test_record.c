@@ -119,7 +119,7 @@ TEST(record, neighbours_share_what_they_have_in_common)
 		rows[i] = row(RECORD_ADD, names[i], 1000 + i);
 	}
 	out = packed(rows, 100);
-	CHECK(out.len < 100 * 22u);
+	CHECK(out.len < (size_t)100 * 22);
 }
 
 TEST(record, a_path_that_is_too_long_is_refused)
