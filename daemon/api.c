@@ -147,6 +147,7 @@ put_server(struct json *out, const struct daemon *d)
 	json_kv_u64(out, "requests", s.n_requests);
 	json_kv_u64(out, "running", s.n_running);
 	json_kv_u64(out, "waiting", s.n_waiting);
+	json_kv_u64(out, "subscriptions", s.n_subscriptions);
 	json_kv_u64(out, "denied", s.n_denied);
 	json_kv_u64(out, "errors", s.n_errors);
 	json_kv_u64(out, "rows", s.n_rows);

@@ -263,11 +263,12 @@ static bool
 too_many_subscriptions(const struct request *r, const struct op *op, struct err *err)
 {
 	const struct conn *c = r->c;
-	const char *whose =
-		c->n_subscribers >= MAX_SUBSCRIPTIONS_CONN                   ? "this connection has"
-		: c->principal->n_subscribers >= MAX_SUBSCRIPTIONS_PRINCIPAL ? "this user has"
-		: c->server->n_subscribers >= MAX_SUBSCRIPTIONS ? "all users together have"
-								: NULL;
+	const char *whose = c->n_subscribers >= MAX_SUBSCRIPTIONS_CONN ? "this connection has"
+	                    : c->principal->n_subscribers >= MAX_SUBSCRIPTIONS_PRINCIPAL
+	                            ? "this user has"
+	                    : load_rlx(&c->server->counters.n_subscriptions) >= MAX_SUBSCRIPTIONS
+	                            ? "all users together have"
+	                            : NULL;
 
 	if (!(op->flags & OP_SUBSCRIBES) || !whose)
 		return false;

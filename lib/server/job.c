@@ -170,7 +170,7 @@ static void
 begin_subscription(struct job *j)
 {
 	list_push_back(&j->server->subscribers, &j->subscriber);
-	j->server->n_subscribers++;
+	(void)add_rlx(&j->server->counters.n_subscriptions, 1);
 	j->principal->n_subscribers++;
 	j->conn->n_subscribers++;
 }
@@ -181,7 +181,7 @@ end_subscription(struct job *j)
 	if (list_empty(&j->subscriber))
 		return;
 	list_remove(&j->subscriber);
-	j->server->n_subscribers--;
+	(void)sub_rlx(&j->server->counters.n_subscriptions, 1);
 	j->principal->n_subscribers--;
 }
 

@@ -359,6 +359,7 @@ server_get_stats(const struct server *s, struct server_stats *ret)
 		.n_dropped_stalled = counter_get(&c->n_dropped_stalled),
 		.n_running = load_rlx(&c->n_running),
 		.n_waiting = load_rlx(&c->n_waiting),
+		.n_subscriptions = load_rlx(&c->n_subscriptions),
 		.n_mails = mail.n_sent,
 		.n_mail_waits = mail.n_send_waits,
 		.most_mails = mail.max_len,

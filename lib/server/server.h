@@ -142,7 +142,7 @@ void server_nudge(struct server *s);
 struct server_stats {
 	uint64_t n_accepted, n_connections, n_requests, n_denied, n_errors, n_rows, n_bytes_out,
 		n_dropped_stalled;
-	uint64_t n_running, n_waiting;
+	uint64_t n_running, n_waiting, n_subscriptions;
 	/* From workers to the loop: answers and the rest, how often one waited because the mailbox
 	 * was full, most that were ever in it. */
 	uint64_t n_mails, n_mail_waits, most_mails;

@@ -24,7 +24,7 @@ struct server_counters {
 	struct counter n_accepted, n_requests, n_denied, n_errors, n_rows, n_bytes_out,
 		n_dropped_stalled;
 	/* Gauges: written by the loop alone, read by any thread; relaxed, nothing is published. */
-	_Atomic uint64_t n_connections, n_running, n_waiting;
+	_Atomic uint64_t n_connections, n_running, n_waiting, n_subscriptions;
 };
 
 /** Owned copies of who may ask. */
@@ -72,7 +72,6 @@ struct server {
 	uint64_t n_strangers;    /* connections of peers that may not ask */
 	uint64_t n_jobs;         /* requests with workers, on connections or left behind by them */
 	struct list subscribers; /* struct job.subscriber: woken by each nudge */
-	uint32_t n_subscribers;
 	char read_buf[READ_BYTES];
 	struct strbuf scratch; /* one line of output at a time */
 

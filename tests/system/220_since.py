@@ -157,9 +157,11 @@ def test_a_hundred_subscribers_hear_the_same():
             if wrong:
                 raise wrong[0]
             until(lambda: d.ask("status")["server"]["running"] <= 1, "they sleep")
+            assert d.ask("status")["server"]["subscriptions"] == 100
             for s in subs:
                 s.close()
             until(lambda: d.ask("status")["server"]["connections"] <= 1, "they are gone")
+            assert d.ask("status")["server"]["subscriptions"] == 0
             assert d.ask("status")["snapshots"]["live"] <= 2
 
 
