@@ -215,6 +215,7 @@ live_create(struct engine *e, const struct engine_config *cfg, struct live **ret
 	if (!l)
 		return err_set(err, -ENOMEM, "could not set up the engine: out of memory");
 	l->engine = e;
+	l->table_fd = l->wake_fd = -1;
 	l->waker = (struct stop_waiter){.wake = wake, .arg = l};
 	list_init(&l->syncs);
 	cond_init(&l->changed);
