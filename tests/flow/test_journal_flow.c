@@ -28,6 +28,8 @@ struct flow {
 	struct engine_root roots[2];
 	struct engine_config cfg;
 	uint64_t seed;
+	bool no_links; /* the system does not tell of a name what was done through one that is gone
+	                */
 
 	/* Guarded by lock. */
 	struct lock lock;
@@ -394,7 +396,7 @@ change(struct flow *f)
 		(void)renameat2(AT_FDCWD, a, AT_FDCWD, b, RENAME_EXCHANGE);
 		return;
 	case 4:
-		(void)!link(a, b);
+		(void)!(f->no_links ? 0 : link(a, b));
 		return;
 	case 5:
 		(void)chmod(a, 0600 + draw(f, 64));
@@ -530,6 +532,7 @@ TEST(journal_flow, and_so_it_does_of_what_is_seen_live)
 	setup(&f);
 	engine_destroy(f.engine);
 	f.roots[0].watch = ENGINE_WATCH_AUTO;
+	f.no_links = true;
 	start(&f);
 	wait_walks(&f, 1);
 	change_and_replay(&f, (unsigned)test_scale(3000) + 2, synced);
