@@ -26,7 +26,8 @@
 #include "base/vec.h"
 #include "index/record.h"
 
-enum change_kind { CHANGE_ADD, CHANGE_MODIFY, CHANGE_MOVE, CHANGE_DELETE };
+/** OTHER is the word of delta.h for what does not match. */
+enum change_kind { CHANGE_ADD, CHANGE_MODIFY, CHANGE_MOVE, CHANGE_DELETE, CHANGE_OTHER };
 
 #define NO_CHANGE UINT32_MAX
 

@@ -4,7 +4,14 @@
 
 #include "query/ghosts.h"
 
-enum delta_phase { DELTA_GONE, DELTA_THERE, DELTA_LEFT, DELTA_ENDED };
+enum delta_phase {
+	DELTA_GONE,
+	DELTA_THERE,
+	DELTA_LEFT,
+	DELTA_OTHERS_THERE,
+	DELTA_OTHERS_GONE,
+	DELTA_ENDED,
+};
 
 struct delta {
 	struct changes changes;
@@ -22,10 +29,11 @@ struct delta {
 	/* By index of a change. */
 	uint32_t *ghost; /* 1 + index of its place, when what it was matches; 0: it does not */
 	bool *source;    /* something that is there came from it */
-	bool *told;      /* as the end of a move, or by itself */
+	bool *told;      /* as the source of a move, or by itself */
 
+	bool others;
 	enum delta_phase phase;
-	size_t at; /* in ghosts.place */
+	size_t at; /* in ghosts.place, or place */
 };
 
 /* Of what is there now: where. A path that the snapshot lacks is of a root that has left it. */
@@ -151,6 +159,12 @@ ask_ghosts(struct delta *d)
 	return r;
 }
 
+static struct delta_row
+row_of(enum change_kind kind, const struct snapshot *s, uint32_t layer, uint32_t entry)
+{
+	return (struct delta_row){.kind = kind, .snapshot = s, .layer = layer, .entry = entry};
+}
+
 /* The next ghost that matched: first those that are deletions, in the end what moved to where
  * nothing was told of it. */
 static bool
@@ -163,10 +177,24 @@ next_ghost(struct delta *d, bool source, struct delta_row *ret)
 
 		if (!d->ghost[p->change] || d->source[p->change] != source || d->told[p->change])
 			continue;
-		*ret = (struct delta_row){.kind = CHANGE_DELETE,
-			.snapshot = g->snapshot,
-			.layer = p->layer,
-			.entry = p->entry};
+		*ret = row_of(CHANGE_DELETE, g->snapshot, p->layer, p->entry);
+		d->told[p->change] = true;
+		return true;
+	}
+	d->at = 0;
+	return false;
+}
+
+static bool
+next_other(struct delta *d, const struct snapshot *s, const struct change_place *place, size_t n,
+	struct delta_row *ret)
+{
+	while (d->others && d->at < n) {
+		const struct change_place *p = &place[d->at++];
+
+		if (d->told[p->change])
+			continue;
+		*ret = row_of(CHANGE_OTHER, s, p->layer, p->entry);
 		return true;
 	}
 	d->at = 0;
@@ -179,14 +207,15 @@ describe(struct delta *d, uint32_t i, struct delta_row *ret)
 	uint32_t origin = d->changes.list.data[i].origin, ghost;
 
 	ret->kind = change_kind(&d->changes, i);
+	d->told[i] = true;
 	if (ret->kind != CHANGE_MOVE)
 		return;
 	ghost = d->ghost[origin];
-	d->told[origin] = true;
 	if (!ghost) {
 		ret->kind = CHANGE_ADD;
 		return;
 	}
+	d->told[origin] = true;
 	ret->from = d->ghosts.snapshot;
 	ret->from_layer = d->ghosts.place[ghost - 1].layer;
 	ret->from_entry = d->ghosts.place[ghost - 1].entry;
@@ -202,39 +231,52 @@ next_there(struct delta *d, struct delta_row *ret)
 	if (r <= 0)
 		return r;
 	p = change_place_find(d->place, d->n_place, hit.layer, hit.entry);
-	*ret = (struct delta_row){.kind = CHANGE_MODIFY,
-		.snapshot = d->snapshot,
-		.layer = hit.layer,
-		.entry = hit.entry};
+	*ret = row_of(CHANGE_MODIFY, d->snapshot, hit.layer, hit.entry);
 	if (p)
 		describe(d, p->change, ret);
 	return 1;
 }
 
+/* A row of the phase at hand: 1, 0 it has none left, or an error. */
+static int
+next_of_phase(struct delta *d, struct delta_row *ret)
+{
+	const struct ghosts *g = &d->ghosts;
+
+	switch (d->phase) {
+	case DELTA_GONE:
+		return next_ghost(d, false, ret);
+	case DELTA_THERE:
+		return next_there(d, ret);
+	case DELTA_LEFT:
+		return next_ghost(d, true, ret);
+	case DELTA_OTHERS_THERE:
+		return next_other(d, d->snapshot, d->place, d->n_place, ret);
+	case DELTA_OTHERS_GONE:
+		return next_other(d, g->snapshot, g->place, g->n, ret);
+	case DELTA_ENDED:
+		break;
+	}
+	return 0;
+}
+
 int
 delta_next(struct delta *d, struct delta_row *ret)
 {
-	int r = 0;
+	int r = d->phase == DELTA_GONE && d->at == 0 ? ask_ghosts(d) : 0;
 
-	if (d->phase == DELTA_GONE && d->at == 0)
-		r = ask_ghosts(d);
-	if (r == 0 && d->phase == DELTA_GONE) {
-		if (next_ghost(d, false, ret))
-			return 1;
-		d->phase = DELTA_THERE;
-	}
-	if (r == 0 && d->phase == DELTA_THERE) {
-		r = next_there(d, ret);
-		if (r != 0)
-			return r;
-		d->phase = DELTA_LEFT;
-	}
-	if (r == 0 && d->phase == DELTA_LEFT) {
-		if (next_ghost(d, true, ret))
-			return 1;
-		d->phase = DELTA_ENDED;
+	while (r == 0 && d->phase != DELTA_ENDED) {
+		r = next_of_phase(d, ret);
+		if (r == 0)
+			d->phase++;
 	}
 	return r;
+}
+
+void
+delta_tell_others(struct delta *d)
+{
+	d->others = true;
 }
 
 void

@@ -9,9 +9,13 @@
  *                             only where it is                ADD
  *                             only where it was               DELETE
  *
- * What was modified so that it does not match any more is not told: what it was is not known.
+ * What was modified so that it does not match any more is not told: what it was is not known. Who
+ * keeps a list of what matches asks for the others, too: then each path that changed and was not
+ * told otherwise, as its own or as the source of a move, is an OTHER, and the list is exact for any
+ * question: an OTHER is taken from it if it is there.
  *
- * Order: deletions, what is there in the order of the index, then what moved out of the question.
+ * Order: deletions, what is there in the order of the index, what moved out of the question,
+ * others.
  *
  * Ownership: delta_close(). The snapshot and the query are counted; `changes` moves in, also when
  *            opening fails.
@@ -37,6 +41,8 @@ struct delta_row {
 /** `opts` as of a cursor, without sort, limit and grep. */
 int delta_open(struct query *q, struct snapshot *s, struct changes *changes,
 	const struct cursor_opts *opts, struct delta **ret, struct err *err);
+/** Tell the others, too. Before the first row. */
+void delta_tell_others(struct delta *d);
 /** 1 a row, 0 the end, or an error. */
 int delta_next(struct delta *d, struct delta_row *ret);
 void delta_close(struct delta *d); /* NULL is legal */

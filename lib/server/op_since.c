@@ -23,6 +23,7 @@
 struct since {
 	struct query *query;
 	struct fields fields;
+	bool others;         /* also what changed and does not match */
 	struct strbuf clock; /* what was told goes up to it; empty: it begins now */
 	usec_t told_usec;    /* when a clock was told last; 0: never */
 	bool owed;           /* the clock of the last round was not told */
@@ -105,6 +106,8 @@ begin_round(struct job *j, struct since *s, struct strbuf *out)
 	view_limits(j, &opts);
 	if (r > 0) {
 		r = delta_open(s->query, s->view.snapshot, &changes, &opts, &s->delta, &err);
+		if (r == 0 && s->others)
+			delta_tell_others(s->delta);
 	} else {
 		changes_fini(&changes);
 		if (r < 0)
@@ -154,7 +157,8 @@ put_row(struct since *s, struct json *out, const struct delta_row *row)
 	static const char *const words[] = {[CHANGE_ADD] = "add",
 		[CHANGE_MODIFY] = "modify",
 		[CHANGE_MOVE] = "move",
-		[CHANGE_DELETE] = "delete"};
+		[CHANGE_DELETE] = "delete",
+		[CHANGE_OTHER] = "other"};
 	int r = 0;
 
 	json_open(out, '[');
@@ -230,6 +234,8 @@ open_state(struct job *j)
 		return job_fail_code(j, -ENOMEM);
 	if (r == 0 && clock.data && clock.len == 0)
 		return bad_request(j, "\"clock\" must be the clock of an earlier answer");
+	if (r == 0)
+		r = param_bool(j, "others", &s->others);
 	if (r == 0)
 		r = param_fields(j, &s->fields);
 	return r < 0 ? r : param_query(j, &s->query);

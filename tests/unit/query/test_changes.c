@@ -103,6 +103,8 @@ check_told(const struct changes *c, uint32_t was[N_NAMES], const uint32_t is[N_N
 			CHECK_INT(was[name_of(&c->list.data[ch->origin])], is[name]);
 			got[name] = is[name];
 			break;
+		case CHANGE_OTHER:
+			cr_assert(false, "nobody asked");
 		}
 	}
 	for (uint32_t k = 0; k < N_NAMES; k++)
