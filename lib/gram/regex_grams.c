@@ -401,7 +401,7 @@ grams_of_pattern(struct span pattern, enum pattern_flags flags, struct gram_quer
 	int r = 0;
 
 	q->root = gram_query_any();
-	if (flags & (PATTERN_PATH | PATTERN_MULTI) || pattern.len > PATTERN_MAX_BYTES)
+	if (flags & PATTERN_PATH || pattern.len > PATTERN_MAX_BYTES)
 		return 0;
 	r = flags & PATTERN_REGEX ? regex_parse(pattern, utf, &d.arena, &tree)
 	                          : regex_of_literal(pattern, utf, &d.arena, &tree);

@@ -7,8 +7,12 @@
  * are taken where two parts meet; '^' and '$' are the symbol of the end.
  *
  * The text is what the matcher sees: decoded from UTF-16 first if it is that. It is one document:
- * where a file is indexed in parts, a match lies in a line and a line in a part, so one query
- * holds for one part; but an AND of two patterns, or a NOT, is about the file as a whole.
+ * where a file is indexed in parts, these overlap, so each gram of a match is in one of them, and
+ * the query is about the file as a whole; so is an AND of two patterns, or a NOT.
+ *
+ * Where a match may span lines (PATTERN_MULTI) the line feed is a character like others, whose
+ * symbol is the end: "foo\nbar" needs foo, an end, bar in a row. What may or may not hold a line
+ * feed is taken to hold it with and without that flag.
  *
  * Threads: pure.
  * Errors:  -ENOMEM.

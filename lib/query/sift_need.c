@@ -31,8 +31,6 @@ need_of_pattern(struct gram_query *q, const struct pattern *p, struct sift_need 
 	enum pattern_flags flags = pattern_flags(p);
 	AUTO(list_fini) node_list parts = {0};
 
-	if (!pattern_is_multi(p)) /* whatever was asked for, a match is in one line */
-		flags &= ~(enum pattern_flags)PATTERN_MULTI;
 	for (size_t i = 0; i < pattern_n_texts(p); i++) {
 		struct span text = pattern_text(p, i);
 		int r = grams_of_pattern(text, flags, q);

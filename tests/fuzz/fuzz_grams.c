@@ -5,7 +5,7 @@
 #include "gram/regex_grams.h"
 
 #define TEXT_MAX_BYTES 2048u
-#define ALL_FLAGS 0x1fu /* without PATTERN_PATH */
+#define ALL_FLAGS (0xffu & ~(unsigned)PATTERN_PATH)
 
 static int
 gram_cmp(const void *a, const void *b)

@@ -112,6 +112,19 @@ TEST(regex_grams, what_is_not_known_is_any)
 		"\"barx\" & \"foo\"*");
 }
 
+TEST(regex_grams, matches_that_span_lines)
+{
+	enum pattern_flags multi = PATTERN_REGEX | PATTERN_MULTI;
+
+	check(4, "foo\nbar", PATTERN_MULTI, "\"\\nbar\" & \"foo\\n\" & \"o\\nba\" & \"oo\\nb\"");
+	check(4, "foo\\nbar", multi, "\"\\nbar\" & \"foo\\n\" & \"o\\nba\" & \"oo\\nb\"");
+	check(4, "foo$\\n^bar", multi, "\"\\nbar\" & \"foo\\n\" & \"o\\nba\" & \"oo\\nb\"");
+	check(4, "memory.*order", multi | PATTERN_DOTALL,
+		"\"emor\" & \"memo\" & \"mory\" & \"orde\" & \"rder\"");
+	check(4, "foo[^;]*bar", multi, "\"bar\"* & \"foo\"*");
+	check(4, "a^b", multi, "NONE");
+}
+
 /* A pattern of 1,024 bytes is the largest: nothing grows beyond its limit. */
 TEST(regex_grams, large_patterns_stay_within_the_limit)
 {

@@ -29,6 +29,7 @@ roll(uint32_t sides)
 /* A pattern, and a text that it matches if nothing around it says otherwise. */
 struct pair {
 	struct strbuf pattern, text;
+	bool multi; /* the pattern's matches may span lines */
 	bool fold, bytes;
 	unsigned n_names;
 };
@@ -280,11 +281,31 @@ roll_group(struct pair *p, unsigned depth)
 	CHECK_INT(strbuf_putc(&p->pattern, ')'), 0);
 }
 
+/* What takes a line feed, where matches may span lines. */
+static void
+roll_newline(struct pair *p)
+{
+	static const char *const both[][2] = {{"\\n", "\n"}, {"\n", "\n"}, {"\\s", "\n"},
+		{"[^a]", "\n"}, {"\\R", "\r\n"}, {"\\v", "\n"}, {"\\W", "\n"}, {"(?s:.)", "\n"},
+		{"\\x0a", "\n"}, {"\\012", "\n"}, {"\\cJ", "\n"}, {"$\\n", "\n"}, {"\\n^", "\n"},
+		{"$\\s^", "\n"}, {"[\\n ]", "\n"}, {"[\\s;]+", "\n \n"}, {"[[:space:]]", "\n"},
+		{"[[:cntrl:]]", "\n"}, {"[\\t-\\r]", "\n"}, {"\\s*", "\n\n"}, {"\\n*", ""},
+		{"(?=\\n)", "\n"}, {"(?<=\\n)", "\n"}, {"\\n\\Z", "\n"}, {"\\D", "\n"},
+		{".", "\n"}};
+	const char *const *one = PICK(both);
+
+	puts_both(p, one[0], one[1]);
+}
+
 static void
 roll_atom(struct pair *p, unsigned depth)
 {
 	uint32_t kind = roll(40);
 
+	if (p->multi && roll(6) == 0) {
+		roll_newline(p);
+		return;
+	}
 	if (kind < 12)
 		roll_char(p);
 	else if (kind < 18)
@@ -499,8 +520,9 @@ judge_end(struct judge *j)
 
 TEST(regex_grams, a_text_that_matches_satisfies_the_query)
 {
-	static const enum pattern_flags more[] = {
-		0, 0, 0, PATTERN_WORD, PATTERN_LINE, PATTERN_SMART};
+	static const enum pattern_flags more[] = {0, 0, 0, PATTERN_WORD, PATTERN_LINE,
+		PATTERN_SMART, PATTERN_MULTI, PATTERN_MULTI | PATTERN_DOTALL,
+		PATTERN_MULTI | PATTERN_LINE, PATTERN_MULTI | PATTERN_WORD | PATTERN_DOTALL};
 	unsigned long n = test_scale(600000);
 	struct judge j;
 	struct pair p = {0};
@@ -515,6 +537,7 @@ TEST(regex_grams, a_text_that_matches_satisfies_the_query)
 		strbuf_reset(&p.text);
 		p.fold = roll(2);
 		p.bytes = roll(8) == 0;
+		p.multi = flags & PATTERN_MULTI;
 		p.n_names = 0;
 		roll_alt(&p, MAX_DEPTH);
 		if (!(flags & PATTERN_REGEX)) { /* the text itself is searched for */
@@ -554,7 +577,8 @@ TEST(regex_grams, so_does_one_that_matches_a_heap_of_tokens)
 
 		seed = (i + 1) * 0x2545f4914f6cdd1du;
 		flags = PATTERN_REGEX | (roll(2) ? PATTERN_FOLD : 0u) |
-		        (roll(6) ? 0u : PATTERN_LINE);
+		        (roll(6) ? 0u : PATTERN_LINE) | (roll(3) ? 0u : PATTERN_MULTI) |
+		        (roll(6) ? 0u : PATTERN_DOTALL);
 		strbuf_reset(&p.pattern);
 		strbuf_reset(&p.text);
 		for (uint32_t k = 1 + roll(roll(4) ? 6 : 14); k > 0; k--)
