@@ -63,6 +63,19 @@ make_chan(struct walker *w)
 		&w->chan);
 }
 
+/* The channel goes with its walk; what it tells of back-pressure stays. */
+static void
+count_waits(struct engine *e, const struct chan *c)
+{
+	struct chan_stats s;
+
+	chan_get_stats(c, &s);
+	counter_add(&e->n_batches, s.n_sent);
+	counter_add(&e->n_walk_waits, s.n_send_waits);
+	counter_add(&e->n_build_waits, s.n_recv_waits);
+	counter_max(&e->most_batch_bytes, s.most_bytes);
+}
+
 static int
 walk_main(void *arg, struct stop *stop)
 {
@@ -257,22 +270,29 @@ commit_changes(struct walker *w, struct err *err)
 	return commit_segment(r, name, merge.from, &what, err);
 }
 
-/* Once more, of the other names of what has changed. */
+/* Once more, of the other names of what has changed, with a channel of its own. */
 static int
 walk_others(struct walker *w, struct err *err)
 {
 	const struct walk_aim *first = w->opts.aim;
+	struct chan *before = w->chan;
 	struct walk_aim *aim;
-	int code = other_names_aim(&w->others, w->stack, w->opts.aim, &aim);
+	int code = other_names_aim(&w->others, w->stack, first, &aim);
 
-	if (code < 0)
-		return cannot_collect(w, code, err);
-	if (!aim)
+	if (code == 0 && !aim)
 		return 0;
-	w->opts.aim = aim;
-	chan_destroy(TAKE_PTR(w->chan));
-	code = make_chan(w) < 0 ? cannot_collect(w, -ENOMEM, err) : walk_and_take(w, err);
-	w->opts.aim = first;
+	if (code == 0)
+		code = make_chan(w);
+	if (code == 0) {
+		count_waits(w->root->engine, before);
+		chan_destroy(before);
+		w->opts.aim = aim;
+		code = walk_and_take(w, err);
+		w->opts.aim = first;
+	} else {
+		w->chan = before;
+		code = cannot_collect(w, code, err);
+	}
 	aim_destroy(aim);
 	return code;
 }
@@ -312,19 +332,6 @@ know_stack(struct walker *w)
 	w->stack = tree_stack_ref(r->stack);
 	known_tree(w->stack, r->walked_usec, &w->known);
 	w->opts.known = &w->known;
-}
-
-/* The channel goes with its walk; what it tells of back-pressure stays. */
-static void
-count_waits(struct engine *e, const struct chan *c)
-{
-	struct chan_stats s;
-
-	chan_get_stats(c, &s);
-	counter_add(&e->n_batches, s.n_sent);
-	counter_add(&e->n_walk_waits, s.n_send_waits);
-	counter_add(&e->n_build_waits, s.n_recv_waits);
-	counter_max(&e->most_batch_bytes, s.most_bytes);
 }
 
 /* All of the root, for `status` to see. */
