@@ -17,7 +17,7 @@ FIRST_WALKS = {"quick": 4, "full": 8, "long": 100}[TIER]
 # From exec to an answer: what counts as hanging, on a machine that does much else.
 START = 10.0 * SLOW
 # What may be in a state directory while nothing goes on.
-KEPT = re.compile(r"address|catalog\.db(-wal|-shm|-journal)?|lock|reserve|sock|segments/(tree|text)-[0-9-]+\.seg")
+KEPT = re.compile(r"address|changes/[a-z0-9]+|catalog\.db(-wal|-shm|-journal)?|lock|reserve|sock|segments/(tree|text)-[0-9-]+\.seg")
 
 
 def kill(d):
