@@ -22,8 +22,8 @@ open_queues(struct watch *w, bool allow_file_system)
 	w->fan_fd = -1;
 	w->fan_why = -EPERM;
 	if (allow_file_system) {
-		w->fan_fd = fanotify_init(
-			FAN_CLASS_NOTIF | FAN_REPORT_DFID_NAME | FAN_CLOEXEC | FAN_NONBLOCK,
+		w->fan_fd = fanotify_init(FAN_CLASS_NOTIF | FAN_REPORT_DFID_NAME | FAN_REPORT_FID |
+						  FAN_CLOEXEC | FAN_NONBLOCK,
 			O_RDONLY | O_CLOEXEC);
 		w->fan_why = w->fan_fd < 0 ? -errno : 0;
 	}
@@ -202,8 +202,8 @@ parse_record(struct watch *w, struct span s, struct watch_change *ret)
 	name = (struct span){s.data + sizeof(r), s.len - sizeof(r)};
 	if (r.what == WATCH_NAME && name.len > 0)
 		*ret = (struct watch_change){WATCH_NAME, r.mount, r.number, name, 0};
-	else if (r.what == WATCH_SELF)
-		*ret = (struct watch_change){.what = WATCH_SELF, .mount = r.mount, .ino = r.number};
+	else if (r.what == WATCH_SELF || r.what == WATCH_FILE)
+		*ret = (struct watch_change){.what = r.what, .mount = r.mount, .ino = r.number};
 	else if (r.what == WATCH_COOKIE && r.number > w->received_cookie)
 		*ret = (struct watch_change){.what = WATCH_COOKIE, .cookie = r.number};
 	else

@@ -34,7 +34,8 @@
  * Not told by any kernel: writes through a mapping before it is unmapped and its file closed; what
  * happens to a file through a name (or the descriptor of a name) in a directory that is not
  * watched; the other names of a file with hard links: only the one that was used, even when it is
- * gone by then and the file is written through a descriptor.
+ * gone by then and the file is written through a descriptor. That links to a file come and go is
+ * told by its number (WATCH_FILE), but not with WATCH_DIRECTORIES.
  *
  * Ownership: names are borrowed until the next watch_recv(). Descriptors that are passed in stay
  *            the caller's and nothing holds them open: a watch never keeps a file system busy.
@@ -60,6 +61,7 @@ enum watch_kind { WATCH_OFF, WATCH_FILE_SYSTEM, WATCH_DIRECTORIES, WATCH_POLL };
 
 enum watch_what {
 	WATCH_NAME, /* look at `name` in directory `ino` again: new, gone, moved, written, chmod */
+	WATCH_FILE, /* the file `ino`, under whichever names it has: links to it came or went */
 	WATCH_SELF, /* the directory `ino` itself: its metadata; or it was moved or removed */
 	WATCH_LOST, /* everything on `mount` may have changed: overflow, no room, unmounted */
 	WATCH_COOKIE, /* all that was done before the cookie was asked for has been told */

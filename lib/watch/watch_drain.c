@@ -106,6 +106,14 @@ is_self(struct span name)
 	return name.len == 0 || span_eq(name, SPAN_LIT("."));
 }
 
+static enum watch_what
+what_of(const struct fan_event *ev)
+{
+	if (ev->has_file)
+		return WATCH_FILE;
+	return is_self(ev->name) ? WATCH_SELF : WATCH_NAME;
+}
+
 static void
 hear_fan(struct watch *w, const struct fan_event *ev)
 {
@@ -120,13 +128,16 @@ hear_fan(struct watch *w, const struct fan_event *ev)
 		return;
 	}
 	/* A directory that cannot be named may be any. */
-	if (!ev->has_dir || handle_decode(ev->handle_type, ev->handle, &id) < 0) {
+	if ((!ev->has_dir && !ev->has_file) ||
+		handle_decode(ev->handle_type, ev->handle, &id) < 0) {
 		watch_lose(w, 0, WATCH_FILE_SYSTEM);
 		return;
 	}
+	if (ev->has_file && ev->mask & FAN_DELETE_SELF)
+		return; /* its names have gone before */
 	n = match(w, ev, &id, mounts);
 	for (unsigned i = 0; i < n; i++)
-		tell(w, &(struct watch_change){.what = is_self(ev->name) ? WATCH_SELF : WATCH_NAME,
+		tell(w, &(struct watch_change){.what = what_of(ev),
 				.mount = mounts[i],
 				.ino = id.ino,
 				.name = is_self(ev->name) ? (struct span){0} : ev->name});

@@ -20,7 +20,7 @@ take(struct bytes *b, void *ret, size_t len)
 
 /* Behind the record's head: the file system, the handle, the name with its NUL and padding. */
 static int
-parse_dir(struct span record, struct fan_event *ev)
+parse_object(struct span record, struct fan_event *ev)
 {
 	struct bytes b = bytes_of(record.data, record.len);
 	uint32_t handle_bytes;
@@ -35,8 +35,21 @@ parse_dir(struct span record, struct fan_event *ev)
 	if (r < 0)
 		return r;
 	ev->name = (struct span){(const char *)b.at, strnlen((const char *)b.at, bytes_left(&b))};
-	ev->has_dir = true;
 	return 0;
+}
+
+/* A directory says more than the file in it does. */
+static int
+parse_record(uint8_t type, struct span record, struct fan_event *ev)
+{
+	bool dir = type == FAN_EVENT_INFO_TYPE_DFID_NAME || type == FAN_EVENT_INFO_TYPE_DFID;
+	bool file = type == FAN_EVENT_INFO_TYPE_FID && !ev->has_dir;
+
+	if (!dir && !file)
+		return 0;
+	ev->has_dir = dir;
+	ev->has_file = file;
+	return parse_object(record, ev);
 }
 
 static int
@@ -52,9 +65,7 @@ parse_records(struct bytes b, struct fan_event *ev)
 		r = bytes_slice(&b, head.len - sizeof(head), &record);
 		if (r < 0)
 			return r;
-		if (head.info_type == FAN_EVENT_INFO_TYPE_DFID_NAME ||
-			head.info_type == FAN_EVENT_INFO_TYPE_DFID)
-			r = parse_dir(record, ev);
+		r = parse_record(head.info_type, record, ev);
 		if (r < 0)
 			return r;
 	}

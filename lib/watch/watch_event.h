@@ -12,7 +12,9 @@
 
 struct fan_event {
 	uint64_t mask; /* FAN_* */
-	bool has_dir;  /* a record that names a directory was there; else what follows is empty */
+	bool has_dir;  /* a record that names a directory was there */
+	bool has_file; /* none was, but one of a file: the handle is the file's, and there is no
+	                  name */
 	uint64_t fsid;
 	int handle_type;
 	struct span handle; /* of the directory */

@@ -159,6 +159,9 @@ scene_hear(struct scene *s, const struct watch_change *c)
 		told_put(&s->told, told_key(c->mount, c->ino, (struct span){0}));
 		s->n_selves++;
 		return;
+	case WATCH_FILE:
+		CHECK(c->name.len == 0 && c->mount != 0);
+		return;
 	case WATCH_LOST:
 		s->last_lost = c->mount;
 		s->n_lost++;
