@@ -13,7 +13,8 @@
 
 #define LINGER_USEC (2 * USEC_PER_SEC)
 #define GONE_CHECK_USEC (200 * USEC_PER_MSEC)
-#define COPY_BELOW_BYTES 4096u /* smaller buffers are copied, which packs them */
+#define GONE_CHECK_SELDOM_USEC USEC_PER_SEC /* of subscriptions, which may sleep for days */
+#define COPY_BELOW_BYTES 4096u              /* smaller buffers are copied, which packs them */
 #define WRITE_PIECES 64
 
 static void on_readable(evutil_socket_t fd, short what, void *arg);
@@ -383,7 +384,8 @@ conn_settle(struct conn *c)
 	}
 	set_reading(c, c->state == CONN_LINGERING || (may_take_lines(c) && !c->eof));
 	if (c->eof && c->n_jobs > 0 && !event_pending(&c->timer, EV_TIMEOUT, NULL))
-		arm_timer(c, GONE_CHECK_USEC);
+		arm_timer(
+			c, c->n_jobs > c->n_subscribers ? GONE_CHECK_USEC : GONE_CHECK_SELDOM_USEC);
 }
 
 /* Has the client closed its end altogether, not only for writing? A Unix socket says so itself; on

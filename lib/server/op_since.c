@@ -14,8 +14,8 @@
 #include "query/query.h"
 #include "server/ops.h"
 
-/* Paths that a round tells one by one; past it, all that matches is told. */
-#define MAX_CHANGES 200000u
+/* Paths that a round tells one by one (some 20 MB of memory); past it, all that matches is told. */
+#define MAX_CHANGES 100000u
 /* A round without rows tells its clock only when none was told for so long; till then it is owed.
  */
 #define CLOCK_USEC USEC_PER_SEC

@@ -230,6 +230,26 @@ TEST(op_since, there_are_so_many_subscriptions_and_other_requests_beside_them)
 	rig_close(&r);
 }
 
+/* Who has said all and still listens is told, and who has gone is noticed. */
+TEST(op_since, a_subscription_outlives_the_end_of_the_clients_input)
+{
+	struct rig r;
+	struct peer p;
+
+	open_story(&r, 3);
+	for (int i = 0; i < 2; i++) {
+		p = i ? peer_unix(&r) : peer_tcp(&r);
+		asks(&p, "{\"id\":1,\"op\":\"subscribe\"}", "\"ev\":\"clock\"");
+		CHECK_INT(shutdown(p.fd, SHUT_WR), 0);
+		publish(&r, 4 + (uint32_t)i);
+		hears(&p, "\"ev\":\"rows\"");
+		peer_close(&p);
+		UNTIL(rig_stats(&r).n_connections == 0);
+		UNTIL(rig_stats(&r).n_subscriptions == 0);
+	}
+	rig_close(&r);
+}
+
 /* ---- the rows against the story ---- */
 
 struct mirror {
