@@ -1,6 +1,8 @@
 #include "grown.h"
 
+#include "query/rank_place.h"
 #include "query/ranking.h"
+#include "sync/par.h"
 #include "text/mapfile.h"
 
 #include <fcntl.h>
@@ -267,4 +269,35 @@ TEST(ranking, places_alone_order_as_many_files_as_there_are)
 	cursor_close(c);
 	query_unref(query);
 	strbuf_fini(&path);
+}
+
+static int
+ask_places(size_t lo, size_t hi, unsigned worker, void *ctx)
+{
+	const int8_t **ret = ctx;
+
+	(void)worker;
+	for (size_t i = lo; i < hi; i++)
+		ret[i] = rank_places(snapshot->layers[0].tree);
+	return 0;
+}
+
+TEST(ranking, places_are_worked_out_once_whoever_asks_first)
+{
+	const struct tree_cols *c;
+	const int8_t *places[64];
+	struct pool *pool;
+	uint32_t entry;
+
+	grow();
+	CHECK_INT(pool_create("places", test_threads(3), &pool), 0);
+	CHECK_INT(par_for(pool, TASK_QUERY, ARRAY_LEN(places), 1, ask_places, places, NULL), 0);
+	for (size_t i = 0; i < ARRAY_LEN(places); i++)
+		CHECK(places[i] != NULL && places[i] == places[0]);
+	c = snapshot_cols(snapshot, 0);
+	CHECK_INT(tree_lookup(c, SPAN_LIT("vendor/v.c"), &entry), 0);
+	CHECK_INT(places[0][entry], -41);
+	CHECK_INT(tree_lookup(c, SPAN_LIT("foo.c"), &entry), 0);
+	CHECK_INT(places[0][entry], 0);
+	pool_destroy(pool);
 }
