@@ -270,33 +270,6 @@ commit_changes(struct walker *w, struct err *err)
 	return commit_segment(r, name, merge.from, &what, err);
 }
 
-/* Once more, of the other names of what has changed, with a channel of its own. */
-static int
-walk_others(struct walker *w, struct err *err)
-{
-	const struct walk_aim *first = w->opts.aim;
-	struct chan *before = w->chan;
-	struct walk_aim *aim;
-	int code = other_names_aim(&w->others, w->stack, first, &aim);
-
-	if (code == 0 && !aim)
-		return 0;
-	if (code == 0)
-		code = make_chan(w);
-	if (code == 0) {
-		count_waits(w->root->engine, before);
-		chan_destroy(before);
-		w->opts.aim = aim;
-		code = walk_and_take(w, err);
-		w->opts.aim = first;
-	} else {
-		w->chan = before;
-		code = cannot_collect(w, code, err);
-	}
-	aim_destroy(aim);
-	return code;
-}
-
 static int
 walk_again(struct walker *w, struct err *err)
 {
@@ -304,8 +277,6 @@ walk_again(struct walker *w, struct err *err)
 	int code = differ_init(&w->differ, w->stack);
 
 	code = code < 0 ? cannot_collect(w, code, err) : walk_and_take(w, err);
-	if (code == 0 && w->opts.aim)
-		code = walk_others(w, err);
 	if (tree_stack_faulted(w->stack))
 		return err_set(err, -EBADMSG, "could not read the index of \"%s\"", w->root->path);
 	if (code < 0)
@@ -347,9 +318,11 @@ walk_shown(struct walker *w, struct err *err)
 	return code;
 }
 
-/* One walk from its beginning, with a channel of its own. `aim` may be NULL. */
+/* One walk from its beginning, with a channel of its own. `aim` may be NULL; then so may `others`,
+ * which gets what other_names_note() finds. */
 static int
-attempt(struct root *r, bool rescan, const struct walk_aim *aim, struct err *err)
+attempt(struct root *r, bool rescan, const struct walk_aim *aim, struct other_names *others,
+	struct err *err)
 {
 	AUTO(freep) struct walker *w = calloc(1, sizeof(*w));
 	int code = -ENOMEM;
@@ -368,19 +341,43 @@ attempt(struct root *r, bool rescan, const struct walk_aim *aim, struct err *err
 	chan_destroy(w->chan);
 	tree_builder_destroy(w->builder);
 	differ_fini(&w->differ);
-	other_names_fini(&w->others);
+	if (others)
+		*others = w->others;
+	else
+		other_names_fini(&w->others);
 	tree_stack_unref(w->stack);
+	return code;
+}
+
+/* Once more, of the other names of what has changed. Not in one set with the first look: between
+ * the two a directory may have been replaced, and what the first has put below it would stay. */
+static int
+run_others(struct root *r, const struct walk_aim *first, struct other_names *o, struct err *err)
+{
+	struct walk_aim *aim;
+	int code = r->stack ? other_names_aim(o, r->stack, first, &aim) : 0;
+
+	if (code < 0)
+		return err_set(err, code, "could not walk \"%s\": %s", r->path, err_reason(code));
+	if (!r->stack || !aim)
+		return 0;
+	code = attempt(r, true, aim, NULL, err);
+	aim_destroy(aim);
 	return code;
 }
 
 int
 indexer_run_aimed(struct root *r, const struct walk_aim *aim, struct err *err)
 {
-	int code = attempt(r, true, aim, err);
+	struct other_names others = {0};
+	int code = attempt(r, true, aim, &others, err);
 
+	if (code == 0 && aim)
+		code = run_others(r, aim, &others, err);
+	other_names_fini(&others);
 	/* A segment could not be read, or too much has changed (rule 4 of tier.h): a base is made
 	 * from the file system alone. */
-	return code == -EBADMSG || code == -EOVERFLOW ? attempt(r, false, NULL, err) : code;
+	return code == -EBADMSG || code == -EOVERFLOW ? attempt(r, false, NULL, NULL, err) : code;
 }
 
 int

@@ -40,17 +40,31 @@ live_due_locked(struct root *r, usec_t settle)
 {
 	struct live_root *l = &r->live;
 
-	if (!l->first_usec) {
-		l->first_usec = clock_mono();
-		l->due_usec = l->first_usec + settle;
-		root_hurry_locked(r);
-		cond_broadcast(&r->changed);
-	}
+	usec_t now = clock_mono();
+
+	if (l->first_usec && l->due_usec <= now + settle)
+		return;
+	l->first_usec = l->first_usec ? l->first_usec : now;
+	l->due_usec = now + settle;
+	root_hurry_locked(r);
+	cond_broadcast(&r->changed);
+}
+
+/* Of files there is no table: that waits until somebody looks. */
+static void
+hint_file_locked(struct root *r, uint64_t ino)
+{
+	hints_add(&r->live.files, ino, (struct span){0});
+	live_due_locked(r, LIVE_FILES_USEC);
 }
 
 static void
 hint_locked(struct root *r, const struct watch_change *c)
 {
+	if (c->what == WATCH_FILE) {
+		hint_file_locked(r, c->ino);
+		return;
+	}
 	if (!may_be_of(r, c->ino))
 		return;
 	hints_add(&r->live.names, c->ino, c->what == WATCH_NAME ? c->name : (struct span){0});

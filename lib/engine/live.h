@@ -51,6 +51,9 @@ struct engine_watch_status;
 struct live;
 struct root;
 
+/* Links that came and went, which cost a look through all inodes, wait so long for other changes.
+ */
+#define LIVE_FILES_USEC USEC_PER_SEC
 #define LIVE_HEAL_USEC USEC_PER_SEC
 #define LIVE_HEAL_MAX_USEC (60 * USEC_PER_SEC)
 
@@ -71,6 +74,7 @@ struct live_mounts {
 struct live_root {
 	/* Guarded by the engine's lock. */
 	struct hints names;   /* told, and not taken up */
+	struct hints files;   /* of files that links came to or went from: by inode alone */
 	usec_t first_usec;    /* when the first of them came; 0: none */
 	usec_t due_usec;      /* when they are taken up */
 	uint64_t number;      /* of what is gathered now, from 1 */

@@ -5,11 +5,13 @@
 #include "engine/internal.h"
 #include "engine/live_impl.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "engine/indexer.h"
+#include "engine/other_names.h"
 
 #define LEISURE_USEC (1500 * USEC_PER_MSEC)
 #define LEISURE_MAX_USEC (15 * USEC_PER_SEC)
@@ -19,7 +21,7 @@
 
 /* What was taken up. */
 struct batch {
-	struct hints names;
+	struct hints names, files;
 	usec_t first_usec;
 	uint64_t number;
 	bool mounts;
@@ -34,6 +36,7 @@ static void
 batch_fini(struct batch *b)
 {
 	hints_fini(&b->names);
+	hints_fini(&b->files);
 	aim_destroy(b->aim);
 	strbuf_fini(&b->path);
 }
@@ -45,10 +48,11 @@ take_up(struct root *r, struct batch *b)
 
 	LOCK_SCOPE(&r->engine->lock);
 	*b = (struct batch){.names = l->names,
+		.files = l->files,
 		.first_usec = l->first_usec,
 		.number = l->number++,
 		.mounts = l->mounts_due};
-	l->names = (struct hints){0};
+	l->names = l->files = (struct hints){0};
 	l->first_usec = l->due_usec = 0;
 	l->mounts_due = false;
 	l->busy = true;
@@ -72,6 +76,22 @@ live_index(struct root *r)
 
 /* From inodes to paths. */
 
+/* Whatever is done to a file by one of its names is done to it under all of them. When the walk
+ * before has seen it by this name already, and by another one before it was done, this name shows
+ * no difference; so all are looked at. */
+static void
+note_links(const struct root *r, struct batch *b)
+{
+	const struct tree_cols *c;
+	struct tree_at at;
+
+	if (tree_stack_lookup(r->stack, strbuf_view(&b->path), &at) < 0)
+		return;
+	c = tree_stack_cols(r->stack, at.layer);
+	if (tree_nlink(c, at.entry) > 1 && tree_type(c, at.entry) != DT_DIR)
+		hints_add(&b->files, tree_ino(c, at.entry), (struct span){0});
+}
+
 static int
 aim_at(struct root *r, struct batch *b, struct tree_at dir, struct span name)
 {
@@ -89,6 +109,7 @@ aim_at(struct root *r, struct batch *b, struct tree_at dir, struct span name)
 		(void)strbuf_putc(&b->path, '/');
 	if (how == AIM_NAME && strbuf_span(&b->path, name) < 0)
 		return -ENOMEM;
+	note_links(r, b);
 	code = aim_add(b->aim, strbuf_view(&b->path), how);
 	b->n_aimed += code == 0;
 	return code == -EINVAL ? 0 : code; /* no name that a walk would give */
@@ -103,7 +124,7 @@ resolve_one(struct root *r, struct batch *b, const struct hint *item)
 
 	while (code == 0 && tree_inodes_next(r->live.inodes, r->stack, item->ino, &at, &dir)) {
 		/* The root itself may have been moved away: only a walk opens it by its name. */
-		if (dir.entry == 0 && item->len == 0)
+			if (dir.entry == 0 && item->len == 0)
 			code = -EOVERFLOW;
 		else
 			code = aim_at(r, b, dir, hint_name(&b->names, item));
@@ -120,7 +141,8 @@ resolve(struct root *r, struct batch *b)
 	live_index(r);
 	if (!r->stack)
 		return 0; /* a walk is to come, or has failed */
-	if (b->names.all || !r->same_settings || b->names.items.len > r->n_entries / 2 + 1000)
+	if (b->names.all || b->files.all || !r->same_settings ||
+		b->names.items.len > r->n_entries / 2 + 1000)
 		return -EOVERFLOW;
 	if (!r->live.inodes || !tree_inodes_fit(r->live.inodes, r->stack))
 		return -ENOMEM;
@@ -128,7 +150,7 @@ resolve(struct root *r, struct batch *b)
 		if (code == 0)
 			code = resolve_one(r, b, item);
 	}
-	return code;
+	return b->files.all ? -EOVERFLOW : code;
 }
 
 /* With marks of directories (note: mark first, live.h). */
@@ -154,6 +176,55 @@ mark_new(struct root *r, struct err *err)
 	return code;
 }
 
+/* Which file systems the root is on. */
+static int
+note_file(const struct root *r, uint64_t ino, struct other_names *o)
+{
+	int code = 0;
+
+	for (uint32_t i = 0; i < r->stack->n_layers; i++) {
+		const struct tree_cols *c = tree_stack_cols(r->stack, i);
+
+		for (uint32_t k = 0; k < c->n_classes && code == 0; k++) {
+			uint64_t dev = c->classes[k].dev;
+
+			if (o->of.len == 0 || o->of.data[o->of.len - 1].ino != ino ||
+				o->of.data[o->of.len - 1].dev != dev)
+				code = VEC_PUSH(&o->of, (struct other_inode){dev, ino});
+		}
+	}
+	return code;
+}
+
+/* Files that links came to or went from, where the index has them but for what was looked at. */
+static int
+look_at_files(struct root *r, struct batch *b, struct err *err)
+{
+	AUTO(other_names_fini) struct other_names o = {0};
+	struct walk_aim *aim = NULL;
+	int code = 0;
+
+	VEC_EACH (&b->files.items, item)
+		code = code < 0 ? code : note_file(r, item->ino, &o);
+	if (code == 0)
+		code = other_names_aim(&o, r->stack, b->aim, &aim);
+	if (code == 0 && aim)
+		code = indexer_run_aimed(r, aim, err);
+	aim_destroy(aim);
+	return code;
+}
+
+static int
+look_at_names(struct root *r, struct batch *b, struct err *err)
+{
+	int code;
+
+	if (b->n_aimed == 0 && !b->mounts)
+		return 0;
+	code = indexer_run_aimed(r, b->aim, err);
+	return code < 0 ? code : mark_new(r, err);
+}
+
 static int
 look(struct root *r, struct batch *b, struct err *err)
 {
@@ -163,10 +234,10 @@ look(struct root *r, struct batch *b, struct err *err)
 		code = mounts_watch(r, b->aim);
 	if (code == 0)
 		code = resolve(r, b);
-	if (code < 0 || (b->n_aimed == 0 && !b->mounts) || !r->stack)
+	if (code < 0 || !r->stack)
 		return code;
-	code = indexer_run_aimed(r, b->aim, err);
-	return code < 0 ? code : mark_new(r, err);
+	code = look_at_names(r, b, err);
+	return code < 0 ? code : look_at_files(r, b, err);
 }
 
 void
@@ -414,6 +485,7 @@ void
 live_root_fini(struct live_root *l)
 {
 	hints_fini(&l->names);
+	hints_fini(&l->files);
 	tree_inodes_unref(l->inodes);
 	tree_inodes_unref(l->marked);
 	dirmarks_fini(&l->marks);
@@ -430,7 +502,7 @@ live_status_locked(const struct root *r, struct engine_watch_status *ret)
 		.stale = !r->walked || r->state == ROOT_FAILED || live_stale_locked(r),
 		.lost = l->lost || l->healing,
 		.n_lost = l->n_lost,
-		.n_pending = l->names.items.len,
+		.n_pending = l->names.items.len + l->files.items.len,
 		.n_batches = l->n_batches,
 		.n_names = l->n_names,
 		.lag_usec = l->lag_usec,

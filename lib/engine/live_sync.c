@@ -54,7 +54,7 @@ has_more(const struct root *r)
 {
 	const struct live_root *l = &r->live;
 
-	return r->wanted || l->lost || l->mounts_due || !hints_are_none(&l->names);
+	return r->wanted || l->lost || l->mounts_due || l->first_usec;
 }
 
 /* Windows close; what is polled is walked. */

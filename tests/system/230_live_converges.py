@@ -118,7 +118,7 @@ def converge(path, changes, seed, without=(), **keys):
         hostile.make(t.path, 300, seed=seed)
         churn = Churn(t.path, seed, without=without)
         churn.look()
-        with Daemon({"t": {"path": t, "content": "yes", **keys}}) as d, d.connect() as c:
+        with Daemon({"t": {"path": t, "content": "yes", "content_max_size": "1M", **keys}}) as d, d.connect() as c:
             kind = d.ask("status")["roots"][0].get("watch")
             rows = after_barrier(c)
             made = bursts = replays = 0
@@ -156,8 +156,9 @@ def test_tmpfs():
 
 
 def test_by_directories():
-    """As where the daemon may not watch a whole file system."""
-    converge(None, CHANGES // 8, SEED + 2, watch="directories")
+    """As where the daemon may not watch a whole file system. A link that comes and goes between two looks changes
+    the time of a file, and inotify tells nobody."""
+    converge(None, CHANGES // 8, SEED + 2, watch="directories", without=["link"])
 
 
 def on_new(kind, seed, without=()):
