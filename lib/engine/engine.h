@@ -49,7 +49,7 @@ struct engine_root {
 	unsigned n_symbols;         /* of a gram of contents: 3, 4, or 0 for the default */
 	uint64_t content_max_bytes; /* contents of larger files are not searched; 0: no limit */
 	enum engine_watch watch;
-	/* How long changes are gathered, from the first one on, before they are applied. */
+	/* Changes are applied once in so long; the first one after quiet almost at once. */
 	usec_t settle_usec;
 	/* With ENGINE_WATCH_POLL, between the end of a walk and the next one: sooner where much
 	 * changes, but never so often that it walks for more than a twentieth of the time. */

@@ -58,6 +58,17 @@ hint_file_locked(struct root *r, uint64_t ino)
 	live_due_locked(r, LIVE_FILES_USEC);
 }
 
+/* The first change after quiet is taken up almost at once, and what follows once a window: so one
+ * change is seen soon, and a storm of them costs a batch a window. */
+static usec_t
+window_locked(const struct root *r)
+{
+	usec_t since = clock_mono() - r->live.taken_usec, settle = r->cfg.settle_usec;
+	usec_t lead = MIN(settle, LIVE_LEAD_USEC);
+
+	return since >= settle ? lead : MAX(settle - since, lead);
+}
+
 static void
 hint_locked(struct root *r, const struct watch_change *c)
 {
@@ -68,7 +79,7 @@ hint_locked(struct root *r, const struct watch_change *c)
 	if (!may_be_of(r, c->ino))
 		return;
 	hints_add(&r->live.names, c->ino, c->what == WATCH_NAME ? c->name : (struct span){0});
-	live_due_locked(r, r->cfg.settle_usec);
+	live_due_locked(r, window_locked(r));
 }
 
 void

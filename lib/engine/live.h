@@ -54,6 +54,8 @@ struct root;
 /* Links that came and went, which cost a look through all inodes, wait so long for other changes.
  */
 #define LIVE_FILES_USEC USEC_PER_SEC
+/* What belongs to one change comes within this. */
+#define LIVE_LEAD_USEC (2 * USEC_PER_MSEC)
 #define LIVE_HEAL_USEC USEC_PER_SEC
 #define LIVE_HEAL_MAX_USEC (60 * USEC_PER_SEC)
 
@@ -77,6 +79,7 @@ struct live_root {
 	struct hints files;   /* of files that links came to or went from: by inode alone */
 	usec_t first_usec;    /* when the first of them came; 0: none */
 	usec_t due_usec;      /* when they are taken up */
+	usec_t taken_usec;    /* when the last ones were */
 	uint64_t number;      /* of what is gathered now, from 1 */
 	uint64_t applied;     /* 0 none */
 	bool busy;            /* the tree is about to be replaced (note: names by inode) */

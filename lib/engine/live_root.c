@@ -54,6 +54,7 @@ take_up(struct root *r, struct batch *b)
 		.mounts = l->mounts_due};
 	l->names = l->files = (struct hints){0};
 	l->first_usec = l->due_usec = 0;
+	l->taken_usec = clock_mono();
 	l->mounts_due = false;
 	l->busy = true;
 }
