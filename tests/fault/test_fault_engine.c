@@ -25,6 +25,26 @@ refused(int r, const struct err *err)
 
 /* The catalog. */
 
+/* A tick that was committed is told. */
+static int
+commit_and_tell(struct catalog *c, const struct catalog_root *root, struct err *err)
+{
+	struct catalog_batch batch = {.tick = catalog_clock(c)->tick + 1,
+		.at = clock_real(),
+		.n_records = 1,
+		.records = SPAN_LIT("some")};
+	struct catalog_batches told = {0};
+	int r = catalog_commit(c, root, &batch, CATALOG_LIGHT, err);
+
+	if (r == 0)
+		r = catalog_settle(c, root->id, root->segments, root->n_segments, err);
+	if (r == 0)
+		r = catalog_changes(c, batch.tick - 1, batch.tick, SIZE_MAX, &told, err);
+	FAULT_CHECK(r < 0 || (told.len == 1 && told.data[0].records.len == 4));
+	catalog_batches_free(&told);
+	return r;
+}
+
 static int
 use_catalog(struct catalog *c, struct err *err)
 {
@@ -37,7 +57,7 @@ use_catalog(struct catalog *c, struct err *err)
 
 	if (r == 0) {
 		root.id = id;
-		r = catalog_commit(c, &root, NULL, CATALOG_DURABLE, err);
+		r = commit_and_tell(c, &root, err);
 	}
 	if (r == 0)
 		r = catalog_roots(c, &roots, err);
