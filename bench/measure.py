@@ -2,6 +2,7 @@
 one call, alternating, so that what else the machine does hits them alike."""
 import os
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -12,6 +13,15 @@ BUILD = os.path.abspath(sys.argv[1]) if len(sys.argv) > 1 else os.path.join(HERE
 ARGUMENTS = sys.argv[2:]
 os.environ["TRAWL_BUILD"] = BUILD
 sys.path.insert(0, os.path.join(HERE, "..", "tests", "support"))
+
+
+def ended(number, _):
+    """Said, and tidied up after: a measurement that somebody ends is none that came to its end."""
+    sys.exit(f"ended by {signal.Signals(number).name} before everything was measured")
+
+
+for one in (signal.SIGTERM, signal.SIGHUP):
+    signal.signal(one, ended)
 
 
 def program(name):
