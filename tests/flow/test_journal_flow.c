@@ -16,6 +16,7 @@
 #include "engine/engine.h"
 #include "index/record.h"
 #include "sync/cond.h"
+#include "sync/thread.h"
 #include "text/mapfile.h"
 
 static char root_name[] = "main", other_name[] = "other";
@@ -607,5 +608,114 @@ TEST(journal_flow, a_root_that_comes_or_goes_makes_clocks_stale)
 	CHECK(clock_now(&f).tick > with.tick);
 	CHECK_INT(changes_since(&f, with), -ESTALE);
 	wait_walks(&f, 1);
+	teardown(&f);
+}
+
+/* Adds files to its root, and has it walked again after each. */
+struct adder {
+	struct thread thread;
+	struct flow *flow;
+	const char *name, *below;
+	unsigned n;
+};
+
+static int
+add_files(void *arg)
+{
+	struct adder *a = arg;
+	char file[64];
+
+	for (unsigned i = 0; i < a->n; i++) {
+		(void)snprintf(file, sizeof(file), "%s/added%u", a->below, i);
+		test_write(a->flow->dir, file, "");
+		CHECK_INT(engine_rescan(a->flow->engine, a->name, NULL), 0);
+	}
+	return 0;
+}
+
+struct order {
+	const struct flow *flow;
+	const struct snapshot *before, *now;
+	uint64_t tick;
+	unsigned n_added;
+};
+
+/* What was added came between the two snapshots, and was not seen before its tick. */
+static void
+check_added(struct order *o, uint32_t root, const struct record *rec)
+{
+	AUTO(strbuf_fini) struct strbuf path = {0};
+	uint32_t layer, entry;
+
+	if (rec->kind != RECORD_ADD)
+		return;
+	for (uint32_t i = 0; i < o->now->n_roots; i++) {
+		if (o->now->roots[i].id == root)
+			(void)strbuf_puts(&path, o->now->roots[i].path);
+	}
+	(void)strbuf_putc(&path, '/');
+	CHECK_INT(strbuf_span(&path, rec->path), 0);
+	CHECK_INT(snapshot_lookup(o->now, strbuf_view(&path), &layer, &entry), 0);
+	CHECK_INT(snapshot_lookup(o->before, strbuf_view(&path), &layer, &entry), -ENOENT);
+	o->n_added++;
+}
+
+static int
+on_ordered(void *ctx, const struct engine_batch *b)
+{
+	struct order *o = ctx;
+	struct record_list l;
+	struct record rec;
+	int r = record_open(&l, b->records);
+
+	CHECK_INT(b->tick, o->tick + 1); /* none is missing */
+	o->tick = b->tick;
+	while (r == 0 && (r = record_next(&l, &rec)) == 1) {
+		check_added(o, b->root, &rec);
+		r = 0;
+	}
+	record_close(&l);
+	return r;
+}
+
+/* From one snapshot to the next; how many files came. */
+static unsigned
+follow(const struct flow *f, struct snapshot **s)
+{
+	struct snapshot *now = engine_snapshot(f->engine);
+	struct engine_clock since = {(*s)->instance, (*s)->epoch, (*s)->tick};
+	struct order o = {.flow = f, .before = *s, .now = now, .tick = since.tick};
+
+	CHECK_INT(engine_changes(f->engine, &since, now->tick, on_ordered, &o, NULL), 0);
+	CHECK_INT(o.tick, now->tick);
+	snapshot_unref(*s);
+	*s = now;
+	return o.n_added;
+}
+
+TEST(journal_flow, roots_that_commit_at_once_are_seen_in_the_order_of_their_ticks)
+{
+	struct flow f;
+	struct adder adders[2] = {
+		{.below = "tree", .name = root_name}, {.below = "other", .name = other_name}};
+	unsigned n = (unsigned)test_scale(2000) + 5, seen = 0;
+	struct snapshot *s;
+
+	setup(&f);
+	f.cfg.n_roots = 2;
+	CHECK_INT(engine_reload(f.engine, &f.cfg, NULL), 0);
+	wait_walks(&f, 2);
+	s = engine_snapshot(f.engine);
+	for (unsigned i = 0; i < ARRAY_LEN(adders); i++) {
+		adders[i].flow = &f;
+		adders[i].n = n;
+		CHECK_INT(thread_start(&adders[i].thread, "adder", add_files, &adders[i]), 0);
+	}
+	while (seen < 2 * n)
+		seen += follow(&f, &s);
+	for (unsigned i = 0; i < ARRAY_LEN(adders); i++)
+		CHECK_INT(thread_join(&adders[i].thread), 0);
+	CHECK_INT(seen, 2 * n);
+	snapshot_unref(s);
 	teardown(&f);
 }
