@@ -61,6 +61,17 @@ run_timer(struct job *j)
 	(void)event_add(&j->timer, &tv);
 }
 
+static void
+renew_time(struct job *j)
+{
+	bool runs = j->timer_deadline != USEC_NEVER;
+
+	pause_timer(j);
+	j->time_left_usec = j->limit_usec;
+	if (runs)
+		run_timer(j);
+}
+
 /* All of the credit that is here goes to the worker (note: credit). */
 static void
 give_credit(struct job *j)
@@ -315,17 +326,17 @@ jobs_resume(struct conn *c)
 /* Some of the credit may still be on its way with a step that was queued meanwhile; that one's
  * buffer brings it (note: sleep). */
 static void
-fall_asleep(struct job *j)
+fall_asleep(struct job *j, usec_t until)
 {
 	usec_t now = clock_mono();
-	struct timeval tv = timeval_of(j->sleep_until > now ? j->sleep_until - now : 0);
+	struct timeval tv = timeval_of(until > now ? until - now : 0);
 
 	j->sleeps = true;
 	if (j->n_owed < JOB_CREDIT)
 		return;
 	end_running(j);
 	j->state_now = JOB_ASLEEP;
-	if (j->sleep_until != USEC_NEVER)
+	if (until != USEC_NEVER)
 		(void)event_add(&j->timer, &tv);
 	fill_slots(j->server, j->principal);
 }
@@ -353,7 +364,7 @@ job_wake(struct job *j)
 
 /* A buffer came that ends in sleep. */
 static void
-take_sleep(struct job *j)
+take_sleep(struct job *j, usec_t until)
 {
 	if (is_stopping(j)) {
 		hurry(j);
@@ -361,7 +372,7 @@ take_sleep(struct job *j)
 		j->woken = false;
 		give_credit(j);
 	} else {
-		fall_asleep(j);
+		fall_asleep(j, until);
 	}
 }
 
@@ -425,10 +436,12 @@ job_received(struct job *j, struct chunk *k)
 		conn_mark_dirty(c);
 	}
 	j->sleeps = false;
+	if (k->renews)
+		renew_time(j);
 	if (k->last)
 		free_job(j);
 	else if (k->sleeps)
-		take_sleep(j);
+		take_sleep(j, k->sleep_until);
 	else if (!c)
 		hurry(j);
 }

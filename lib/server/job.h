@@ -29,7 +29,7 @@
  *     RUNNING --step slept, all credit is here--> ASLEEP --job_wake(), sleep_until--> WAITING
  *
  * The time limit counts from arrival when the client asked for one, else from the first step; it
- * does not count while a job is parked, and begins anew after a sleep.
+ * does not count while a job is parked, and begins anew after a sleep and when a step says so.
  */
 #pragma once
 
@@ -82,8 +82,9 @@ struct chunk {
 	struct job *job;
 	struct strbuf bytes;
 	uint64_t n_rows;
-	uint32_t credit; /* that comes back with it */
-	bool last, sleeps;
+	uint32_t credit;    /* that comes back with it */
+	usec_t sleep_until; /* of one that sleeps: job.sleep_until as it was */
+	bool last, sleeps, renews;
 };
 
 /** What a job does, and where: a step may wait for a disk only on the I/O pool. */
@@ -114,9 +115,8 @@ struct job {
 	uint32_t n_made;     /* buffers; the next one is chunks[n_made % JOB_CREDIT] */
 	struct waker *waker; /* a reference; the loop's when the job has ended */
 	enum job_sync sync;
-	/* When a sleep ends by itself, monotonic, or USEC_NEVER. Written by the step that sleeps,
-	 * read by the loop when that step's buffer has come. */
-	usec_t sleep_until;
+	usec_t sleep_until; /* when a sleep ends by itself, monotonic, or USEC_NEVER */
+	bool renews;        /* set by a step: its time limit begins anew */
 
 	/* Both. Buffers that may still be made; acquire+release on each change, so that a step sees
 	 * what the step before left (note: credit). */

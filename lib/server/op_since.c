@@ -299,7 +299,7 @@ finish_round(struct job *j, struct since *s, struct strbuf *out)
 {
 	if (take_clock(s) < 0)
 		return job_fail_code(j, -ENOMEM);
-	s->owed = true;
+	s->owed = j->renews = true;
 	if (s->n > 0 || s->all || clock_mono() - s->told_usec >= CLOCK_USEC)
 		put_clock(j, s, out);
 	end_round(s);

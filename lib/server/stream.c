@@ -93,6 +93,8 @@ fill_chunk(struct job *j, struct chunk *k)
 	k->n_rows = j->n_rows;
 	k->last = r <= 0;
 	k->sleeps = r == JOB_SLEEPS;
+	k->sleep_until = j->sleep_until;
+	k->renews = j->renews;
 }
 
 static struct chunk *
@@ -118,6 +120,7 @@ job_run(struct task *t)
 		struct chunk *k = next_chunk(j);
 
 		j->n_rows = 0;
+		j->renews = false;
 		fill_chunk(j, k);
 		over = k->last || k->sleeps;
 		if (k->sleeps)
