@@ -89,7 +89,6 @@ struct live_root {
 	usec_t heal_patience; /* how long after the next loss */
 	usec_t healed_at;
 	bool mounts_due;    /* mounts have come or gone */
-	bool rewatch;       /* the configuration has changed */
 	bool marks_missing; /* WATCH_DIRECTORIES: some could not be made, or not yet */
 	/* When a polled root is walked again, 0 not; and how long after that once more. */
 	usec_t poll_at, poll_usec;

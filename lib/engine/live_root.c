@@ -125,7 +125,7 @@ resolve_one(struct root *r, struct batch *b, const struct hint *item)
 
 	while (code == 0 && tree_inodes_next(r->live.inodes, r->stack, item->ino, &at, &dir)) {
 		/* The root itself may have been moved away: only a walk opens it by its name. */
-			if (dir.entry == 0 && item->len == 0)
+		if (dir.entry == 0 && item->len == 0)
 			code = -EOVERFLOW;
 		else
 			code = aim_at(r, b, dir, hint_name(&b->names, item));
@@ -473,6 +473,7 @@ live_inherit_locked(struct root *to, const struct root *from)
 void
 live_changed_locked(struct root *r)
 {
+	r->live.why = -EAGAIN;  /* stale until then */
 	root_request_locked(r); /* a walk looks after its watches first */
 }
 

@@ -17,6 +17,10 @@ struct shown {
 	enum snap_content content;
 	unsigned n_symbols;
 	uint64_t content_max_bytes;
+	struct shown_watch {
+		enum engine_watch how;
+		usec_t settle, poll_min, poll_max;
+	} watch;
 };
 
 struct plan {
@@ -55,8 +59,9 @@ plan_root(struct engine *e, const struct engine_config *cfg, struct plan *plan, 
 	same = find_same(e, row->root);
 	if (!same)
 		return root_start(row->root, err);
-	row->shown = (struct shown){
-		strdup(c->name), c->content, row->root->cfg.n_symbols, c->content_max_bytes};
+	row->shown = (struct shown){strdup(c->name), c->content, row->root->cfg.n_symbols,
+		c->content_max_bytes,
+		{c->watch, c->settle_usec, c->poll_min_usec, c->poll_max_usec}};
 	root_destroy(row->root);
 	row->root = same;
 	row->carried = true;
@@ -88,6 +93,26 @@ plan_fini(struct plan *plan, bool with_new_roots)
 	free(plan->rows);
 }
 
+static struct shown
+shown_now(const struct engine_root *c)
+{
+	return (struct shown){c->name, c->content, c->n_symbols, c->content_max_bytes,
+		{c->watch, c->settle_usec, c->poll_min_usec, c->poll_max_usec}};
+}
+
+static void
+show(struct engine_root *c, const struct shown *s)
+{
+	c->name = s->name;
+	c->content = s->content;
+	c->n_symbols = s->n_symbols;
+	c->content_max_bytes = s->content_max_bytes;
+	c->watch = s->watch.how;
+	c->settle_usec = s->watch.settle;
+	c->poll_min_usec = s->watch.poll_min;
+	c->poll_max_usec = s->watch.poll_max;
+}
+
 static bool
 same_contents(const struct shown *a, const struct shown *b)
 {
@@ -102,14 +127,13 @@ exchange_shown_locked(struct plan *plan)
 {
 	for (size_t i = 0; i < plan->n; i++) {
 		struct engine_root *c = &plan->rows[i].root->cfg;
-		struct shown old = {c->name, c->content, c->n_symbols, c->content_max_bytes};
+		struct shown old = shown_now(c);
 
 		if (!plan->rows[i].carried)
 			continue;
-		c->name = plan->rows[i].shown.name;
-		c->content = plan->rows[i].shown.content;
-		c->n_symbols = plan->rows[i].shown.n_symbols;
-		c->content_max_bytes = plan->rows[i].shown.content_max_bytes;
+		show(c, &plan->rows[i].shown);
+		if (old.watch.how != c->watch)
+			live_changed_locked(plan->rows[i].root);
 		if (!same_contents(&old, &plan->rows[i].shown))
 			contents_changed_locked(plan->rows[i].root, &plan->rows[i].view);
 		plan->rows[i].shown = old;
