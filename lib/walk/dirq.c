@@ -274,6 +274,7 @@ take_locked(struct brood **list, struct dir **ret)
 	if (!d)
 		return -ENOMEM;
 	d->was = head.was;
+	d->entry_ino = head.ino;
 	d->scope = (enum dir_scope)head.scope;
 	d->aim = head.aim;
 	d->on_mount = head.on_mount;

@@ -61,6 +61,7 @@ struct dir {
 	/* Written by the thread that took the directory, before any child exists; then fixed. */
 	struct dir *parent; /* counted; NULL: the root */
 	uint32_t number;
+	uint64_t entry_ino; /* as its entry tells it; what is opened may be another by then */
 	uint64_t dev, ino, mnt;
 	int64_t ctime_ns;
 	struct gitignore *ignore; /* counted; its own or that of a directory above; may be NULL */
@@ -131,6 +132,7 @@ struct brood {
 struct brood_name {
 	struct dir_was was;
 	const struct aim_node *aim;
+	uint64_t ino;  /* as its entry tells it */
 	uint8_t scope; /* enum dir_scope */
 	uint16_t len;
 	bool on_mount;

@@ -362,6 +362,7 @@ add_kid(struct piece_maker *p, struct walk_entry *e, size_t i, bool on_mount, st
 	struct brood_name head = {
 		.was = was,
 		.aim = node,
+		.ino = e->ino,
 		.scope = (uint8_t)scope,
 		.len = name->len,
 		.on_mount = on_mount,

@@ -265,6 +265,16 @@ settle_scope(struct worker *k, struct dir *d)
 	return d->by_path && !dir_has_names(d) ? open_for_listing(d) : 0;
 }
 
+/* Has another directory taken the place of the one that the entry tells? Its names below that entry
+ * would stay when the next look finds the entry as it is known. As it is, the entry's directory was
+ * not read, and the next look reads it. (A file system whose numbers change from look to look would
+ * never be read.) */
+static bool
+is_another(const struct dir *d)
+{
+	return d->parent && d->ino != d->entry_ino && known_fs(d->fd);
+}
+
 /* Look at the opened directory and list it if nothing speaks against it. */
 static int
 read_opened(struct worker *k, struct dir *d)
@@ -275,6 +285,8 @@ read_opened(struct worker *k, struct dir *d)
 
 	for (unsigned i = 0; i < EMFILE_TRIES && is_starved(r) && check_stop(k) == 0; i++) {
 		r = judge_inside(&w->judge, d, d->fd, strbuf_view(&k->piece.path), &skip);
+		if (r == 0 && skip == SKIP_NONE && is_another(d))
+			skip = SKIP_GONE;
 		if (r == 0 && skip == SKIP_NONE) {
 			r = settle_scope(k, d);
 			skip = r < 0 ? skip_of_error(r) : SKIP_NONE;
