@@ -6,6 +6,7 @@
 #include "base/vec.h"
 #include "catalog/rows.h"
 
+#define TICK_MAX ((uint64_t)INT64_MAX / 2)
 /* Of one step, so that nobody waits long: rows, and bytes of records after which it ends. */
 #define TRIM_ROWS 1024u
 #define TRIM_BYTES ((uint64_t)16 << 20)
@@ -45,6 +46,20 @@ read_clock(struct db *db, const char *boot_id, struct journal *j, bool *ret_cut,
 	};
 	open_in = db_span(q, 7);
 	*ret_cut = open_in.len > 0 && (!*boot_id || !span_eq(open_in, span_of(boot_id)));
+	return 0;
+}
+
+/* No writer leaves a floor or rows above the clock, and none counts so far. */
+static int
+check_clock(struct db *db, const struct catalog_clock *clock, struct err *err)
+{
+	uint64_t newest;
+	int r = db_number(db, "SELECT coalesce(max(tick), 0) FROM journal", &newest, err);
+
+	if (r < 0)
+		return r;
+	if (clock->tick > TICK_MAX || clock->floor > clock->tick || newest > clock->tick)
+		return db_damaged(db, err);
 	return 0;
 }
 
@@ -102,6 +117,8 @@ journal_open(struct db *db, const char *boot_id, struct journal *ret, struct err
 
 	if (r == 0)
 		r = read_clock(db, boot_id, ret, &power_cut, err);
+	if (r == 0)
+		r = check_clock(db, &ret->clock, err);
 	if (r == 0 && power_cut)
 		r = leave_out_unsynced(db, err);
 	if (r < 0)

@@ -345,6 +345,39 @@ TEST(journal, settled_segments_are_there_after_a_power_cut)
 	catalog_close(c);
 }
 
+/* By the sqlite3 shell; false: there is none. */
+static bool
+spoil(const char *sql)
+{
+	char command[512];
+
+	(void)snprintf(command, sizeof(command), "sqlite3 '%s/catalog.db' \"%s\"", dir, sql);
+	return system("command -v sqlite3 >/dev/null 2>&1") == 0 && system(command) == 0;
+}
+
+TEST(journal, a_clock_that_no_run_leaves_is_damage)
+{
+	static const char *const spoilt[] = {
+		"UPDATE clock SET tick = -1",
+		"UPDATE clock SET floor = 6",
+		"UPDATE clock SET tick = 4, floor = 0",
+		"UPDATE clock SET tick = 5; DELETE FROM clock",
+	};
+	struct catalog *c = open_boot("a");
+	struct err err = {0};
+
+	CHECK_INT(commit_tick(c, root_of(c, "/a"), 5, 3, 10), 0);
+	catalog_close(c);
+	for (size_t i = 0; i < ARRAY_LEN(spoilt); i++) {
+		if (!spoil(spoilt[i]))
+			return;
+		c = NULL;
+		CHECK_INT(catalog_open(dirfd_, dir, &c, &err), -EBADMSG);
+		CHECK(strstr(err.what, "is damaged") != NULL);
+		CHECK(spoil("REPLACE INTO clock (one, instance, epoch, tick) VALUES (1, 7, 1, 5)"));
+	}
+}
+
 /* Retention is cut when there is time: this waits for it. */
 static void
 wait_for_floor(struct catalog *c, uint64_t floor)
