@@ -12,7 +12,8 @@
  * What was modified so that it does not match any more is not told: what it was is not known. Who
  * keeps a list of what matches asks for the others, too: then each path that changed and was not
  * told otherwise, as its own or as the source of a move, is an OTHER, and the list is exact for any
- * question: an OTHER is taken from it if it is there.
+ * question: an OTHER is taken from it if it is there. But for two: `empty:` of a directory and
+ * `dupe:` hang on other entries than the one that changed.
  *
  * Order: deletions, what is there in the order of the index, what moved out of the question,
  * others.

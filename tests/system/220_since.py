@@ -11,7 +11,7 @@ SEED = int(os.environ.get("TRAWL_SEED", "220"))
 SYNC = 60_000
 # What was modified goes on to match the first ones.
 ABOUT_PATHS = ["*", "name:needle*", "a", "name:*.c", "depth:>2", "-name:*.c"]
-QUESTIONS = ABOUT_PATHS + ["type:d", "ext:c", "size:>100", "-size:>100 type:f", "content:needle", "empty:", "type:f | perm:755"]
+QUESTIONS = ABOUT_PATHS + ["type:d", "ext:c", "size:>100", "-size:>100 type:f", "content:needle", "empty: type:f", "type:f | perm:755"]
 
 
 def tick(clock):
