@@ -107,7 +107,6 @@ struct live_root {
 	uint64_t taken; /* number of what the running walk has taken up */
 	struct dirmarks marks;
 	struct tree_inodes *marked; /* whose directories all have marks; or NULL */
-	bool walk_changed;          /* by the running walk, something was found changed */
 
 	/* For the status; guarded. */
 	uint64_t n_lost, n_batches, n_names, lag_usec, max_lag_usec;
@@ -126,8 +125,11 @@ uint64_t live_n_syncs_locked(const struct live *l);
 
 /** A walk of everything begins: watch what is to be watched, and take up what was gathered. */
 void live_begin_walk(struct root *r);
-/** It is over. */
-void live_end_walk(struct root *r, int result);
+/** It is over; `changed`: something was not as it was known. */
+void live_end_walk(struct root *r, int result, bool changed);
+/** A polled root was walked so long ago that it is stale again. */
+void live_age(struct root *r);
+bool live_is_polled(const struct root *r);
 /** Take up what was gathered, and apply it. */
 void live_apply(struct root *r);
 /** Apply what falls due until *done, which is guarded by the engine's lock and told by
@@ -146,11 +148,13 @@ void live_root_fini(struct live_root *l);
 bool live_wanted_locked(const struct root *r, usec_t *ret_at);
 /** Is it time for a walk of everything, to heal or to poll? */
 bool live_walk_wanted_locked(const struct root *r, usec_t *ret_at);
+/** Has a polled root been walked long ago, and not been called stale yet? */
+bool live_ages_locked(const struct root *r, usec_t *ret_at);
 /** Is it time for contents and merges, after changes? */
 bool live_leisure_wanted_locked(const struct root *r, usec_t *ret_at);
 /** Contents and merges gave way to changes: they go on when it has been quiet for a while. */
 void live_leisure_later_locked(struct root *r);
-/** A walk of everything is being published; was anything not as it was known? */
+/** A walk of everything is being published. */
 void live_walked_locked(struct root *r);
 /** May the file system differ from what was published, unless it is told within moments? */
 bool live_stale_locked(const struct root *r);

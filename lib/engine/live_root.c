@@ -347,31 +347,30 @@ live_begin_walk(struct root *r)
 	l->healing = l->healing || l->lost;
 	l->lost = false;
 	l->heal_at = l->poll_at = l->fresh_until = 0;
-	l->walk_changed = false;
 	l->marks_missing = l->marks_missing || (l->kind == WATCH_DIRECTORIES && !l->marked);
 }
 
 /* When it is walked again: sooner where something was found, later where nothing was. */
 static void
-poll_later_locked(struct root *r)
+poll_later_locked(struct root *r, bool changed)
 {
 	struct live_root *l = &r->live;
 	usec_t least = MAX(r->cfg.poll_min_usec, USEC_PER_SEC);
 
-	l->poll_usec = l->walk_changed ? l->poll_usec / 2 : l->poll_usec + l->poll_usec / 2;
+	l->poll_usec = changed ? l->poll_usec / 2 : l->poll_usec + l->poll_usec / 2;
 	l->poll_usec = MIN(MAX(l->poll_usec, least), MAX(r->cfg.poll_max_usec, least));
 	l->poll_usec = MAX(l->poll_usec, POLL_SHARE * r->walk_took_usec);
 	l->poll_at = clock_deadline(l->poll_usec);
 }
 
-static bool
-is_polled(const struct root *r)
+bool
+live_is_polled(const struct root *r)
 {
 	return r->live.kind == WATCH_POLL && r->cfg.watch == ENGINE_WATCH_POLL;
 }
 
 void
-live_end_walk(struct root *r, int result)
+live_end_walk(struct root *r, int result, bool changed)
 {
 	struct live_root *l = &r->live;
 	uint64_t marked;
@@ -393,8 +392,8 @@ live_end_walk(struct root *r, int result)
 			l->applied = l->taken;
 		l->healed_at = clock_mono();
 		l->marks_missing = marked > 0 || l->n_unmarked > 0;
-		if (is_polled(r) || l->n_unmarked > 0)
-			poll_later_locked(r);
+		if (live_is_polled(r) || l->n_unmarked > 0)
+			poll_later_locked(r, changed);
 		was_missing = was_missing != l->marks_missing;
 	}
 	if (was_missing || result < 0)
@@ -409,7 +408,7 @@ live_walked_locked(struct root *r)
 
 	l->healing = false;
 	l->leisure_at = 0; /* it comes after the walk */
-	if (is_polled(r))
+	if (live_is_polled(r))
 		l->fresh_until = clock_deadline(POLL_FRESH_USEC);
 }
 
@@ -434,6 +433,27 @@ live_walk_wanted_locked(const struct root *r, usec_t *ret_at)
 
 	*ret_at = MIN(*ret_at, at);
 	return at != USEC_NEVER && clock_mono() >= at;
+}
+
+bool
+live_ages_locked(const struct root *r, usec_t *ret_at)
+{
+	const struct live_root *l = &r->live;
+
+	if (!l->fresh_until)
+		return false;
+	*ret_at = MIN(*ret_at, l->fresh_until);
+	return clock_mono() >= l->fresh_until;
+}
+
+void
+live_age(struct root *r)
+{
+	{
+		LOCK_SCOPE(&r->engine->lock);
+		r->live.fresh_until = 0;
+	}
+	live_publish(r->engine);
 }
 
 bool

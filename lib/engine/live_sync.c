@@ -63,7 +63,7 @@ want_locked(struct sync *s, struct root *r)
 {
 	struct live_root *l = &r->live;
 
-	if (l->kind == WATCH_POLL && r->cfg.watch == ENGINE_WATCH_POLL)
+	if (live_is_polled(r))
 		root_request_locked(r);
 	if (l->first_usec) {
 		l->due_usec = l->first_usec;

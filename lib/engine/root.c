@@ -367,7 +367,15 @@ root_walk_opts(const struct root *r)
 #define RETRY_USEC USEC_PER_SEC
 #define RETRY_MAX_USEC (300 * USEC_PER_SEC)
 
-enum wish { WISH_NOTHING, WISH_END, WISH_SETTLE, WISH_WALK, WISH_CHANGES, WISH_LEISURE };
+enum wish {
+	WISH_NOTHING,
+	WISH_END,
+	WISH_SETTLE,
+	WISH_WALK,
+	WISH_CHANGES,
+	WISH_STALE,
+	WISH_LEISURE
+};
 
 /* Is a walk due? *ret_at: when something is to be looked at again. */
 static bool
@@ -402,6 +410,8 @@ wish_locked(const struct root *r, usec_t *ret_at)
 		return WISH_WALK;
 	if (live_wanted_locked(r, ret_at))
 		return WISH_CHANGES;
+	if (live_ages_locked(r, ret_at))
+		return WISH_STALE;
 	return live_leisure_wanted_locked(r, ret_at) || contents ? WISH_LEISURE : WISH_NOTHING;
 }
 
@@ -435,8 +445,9 @@ copy_name_locked(const struct root *r, char *to, size_t size)
 	(void)snprintf(to, size, "%s", r->cfg.name);
 }
 
+/* `tell`: it is worth a line. */
 static void
-report_done(struct root *r)
+report_done(struct root *r, bool tell)
 {
 	struct engine *e = r->engine;
 	uint64_t n, took, left_out = 0;
@@ -451,6 +462,8 @@ report_done(struct root *r)
 		for (unsigned i = 1; i < N_WALK_SKIPS; i++)
 			left_out += r->skipped[i];
 	}
+	if (!tell)
+		return;
 	engine_event(e, false, "root \"%s\": %" PRIu64 " entries in %.3f s, %" PRIu64 " left out",
 		name, n, (double)took / (double)USEC_PER_SEC, left_out);
 }
@@ -499,6 +512,7 @@ report_failed(struct root *r, int code, const struct err *err)
 static void
 walk(struct root *r)
 {
+	struct tree_stack *before = r->stack ? tree_stack_ref(r->stack) : NULL;
 	struct err err = {0};
 	int code;
 
@@ -507,8 +521,9 @@ walk(struct root *r)
 	if (code < 0)
 		report_failed(r, code, &err);
 	else
-		report_done(r);
-	live_end_walk(r, code);
+		report_done(r, !live_is_polled(r) || r->stack != before);
+	live_end_walk(r, code, r->stack != before);
+	tree_stack_unref(before);
 }
 
 /* The segments are right as they are: nothing but their number waits for the next time. */
@@ -564,6 +579,10 @@ root_main(void *arg)
 		}
 		if (wish == WISH_CHANGES) {
 			live_apply(r);
+			continue;
+		}
+		if (wish == WISH_STALE) {
+			live_age(r);
 			continue;
 		}
 		if (wish == WISH_WALK)

@@ -1,0 +1,185 @@
+"""What changes is found without being asked to look: at once, after a loss, after a restart, by rules, mounts and polling."""
+import os
+import subprocess
+import time
+
+from box import Daemon, Skip, Tree, main, need_root, until
+from truth import indexed, listing, same_rows
+
+QUEUES = ("fanotify", "inotify")
+
+
+def now(d):
+    """After the barrier; the answer of it."""
+    return d.ask("search", q="", limit=1, sync_ms=60_000)
+
+
+def same_as_find(d, t, what):
+    answer = now(d)
+    assert answer["synced"] and not answer["stale"], (what, answer)
+    same_rows(indexed(d), listing(os.fsencode(t.path)), what)
+
+
+def watch_of(d, name="t"):
+    return d.roots()[name]["watch"]
+
+
+class TinyQueue:
+    """The kernel's queues of events are short for who opens one meanwhile."""
+
+    def __enter__(self):
+        need_root()
+        self.before = {}
+        for q in QUEUES:
+            try:
+                with open(f"/proc/sys/fs/{q}/max_queued_events", "r+") as f:
+                    self.before[q] = f.read()
+                    f.seek(0)
+                    f.write("4")
+            except OSError as e:
+                self.__exit__()
+                raise Skip(f"queues cannot be made short: {e}") from e
+
+    def __exit__(self, *_):
+        for q, n in self.before.items():
+            with open(f"/proc/sys/fs/{q}/max_queued_events", "w") as f:
+                f.write(n)
+
+
+def test_a_change_is_visible_soon():
+    with Tree() as t, Daemon({"t": t}) as d, d.connect() as c:
+        took = []
+        for i in range(20):
+            began = time.monotonic()
+            t.write(f"d{i % 3}/new{i}")
+            until(lambda: c.search(f"name:new{i}"), "the file is found")
+            took.append(time.monotonic() - began)
+        took.sort()
+        print(f"  visible after {took[10] * 1e3:.0f} ms, at worst {took[-1] * 1e3:.0f}")
+        same_as_find(d, t, "after twenty files")
+
+
+def test_rules_change_with_their_files():
+    with Tree() as t:
+        t.write("a/keep.c")
+        t.write("a/drop.o")
+        t.write("a/b/drop.o")
+        with Daemon({"t": {"path": t, "gitignore": "yes", "exclude_caches": "yes"}}) as d:
+            def found():
+                assert now(d)["synced"]
+                return [os.path.relpath(p, os.fsencode(t.path)) for p in d.search("type:f")]
+            assert found() == [b"a/b/drop.o", b"a/drop.o", b"a/keep.c"]
+            t.write(".gitignore", "*.o\n")
+            assert found() == [b".gitignore", b"a/keep.c"]
+            t.write(".gitignore", "*.c\n")
+            assert found() == [b".gitignore", b"a/b/drop.o", b"a/drop.o"]
+            os.unlink(t.at(".gitignore"))
+            t.write("a/b/CACHEDIR.TAG", "Signature: 8a477f597d28d172789f06886806bc55\n")
+            assert found() == [b"a/drop.o", b"a/keep.c"]
+            os.unlink(t.at("a/b/CACHEDIR.TAG"))
+            assert found() == [b"a/b/drop.o", b"a/drop.o", b"a/keep.c"]
+
+
+def healed(d, t, what):
+    """Others change what is on the file system too, and may make the queue overflow at any time."""
+    until(lambda: not now(d)["stale"], "it heals")
+    same_rows(indexed(d), listing(os.fsencode(t.path)), what)
+
+
+def lose_and_heal(watch):
+    with Tree() as t:
+        for i in range(50):
+            t.write(f"d{i}/x")
+        with TinyQueue():
+            d = Daemon({"t": {"path": t, "watch": watch}})
+        with d:
+            healed(d, t, "before")
+            for n in range(3):
+                for i in range(400):
+                    t.write(f"d{i % 50}/f{n}_{i}", "x" * n)
+                answer = now(d)
+                assert answer["synced"], answer
+                # Stale until it is healed, never silently wrong.
+                if not answer["stale"]:
+                    same_rows(indexed(d), listing(os.fsencode(t.path)), f"round {n}")
+            healed(d, t, "after losses")
+            assert watch_of(d)["losses"] > 0, watch_of(d)
+
+
+def test_a_loss_heals():
+    lose_and_heal("auto")
+
+
+def test_a_loss_of_directories_heals():
+    lose_and_heal("directories")
+
+
+def test_what_changed_while_it_was_down_is_found():
+    with Tree() as t:
+        t.write("before/x")
+        with Daemon({"t": t}) as d:
+            same_as_find(d, t, "before")
+            clock = now(d)["clock"]
+            for how in (15, 9):
+                d.stop(how)
+                t.write(f"down{how}/y")
+                d.start(indexed=False)
+                assert [os.fsencode(t.at("before/x"))] == d.search("name:x type:f"), "it serves at once"
+                same_as_find(d, t, "after the reconciliation")
+            told = [row for e in d.connect().ask("since", clock=clock, fields=["path"]).get("rows", []) for row in [e]]
+            names = {os.path.basename(str(row[2])) for row in told}
+            assert {"down15", "down9"} <= names, told
+
+
+def test_watching_begins_and_ends_with_a_reload():
+    with Tree() as t:
+        with Daemon({"t": {"path": t, "watch": "no"}}) as d:
+            assert now(d)["stale"] == ["t"] and watch_of(d)["kind"] == "off"
+            t.write("unseen")
+            time.sleep(0.1)
+            assert not d.search("name:unseen")
+            d.write_config({"t": {"path": t, "watch": "auto"}})
+            d.reload()
+            until(lambda: not now(d)["stale"], "it is watched")
+            same_as_find(d, t, "watched")
+            t.write("seen")
+            same_as_find(d, t, "watched, and changed")
+            d.write_config({"t": {"path": t, "watch": "no"}})
+            d.reload()
+            until(lambda: now(d)["stale"] == ["t"], "it is watched no more")
+
+
+def test_a_polled_root_is_walked_for_a_barrier_and_by_itself():
+    with Tree() as t:
+        with Daemon({"t": {"path": t, "watch": "poll", "poll_min": "1s", "poll_max": "2s"}}) as d:
+            assert watch_of(d)["kind"] == "polled"
+            t.write("a")
+            assert now(d)["synced"]
+            assert d.search("name:a")
+            t.write("b")
+            until(lambda: d.search("name:b"), "the poll finds it")
+            until(lambda: d.ask("search", q="", limit=1)["stale"] == ["t"], "it is stale between walks")
+
+
+def test_what_is_mounted_below_is_found():
+    need_root()
+    with Tree() as t:
+        os.mkdir(t.at("m"))
+        with Daemon({"t": {"path": t, "one_file_system": "no"}}) as d:
+            same_as_find(d, t, "before")
+            if subprocess.run(["mount", "-t", "tmpfs", "none", t.at("m")], capture_output=True).returncode:
+                raise Skip("nothing can be mounted")
+            try:
+                t.write("m/inside")
+                until(lambda: d.search("name:inside"), "the mount is found")
+                same_as_find(d, t, "mounted")
+                t.write("m/later")
+                same_as_find(d, t, "mounted, and changed there")
+                assert watch_of(d)["mounts"] == 2, watch_of(d)
+            finally:
+                subprocess.run(["umount", t.at("m")], check=True)
+            until(lambda: not d.search("name:inside"), "it is gone")
+            same_as_find(d, t, "unmounted")
+
+
+main()
