@@ -252,8 +252,9 @@ prepare_db(struct catalog *c, const char *path, bool unclean, struct err *err)
 	uint64_t version = 0;
 	int r = schema_check(c->db, path, &version, err);
 
+	/* The journal may be large, and what is read of it is checked then. */
 	if (r == 0 && unclean)
-		r = db_check(c->db, err);
+		r = db_check(c->db, "journal", err);
 	if (r == 0)
 		r = db_prepare_writing(c->db, err);
 	if (r == 0)

@@ -8,9 +8,9 @@
  *
  * One daemon a state directory: catalog_open() takes an exclusive flock on `lock` in it, held until
  * close. A clean close empties `lock`; a pid found in it means that the last run was cut off, and
- * every page of the database is looked at. The catalog's files are `lock` and `catalog.db` with
- * what SQLite adds to that name (`-wal`, `-journal`): whoever tidies the state directory leaves
- * them alone.
+ * every page of the database but those of the journal is looked at. The catalog's files are `lock`
+ * and `catalog.db` with what SQLite adds to that name (`-wal`, `-journal`): whoever tidies the
+ * state directory leaves them alone.
  *
  * note: light. A transaction is durable (synchronous=FULL: its log is synced before it returns) or
  * light (NORMAL: written, not synced). Either survives the end of the process, by kill -9 too. A

@@ -338,14 +338,16 @@ db_checkpoint(struct db *db, bool cut, struct err *err)
 }
 
 int
-db_check(struct db *db, struct err *err)
+db_check(struct db *db, const char *but, struct err *err)
 {
 	AUTO(db_endp) struct db_query *q = NULL;
-	int r = db_query(db, "PRAGMA quick_check(1)", &q, err);
+	int r = db_query(db,
+		"SELECT c.quick_check FROM sqlite_schema AS s, pragma_quick_check(s.name) AS c"
+		" WHERE s.type = 'table' AND s.name <> ?1",
+		&q, err);
 
-	if (r == 0)
-		r = db_step(q, err);
-	if (r < 0)
-		return r;
-	return r == 1 && span_eq(db_span(q, 0), SPAN_LIT("ok")) ? 0 : db_damaged(db, err);
+	db_bind_text(q, 1, but);
+	while (r == 0 && (r = db_step(q, err)) == 1)
+		r = span_eq(db_span(q, 0), SPAN_LIT("ok")) ? 0 : db_damaged(db, err);
+	return r;
 }

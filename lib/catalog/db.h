@@ -64,7 +64,7 @@ unsigned db_changes(struct db *db);
 /** Move the log into the file, and cut it; else its room is written again, which is durable sooner
  *  than new room. */
 int db_checkpoint(struct db *db, bool cut, struct err *err);
-/** Look at every page: 0 or -EBADMSG. */
-int db_check(struct db *db, struct err *err);
+/** Look at every page of all tables but one: 0 or -EBADMSG. */
+int db_check(struct db *db, const char *but, struct err *err);
 /** The sentence for a database that cannot be trusted; returns -EBADMSG. */
 int db_damaged(struct db *db, struct err *err);
