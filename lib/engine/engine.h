@@ -4,9 +4,10 @@
  *
  * One thread a running walk feeds from a bounded channel of batches; commits go through the
  * catalog's thread; every change of what queries see is one publish of a new snapshot. The order
- * is: file synced and renamed -> catalog commit -> publish -> the replaced files are unlinked. So
- * after kill -9 at any moment the next start serves the last committed segments, and removes files
- * that the catalog does not name.
+ * is: file synced and renamed -> catalog commit, with the journal's row -> publish -> the replaced
+ * files are unlinked. So after kill -9 at any moment the next start serves the last committed
+ * segments, and removes files that the catalog does not name. What is found live is synced later
+ * (commit.h, note: settling).
  *
  * Start order: state directory, lock and catalog, segments of known roots opened and published,
  * then walks. Stop order: walks cancelled, walkers joined, catalog closed. engine_destroy() does
