@@ -132,9 +132,9 @@ void live_age(struct root *r);
 bool live_is_polled(const struct root *r);
 /** Take up what was gathered, and apply it. */
 void live_apply(struct root *r);
-/** Apply what falls due until *done, which is guarded by the engine's lock and told by
- *  root.changed: 0, or -ETIMEDOUT. `done` NULL: until the deadline, or -ECANCELED when something
- *  else is to be done. */
+/** Apply what falls due, and make it durable in time, until *done, which is guarded by the engine's
+ * lock and told by root.changed: 0, or -ETIMEDOUT. `done` NULL: until the deadline, or -ECANCELED
+ * when something else is to be done. */
 int live_serve(struct root *r, const bool *done, usec_t deadline);
 /** What is wanted of the tree's inodes, before the thread sleeps. */
 void live_index(struct root *r);

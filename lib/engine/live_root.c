@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "engine/commit.h"
 #include "engine/indexer.h"
 #include "engine/other_names.h"
 
@@ -304,29 +305,48 @@ live_apply(struct root *r)
 		r->path, err.what[0] ? err.what : err_reason(code));
 }
 
-int
-live_serve(struct root *r, const bool *done, usec_t deadline)
+/* What falls due while something else runs. SERVE_END: it is over, *ret_result says how. */
+enum serve { SERVE_END, SERVE_AGAIN, SERVE_CHANGES, SERVE_SETTLE };
+
+static enum serve
+serve_next(struct root *r, const bool *done, usec_t deadline, int *ret_result)
 {
 	struct engine *e = r->engine;
 
-	for (;;) {
-		{
-			LOCK_SCOPE(&e->lock);
-			usec_t at = deadline;
-			bool due = live_wanted_locked(r, &at);
-			bool away = r->wanted || r->stopping;
+	LOCK_SCOPE(&e->lock);
+	usec_t settle = commit_settle_at_locked(r), at = MIN(deadline, settle);
+	bool due = live_wanted_locked(r, &at), away = r->wanted || r->stopping;
+	usec_t now = clock_mono();
 
-			if (done ? *done : away)
-				return done ? 0 : -ECANCELED;
-			if (clock_mono() >= deadline)
-				return -ETIMEDOUT;
-			if (!due || away) {
-				(void)cond_wait_until(&r->changed, &e->lock, away ? deadline : at);
-				continue;
-			}
-		}
-		live_apply(r);
+	if (done ? *done : away) {
+		*ret_result = done ? 0 : -ECANCELED;
+		return SERVE_END;
 	}
+	if (now >= deadline) {
+		*ret_result = -ETIMEDOUT;
+		return SERVE_END;
+	}
+	if (due && !away)
+		return SERVE_CHANGES;
+	if (now >= settle && !away)
+		return SERVE_SETTLE;
+	(void)cond_wait_until(&r->changed, &e->lock, away ? deadline : at);
+	return SERVE_AGAIN;
+}
+
+int
+live_serve(struct root *r, const bool *done, usec_t deadline)
+{
+	enum serve next;
+	int result = 0;
+
+	while ((next = serve_next(r, done, deadline, &result)) != SERVE_END) {
+		if (next == SERVE_CHANGES)
+			live_apply(r);
+		else if (next == SERVE_SETTLE)
+			root_settle(r);
+	}
+	return result;
 }
 
 /* Walks of everything. */

@@ -546,8 +546,8 @@ tidy(struct root *r)
 
 /* At the latest when the root ends. A failure is tried again: all is served as it is. The files of
  * a root that is removed may be gone by then. */
-static void
-settle(struct root *r)
+void
+root_settle(struct root *r)
 {
 	struct err err = {0};
 	char name[128];
@@ -574,7 +574,7 @@ root_main(void *arg)
 	live_index(r);
 	while ((wish = next_wish(r)) != WISH_END) {
 		if (wish == WISH_SETTLE) {
-			settle(r);
+			root_settle(r);
 			continue;
 		}
 		if (wish == WISH_CHANGES) {
@@ -591,7 +591,7 @@ root_main(void *arg)
 		tidy(r);
 		live_index(r);
 	}
-	settle(r);
+	root_settle(r);
 	live_end(r);
 	return 0;
 }

@@ -90,6 +90,8 @@ int root_begin_leisure(struct root *r, struct stop *stop, bool serves);
 void root_end_leisure(struct root *r);
 /** Something else is to be done. Any thread, with the engine's lock. */
 void root_end_leisure_locked(struct root *r);
+/** Make light commits durable; a failure is told, and it is tried again. The root's thread. */
+void root_settle(struct root *r);
 /** There are changes to be applied. Any thread, with the engine's lock. */
 void root_hurry_locked(struct root *r);
 /** Nothing of a root is committed outside of these two, which take the engine's turn. -ECANCELED
