@@ -2,7 +2,8 @@
  * sniff: is it text?
  *
  * A file is text when it holds no NUL byte, or starts with a UTF-16 byte order mark and holds no
- * U+0000. Everything else is binary. UTF-8 with or without mark, Latin-1 and other 8-bit text are kept as bytes.
+ * U+0000. Everything else is binary. UTF-8 with or without mark, Latin-1 and other 8-bit text are
+ * kept as bytes.
  */
 #pragma once
 
