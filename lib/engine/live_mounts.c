@@ -194,12 +194,21 @@ aim_at(const struct live_mounts *a, const struct live_mounts *b, struct walk_aim
 	return code == -EINVAL ? 0 : code;
 }
 
+/* The root's own mark is taken away where that can be; those of mounts below it go with them, and
+ * all with the daemon. */
 static void
-unwatch(struct live *l, struct live_mounts *list)
+unwatch(const struct root *r, struct live_mounts *list)
 {
+	bool ends = stop_requested(&r->engine->stop);
+
 	VEC_EACH (list, m) {
-		if (m->number)
-			watch_unmount(l->watch, m->number, -1);
+		AUTO(closep) int fd = -1;
+
+		if (!m->number)
+			continue;
+		if (!ends && !m->path[0])
+			fd = fd_open_absolute(span_of(r->path), O_RDONLY | O_DIRECTORY);
+		watch_unmount(r->engine->live->watch, m->number, fd < 0 ? -1 : fd);
 	}
 	list_fini(list);
 }
@@ -240,7 +249,7 @@ mounts_watch(struct root *r, struct walk_aim *aim)
 	if (code == 0 && aim)
 		code = aim_at(&r->live.mounts, &fresh, aim);
 	if (code < 0) {
-		unwatch(l, &fresh);
+		unwatch(r, &fresh);
 		return code;
 	}
 	{
@@ -250,7 +259,7 @@ mounts_watch(struct root *r, struct walk_aim *aim)
 		r->live.kind = fresh.len > 0 ? fresh.data[0].kind : WATCH_OFF;
 		r->live.why = why;
 	}
-	unwatch(l, &old); /* what stays is counted twice for a moment, and keeps its mark */
+	unwatch(r, &old); /* what stays is counted twice for a moment, and keeps its mark */
 	return 0;
 }
 
@@ -265,7 +274,7 @@ mounts_unwatch(struct root *r)
 		r->live.mounts = (struct live_mounts){0};
 		r->live.kind = WATCH_OFF;
 	}
-	unwatch(r->engine->live, &old);
+	unwatch(r, &old);
 }
 
 /* Waiting for mounts. */
