@@ -21,7 +21,7 @@
  *      nothing were known, which holds no more than that: after a third of a walk at best, and a
  *      whole one at worst, whose directories are in the system's cache then. What subscribers are
  *      told of it is that all may have changed; so a small root that grows at once gets
- *      TIER_LEAST_BYTES, some 150,000 entries, in any case.
+ *      TIER_LEAST_BYTES, some 40,000 entries, in any case.
  *
  * Threads: any; nothing is kept.
  */
@@ -32,7 +32,7 @@
 #define TIER_FACTOR 4u
 #define TIER_SMALL 256u /* entries */
 #define TIER_ENTRY_BYTES 64u
-#define TIER_LEAST_BYTES (32u << 20)
+#define TIER_LEAST_BYTES (8u << 20)
 
 /** What weighs how much, the base first. */
 struct tier_weights {
