@@ -21,5 +21,6 @@ int indexer_run(struct root *r, struct err *err);
 
 /** The same of what `aim` says, which stays the caller's: 0, with nothing published when nothing
  * was found changed. A root of which nothing is known under its present settings is walked as by
- *  indexer_run(), and so is one of which too much has changed. */
+ *  indexer_run(), and so is one of which too much has changed. After an error part of it may have
+ *  been published, and the same aim would not find the rest: all is to be walked. */
 int indexer_run_aimed(struct root *r, const struct walk_aim *aim, struct err *err);
