@@ -174,6 +174,11 @@ put_root(struct out *o, const struct msg_val *root)
 	put_figures(o, root);
 	out_putc(o, '\n');
 	put_contents(o, root);
+	if (msg_get(root, "paused")) {
+		out_puts(o, "    paused: others wait for ");
+		put_member(o, root, "paused");
+		out_putc(o, '\n');
+	}
 	put_skipped(o, root);
 	if (msg_get(root, "error")) {
 		out_puts(o, "    ");

@@ -91,6 +91,8 @@ put_root(struct json *out, const struct engine_root_status *r)
 	json_kv_u64(out, "took_us", r->walk_took_usec);
 	json_kv_u64(out, "walk_entries", r->walk_entries);
 	json_kv_u64(out, "expect_entries", r->expect_entries);
+	if (r->paused)
+		json_kv_cstr(out, "paused", r->paused);
 	api_put_root_watch(out, &r->watch);
 	put_contents(out, &r->contents);
 	put_skipped(out, r->skipped);

@@ -17,6 +17,7 @@
 #define CONFIG_MAX_ROOTS 256u
 #define MIN_INDEX_BYTES (16ull << 20)
 #define MAX_SETTLE_USEC (60 * USEC_PER_SEC)
+#define DEFAULT_PRESSURE_PERCENT 20
 #define DEFAULT_HASH_CACHE_BYTES (64ull << 20)
 
 /* Every key there is. `at` is an offset into struct config, for roots into struct engine_root. */
@@ -35,6 +36,7 @@ static const struct key keys[] = {
 	{"daemon", "threads", &setting_u32, DAEMON(threads)},
 	{"daemon", "io_threads", &setting_u32, DAEMON(io_threads)},
 	{"daemon", "index_memory", &setting_size, DAEMON(index_bytes)},
+	{"daemon", "pressure", &setting_u32, DAEMON(pressure_percent)},
 	{"daemon", "watch_max_dirs", &setting_u32, DAEMON(watch_max_dirs)},
 	{"daemon", "log_level", &setting_level, DAEMON(log_level)},
 
@@ -325,6 +327,16 @@ check_limits(const struct server_limits *l, struct err *err)
 }
 
 static int
+check_pressure(const struct config *c, struct err *err)
+{
+	if (c->pressure_percent > 100)
+		return err_set(err, -ERANGE,
+			"[daemon] pressure is %u, possible are 1 to 100 percent, and 0 for never",
+			c->pressure_percent);
+	return 0;
+}
+
+static int
 check_memory(const struct config *c, struct err *err)
 {
 	if (c->index_bytes < MIN_INDEX_BYTES)
@@ -417,6 +429,8 @@ config_check(struct config *c, struct err *err)
 		r = check_limits(&c->limits, err);
 	if (r == 0)
 		r = check_memory(c, err);
+	if (r == 0)
+		r = check_pressure(c, err);
 	VEC_EACH (&c->roots, root) {
 		if (r == 0)
 			r = check_root(c, root, err);
@@ -434,6 +448,7 @@ config_defaults(struct config *c)
 	c->limits = server_limits_default;
 	c->hash_cache_bytes = DEFAULT_HASH_CACHE_BYTES;
 	c->index_bytes = TEXT_BUDGET_BYTES;
+	c->pressure_percent = DEFAULT_PRESSURE_PERCENT;
 	if (!c->state_dir || !c->unix_path)
 		return -ENOMEM;
 	return setting_words.read(SPAN_LIT("127.0.0.1:7411"), &c->tcp);

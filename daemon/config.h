@@ -26,7 +26,8 @@ struct config {
 	char *state_dir;
 	uint32_t threads, io_threads; /* 0: by the number of CPUs */
 	uint64_t index_bytes;
-	uint32_t watch_max_dirs; /* 0: half of what the kernel allows */
+	uint32_t pressure_percent; /* 0: never */
+	uint32_t watch_max_dirs;   /* 0: half of what the kernel allows */
 	enum log_level log_level;
 
 	/* [listen] */

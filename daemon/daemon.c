@@ -36,6 +36,7 @@ engine_config_of(struct daemon *d, const struct config *c)
 		.n_roots = c->roots.len,
 		.io = d->io,
 		.index_bytes = c->index_bytes,
+		.pressure_percent = c->pressure_percent,
 		.watch_max_dirs = c->watch_max_dirs,
 		.on_event = on_engine_event,
 		.ctx = d,

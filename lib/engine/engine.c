@@ -401,6 +401,14 @@ walk_threads(const struct pool *io)
 	return MAX(n - MAX(n / 4, 1u), 1u);
 }
 
+/* A kernel without it is no error. */
+static int
+open_pressure(const struct engine_config *cfg)
+{
+	return open(cfg->pressure_dir ? cfg->pressure_dir : MANNERS_DIR,
+		O_PATH | O_DIRECTORY | O_CLOEXEC);
+}
+
 int
 engine_create(const struct engine_config *cfg, struct engine **ret, struct err *err)
 {
@@ -419,6 +427,7 @@ engine_create(const struct engine_config *cfg, struct engine **ret, struct err *
 	lock_init(&e->lock, RANK_ENGINE, "engine");
 	cond_init(&e->turn);
 	ledger_init(&e->ledger);
+	manners_init(&e->manners, open_pressure(cfg), cfg->pressure_percent);
 	rwlock_init(&e->table, RANK_ROOTS, "roots");
 	stop_init(&e->stop, NULL);
 	list_init(&e->retired);
@@ -481,6 +490,7 @@ engine_destroy(struct engine *e)
 	pool_share_fini(&e->walks);
 	rwlock_fini(&e->table);
 	ledger_fini(&e->ledger);
+	manners_fini(&e->manners);
 	cond_fini(&e->turn);
 	lock_fini(&e->lock);
 	free(e);

@@ -67,6 +67,10 @@ struct engine_config {
 	unsigned walk_width; /* 0: number of CPUs */
 	size_t index_bytes;  /* memory of what is read and not yet written, of all roots; 0: default
 	                      */
+	/* Reading contents and merges rest while others are pressed for more than so many percent
+	 * of the time (manners.h); 0: never. */
+	unsigned pressure_percent;
+	const char *pressure_dir;   /* for tests: in the place of /proc/pressure; NULL: that */
 	uint32_t watch_max_dirs;    /* marks of directories; 0: half of what the kernel allows */
 	bool watch_no_file_systems; /* for tests: as a process without privileges */
 	const char *boot_id; /* for tests: as after a boot of this id (catalog_opts); NULL: the
@@ -205,6 +209,7 @@ struct engine_root_status {
 	uint64_t expect_entries;           /* of the last walk: for a progress bar; 0 not known */
 	uint64_t skipped[N_WALK_SKIPS];    /* by the last finished walk */
 	char error[256];                   /* of the last walk when state is ROOT_FAILED */
+	const char *paused; /* contents or merges rest for pressure of this ("io"), or NULL */
 	struct engine_contents_status contents;
 	struct engine_watch_status watch;
 };

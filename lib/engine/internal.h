@@ -5,6 +5,7 @@
 
 #include "base/vec.h"
 #include "engine/ledger.h"
+#include "engine/manners.h"
 #include "engine/root.h"
 #include "sync/rwlock.h"
 
@@ -52,6 +53,7 @@ struct engine {
 
 	size_t index_bytes;         /* fixed at create */
 	_Atomic uint32_t n_reading; /* roots that share it now; relaxed: a count */
+	struct manners manners;     /* has a lock of its own */
 
 	struct counter n_walks, n_commits, n_merges;
 	/* Of the channels between walks and builders, added when a walk has ended. */

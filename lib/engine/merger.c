@@ -2,18 +2,12 @@
 
 #include <errno.h>
 #include <sys/resource.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "engine/commit.h"
 #include "engine/internal.h"
 #include "engine/tier.h"
 #include "index/tree_merge.h"
-
-/* Of ioprio_set(2), which has no header: the least of the usual class. The idle one may get nothing
- * for minutes, and the root waits for the merge to end before it walks. */
-#define IOPRIO_WHO_PROCESS 1
-#define IOPRIO_LEAST (2 << 13 | 7)
 
 struct merging {
 	struct root *root;
@@ -28,7 +22,9 @@ struct humble {
 	bool done; /* guarded by the engine's lock */
 };
 
-/* Only this thread, which ends with the merge: a priority that was given up cannot be had back. */
+/* Only this thread, which ends with the merge: a priority that was given up cannot be had back. Not
+ * the idle class of disk access: it may get nothing for long, a merge is many reads, and the root
+ * waits for its end before it walks. */
 static int
 humble_main(void *arg, struct stop *stop)
 {
@@ -36,7 +32,7 @@ humble_main(void *arg, struct stop *stop)
 	int code;
 
 	(void)setpriority(PRIO_PROCESS, (id_t)gettid(), 19);
-	(void)syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, IOPRIO_LEAST);
+	(void)io_class_set(IO_CLASS_LEAST);
 	code = h->fn(h->arg, stop);
 	LOCK_SCOPE(&h->root->engine->lock);
 	h->done = true;
@@ -53,10 +49,14 @@ merger_write(struct root *r, scope_fn fn, void *arg, bool serves, struct err *er
 
 	if (code < 0)
 		return code;
+	if (serves)
+		code = manners_rest(r, &s.stop);
+	code = MIN(code, 0);
 	/* Its failure is the join's. */
-	if (scope_spawn(&s, "merge", humble_main, &h) == 0 && serves)
+	if (code == 0 && scope_spawn(&s, "merge", humble_main, &h) == 0 && serves)
 		(void)live_serve(r, &h.done, USEC_NEVER);
-	code = scope_join(&s, err);
+	if (code == 0)
+		code = scope_join(&s, err);
 	root_end_leisure(r);
 	return code;
 }
@@ -100,7 +100,8 @@ merger_run(struct root *r, struct err *err)
 
 		if (!tier_is_due(&w, &keep))
 			return 0;
-		code = merge(r, keep, err);
+		code = manners_rest(r, NULL);
+		code = code == 0 ? merge(r, keep, err) : MIN(code, 0); /* weighed anew after it */
 	}
 	return code;
 }

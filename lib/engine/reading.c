@@ -59,6 +59,7 @@ struct reading {
 	uint64_t first;        /* of its files */
 	_Atomic uint64_t next; /* relaxed: which of the files is to be taken next */
 	_Atomic int result;    /* relaxed: the first failure; read after the wait */
+	_Atomic bool resting;  /* relaxed: workers have ended to rest; read after the wait */
 
 	/* Guarded by the engine's lock. */
 	unsigned n_running; /* workers */
@@ -131,6 +132,16 @@ should_yield(const struct engine *e, usec_t began)
 	return pool_should_yield(e->io, TASK_INDEX) || clock_mono() - began > READ_TURN_USEC;
 }
 
+/* The task ends, and holds no thread of the pool while the root's thread rests. */
+static bool
+should_rest(struct reading *p)
+{
+	if (manners_ask(&p->root->engine->manners, clock_mono()) == 0)
+		return false;
+	store_rlx(&p->resting, true);
+	return true;
+}
+
 static void
 worker_done(struct reading *p)
 {
@@ -151,9 +162,10 @@ run_worker(struct task *t)
 	struct reading *p = w->reading;
 	struct engine *e = p->root->engine;
 	usec_t began = clock_mono();
+	AUTO(io_class_backp) const int was = io_class_set(IO_CLASS_IDLE);
 	int code, none = 0;
 
-	while ((code = read_run(w)) > 0) {
+	while ((code = read_run(w)) > 0 && !should_rest(p)) {
 		if (should_yield(e, began) &&
 			pool_submit_share(e->io, t, TASK_INDEX, &e->walks) == 0)
 			return;
@@ -182,13 +194,25 @@ set_out(struct reading *p)
 	}
 }
 
-/* Read until the builder is full or no file is left: 0, -ECANCELED, -errno. */
+/* Rest when it is time to, while no task runs: 0 go on, -ECANCELED. */
 static int
-read_batch(struct reading *p)
+rest(struct reading *p)
+{
+	usec_t began = clock_mono();
+	int code = manners_rest(p->root, &p->stop);
+
+	store_rlx(&p->resting, false);
+	if (code > 0)
+		p->until += clock_mono() - began; /* or each turn made a segment of its own */
+	return MIN(code, 0);
+}
+
+/* Tasks read until all have ended: 0, -ECANCELED, -errno. */
+static int
+run_workers(struct reading *p)
 {
 	struct engine *e = p->root->engine;
 
-	set_out(p);
 	{
 		LOCK_SCOPE(&e->lock);
 		p->n_running = p->n_workers;
@@ -205,6 +229,22 @@ read_batch(struct reading *p)
 	}
 	(void)live_serve(p->root, &p->none_running, USEC_NEVER);
 	return load_rlx(&p->result);
+}
+
+/* Read until the builder is full or no file is left: 0, -ECANCELED, -errno. */
+static int
+read_batch(struct reading *p)
+{
+	int code;
+
+	set_out(p);
+	do {
+		code = rest(p);
+		if (code == 0)
+			code = run_workers(p);
+	} while (code == 0 && load_rlx(&p->resting) && !is_full(p) &&
+		 load_rlx(&p->next) < p->files.n);
+	return code;
 }
 
 static int

@@ -365,6 +365,7 @@ engine_reload(struct engine *e, const struct engine_config *cfg, struct err *err
 	if (r == 0)
 		r = take_over(e, &plan, err);
 	if (r == 0) {
+		manners_set(&e->manners, cfg->pressure_percent);
 		engine_tell_published(e);
 		retire(e);
 		walk_new(e, &plan);

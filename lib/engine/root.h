@@ -44,6 +44,7 @@ struct root {
 	struct files doomed; /* no longer named, but for a power cut */
 	usec_t settle_at;    /* monotonic; 0: nothing is light */
 	unsigned n_light;    /* light commits since settle_at was set */
+	bool paused;         /* what nobody waits for rests (manners.h) */
 	bool same_settings;  /* it was walked under the settings that are */
 	uint64_t n_entries, walked_usec, walk_took_usec;
 	uint64_t skipped[N_WALK_SKIPS];

@@ -67,6 +67,8 @@ root_status_locked(const struct root *r, struct engine_root_status *ret)
 	};
 	for (uint32_t i = 0; i < ret->n_layers; i++)
 		ret->segment_bytes += tree_file_bytes(r->stack->layer[i].tree);
+	if (r->paused)
+		ret->paused = manners_word(manners_why_now(&r->engine->manners));
 	memcpy(ret->skipped, r->skipped, sizeof(ret->skipped));
 	(void)snprintf(ret->error, sizeof(ret->error), "%s", r->error);
 	contents_status_locked(r, &ret->contents);

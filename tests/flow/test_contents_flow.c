@@ -510,6 +510,75 @@ TEST(contents_flow, many_small_segments_become_few)
 	teardown(&f);
 }
 
+/* What the kernel would say of waiting for disks; never half of it. */
+static void
+press(struct flow *f, const char *avg10, uint64_t total_usec)
+{
+	char text[128], from[600], to[600];
+
+	(void)snprintf(text, sizeof(text), "some avg10=%s avg60=0.00 avg300=0.00 total=%llu\n",
+		avg10, (unsigned long long)total_usec);
+	test_write(f->dir, "pressure/next", text);
+	(void)snprintf(from, sizeof(from), "%s/pressure/next", f->dir);
+	(void)snprintf(to, sizeof(to), "%s/pressure/io", f->dir);
+	CHECK_INT(rename(from, to), 0);
+}
+
+TEST(contents_flow, reading_rests_while_others_wait_for_disks_and_changes_and_walks_go_on)
+{
+	struct engine_root_status s;
+	char pressure[600];
+	uint64_t total = 0;
+	struct flow f;
+
+	setup(&f);
+	(void)snprintf(pressure, sizeof(pressure), "%s/pressure", f.dir);
+	f.cfg.pressure_dir = pressure;
+	f.cfg.pressure_percent = 20;
+	write_text(&f, "one", "some words\n");
+	press(&f, "90.00", 0);
+	start(&f);
+	while (!(s = status(&f)).paused)
+		(void)sched_yield();
+	CHECK_STR(s.paused, "io");
+	write_text(&f, "two", "other words\n");
+	CHECK_INT(engine_rescan(f.engine, NULL, NULL), 0);
+	while (status(&f).n_entries == s.n_entries) {
+		press(&f, "90.00", total += USEC_PER_SEC);
+		(void)sched_yield();
+	}
+	CHECK_INT(status(&f).contents.done_files, 0);
+	press(&f, "0.00", 0);
+	s = wait_phase(&f, CONTENTS_DONE);
+	CHECK(!s.paused);
+	CHECK_INT(s.contents.done_files, 2);
+	CHECK(finds(&f, "two", SPAN_LIT("other")));
+	CHECK_INT(f.n_troubles, 0);
+	teardown(&f);
+}
+
+TEST(contents_flow, a_rest_ends_with_the_engine)
+{
+	char pressure[600];
+	struct flow f;
+	usec_t began;
+
+	setup(&f);
+	(void)snprintf(pressure, sizeof(pressure), "%s/pressure", f.dir);
+	f.cfg.pressure_dir = pressure;
+	f.cfg.pressure_percent = 20;
+	write_text(&f, "one", "some words\n");
+	press(&f, "90.00", 0);
+	start(&f);
+	while (!status(&f).paused)
+		(void)sched_yield();
+	press(&f, "90.00", 3600 * USEC_PER_SEC);
+	began = clock_mono();
+	stop(&f);
+	CHECK(clock_mono() - began < 10 * USEC_PER_SEC); /* a rest is 30 s */
+	teardown(&f);
+}
+
 static void
 check_why(struct flow *f, const char *name, const char *begins)
 {

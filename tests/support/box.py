@@ -211,7 +211,7 @@ class Daemon:
     # Configuration
 
     def config_text(self, roots, more=""):
-        text = f"[daemon]\nstate_dir = {self.state}\n[listen]\ntcp = 127.0.0.1:0\nunix = {self.unix}\n"
+        text = f"[daemon]\nstate_dir = {self.state}\npressure = 0\n[listen]\ntcp = 127.0.0.1:0\nunix = {self.unix}\n"
         if self.user is not None:
             text += "allow = 0\nadmin = 0\n"
         if self.limits:
