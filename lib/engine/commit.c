@@ -143,7 +143,7 @@ name_files(struct root *r, const struct files *files, uint32_t n_synced, uint64_
 static void
 note_walk_locked(struct root *r, const struct walk_result *walk)
 {
-	contents_walked_locked(r);
+	contents_walked_locked(r, walk->aimed);
 	if (walk->aimed)
 		return;
 	r->walked_usec = walk->began;

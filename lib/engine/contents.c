@@ -165,12 +165,22 @@ contents_open(struct root *r)
 
 /* Phases. */
 
-void
-contents_walked_locked(struct root *r)
+static uint64_t
+n_pending_locked(const struct root *r)
 {
+	return r->contents.view ? r->contents.view->sums.n_pending : 0;
+}
+
+void
+contents_walked_locked(struct root *r, bool aimed)
+{
+	struct contents_state *c = &r->contents;
+
 	lock_assert_held(&r->engine->lock);
-	if (r->cfg.content == SNAP_CONTENT_INDEX)
-		r->contents.phase = CONTENTS_READING;
+	if (r->cfg.content != SNAP_CONTENT_INDEX)
+		return;
+	if (!aimed || n_pending_locked(r) > c->n_left + CONTENTS_FEW_FILES)
+		c->phase = CONTENTS_READING;
 }
 
 bool
@@ -216,6 +226,7 @@ set_phase(struct root *r, enum contents_phase phase)
 {
 	LOCK_SCOPE(&r->engine->lock);
 	r->contents.phase = phase;
+	r->contents.n_left = n_pending_locked(r);
 	r->contents.patience = 0;
 	r->contents.error[0] = '\0';
 }

@@ -15,6 +15,8 @@
 #include "engine/root.h"
 
 #define CONTENTS_RETRY_USEC USEC_PER_SEC
+/* So many that came by themselves are read without calling it reading. */
+#define CONTENTS_FEW_FILES 1000u
 #define CONTENTS_RETRY_MAX_USEC (300 * USEC_PER_SEC)
 
 /** The segments that the catalog names, before the root's thread runs: they are opened by it. */
@@ -23,8 +25,9 @@ int contents_adopt(struct root *r, const struct catalog_root *known);
 void contents_open(struct root *r);
 /** Do what is to be done. Runs on the root's thread. */
 void contents_run(struct root *r);
-/** What a walk's end means for contents: its commit is being published. With the engine's lock. */
-void contents_walked_locked(struct root *r);
+/** What a walk's end means for contents: its commit is being published. Of an aimed one nothing,
+ * while few files wait: questions read these. With the engine's lock. */
+void contents_walked_locked(struct root *r, bool aimed);
 /** Is there something to do, or when? *ret_at is 0 or a moment, monotonic. With the engine's lock.
  */
 bool contents_wanted_locked(const struct root *r, usec_t *ret_at);

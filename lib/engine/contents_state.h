@@ -38,6 +38,7 @@ struct contents_state {
 	struct read_stats *stats;     /* of the running pass, NULL when none runs */
 	uint64_t fates[N_READ_FATES]; /* of the last pass that ended */
 	uint64_t n_binary;            /* live files */
+	uint64_t n_left;              /* that were pending when the last pass ended */
 	usec_t retry_at;              /* monotonic; 0: nothing to retry */
 	usec_t patience;              /* how long it is until the retry after the next one */
 	char error[256];              /* when CONTENTS_FAILED */

@@ -122,7 +122,7 @@ window_full(const struct rank *r)
 static int
 keep_file(struct rank *r, const struct hit *h)
 {
-	struct kept_file file;
+	struct kept_file file = {0};
 	int e = rank_order_place(r->order, h->layer, h->entry, &file.rank);
 
 	return e < 0 ? e : VEC_PUSH(&r->files, file);

@@ -119,6 +119,7 @@ hear_fan(struct watch *w, const struct fan_event *ev)
 {
 	struct handle_id id;
 	uint32_t mounts[MAX_SAME];
+	struct span name = {0};
 	unsigned n;
 
 	counter_add(&w->n_events, 1);
@@ -135,12 +136,14 @@ hear_fan(struct watch *w, const struct fan_event *ev)
 	}
 	if (ev->has_file && ev->mask & FAN_DELETE_SELF)
 		return; /* its names have gone before */
+	if (!is_self(ev->name))
+		name = ev->name;
 	n = match(w, ev, &id, mounts);
 	for (unsigned i = 0; i < n; i++)
 		tell(w, &(struct watch_change){.what = what_of(ev),
 				.mount = mounts[i],
 				.ino = id.ino,
-				.name = is_self(ev->name) ? (struct span){0} : ev->name});
+				.name = name});
 }
 
 /* Which directory the number stands for; one that is not known was given back, or its watch_dir()

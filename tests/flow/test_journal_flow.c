@@ -485,7 +485,7 @@ change_and_replay(struct flow *f, unsigned n, see_fn see)
 	for (unsigned i = 0; i < 20; i++)
 		check_from(f, &m.data[draw(f, (unsigned)m.len)], &now, &moves);
 	check_from(f, &m.data[0], &now, &moves);
-	CHECK(n < 10 || moves > 0);
+	CHECK(n < 30 || moves > 0);
 	listing_free(&now);
 	forget(&m);
 }

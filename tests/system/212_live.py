@@ -86,8 +86,23 @@ def healed(d, t, what):
     same_rows(indexed(d), listing(os.fsencode(t.path)), what)
 
 
+class Quiet(Tree):
+    """On a file system of its own: what others write to theirs fills short queues, too."""
+
+    def __enter__(self):
+        need_root()
+        if subprocess.run(["mount", "-t", "tmpfs", "none", self.path], capture_output=True).returncode:
+            os.rmdir(self.path)
+            raise Skip("nothing can be mounted")
+        return self
+
+    def __exit__(self, *rest):
+        subprocess.run(["umount", self.path], check=True)
+        super().__exit__(*rest)
+
+
 def lose_and_heal(watch):
-    with Tree() as t:
+    with Quiet() as t:
         for i in range(50):
             t.write(f"d{i}/x")
         with TinyQueue():
