@@ -16,6 +16,7 @@
 #include "base/fd.h"
 #include "walk/aim.h"
 #include "walk/mount.h"
+#include "walk/mount_table.h"
 
 #define MOUNT_TABLE "/proc/self/mountinfo"
 #define MOUNT_TABLE_MAX_BYTES (64u << 20)
@@ -28,38 +29,6 @@ list_fini(struct live_mounts *l)
 	VEC_FINI(l);
 }
 
-/* The next word of a line. */
-static struct span
-next_word(struct span *line)
-{
-	const char *space = memchr(line->data, ' ', line->len);
-	struct span word = {line->data, space ? (size_t)(space - line->data) : line->len};
-	size_t step = MIN(word.len + 1, line->len);
-
-	line->data += step;
-	line->len -= step;
-	return word;
-}
-
-/* "\040" is a space, and so on. */
-static char *
-unescape(struct span s)
-{
-	char *out = malloc(s.len + 1);
-	size_t n = 0;
-
-	for (size_t i = 0; out && i < s.len; i++) {
-		const char *p = s.data + i;
-		bool octal = *p == '\\' && s.len - i > 3;
-
-		out[n++] = octal ? (char)((p[1] - '0') * 64 + (p[2] - '0') * 8 + (p[3] - '0')) : *p;
-		i += octal ? 3 : 0;
-	}
-	if (out)
-		out[n] = '\0';
-	return out;
-}
-
 /* Relative to the root, when it is strictly below it. */
 static const char *
 below(const char *path, const char *root)
@@ -69,19 +38,13 @@ below(const char *path, const char *root)
 	return strncmp(path, root, n) == 0 && path[n] == '/' && path[n + 1] ? path + n + 1 : NULL;
 }
 
-/* "36 35 98:0 /root /where options... - type source superoptions" (proc(5)). */
 static int
-take_row(const struct root *r, struct span line, struct live_mounts *to)
+take_line(const struct root *r, const struct mount_line *line, struct live_mounts *to)
 {
-	AUTO(freep) char *path = NULL;
-	struct live_mount m = {0};
+	AUTO(freep) char *path = mount_table_path(line->where);
+	struct live_mount m = {.id = line->id};
 	const char *rest;
 
-	if (parse_u64(next_word(&line), &m.id) < 0)
-		return 0;
-	for (int i = 0; i < 3; i++)
-		(void)next_word(&line);
-	path = unescape(next_word(&line));
 	if (!path)
 		return -ENOMEM;
 	rest = below(path, r->path);
@@ -102,16 +65,10 @@ list_below(const struct root *r, struct live_mounts *to)
 	AUTO(strbuf_fini) struct strbuf text = {0};
 	int code = fd_slurp(AT_FDCWD, MOUNT_TABLE, MOUNT_TABLE_MAX_BYTES, &text);
 	struct span left = strbuf_view(&text);
+	struct mount_line line;
 
-	while (code == 0 && left.len > 0) {
-		const char *eol = memchr(left.data, '\n', left.len);
-		size_t len = eol ? (size_t)(eol - left.data) : left.len;
-		size_t step = MIN(len + 1, left.len);
-
-		code = take_row(r, (struct span){left.data, len}, to);
-		left.data += step;
-		left.len -= step;
-	}
+	while (code == 0 && mount_table_next(&left, &line))
+		code = take_line(r, &line, to);
 	return code;
 }
 

@@ -11,6 +11,7 @@
 
 #include "base/fd.h"
 #include "base/str.h"
+#include "walk/mount_table.h"
 
 /* Not in <linux/magic.h> of Debian 12. */
 #define FUSECTL_MAGIC 0x65735543u
@@ -84,52 +85,14 @@ is_pseudo_type(struct span type)
 	return false;
 }
 
-/* The next word of a line: its length is 0 at the line's end. */
-static struct span
-next_word(struct span *line)
-{
-	const char *space = memchr(line->data, ' ', line->len);
-	struct span word = {line->data, space ? (size_t)(space - line->data) : line->len};
-	size_t step = MIN(word.len + 1, line->len);
-
-	line->data += step;
-	line->len -= step;
-	return word;
-}
-
-/* "36 35 98:0 /root /where options... - type source superoptions" (proc(5)). */
-static bool
-parse_row(struct span line, struct mount_row *ret)
-{
-	struct span word = next_word(&line);
-
-	if (parse_u64(word, &ret->id) < 0)
-		return false;
-	while (line.len > 0) {
-		word = next_word(&line);
-		if (span_eq(word, SPAN_LIT("-"))) {
-			ret->pseudo = is_pseudo_type(next_word(&line));
-			return true;
-		}
-	}
-	return false;
-}
-
 static void
 parse_table_locked(struct mounts *m, struct span text)
 {
-	while (text.len > 0) {
-		const char *eol = memchr(text.data, '\n', text.len);
-		size_t len = eol ? (size_t)(eol - text.data) : text.len;
-		size_t step = MIN(len + 1, text.len);
-		struct mount_row row;
+	struct mount_line line;
 
-		/* A row lost for want of memory is a mount that statfs decides. */
-		if (parse_row((struct span){text.data, len}, &row))
-			(void)VEC_PUSH(&m->rows, row);
-		text.data += step;
-		text.len -= step;
-	}
+	/* A row lost for want of memory is a mount that statfs decides. */
+	while (mount_table_next(&text, &line))
+		(void)VEC_PUSH(&m->rows, ((struct mount_row){line.id, is_pseudo_type(line.type)}));
 }
 
 void
