@@ -13,11 +13,16 @@ class Watch:
     def __init__(self, d, *args):
         self.out = os.path.join(d.top, f"watch-{len(os.listdir(d.top))}")
         self.err = self.out + ".err"
+        before = self.subscriptions(d)
         with open(self.out, "wb") as out, open(self.err, "wb") as err:
             self.process = subprocess.Popen([TRAWL, "watch", *args], stdout=out, stderr=err, stdin=subprocess.DEVNULL,
                                             env={**d.environment(), "TRAWL_ADDRESS": d.unix})
-        n = len(args)
-        until(lambda: d.ask("status")["server"]["connections"] > 1 or self.process.poll() is not None, f"it watches {n}")
+        # Changes are told from then on.
+        until(lambda: self.subscriptions(d) > before or self.process.poll() is not None, f"it watches {args}")
+
+    @staticmethod
+    def subscriptions(d):
+        return d.ask("status")["server"]["subscriptions"]
 
     def lines(self, end=b"\n"):
         with open(self.out, "rb") as f:
