@@ -468,6 +468,7 @@ engine_destroy(struct engine *e)
 	if (!e)
 		return;
 	engine_stop(e);
+	live_stop(e->live);
 	/* All threads before the first root goes: each of them publishes all roots. */
 	VEC_EACH (&e->roots, root)
 		root_join(*root);

@@ -269,13 +269,21 @@ live_start(struct live *l, struct err *err)
 }
 
 void
-live_destroy(struct live *l)
+live_stop(struct live *l)
 {
 	if (!l)
 		return;
 	stop_request(&l->stop);
 	mounts_watch_end(l);
 	(void)thread_join(&l->thread);
+}
+
+void
+live_destroy(struct live *l)
+{
+	if (!l)
+		return;
+	live_stop(l);
 	if (l->started)
 		stop_remove(&l->stop, &l->waker);
 	watch_destroy(l->watch);
