@@ -571,7 +571,6 @@ root_main(void *arg)
 	enum wish wish;
 
 	contents_open(r);
-	live_index(r);
 	while ((wish = next_wish(r)) != WISH_END) {
 		if (wish == WISH_SETTLE) {
 			root_settle(r);
