@@ -174,18 +174,13 @@ say_lost(const struct err *err)
 	return EXIT_UNREACHABLE;
 }
 
-int
-ask(struct wire *w, struct question *q, const struct common *c, rows_fn fn, void *ctx,
+/* Until the end of the answer. */
+static int
+hear(struct wire *w, const struct question *q, usec_t silence, rows_fn fn, void *ctx,
 	struct msg **ret)
 {
-	usec_t silence = c->timeout_usec ? c->timeout_usec + GRACE_USEC : SILENCE_USEC;
 	struct err err = {0};
 
-	if (q->endless)
-		silence = USEC_NEVER;
-	json_close(&q->json, '}');
-	if (wire_send(w, &q->line, &err) < 0)
-		return say_lost(&err);
 	for (;;) {
 		AUTO(msg_freep) struct msg *m = NULL;
 
@@ -206,6 +201,33 @@ ask(struct wire *w, struct question *q, const struct common *c, rows_fn fn, void
 		if (fn && event_is(m, "rows") && fn(ctx, msg_get(msg_root(m), "rows")) < 0)
 			return EXIT_USAGE;
 	}
+}
+
+static bool
+read_ahead(void *wire)
+{
+	return wire_read_ahead(wire);
+}
+
+int
+ask(struct wire *w, struct question *q, const struct common *c, rows_fn fn, void *ctx,
+	struct msg **ret)
+{
+	usec_t silence = c->timeout_usec ? c->timeout_usec + GRACE_USEC : SILENCE_USEC;
+	struct err err = {0};
+	int exit_code;
+
+	json_close(&q->json, '}');
+	if (wire_send(w, &q->line, &err) < 0)
+		return say_lost(&err);
+	if (q->endless)
+		return hear(w, q, USEC_NEVER, fn, ctx, ret);
+	/* Somebody reads what we print with a pager; an answer waits for him here, where its end
+	 * can be told, not in the daemon. */
+	out_meanwhile(w->fd, read_ahead, w);
+	exit_code = hear(w, q, silence, fn, ctx, ret);
+	out_meanwhile(-1, NULL, NULL);
+	return exit_code;
 }
 
 int

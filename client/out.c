@@ -1,11 +1,41 @@
 #include "out.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/err.h"
 #include "base/fd.h"
+
+static struct {
+	int fd;
+	bool (*more)(void *ctx);
+	void *ctx;
+} meanwhile = {.fd = -1};
+
+void
+out_meanwhile(int fd, bool (*more)(void *ctx), void *ctx)
+{
+	meanwhile.fd = fd;
+	meanwhile.more = more;
+	meanwhile.ctx = ctx;
+}
+
+/* To write without blocking takes an open file of our own: the one that we were given is shared
+ * with our parent and its other children. Where that is not possible, we block. */
+static void
+open_again(struct out *o)
+{
+	struct stat st;
+
+	if (!o->terminal && (fstat(STDOUT_FILENO, &st) < 0 || !S_ISFIFO(st.st_mode)))
+		return;
+	o->fd = open("/proc/self/fd/1", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	o->reopened = o->fd >= 0;
+}
 
 struct out
 out_open(enum color_when when)
@@ -15,8 +45,36 @@ out_open(enum color_when when)
 	bool wanted =
 		o.terminal && !(no_color && *no_color) && !(term && strcmp(term, "dumb") == 0);
 
+	open_again(&o);
 	o.color = when == COLOR_ALWAYS || (when == COLOR_AUTO && wanted);
 	return o;
+}
+
+static void
+wait_for_reader(int fd)
+{
+	struct pollfd p[] = {{.fd = fd, .events = POLLOUT}, {.fd = meanwhile.fd, .events = POLLIN}};
+
+	if (poll(p, 2, -1) > 0 && p[1].revents && !meanwhile.more(meanwhile.ctx))
+		meanwhile.fd = -1;
+}
+
+static int
+write_all(int fd, const char *data, size_t len)
+{
+	while (len > 0) {
+		ssize_t n = write(fd, data, len);
+
+		if (n < 0 && errno == EAGAIN)
+			wait_for_reader(fd);
+		else if (n < 0 && errno != EINTR)
+			return -errno;
+		if (n > 0) {
+			data += n;
+			len -= (size_t)n;
+		}
+	}
+	return 0;
 }
 
 void
@@ -25,7 +83,7 @@ out_flush(struct out *o)
 	if (o->buf.failed && !o->error)
 		o->error = -ENOMEM;
 	if (!o->error && o->buf.len)
-		o->error = fd_write_full(STDOUT_FILENO, o->buf.data, o->buf.len);
+		o->error = write_all(o->reopened ? o->fd : STDOUT_FILENO, o->buf.data, o->buf.len);
 	strbuf_reset(&o->buf);
 }
 
@@ -34,6 +92,9 @@ out_close(struct out *o, int exit_code)
 {
 	out_flush(o);
 	strbuf_fini(&o->buf);
+	if (o->reopened)
+		closep(&o->fd);
+	o->reopened = false;
 	if (!o->error)
 		return exit_code;
 	complain("could not write the answer: %s", err_reason(o->error));

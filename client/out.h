@@ -20,10 +20,15 @@ struct out {
 	bool terminal; /* escape what could steer it */
 	bool color;
 	int error; /* -errno of the first failed write */
+	bool reopened;
+	int fd; /* if so: standard output once more, and it does not block */
 };
 
 struct out out_open(enum color_when when);
 void out_flush(struct out *o);
+/** While what we write is not read, a pager's pipe is full, call `more` whenever `fd` can be read,
+ *  until it returns false. -1: nothing. Of the process. */
+void out_meanwhile(int fd, bool (*more)(void *ctx), void *ctx);
 /** Flush and release; exit_code, or EXIT_USAGE after a failed write. */
 int out_close(struct out *o, int exit_code);
 

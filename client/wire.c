@@ -217,6 +217,7 @@ wire_close(struct wire *w)
 	w->open = false;
 	closep(&w->fd);
 	line_reader_fini(&w->in);
+	ahead_fini(&w->ahead);
 }
 
 static int
@@ -249,26 +250,52 @@ wire_send(struct wire *w, struct strbuf *request, struct err *err)
 	return 0;
 }
 
+/* The number of bytes, 0 end of input, -errno. */
+static ssize_t
+receive(struct wire *w, void *buf, size_t size, usec_t silence_usec)
+{
+	ssize_t n = ahead_take(&w->ahead, buf, size);
+	int r;
+
+	if (n != 0)
+		return n;
+	do {
+		r = wait_input(w->fd, clock_deadline(silence_usec));
+		if (r < 0)
+			return r;
+		n = recv(w->fd, buf, size, 0);
+	} while (n < 0 && errno == EINTR);
+	return n < 0 ? -errno : n;
+}
+
 /* More input into the line reader: 1, 0 end of input, -errno. */
 static int
 fill(struct wire *w, usec_t silence_usec)
 {
 	char buf[READ_BYTES];
-	ssize_t n;
+	ssize_t n = receive(w, buf, sizeof(buf), silence_usec);
 	int r;
 
-	do {
-		r = wait_input(w->fd, clock_deadline(silence_usec));
-		if (r < 0)
-			return r;
-		n = recv(w->fd, buf, sizeof(buf), 0);
-	} while (n < 0 && errno == EINTR);
-	if (n < 0)
-		return -errno;
-	if (n == 0)
-		return 0;
+	if (n <= 0)
+		return (int)n;
 	r = line_reader_feed(&w->in, buf, (size_t)n);
 	return r < 0 ? r : 1;
+}
+
+bool
+wire_read_ahead(struct wire *w)
+{
+	char buf[READ_BYTES];
+	ssize_t n;
+
+	/* What is received must be kept: there must be room before. */
+	if (ahead_reserve(&w->ahead, sizeof(buf)) < 0)
+		return false;
+	n = recv(w->fd, buf, sizeof(buf), MSG_DONTWAIT);
+	if (n <= 0)
+		return n < 0 && (errno == EAGAIN || errno == EINTR);
+	ahead_put(&w->ahead, buf, (size_t)n);
+	return true;
 }
 
 static int

@@ -11,6 +11,7 @@
  */
 #pragma once
 
+#include "ahead.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "proto/line.h"
@@ -25,7 +26,8 @@ struct wire {
 	bool open;
 	int fd;
 	struct line_reader in;
-	char where[256]; /* for messages */
+	struct ahead ahead; /* received, and not yet in `in` */
+	char where[256];    /* for messages */
 };
 
 /** `address` NULL: look in the usual places. */
@@ -35,3 +37,6 @@ void wire_close(struct wire *w);
 int wire_send(struct wire *w, struct strbuf *request, struct err *err);
 /** The next event, to be freed by the caller. Waits until the deadline for each piece of input. */
 int wire_next(struct wire *w, usec_t silence_usec, struct msg **ret, struct err *err);
+/** Receive what is there without waiting, for a later wire_next(): the daemon drops a client that
+ *  takes nothing for long. False: there is nothing more to come, or no room for it. */
+bool wire_read_ahead(struct wire *w);

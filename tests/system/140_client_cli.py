@@ -5,7 +5,7 @@ import signal
 import subprocess
 
 import hostile
-from box import TRAWL, Daemon, Tree, find, main, same
+from box import TRAWL, Daemon, Tree, find, main, same, until
 
 
 def lines(r):
@@ -116,6 +116,20 @@ def test_a_reader_that_leaves_ends_it_quietly():
             r = subprocess.run(f"'{TRAWL}' type:f >/dev/full", shell=True, capture_output=True,
                                env={**os.environ, "TRAWL_ADDRESS": d.address()})
             assert r.returncode != 0 and b"No space" in r.stderr or b"no space" in r.stderr, r
+
+
+def test_a_pager_that_is_left_alone_loses_nothing():
+    with Tree() as t:
+        n = 200_000
+        t.write("long.txt", "".join(f"line {i} of a long answer, which waits for its reader\n" for i in range(n)))
+        with Daemon({"t": {"path": t, "content": "yes"}}, limits={"stall": "500ms"}) as d:
+            p = subprocess.Popen([TRAWL, "grep", "a long answer"], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                 env={**os.environ, "TRAWL_ADDRESS": d.address()})
+            until(lambda: d.ask("status")["server"]["bytes_out"] >= 50 * n, "all is told, though nobody reads it")
+            out, err = p.communicate(timeout=60)
+            assert d.ask("status")["server"]["dropped_stalled"] == 0
+            assert (p.returncode, err) == (0, b""), (p.returncode, err)
+            assert out.count(b"\n") == n
 
 
 def test_the_other_commands():
