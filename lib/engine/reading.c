@@ -28,11 +28,14 @@ struct read_worker {
 	struct text_reader *reader;
 };
 
-/* What was too young, or too much for a builder that was nearly full, in the order in which it was
- * found: it is tried once more at the end. */
+/* A pass tries all files, then once more what was too young, then what was too much for a builder
+ * that was not empty. */
+enum read_stage { READ_ALL, READ_YOUNG, READ_LARGE, N_READ_STAGES };
+
+/* What is tried again, by the stage that does, in the order in which it was found. */
 struct later {
 	struct lock lock; /* RANK_LEAF; guards the rest */
-	VEC(struct tree_at) at;
+	VEC(struct tree_at) at[N_READ_STAGES];
 	bool lost; /* no memory for all of them: they wait for the next pass */
 };
 
@@ -46,7 +49,7 @@ struct reading {
 	struct tree_stack *stack;
 	int root_fd;
 	struct pending files;
-	bool again; /* these were tried before */
+	enum read_stage stage;
 	struct later later;
 
 	unsigned n_workers;
@@ -78,11 +81,22 @@ is_full(const struct reading *p)
 	return text_builder_over(p->builder, budget(p->root->engine)) || clock_mono() >= p->until;
 }
 
+/* When is it tried again? Never: READ_ALL. */
+static enum read_stage
+later_stage(const struct reading *p, int fate)
+{
+	enum read_stage stage = fate == READ_FRESH     ? READ_YOUNG
+	                        : fate == READ_CROWDED ? READ_LARGE
+	                                               : READ_ALL;
+
+	return stage > p->stage ? stage : READ_ALL;
+}
+
 static void
-note_later(struct reading *p, struct tree_at at)
+note_later(struct reading *p, enum read_stage stage, struct tree_at at)
 {
 	LOCK_SCOPE(&p->later.lock);
-	p->later.lost = VEC_PUSH(&p->later.at, at) < 0 || p->later.lost;
+	p->later.lost = VEC_PUSH(&p->later.at[stage], at) < 0 || p->later.lost;
 }
 
 static int
@@ -92,11 +106,12 @@ read_one(struct read_worker *w, uint64_t i)
 	struct tree_at at = p->files.at[i];
 	uint64_t n_read;
 	int fate = text_reader_add(w->reader, at, i, &n_read);
+	enum read_stage later = later_stage(p, fate);
 
 	if (fate < 0)
 		return fate;
-	if ((fate == READ_FRESH || fate == READ_CROWDED) && !p->again) {
-		note_later(p, at);
+	if (later != READ_ALL) {
+		note_later(p, later, at);
 		return 0;
 	}
 	counter_add(&p->stats->n_files, 1);
@@ -111,15 +126,16 @@ static int
 read_run(struct read_worker *w)
 {
 	struct reading *p = w->reading;
-	uint64_t lo;
+	/* Of large files each may fill the builder. */
+	uint64_t lo, n = p->stage == READ_LARGE ? 1 : READ_RUN;
 	int code = 0;
 
 	if (load_rlx(&p->result) != 0 || (is_full(p) && load_rlx(&p->next) > p->first))
 		return 0;
-	lo = add_rlx(&p->next, READ_RUN);
+	lo = add_rlx(&p->next, n);
 	if (lo >= p->files.n)
 		return 0;
-	for (uint64_t i = lo; i < MIN(lo + READ_RUN, p->files.n) && code == 0; i++)
+	for (uint64_t i = lo; i < MIN(lo + n, p->files.n) && code == 0; i++)
 		code = stop_requested(&p->stop) ? -ECANCELED : read_one(w, i);
 	return code < 0 ? code : 1;
 }
@@ -188,6 +204,7 @@ set_out(struct reading *p)
 			.adder = text_builder_adder(p->builder, i),
 			.n_docs = &p->n_docs,
 			.budget_bytes = budget(p->root->engine),
+			.squeeze = p->stage == READ_LARGE,
 		};
 
 		text_reader_use(p->workers[i].reader, &job);
@@ -324,21 +341,21 @@ settled_at(const struct reading *p)
 	return clock_deadline(MIN(at - now, READ_SETTLE_USEC));
 }
 
-/* Once more, what was too young or too much the first time. */
+/* What earlier ones have left to a stage. */
 static int
-read_later(struct reading *p, struct err *err)
+read_later(struct reading *p, enum read_stage stage, struct err *err)
 {
 	int code;
 
-	if (p->later.at.len == 0)
+	if (p->later.at[stage].len == 0)
 		return 0;
-	code = live_serve(p->root, NULL, settled_at(p));
+	code = stage == READ_YOUNG ? live_serve(p->root, NULL, settled_at(p)) : -ETIMEDOUT;
 	if (code != -ETIMEDOUT)
 		return code;
 	pending_fini(&p->files);
-	p->files = (struct pending){.at = p->later.at.data, .n = p->later.at.len};
-	p->later.at.data = NULL;
-	p->again = true;
+	p->files = (struct pending){.at = p->later.at[stage].data, .n = p->later.at[stage].len};
+	p->later.at[stage].data = NULL;
+	p->stage = stage;
 	return read_files(p, err);
 }
 
@@ -410,7 +427,8 @@ reading_fini(struct reading *p)
 	free(p->workers);
 	text_builder_destroy(p->builder);
 	pending_fini(&p->files);
-	VEC_FINI(&p->later.at);
+	VEC_FINI(&p->later.at[READ_YOUNG]);
+	VEC_FINI(&p->later.at[READ_LARGE]);
 	lock_fini(&p->later.lock);
 	closep(&p->root_fd);
 	tree_stack_unref(p->stack);
@@ -425,7 +443,9 @@ pass(struct reading *p, struct err *err)
 	if (code == 0 && p->files.n > 0)
 		code = read_files(p, err);
 	if (code == 0)
-		code = read_later(p, err);
+		code = read_later(p, READ_YOUNG, err);
+	if (code == 0)
+		code = read_later(p, READ_LARGE, err);
 	return code;
 }
 

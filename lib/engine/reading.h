@@ -7,8 +7,10 @@
  *
  * A builder that has used up its part of the memory becomes a segment, and the pass goes on. Roots
  * that read at once share the memory (engine_config.index_bytes) evenly. Files that are too young
- * are tried once more at the end, after their times have settled, and so are those whose grams were
- * too many for what was left of a builder; what could not be read waits for the next pass.
+ * are tried once more at the end, after their times have settled, then those whose grams were too
+ * many for what was left of a builder: what is still too much of such a one becomes one unit, which
+ * says of each gram only that it is somewhere in there. What could not be read waits for the next
+ * pass.
  *
  * Changes are applied while tasks read. The pass ends early when a walk is wanted, and keeps what
  * it has; when the root is to stop it keeps nothing.

@@ -32,8 +32,7 @@ contents_status_locked(const struct root *r, struct engine_contents_status *ret)
 		.phase = c->phase,
 		.n_binary = c->n_binary,
 		.n_unreadable = c->fates[READ_REFUSED] + c->fates[READ_GONE] +
-	                        c->fates[READ_CHANGED] + c->fates[READ_FRESH] +
-	                        c->fates[READ_CROWDED],
+	                        c->fates[READ_CHANGED] + c->fates[READ_FRESH],
 		.n_segments = c->set ? c->set->n : 0,
 	};
 	for (uint32_t i = 0; i < ret->n_segments; i++)

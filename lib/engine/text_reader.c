@@ -272,17 +272,21 @@ count_text(struct text_reader *r, enum sniff kind, struct span raw, struct censu
 	return code;
 }
 
-/* A window's grams; `unit` has its place. */
 static int
-add_unit(struct text_reader *r, enum sniff kind, struct span raw, struct text_unit_in *unit)
+add_grams(struct text_reader *r, enum sniff kind, struct span raw)
 {
 	struct span text;
 	int code = as_text(r, kind, raw, &text);
 
-	if (code == 0)
-		code = gram_maker_add(r->maker, text);
-	if (code == 0)
-		code = gram_maker_end(r->maker, &unit->grams, &unit->n_grams);
+	return code < 0 ? code : gram_maker_add(r->maker, text);
+}
+
+/* The grams that were made are those of a unit, whose place is in `unit`. */
+static int
+end_unit(struct text_reader *r, struct text_unit_in *unit)
+{
+	int code = gram_maker_end(r->maker, &unit->grams, &unit->n_grams);
+
 	return code < 0 ? code : text_add_unit(r->job.adder, unit);
 }
 
@@ -296,7 +300,9 @@ add_small_text(struct text_reader *r, const struct reading_file *f, enum sniff k
 	int code = count_text(r, kind, raw, &census);
 
 	if (code == 0)
-		code = add_unit(r, kind, raw, &unit);
+		code = add_grams(r, kind, raw);
+	if (code == 0)
+		code = end_unit(r, &unit);
 	if (code < 0)
 		return code;
 	in.n_lines = census_lines(&census);
@@ -337,6 +343,9 @@ struct long_text {
 	struct hash_stream *hash;
 	struct census census; /* of what is before the window's end */
 	struct window window;
+	struct text_unit_in unit;
+	bool open;    /* the unit goes on with the next window */
+	bool squeeze; /* it goes on to the end of the text */
 };
 
 static struct span
@@ -345,30 +354,56 @@ part(const struct long_text *t, size_t from, size_t to)
 	return (struct span){t->raw.data + from, to - from};
 }
 
-/* 0; READ_BINARY at a NUL; or -errno. */
+/* A unit begins where the window does. */
+static int
+begin_unit(struct text_reader *r, struct long_text *t)
+{
+	const struct window *w = &t->window;
+	struct census shared = CENSUS_NONE;
+	int code = count_text(r, t->kind, part(t, w->from, w->fresh), &shared);
+
+	t->unit = (struct text_unit_in){
+		.offset_bytes = w->from, .lines_before = t->census.n_newlines - shared.n_newlines};
+	t->open = true;
+	return code;
+}
+
+/* 0; READ_BINARY at a NUL; or -errno. Also of a unit that goes on all of the window is added: what
+ * it shares with the one before makes the seam sound, at the price of a few grams too many. */
 static int
 add_window(struct text_reader *r, struct long_text *t)
 {
 	const struct window *w = &t->window;
 	struct span fresh = part(t, w->fresh, w->to);
-	struct census shared = CENSUS_NONE;
-	struct text_unit_in unit = {.offset_bytes = w->from};
 	int code;
 
 	if (sniff_has_nul(t->kind, fresh))
 		return READ_BINARY;
 	hash_stream_add(t->hash, fresh.data, fresh.len);
-	code = count_text(r, t->kind, part(t, w->from, w->fresh), &shared);
-	unit.lines_before = t->census.n_newlines - shared.n_newlines;
+	code = t->open ? 0 : begin_unit(r, t);
 	if (code == 0)
 		code = count_text(r, t->kind, fresh, &t->census);
 	if (code == 0)
-		code = add_unit(r, t->kind, part(t, w->from, w->to), &unit);
+		code = add_grams(r, t->kind, part(t, w->from, w->to));
+	if (code < 0 || t->squeeze)
+		return code;
+	t->open = false;
+	return end_unit(r, &t->unit);
+}
+
+/* After the last window, or when the text is given up: then the maker is to begin anew. */
+static int
+close_unit(struct text_reader *r, struct long_text *t, int code)
+{
+	if (t->open && code == 0)
+		return end_unit(r, &t->unit);
+	if (t->open)
+		(void)gram_maker_end(r->maker, &t->unit.grams, &t->unit.n_grams);
 	return code;
 }
 
-/* A builder that is full takes what is being added, but not gigabytes of it: between where it is
- * full and all of its budget. */
+/* A builder that is full takes what is being added, but not gigabytes of it: windows up to a place
+ * between where it is full and all of its budget. */
 static bool
 is_crowded(const struct text_reader *r)
 {
@@ -387,7 +422,8 @@ add_windows(struct text_reader *r, struct long_text *t, const struct mapfile *ma
 			return READ_CHANGED; /* cut, or the disk gave nothing */
 		if (code != 0)
 			return code;
-		if (is_crowded(r))
+		t->squeeze = t->squeeze || is_crowded(r);
+		if (t->squeeze && !r->job.squeeze)
 			return READ_CROWDED;
 		mapfile_pass(map, t->window.to - MIN(t->window.to, WINDOW_BYTES / 2));
 	}
@@ -418,6 +454,7 @@ read_windows(struct text_reader *r, struct reading_file *f, const struct mapfile
 	t.kind = sniff_mark(t.raw);
 	t.hash = hash_stream_create(0);
 	code = t.hash ? add_windows(r, &t, map, f) : -ENOMEM;
+	code = close_unit(r, &t, code);
 	if (code == 0 && !is_same(f))
 		code = READ_CHANGED;
 	if (code == READ_BINARY && !is_same(f))

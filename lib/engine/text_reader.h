@@ -5,7 +5,9 @@
  * A file is opened below its root without following links, must be a regular one, and is looked at
  * before and after. Up to READ_SMALL_BYTES it is read into one buffer that is used again, beyond it
  * is mapped and taken window by window (text/window.h), so memory is in proportion to neither files
- * nor their lines. Reading ends at the first NUL; a hole is NULs. All binary files are one content.
+ * nor their lines. When the builder has no room for more windows, the rest of the file is one unit,
+ * whose grams are no more than there are (64 MiB of them, and half of that in the builder).
+ * Reading ends at the first NUL; a hole is NULs. All binary files are one content.
  *
  * An empty builder makes no segment: of files whose contents are known already, the first is added
  * as if it were new.
@@ -37,7 +39,7 @@ enum read_fate {
 	READ_CHANGED,   /* while it was read */
 	READ_GONE,      /* or no regular file any more */
 	READ_REFUSED,   /* could not be opened or read */
-	READ_CROWDED,   /* its grams need more memory than the builder has left */
+	READ_CROWDED, /* not job.squeeze: its windows need more memory than the builder has left */
 	N_READ_FATES
 };
 
@@ -63,6 +65,7 @@ struct text_reader_job {
 	struct text_adder *adder;
 	struct counter *n_docs; /* of the builder, from all its readers */
 	size_t budget_bytes;    /* of the builder, for windows of one file, too */
+	bool squeeze;           /* past it, the rest of a file becomes one unit */
 };
 void text_reader_use(struct text_reader *r, const struct text_reader_job *job);
 

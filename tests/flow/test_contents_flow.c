@@ -194,6 +194,17 @@ doc_of(struct flow *f, const char *name)
 	return *d;
 }
 
+static uint32_t
+n_units_of(struct flow *f, const char *name)
+{
+	AUTO(unlook) struct known k = look(f, name);
+	const struct text_cols *c = text_cols(k.set->text[text_set_of(k.set, k.content)]);
+	uint32_t doc = k.content - c->base;
+	uint32_t end = doc + 1 < c->n_docs ? c->docs[doc + 1].first_unit : c->n_units;
+
+	return end - c->docs[doc].first_unit;
+}
+
 /* Is the file among those that can hold the literal? */
 static bool
 finds(struct flow *f, const char *name, struct span literal)
@@ -614,8 +625,7 @@ TEST(contents_flow, why_tells_what_is_known_of_a_file)
 	teardown(&f);
 }
 
-/* It stays pending, and takes nothing else with it. */
-TEST(contents_flow, a_file_that_needs_more_memory_than_there_is_is_left_out)
+TEST(contents_flow, a_file_that_needs_more_memory_than_there_is_is_indexed_all_the_same)
 {
 	size_t len = 12 * WINDOW_BYTES;
 	AUTO(freep) char *text = make_text(len, 60, 9);
@@ -625,6 +635,7 @@ TEST(contents_flow, a_file_that_needs_more_memory_than_there_is_is_left_out)
 	setup(&f);
 	f.cfg.index_bytes = 9u << 20;
 	write_text(&f, "large", text);
+	write_bytes(&f, "large too", text + 100, len - 100);
 	for (unsigned i = 0; i < 100; i++) {
 		char name[32];
 
@@ -633,16 +644,12 @@ TEST(contents_flow, a_file_that_needs_more_memory_than_there_is_is_left_out)
 	}
 	start(&f);
 	s = wait_phase(&f, CONTENTS_DONE);
-	CHECK_INT(s.contents.done_files, 100);
-	CHECK_INT(s.contents.n_unreadable, 1);
-	CHECK_INT(content_of(&f, "large"), TEXT_PENDING);
+	CHECK_INT(s.contents.done_files, 102);
+	CHECK_INT(s.contents.n_unreadable, 0);
 	check_pieces(&f, "small77", (struct span){text + 77000, 900}, 3);
-	stop(&f);
-	f.cfg.index_bytes = 0;
-	start(&f);
-	s = wait_phase(&f, CONTENTS_DONE);
-	CHECK_INT(s.contents.done_files, 101);
 	check_pieces(&f, "large", (struct span){text, len}, 4);
+	check_pieces(&f, "large too", (struct span){text + 100, len - 100}, 5);
+	CHECK(n_units_of(&f, "large") < len / WINDOW_BYTES); /* it was too much */
 	teardown(&f);
 }
 

@@ -1,6 +1,7 @@
 #include "base/clock.h"
 #include "engine/engine.h"
 #include "engine/text_reader.h"
+#include "gram/gram.h"
 #include "sync/thread.h"
 #include "test.h"
 #include "text/mapfile.h"
@@ -26,6 +27,7 @@ struct reader {
 	struct text_builder *builder;
 	struct counter n_docs;
 	struct text_reader *reader;
+	struct text_reader_job job;
 	int root_fd;
 	uint64_t order;
 };
@@ -68,17 +70,20 @@ begin(struct reader *r, uint64_t max_bytes)
 	struct text_builder_opts b = {
 		.n_symbols = 4, .n_adders = 1, .overlap_bytes = WINDOW_OVERLAP};
 	struct text_reader_opts opts = {.n_symbols = 4, .max_bytes = max_bytes};
-	struct text_reader_job job = {.n_docs = &r->n_docs, .budget_bytes = TEXT_BUDGET_BYTES};
 
 	walk(r);
 	CHECK_INT(text_builder_create(&b, &r->builder), 0);
 	CHECK_INT(text_reader_create(&opts, &r->reader), 0);
 	r->root_fd = open(r->tree, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	job.root_fd = r->root_fd;
-	job.stack = r->snapshot->roots[0].stack;
-	job.builder = r->builder;
-	job.adder = text_builder_adder(r->builder, 0);
-	text_reader_use(r->reader, &job);
+	r->job = (struct text_reader_job){
+		.root_fd = r->root_fd,
+		.stack = r->snapshot->roots[0].stack,
+		.builder = r->builder,
+		.adder = text_builder_adder(r->builder, 0),
+		.n_docs = &r->n_docs,
+		.budget_bytes = TEXT_BUDGET_BYTES,
+	};
+	text_reader_use(r->reader, &r->job);
 }
 
 static void
@@ -242,6 +247,68 @@ TEST(text_reader, the_last_byte_makes_a_large_file_binary)
 	CHECK_INT(settled_fate(&r, "large"), READ_BINARY);
 	CHECK_INT(settled_fate(&r, "small"), READ_TEXT);
 	CHECK_INT(counter_get(&r.n_docs), 2);
+	teardown(&r);
+}
+
+static size_t
+n_grams(const char *text)
+{
+	struct gram_maker *m;
+	const uint32_t *grams;
+	size_t n;
+
+	CHECK_INT(gram_maker_create(4, &m), 0);
+	CHECK_INT(gram_maker_add(m, span_of(text)), 0);
+	CHECK_INT(gram_maker_end(m, &grams, &n), 0);
+	gram_maker_destroy(m);
+	return n;
+}
+
+static struct text_written
+write_segment(struct reader *r)
+{
+	int dir = open(r->state, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct text_written w = {0};
+
+	CHECK_INT(text_builder_write(r->builder, dir, "new.seg", 0, NULL, &w, NULL), 0);
+	(void)close(dir);
+	return w;
+}
+
+/* A window of the file as always, then one unit. It turns out to be binary, once with all of that
+ * made: nothing of it is in the next one. */
+TEST(text_reader, past_the_builders_memory_the_rest_of_a_file_is_one_unit)
+{
+	size_t len = 5 * WINDOW_BYTES;
+	AUTO(freep) char *text = malloc(len + 1);
+	struct text_written w;
+	struct reader r;
+
+	CHECK(text != NULL);
+	for (size_t i = 0; i < len; i++)
+		text[i] = i % 64 == 63 ? '\n' : (char)('a' + (i * i / 7 + i / 4096) % 26);
+	text[len] = '\0';
+	setup(&r);
+	write_file(&r, "text", text);
+	write_file(&r, "binary", text);
+	write_file(&r, "small", "some words\n");
+	CHECK_INT(truncate(path_of(&r, "binary"), (off_t)len - 1), 0);
+	CHECK_INT(truncate(path_of(&r, "binary"), (off_t)len), 0);
+	begin(&r, UINT64_MAX);
+	r.job.budget_bytes = 1;
+	text_reader_use(r.reader, &r.job);
+	CHECK_INT(settled_fate(&r, "text"), READ_CROWDED);
+	CHECK_INT(counter_get(&r.n_docs), 0);
+	r.job.squeeze = true;
+	text_reader_use(r.reader, &r.job);
+	CHECK_INT(settled_fate(&r, "binary"), READ_BINARY);
+	CHECK_INT(settled_fate(&r, "small"), READ_TEXT);
+	CHECK_INT(settled_fate(&r, "text"), READ_TEXT);
+	w = write_segment(&r);
+	CHECK_INT(w.n_docs, 3);
+	CHECK_INT(w.n_units, 1 + 2);
+	CHECK(w.n_postings > n_grams("some words\n"));
+	CHECK(w.n_postings <= n_grams("some words\n") + 2 * n_grams(text) + 5 * 8);
 	teardown(&r);
 }
 
