@@ -141,6 +141,10 @@ add_text(const struct pattern *p, size_t i, struct strbuf *out)
 		add_escaped(out, p->texts.data[i]);
 }
 
+/* What ripgrep calls a word character, which is Unicode's \w. That of PCRE2 has all numbers
+ * (superscripts, fractions), and before 10.43 no marks. */
+#define WORD_CLASS "[\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}\\p{Join_Control}]"
+
 /* Half boundaries, as ripgrep has them: not \b, which would refuse "-x" after a space. "(?|":
  * groups of each alternative are numbered from 1. */
 static int
@@ -149,7 +153,7 @@ compile_source(const struct pattern *p, struct strbuf *out)
 	bool word = (p->flags & PATTERN_WORD) && !(p->flags & PATTERN_LINE);
 
 	if (word)
-		(void)strbuf_puts(out, "(?<!\\w)(?:");
+		(void)strbuf_puts(out, p->utf ? "(?<!" WORD_CLASS ")(?:" : "(?<!\\w)(?:");
 	if (p->texts.len == 1)
 		add_text(p, 0, out);
 	for (size_t i = 0; i < p->texts.len && p->texts.len > 1; i++) {
@@ -160,7 +164,7 @@ compile_source(const struct pattern *p, struct strbuf *out)
 	if (p->texts.len > 1)
 		(void)strbuf_putc(out, ')');
 	if (word)
-		(void)strbuf_puts(out, ")(?!\\w)");
+		(void)strbuf_puts(out, p->utf ? ")(?!" WORD_CLASS ")" : ")(?!\\w)");
 	return out->failed ? -ENOMEM : 0;
 }
 

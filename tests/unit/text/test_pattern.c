@@ -87,6 +87,10 @@ TEST(pattern, words_have_no_word_character_on_either_side)
 	check_matches(
 		"foo", PATTERN_WORD, "foo food xfoo foo_ (foo) éfoo\nfoo", "0-3 20-23 31-34 ");
 	check_matches("-x", PATTERN_WORD, "a-x -x -xy", "4-6 ");
+	/* A superscript and an Ethiopic digit one (No) are none, a combining accent (Mn), a Roman
+	 * numeral (Nl) and a joiner are. */
+	check_matches(
+		"x", PATTERN_WORD, "x\u00b2 x\u1369 x\u0301 x\u2160 x\u200d x\u203f", "0-1 4-5 ");
 	check_matches("foo|foobar", PATTERN_WORD | PATTERN_REGEX, "foobar", "0-6 ");
 	check_matches("a.b", PATTERN_WORD, "axb a.b", "4-7 ");
 	check_matches("FOO", PATTERN_WORD | PATTERN_FOLD, "a Foo", "2-5 ");
