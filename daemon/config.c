@@ -169,10 +169,39 @@ on_section(struct config *c, const struct ini_item *item, struct err *err)
 	return 0;
 }
 
+/* What one file has said so far: the same key twice in it is a mistake, most often the hope that
+ * lists add up. Another file may say otherwise. */
+struct given {
+	const struct key *key;
+	size_t root; /* its number; 0 in other sections */
+	unsigned line;
+};
+
+struct reading {
+	struct config *config;
+	VEC(struct given) given;
+};
+
+static int
+give(struct reading *r, const struct key *key, size_t root, const struct ini_item *item,
+	struct err *err)
+{
+	VEC_EACH (&r->given, before) {
+		if (before->key == key && before->root == root)
+			return ini_err(err, item, -EEXIST,
+				"%s is given in line %u already: a list is one line", key->name,
+				before->line);
+	}
+	if (VEC_PUSH(&r->given, ((struct given){key, root, item->line})) < 0)
+		return ini_err(err, item, -ENOMEM, "out of memory");
+	return 0;
+}
+
 static int
 on_item(void *ctx, const struct ini_item *item, struct err *err)
 {
-	struct config *c = ctx;
+	struct reading *reading = ctx;
+	struct config *c = reading->config;
 	int r;
 
 	if (item->opens)
@@ -180,13 +209,15 @@ on_item(void *ctx, const struct ini_item *item, struct err *err)
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
 		const struct key *k = &keys[i];
 		bool of_root = strcmp(k->section, "root") == 0;
-		char *base = (char *)c;
+		struct engine_root *root = of_root ? find_root(c, item->label) : NULL;
+		char *base = of_root ? (char *)root : (char *)c;
 
 		if (!span_eq(item->section, span_of(k->section)) ||
 			!span_eq(item->key, span_of(k->name)))
 			continue;
-		if (of_root)
-			base = (char *)find_root(c, item->label);
+		r = give(reading, k, of_root ? (size_t)(root - c->roots.data) : 0, item, err);
+		if (r < 0)
+			return r;
 		r = k->kind->read(item->value, base + k->at);
 		if (r < 0)
 			return ini_err(err, item, r, "%s = \"%.*s\" is wrong: expected %s", k->name,
@@ -196,6 +227,16 @@ on_item(void *ctx, const struct ini_item *item, struct err *err)
 	return ini_err(err, item, -EINVAL, "there is no key \"%.*s\" in section [%.*s]",
 		(int)MIN(item->key.len, 60u), item->key.data, (int)item->section.len,
 		item->section.data);
+}
+
+static int
+read_file(struct config *c, const char *file, struct err *err)
+{
+	struct reading reading = {.config = c};
+	int r = ini_read(file, on_item, &reading, err);
+
+	VEC_FINI(&reading.given);
+	return r;
 }
 
 static int
@@ -231,7 +272,7 @@ read_dropins(struct config *c, const char *file, struct err *err)
 			r = err_set(
 				err, -ENOMEM, "could not read the configuration: out of memory");
 		if (r == 0)
-			r = ini_read(path, on_item, c, err);
+			r = read_file(c, path, err);
 		free(found[i]);
 	}
 	free(found);
@@ -463,7 +504,7 @@ config_load(const char *file, struct config **ret, struct err *err)
 	if (r < 0)
 		return err_set(err, r, "could not read the configuration: out of memory");
 	if (file) {
-		r = ini_read(file, on_item, c, err);
+		r = read_file(c, file, err);
 		if (r == 0)
 			r = read_dropins(c, file, err);
 		if (r == 0) {

@@ -81,6 +81,10 @@ TEST(config, says_file_and_line_of_what_is_wrong)
 	} cases[] = {
 		{"[daemon]\nthreds = 1\n",
 			"trawld.conf:2: there is no key \"threds\" in section [daemon]"},
+		{"[root a]\npath = /usr\nexclude = *.o\nexclude = *.a\n",
+			"trawld.conf:4: exclude is given in line 3 already: a list is one line"},
+		{"[daemon]\nthreads = 1\n[listen]\n[daemon]\nthreads = 1\n",
+			"trawld.conf:5: threads is given in line 2 already"},
 		{"[demon]\n", "trawld.conf:1: there is no section [demon]"},
 		{"[daemon]\nthreads = many\n",
 			"trawld.conf:2: threads = \"many\" is wrong: expected a number"},
