@@ -38,12 +38,17 @@ def row_of(values):
     return tuple(row)
 
 
-def indexed(c, q="", **members):
-    """What a Daemon or a Connection answers, as a listing."""
-    rows = c.ask("search", q=q, **{"limit": 0, "fields": ["path", *FIELDS], **members})["rows"]
+def told(c, q="", **members):
+    """What a Daemon or a Connection answers: the answer, and its rows as a listing."""
+    answer = c.ask("search", q=q, **{"limit": 0, "fields": ["path", *FIELDS], **members})
+    rows = answer["rows"]
     found = {text_of(row[0]): row_of(row[1:]) for row in rows}
     assert len(found) == len(rows), "some path is there twice"
-    return found
+    return answer, found
+
+
+def indexed(c, q="", **members):
+    return told(c, q, **members)[1]
 
 
 def differences(got, wanted):

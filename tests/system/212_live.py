@@ -3,8 +3,9 @@ import os
 import subprocess
 import time
 
-from box import Daemon, Skip, Tree, main, need_root, until
-from truth import indexed, listing, same_rows
+from box import Daemon, Skip, Tree, main, need_root, scale, until
+from churn import Churn
+from truth import indexed, listing, same_rows, told
 
 QUEUES = ("fanotify", "inotify")
 
@@ -127,6 +128,29 @@ def test_a_loss_heals():
 
 def test_a_loss_of_directories_heals():
     lose_and_heal("directories")
+
+
+def test_answers_are_stale_or_right_over_many_losses():
+    wanted, lossy, asked = scale(200), 0, 0
+    with Quiet() as t:
+        churn = Churn(t.path, 212)
+        with TinyQueue():
+            d = Daemon({"t": t})
+        with d:
+            while lossy < wanted:
+                before = watch_of(d)["losses"]
+                churn.look()
+                churn.some(200)
+                truth = listing(os.fsencode(t.path))
+                # By itself it heals later each time.
+                if lossy > 5:
+                    d.ask("rescan")
+                stale = True
+                while stale:
+                    answer, rows = told(d, sync_ms=60_000)
+                    stale, asked = answer["stale"], asked + 1
+                lossy += watch_of(d)["losses"] > before
+                same_rows(rows, truth, f"after {lossy} bursts that overflowed and {asked} answers")
 
 
 def test_what_changed_while_it_was_down_is_found():
