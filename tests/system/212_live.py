@@ -143,7 +143,7 @@ def test_answers_are_stale_or_right_over_many_losses():
                 churn.some(200)
                 truth = listing(os.fsencode(t.path))
                 # By itself it heals later each time.
-                if lossy > 5:
+                if lossy > 1:
                     d.ask("rescan")
                 stale = True
                 while stale:
