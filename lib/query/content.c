@@ -10,10 +10,12 @@
 #include "query/halt.h"
 #include "query/hash_cache.h"
 
+#define SNIFF_PIECE_BYTES ((size_t)4 << 20)
+
 void
-content_reader_init(struct content_reader *r)
+content_reader_init(struct content_reader *r, const struct cursor_opts *opts)
 {
-	*r = (struct content_reader){.root_fd = -1, .dir_fd = -1, .fd = -1};
+	*r = (struct content_reader){.opts = opts, .root_fd = -1, .dir_fd = -1, .fd = -1};
 }
 
 void
@@ -251,14 +253,35 @@ is_known_text(
 	       clock_ns(now->ctime.tv_sec, (uint32_t)now->ctime.tv_nsec) == tree_ctime(c, entry);
 }
 
+/* As sniff_bytes(), or what query_poll() says. In UTF-16 a hole is found when it is read. */
+static int
+sniff_file(const struct content_reader *r, int fd, struct span raw)
+{
+	enum sniff kind = sniff_mark(raw);
+	off_t hole = r->mapped && kind == SNIFF_TEXT ? lseek(fd, 0, SEEK_HOLE) : -1;
+
+	if (hole >= 0 && (uint64_t)hole < raw.len)
+		return SNIFF_BINARY;
+	for (size_t at = 0; at < raw.len; at += SNIFF_PIECE_BYTES) {
+		size_t len = MIN(raw.len - at, SNIFF_PIECE_BYTES);
+		int e = query_poll(r->opts);
+
+		if (e < 0)
+			return e;
+		if (sniff_has_nul(kind, (struct span){raw.data + at, len}))
+			return SNIFF_BINARY;
+	}
+	return (int)kind;
+}
+
 /* Only what is not known is looked through for a NUL. */
-static enum sniff
+static int
 kind_of(const struct content_reader *r, const struct snapshot *s, uint32_t layer, uint32_t entry,
-	struct span raw)
+	int fd, struct span raw)
 {
 	return sniff_mark(raw) == SNIFF_TEXT && is_known_text(&r->stamp, s, layer, entry)
 	               ? SNIFF_TEXT
-	               : sniff_bytes(raw);
+	               : sniff_file(r, fd, raw);
 }
 
 /* All of a file that r->stamp is of. */
@@ -267,12 +290,13 @@ open_loaded(struct content_reader *r, const struct snapshot *s, uint32_t layer, 
 	int fd, struct span *ret_text, uint64_t *ret_bytes)
 {
 	struct span raw = {0};
-	int e = load(r, fd, snapshot_root(s, layer)->content_max_bytes, &raw);
+	int e = load(r, fd, snapshot_root(s, layer)->content_max_bytes, &raw), kind;
 
 	*ret_bytes = raw.len;
 	if (e < 0)
 		return fate_of(e);
-	e = as_text(r, raw, kind_of(r, s, layer, entry, raw), ret_text);
+	kind = kind_of(r, s, layer, entry, fd, raw);
+	e = kind < 0 ? kind : as_text(r, raw, (enum sniff)kind, ret_text);
 	if (e != CONTENT_OK)
 		(void)content_close(r);
 	return e;

@@ -6,6 +6,9 @@
  * is decoded. Of several files of one directory that come one after the other all but the first are
  * opened from there; the first by its path, because mostly it is the only one.
  *
+ * Whether a large file is text, when the index of contents does not say so, is found out a piece at
+ * a time, so that the question can end meanwhile; a hole is NULs, and is not read.
+ *
  * Ownership: init/fini; the text belongs to the reader until content_close().
  * Threads:   one at a time.
  */
@@ -18,6 +21,8 @@
 #include "index/snapshot.h"
 #include "text/mapfile.h"
 #include "text/sniff.h"
+
+struct cursor_opts;
 
 #define CONTENT_READ_MAX_BYTES (1u << 20)
 /** UTF-16 is decoded as a whole; more of it counts as too large. */
@@ -48,10 +53,11 @@ struct content_stamp {
 };
 
 struct content_reader {
-	int root_fd, dir_fd;       /* -1 none */
-	uint32_t root, layer, dir; /* what they are of; a dir may not be open yet */
-	bool any_dir;              /* there was one */
-	struct strbuf path;        /* of the directory, when it is opened */
+	const struct cursor_opts *opts; /* when the question is to end */
+	int root_fd, dir_fd;            /* -1 none */
+	uint32_t root, layer, dir;      /* what they are of; a dir may not be open yet */
+	bool any_dir;                   /* there was one */
+	struct strbuf path;             /* of the directory, when it is opened */
 	struct strbuf raw, decoded;
 	struct mapfile map;
 	bool mapped;
@@ -59,11 +65,12 @@ struct content_reader {
 	int fd;                     /* -1; of a file of which only the head was read */
 };
 
-void content_reader_init(struct content_reader *r);
+/** opts are borrowed until fini. */
+void content_reader_init(struct content_reader *r, const struct cursor_opts *opts);
 void content_reader_fini(struct content_reader *r);
 
-/** The text of an entry: an enum content_fate, or -ENOMEM. *ret_bytes: read from the file. Every
- *  CONTENT_OK is followed by content_close(). */
+/** The text of an entry: an enum content_fate, -ENOMEM, -ECANCELED or -ETIMEDOUT. *ret_bytes: read
+ *  from the file. Every CONTENT_OK is followed by content_close(). */
 int content_open(struct content_reader *r, const struct snapshot *s, uint32_t layer, uint32_t entry,
 	struct span *ret_text, uint64_t *ret_bytes);
 /** The same for who looks for one match: of a file that is as the index of contents knows it, and
@@ -86,7 +93,6 @@ struct content_digest {
 	bool opened;     /* else the hash was known, and the file was only looked at */
 };
 
-struct cursor_opts;
 /** The hash of all bytes of an entry, text or not: an enum content_fate, -ENOMEM, -ECANCELED or
  *  -ETIMEDOUT. Asks and fills opts->hashes. `before`: of another name of what may be the same
  *  file, or NULL. No close.

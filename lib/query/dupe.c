@@ -291,7 +291,7 @@ hash_all(struct search *s)
 	if (!s->reader)
 		return -ENOMEM;
 	for (; s->n_workers < n_workers; s->n_workers++)
-		content_reader_init(&s->reader[s->n_workers]);
+		content_reader_init(&s->reader[s->n_workers], s->opts);
 	return par_for(s->opts->io, TASK_QUERY, s->runs.len, 1, hash_runs, s, s->opts->stop);
 }
 

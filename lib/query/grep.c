@@ -7,7 +7,8 @@
 
 #define GREP_SLICE_BYTES (4u << 20)
 #define GREP_LINE_BYTES 4096u
-#define NUMBER_BYTES 24u /* of a line, with what stands around the line in a block */
+#define COUNT_BYTES ((size_t)64 << 20) /* in which lines are counted without asking that */
+#define NUMBER_BYTES 24u               /* of a line, with what stands around the line in a block */
 /* Of a match that spans lines this many times as much is kept, and matches are joined up to so
  * much.
  */
@@ -67,15 +68,36 @@ struct slice {
 	size_t lo, hi;
 };
 
-/* The slice for what is looked for from `from` on. */
-static struct slice
-slice_at(struct span text, size_t from)
+/* As line_end(), where a line may have gigabytes: 0, or what query_poll() says. */
+static int
+far_line_end(struct span text, size_t at, const struct cursor_opts *opts, size_t *ret)
+{
+	int r = 0;
+
+	for (*ret = text.len; at < text.len && r == 0; at += GREP_SLICE_BYTES) {
+		size_t stop = MIN(text.len, at + GREP_SLICE_BYTES);
+		size_t end = line_end((struct span){text.data, stop}, at);
+
+		if (end < stop) {
+			*ret = end;
+			return 0;
+		}
+		r = query_poll(opts);
+	}
+	return r;
+}
+
+/* The slice for what is looked for from `from` on: 0, or what query_poll() says. */
+static int
+slice_at(struct span text, size_t from, const struct cursor_opts *opts, struct slice *ret)
 {
 	size_t lo = line_start(text, from), hi = text.len;
+	int r = 0;
 
 	if (text.len - lo > GREP_SLICE_BYTES)
-		hi = MIN(text.len, line_end(text, MAX(lo + GREP_SLICE_BYTES, from)) + 1);
-	return (struct slice){lo, hi};
+		r = far_line_end(text, MAX(lo + GREP_SLICE_BYTES, from), opts, &hi);
+	*ret = (struct slice){lo, MIN(hi + 1, text.len)};
+	return r;
 }
 
 /* No match spans lines, so a text cut at line ends has the same matches. */
@@ -97,9 +119,11 @@ grep_find(struct matcher *m, struct span text, size_t from, const struct cursor_
 		return text.len > GREP_MULTI_MAX_BYTES ? -EOVERFLOW
 		                                       : matcher_find(m, text, from, ret);
 	while (from < text.len || text.len == 0) {
-		struct slice s = slice_at(text, from);
-		int r = find_in_slice(m, text, s, from, ret);
+		struct slice s;
+		int r = slice_at(text, from, opts, &s);
 
+		if (r == 0)
+			r = find_in_slice(m, text, s, from, ret);
 		if (r != 0 || s.hi == text.len)
 			return r;
 		r = query_poll(opts);
@@ -119,17 +143,23 @@ struct grep {
 	struct grep_lines *out;
 	bool multi;
 	struct slice slice; /* searched last; unless `multi` */
+	int ended;          /* lines are no longer counted: what query_poll() said */
 };
 
-/* Of the line that begins at `at`, 1-based. */
+/* Of the line that begins at `at`, 1-based. What is before it may be gigabytes: when the question
+ * ends meanwhile, g->ended says so, and the number is of no use. */
 static uint64_t
 line_number(struct grep *g, size_t at)
 {
 	struct grep_place *p = g->place;
 
-	if (p->counted < at) {
-		p->n_lf += scan_count(g->text.data + p->counted, at - p->counted, '\n');
-		p->counted = at;
+	while (p->counted < at && g->ended == 0) {
+		size_t n = MIN(at - p->counted, COUNT_BYTES);
+
+		p->n_lf += scan_count(g->text.data + p->counted, n, '\n');
+		p->counted += n;
+		if (n == COUNT_BYTES)
+			g->ended = query_poll(g->opts);
 	}
 	return p->n_lf + 1;
 }
@@ -326,9 +356,10 @@ find_from(struct grep *g, size_t from, struct match *ret)
 
 		if (from >= g->slice.hi || from < g->slice.lo) {
 			r = g->slice.hi > 0 ? query_poll(g->opts) : 0;
+			if (r == 0)
+				r = slice_at(g->text, from, g->opts, &g->slice);
 			if (r < 0)
 				return r;
-			g->slice = slice_at(g->text, from);
 		}
 		r = find_in_slice(g->matcher, g->text, g->slice, from, ret);
 		if (r != 0)
@@ -630,14 +661,16 @@ grep_text(struct matcher *m, struct span text, const struct cursor_opts *opts,
 
 	g.bounds = bounds;
 	g.out = out;
-	if (gives_blocks(&g))
-		return add_blocks(&g);
-	while (r > 0) {
+	if (gives_blocks(&g)) {
+		r = add_blocks(&g);
+		return g.ended < 0 ? g.ended : r;
+	}
+	while (r > 0 && g.ended == 0) {
 		r = step(&g);
 		if (r > 0 && grep_lines_bytes(out) >= bounds.room)
 			break;
 	}
-	return r;
+	return g.ended < 0 ? g.ended : r;
 }
 
 int

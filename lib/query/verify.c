@@ -101,7 +101,7 @@ is_ranked(const struct verify *v)
 static int
 make_worker(const struct verify *v, struct verify_worker *w)
 {
-	content_reader_init(&w->reader);
+	content_reader_init(&w->reader, v->opts);
 	w->patterns.matcher = calloc(v->query->n_leaf + 1, sizeof(struct matcher *));
 	if (!w->patterns.matcher)
 		return -ENOMEM;

@@ -1,6 +1,8 @@
 #include "query/grep.h"
 
 #include "test.h"
+
+#include <errno.h>
 #include <stdio.h>
 
 struct case_ {
@@ -148,6 +150,29 @@ TEST(grep, a_line_of_many_matches_is_given_in_pieces_too)
 	}
 	CHECK_INT(n, len);
 	grep_lines_fini(&out);
+	matcher_destroy(m);
+	pattern_destroy(p);
+	free(text);
+}
+
+TEST(grep, a_line_without_an_end_does_not_outlast_the_question)
+{
+	struct cursor_opts opts = {.deadline = 1};
+	size_t len = 20u << 20;
+	char *text = malloc(len);
+	struct match match;
+	struct pattern *p;
+	struct matcher *m;
+
+	memset(text, 'a', len);
+	CHECK_INT(pattern_create(SPAN_LIT("zz"), 0, &p, NULL), 0);
+	CHECK_INT(matcher_create(p, &m), 0);
+	CHECK_INT(grep_any(m, (struct span){text, len}, &opts), -ETIMEDOUT);
+	CHECK_INT(grep_find(m, (struct span){text, len}, 0, &opts, &match), -ETIMEDOUT);
+	opts.deadline = USEC_NEVER;
+	CHECK_INT(grep_any(m, (struct span){text, len}, &opts), 0);
+	memcpy(text + len - 2, "zz", 2);
+	CHECK_INT(grep_any(m, (struct span){text, len}, &opts), 1);
 	matcher_destroy(m);
 	pattern_destroy(p);
 	free(text);

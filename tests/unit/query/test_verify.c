@@ -1,10 +1,13 @@
 #include "grown.h"
 
+#include "query/content.h"
 #include "query/grep.h"
 #include "sync/par.h"
 #include "text/mapfile.h"
 
+#include <errno.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 static char *dir, *store;
 static struct snapshot *snapshot;
@@ -647,6 +650,50 @@ TEST(verify, a_catastrophic_pattern_is_counted_and_ends)
 	CHECK_STR(out.data, "good\n");
 	CHECK_INT(stats.skipped.limit, 1);
 	strbuf_fini(&out);
+}
+
+static int
+open_by(const char *name, const struct cursor_opts *opts)
+{
+	struct content_reader reader;
+	char path[4096];
+	uint32_t layer, entry;
+	struct span text;
+	uint64_t n;
+	int r;
+
+	(void)snprintf(path, sizeof(path), "%s/%s", dir, name);
+	CHECK_INT(snapshot_lookup(snapshot, span_of(path), &layer, &entry), 0);
+	content_reader_init(&reader, opts);
+	r = content_open(&reader, snapshot, layer, entry, &text, &n);
+	if (r == CONTENT_OK)
+		(void)content_close(&reader);
+	content_reader_fini(&reader);
+	return r;
+}
+
+/* Text before a hole is not looked through for a NUL: the deadline is not asked for. */
+TEST(verify, a_large_file_is_told_from_binary_within_the_deadline)
+{
+	struct cursor_opts never = {.deadline = USEC_NEVER}, past = {.deadline = 1};
+	size_t len = 9u << 20;
+	char *text = malloc(len), path[4096];
+
+	memset(text, 'a', len);
+	write_bytes("text", text, len);
+	write_bytes("hole", text, len);
+	text[len - 1] = '\0';
+	write_bytes("binary", text, len);
+	(void)snprintf(path, sizeof(path), "%s/hole", dir);
+	CHECK_INT(truncate(path, (off_t)1 << 40), 0);
+	grow();
+	CHECK_INT(open_by("text", &never), CONTENT_OK);
+	CHECK_INT(open_by("binary", &never), CONTENT_BINARY);
+	CHECK_INT(open_by("hole", &never), CONTENT_BINARY);
+	CHECK_INT(open_by("text", &past), -ETIMEDOUT);
+	CHECK_INT(open_by("binary", &past), -ETIMEDOUT);
+	CHECK_INT(open_by("hole", &past), CONTENT_BINARY);
+	free(text);
 }
 
 TEST(verify, deadline_and_stop_end_a_search)
