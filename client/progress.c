@@ -18,12 +18,15 @@ struct tally {
 	/* Contents of all that are walked. */
 	uint64_t files, files_done, bytes, bytes_done, bytes_per_s;
 	struct strbuf busy; /* names of the roots that are not done */
+	/* What others wait for, for the sake of whom one of those rests ("io"); else empty. */
+	struct strbuf paused;
 };
 
 static void
 tally_fini(struct tally *t)
 {
 	strbuf_fini(&t->busy);
+	strbuf_fini(&t->paused);
 }
 
 int
@@ -115,6 +118,10 @@ count_entries(struct tally *t, const struct msg_val *root)
 static void
 name_busy(struct tally *t, const struct msg_val *root)
 {
+	struct span paused = {"", 0};
+
+	if (msg_str(root, "paused", &paused) > 0 && t->paused.len == 0)
+		escape_into(&t->paused, paused, "");
 	(void)strbuf_puts(&t->busy, t->busy.len ? ", " : "");
 	escape_into(&t->busy, name_of(root), "");
 }
@@ -149,6 +156,7 @@ static void
 count_roots(struct tally *t, const struct progress_opts *opts, const struct msg_val *roots)
 {
 	strbuf_reset(&t->busy);
+	strbuf_reset(&t->paused);
 	t->n = t->n_ready = t->n_failed = t->n_reading = 0;
 	t->entries = t->expected = 0;
 	t->files = t->files_done = t->bytes = t->bytes_done = t->bytes_per_s = 0;
@@ -224,6 +232,8 @@ draw(const struct tally *t, uint64_t first, usec_t began)
 	AUTO(strbuf_fini) struct strbuf line = {0};
 	unsigned width = terminal_width();
 
+	if (t->paused.len)
+		(void)strbuf_printf(&line, "paused, others wait for %s: ", t->paused.data);
 	if (t->n_reading && t->n_reading + t->n_ready + t->n_failed == t->n)
 		put_contents(&line, t);
 	else
@@ -280,8 +290,21 @@ finish(const struct progress_opts *opts, const struct msg_val *roots, const stru
 static int
 out_of_time(const struct tally *t)
 {
-	complain("gave up waiting: still indexing %s", t->busy.data ? t->busy.data : "");
+	complain("gave up waiting: still indexing %s%s%s", t->busy.data ? t->busy.data : "",
+		t->paused.len ? ", paused while others wait for " : "",
+		t->paused.len ? t->paused.data : "");
 	return EXIT_INCOMPLETE;
+}
+
+/* Without a terminal: once what is waited for, and once each time that it pauses. */
+static void
+say(const struct tally *t, bool told, bool *said_paused)
+{
+	if (!told)
+		(void)fprintf(stderr, "indexing %s\n", t->busy.data ? t->busy.data : "");
+	if (t->paused.len && !*said_paused)
+		(void)fprintf(stderr, "paused: others wait for %s\n", t->paused.data);
+	*said_paused = t->paused.len > 0;
 }
 
 int
@@ -291,7 +314,7 @@ progress_wait(struct wire *w, const struct progress_opts *opts)
 	usec_t began = clock_mono();
 	usec_t patience = opts->common->timeout_usec;
 	usec_t deadline = clock_deadline(patience ? patience : USEC_NEVER);
-	bool bar = !opts->quiet && isatty(STDERR_FILENO), told = false;
+	bool bar = !opts->quiet && isatty(STDERR_FILENO), told = false, said_paused = false;
 	uint64_t first = 0;
 
 	for (;;) {
@@ -311,8 +334,8 @@ progress_wait(struct wire *w, const struct progress_opts *opts)
 		first = told ? first : t.entries;
 		if (bar)
 			draw(&t, first, began);
-		else if (!opts->quiet && !told)
-			(void)fprintf(stderr, "indexing %s\n", t.busy.data ? t.busy.data : "");
+		else if (!opts->quiet)
+			say(&t, told, &said_paused);
 		told = true;
 		(void)usleep(POLL_USEC);
 	}

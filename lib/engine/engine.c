@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -401,6 +402,36 @@ walk_threads(const struct pool *io)
 	return MAX(n - MAX(n / 4, 1u), 1u);
 }
 
+/* A walk leaves one of them to the next (walk.h). */
+static unsigned
+humble_threads(const struct engine *e)
+{
+	return (e->walk_width ? e->walk_width : thread_cpus()) + 1;
+}
+
+/* These threads do nothing else: a priority that was given up cannot be had back. */
+static void
+become_humble(void *ctx, unsigned worker)
+{
+	(void)ctx;
+	(void)worker;
+	(void)setpriority(PRIO_PROCESS, (id_t)gettid(), 19);
+	(void)io_class_set(IO_CLASS_IDLE);
+}
+
+static int
+open_humble(struct engine *e, struct err *err)
+{
+	const struct pool_opts opts = {
+		.name = "humble",
+		.n_threads = e->humble_walks.max,
+		.on_start = become_humble,
+	};
+	int r = pool_create_with(&opts, &e->humble);
+
+	return r < 0 ? err_set(err, r, "could not start threads: %s", err_reason(r)) : 0;
+}
+
 /* A kernel without it is no error. */
 static int
 open_pressure(const struct engine_config *cfg)
@@ -424,6 +455,7 @@ engine_create(const struct engine_config *cfg, struct engine **ret, struct err *
 	e->on_event = cfg->on_event;
 	e->ctx = cfg->ctx;
 	pool_share_init(&e->walks, walk_threads(cfg->io));
+	pool_share_init(&e->humble_walks, humble_threads(e));
 	lock_init(&e->lock, RANK_ENGINE, "engine");
 	cond_init(&e->turn);
 	ledger_init(&e->ledger);
@@ -433,6 +465,8 @@ engine_create(const struct engine_config *cfg, struct engine **ret, struct err *
 	list_init(&e->retired);
 	published_init(&e->current, NULL);
 	r = engine_open(e, cfg, err);
+	if (r == 0)
+		r = open_humble(e, err);
 	if (r < 0) {
 		engine_destroy(e);
 		return r;
@@ -450,7 +484,12 @@ engine_start(struct engine *e, struct err *err)
 		if (r == 0)
 			r = root_start(*root, err);
 	}
-	return r < 0 ? r : engine_rescan(e, NULL, err);
+	if (r < 0)
+		return r;
+	LOCK_SCOPE(&e->lock);
+	VEC_EACH (&e->roots, root)
+		root_request_locked(*root);
+	return 0;
 }
 
 void
@@ -488,6 +527,8 @@ engine_destroy(struct engine *e)
 	strings_free(e->own_dirs);
 	free(e->state_dir);
 	stop_fini(&e->stop);
+	pool_destroy(e->humble);
+	pool_share_fini(&e->humble_walks);
 	pool_share_fini(&e->walks);
 	rwlock_fini(&e->table);
 	ledger_fini(&e->ledger);
@@ -507,6 +548,7 @@ engine_rescan(struct engine *e, const char *name, struct err *err)
 		if (name && strcmp((*root)->cfg.name, name) != 0)
 			continue;
 		root_request_locked(*root);
+		root_urge_locked(*root);
 		n++;
 	}
 	if (n == 0 && name)

@@ -25,6 +25,8 @@ struct walker {
 	struct chan *chan; /* of struct walk_batch; bounded in items and in bytes */
 	struct walk_stats stats;
 	usec_t began, began_mono;
+	bool humble;       /* note: humble walk */
+	struct stop hurry; /* of a humble one: a child of the root's, that holds it up */
 
 	/* Of a rescan, else NULL: what is known, and trusted where it can be. */
 	struct tree_stack *stack;
@@ -83,8 +85,8 @@ walk_main(void *arg, struct stop *stop)
 	int r;
 
 	thread_doing("walks %s", w->root->path);
-	r = walk_run(&w->opts, w->root->engine->io, w->chan, stop, &w->stats, &w->root_row,
-		thread_err());
+	r = walk_run(&w->opts, w->humble ? w->root->engine->humble : w->root->engine->io, w->chan,
+		stop, &w->stats, &w->root_row, thread_err());
 	chan_close(w->chan); /* the builder receives what was sent, then learns of the end */
 	return r;
 }
@@ -163,7 +165,7 @@ cannot_collect(const struct walker *w, int r, struct err *err)
 static int
 walk_and_take(struct walker *w, struct err *err)
 {
-	SCOPE(s, &w->root->stop);
+	SCOPE(s, w->humble ? &w->hurry : &w->root->stop);
 	int r;
 
 	if (scope_spawn(&s, "walk", walk_main, w) < 0)
@@ -309,19 +311,77 @@ know_stack(struct walker *w)
 static int
 walk_shown(struct walker *w, struct err *err)
 {
+	struct manners *m = &w->root->engine->manners;
 	int code;
 
 	counter_add(&w->root->engine->n_walks, 1);
+	(void)add_rlx(&m->n_restless, !w->humble);
 	show_stats(w->root, &w->stats);
 	code = w->stack ? walk_again(w, err) : walk_first(w, err);
 	show_stats(w->root, NULL);
+	(void)sub_rlx(&m->n_restless, !w->humble);
 	return code;
 }
+
+static int
+hold(void *ctx, struct stop *stop)
+{
+	const struct walker *w = ctx;
+
+	return manners_hold(w->root, stop, w->began_mono + INDEXER_HUMBLE_USEC);
+}
+
+/* note: humble walk */
+static void
+begin_humble(struct walker *w)
+{
+	struct root *r = w->root;
+
+	stop_init(&w->hurry, &r->stop);
+	stop_set_hold(&w->hurry, hold, w);
+	w->opts.share = &r->engine->humble_walks;
+	LOCK_SCOPE(&r->engine->lock);
+	r->hurry = &w->hurry;
+	if (r->urgent)
+		stop_request(&w->hurry);
+}
+
+static void
+end_humble(struct walker *w)
+{
+	{
+		LOCK_SCOPE(&w->root->engine->lock);
+		w->root->hurry = NULL;
+	}
+	stop_fini(&w->hurry);
+}
+
+static int
+walk_humbly(struct walker *w, struct err *err)
+{
+	int code;
+
+	begin_humble(w);
+	code = walk_shown(w, err);
+	end_humble(w);
+	return code;
+}
+
+static int
+walk_any(struct walker *w, struct err *err)
+{
+	if (w->opts.aim)
+		return walk_again(w, err);
+	w->humble = w->humble && w->stack;
+	return w->humble ? walk_humbly(w, err) : walk_shown(w, err);
+}
+
+enum attempt { ATTEMPT_ANEW, ATTEMPT_RESCAN, ATTEMPT_HUMBLE };
 
 /* One walk from its beginning, with a channel of its own. `aim` may be NULL; then so may `others`,
  * which gets what other_names_note() finds. */
 static int
-attempt(struct root *r, bool rescan, const struct walk_aim *aim, struct other_names *others,
+attempt(struct root *r, enum attempt how, const struct walk_aim *aim, struct other_names *others,
 	struct err *err)
 {
 	AUTO(freep) struct walker *w = calloc(1, sizeof(*w));
@@ -333,10 +393,11 @@ attempt(struct root *r, bool rescan, const struct walk_aim *aim, struct other_na
 	w->began = clock_real();
 	w->began_mono = clock_mono();
 	w->opts = root_walk_opts(r);
-	if (rescan)
+	w->humble = how == ATTEMPT_HUMBLE;
+	if (how != ATTEMPT_ANEW)
 		know_stack(w);
 	w->opts.aim = w->stack ? aim : NULL;
-	code = w->opts.aim ? walk_again(w, err) : walk_shown(w, err);
+	code = walk_any(w, err);
 	count_waits(r->engine, w->chan);
 	chan_destroy(w->chan);
 	tree_builder_destroy(w->builder);
@@ -361,7 +422,7 @@ run_others(struct root *r, const struct walk_aim *first, struct other_names *o, 
 		return err_set(err, code, "could not walk \"%s\": %s", r->path, err_reason(code));
 	if (!r->stack || !aim)
 		return 0;
-	code = attempt(r, true, aim, NULL, err);
+	code = attempt(r, ATTEMPT_RESCAN, aim, NULL, err);
 	aim_destroy(aim);
 	return code;
 }
@@ -370,18 +431,33 @@ int
 indexer_run_aimed(struct root *r, const struct walk_aim *aim, struct err *err)
 {
 	struct other_names others = {0};
-	int code = attempt(r, true, aim, &others, err);
+	int code = attempt(r, ATTEMPT_RESCAN, aim, &others, err);
 
 	if (code == 0 && aim)
 		code = run_others(r, aim, &others, err);
 	other_names_fini(&others);
 	/* A segment could not be read, or too much has changed (rule 4 of tier.h): a base is made
 	 * from the file system alone. */
-	return code == -EBADMSG || code == -EOVERFLOW ? attempt(r, false, NULL, NULL, err) : code;
+	return code == -EBADMSG || code == -EOVERFLOW ? attempt(r, ATTEMPT_ANEW, NULL, NULL, err)
+	                                              : code;
+}
+
+static bool
+may_be_humble(struct root *r)
+{
+	LOCK_SCOPE(&r->engine->lock);
+	return r->stack && r->same_settings && !r->urgent && (!r->walked || live_is_polled(r));
 }
 
 int
 indexer_run(struct root *r, struct err *err)
 {
+	int code;
+
+	if (may_be_humble(r)) {
+		code = attempt(r, ATTEMPT_HUMBLE, NULL, NULL, err);
+		if (code == 0 || stop_requested(&r->stop))
+			return code;
+	}
 	return indexer_run_aimed(r, NULL, err);
 }

@@ -18,7 +18,10 @@ struct engine {
 	struct pool *io;
 	unsigned walk_width;
 	struct pool_share walks; /* what all walks together may hold of `io` */
-	char **own_dirs;         /* NULL-terminated, the state directory first */
+	/* Of the least priority for processor and disk: for humble walks alone (indexer.h). */
+	struct pool *humble;
+	struct pool_share humble_walks;
+	char **own_dirs; /* NULL-terminated, the state directory first */
 	void (*on_event)(void *ctx, bool trouble, const char *text);
 	void *ctx;
 	engine_publish_fn

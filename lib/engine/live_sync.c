@@ -65,6 +65,8 @@ want_locked(struct sync *s, struct root *r)
 
 	if (live_is_polled(r))
 		root_request_locked(r);
+	if (r->wanted || r->state == ROOT_INDEXING)
+		root_urge_locked(r);
 	if (l->first_usec) {
 		l->due_usec = l->first_usec;
 		cond_broadcast(&r->changed);

@@ -6,6 +6,7 @@
 
 #include "base/fd.h"
 #include "engine/internal.h"
+#include "sync/select.h"
 
 /* Of ioprio_set(2), which has no header. */
 #define IOPRIO_WHO_PROCESS 1
@@ -182,7 +183,7 @@ manners_ask(struct manners *m, usec_t now)
 	uint32_t percent = load_rlx(&m->percent);
 	struct psi seen[N_MANNERS];
 
-	if (percent == 0 || m->dir_fd < 0)
+	if (percent == 0 || m->dir_fd < 0 || load_rlx(&m->n_restless) > 0)
 		return 0;
 	{
 		LOCK_SCOPE(&m->lock);
@@ -210,10 +211,17 @@ manners_why_now(struct manners *m)
 }
 
 static void
-set_paused(struct root *r, bool paused)
+begin_rest(struct root *r)
 {
 	LOCK_SCOPE(&r->engine->lock);
-	r->paused = paused;
+	r->n_resting++;
+}
+
+static void
+end_rest(struct root *r)
+{
+	LOCK_SCOPE(&r->engine->lock);
+	r->n_resting--;
 }
 
 int
@@ -226,13 +234,35 @@ manners_rest(struct root *r, const struct stop *stop)
 
 	while (code == -ETIMEDOUT && (at = manners_ask(m, clock_mono())) != 0) {
 		if (!rested)
-			set_paused(r, true);
+			begin_rest(r);
 		rested = true;
 		code = stop_requested(stop) ? -ECANCELED : live_serve(r, NULL, at);
 	}
 	if (rested)
-		set_paused(r, false);
+		end_rest(r);
 	return code == -ETIMEDOUT ? rested : code;
+}
+
+int
+manners_hold(struct root *r, struct stop *stop, usec_t deadline)
+{
+	struct manners *m = &r->engine->manners;
+	int code = -ETIMEDOUT; /* of a sleep that nobody has ended */
+	bool rested = false;
+	usec_t at, now;
+
+	while (code == -ETIMEDOUT && (now = clock_mono()) < deadline &&
+		(at = manners_ask(m, now)) != 0) {
+		if (!rested)
+			begin_rest(r);
+		rested = true;
+		code = select_until(NULL, 0, SELECT_FAIR, stop, MIN(at, deadline));
+	}
+	if (rested)
+		end_rest(r);
+	if (code == -ECANCELED)
+		return code;
+	return now < deadline ? 0 : -ETIMEDOUT;
 }
 
 int

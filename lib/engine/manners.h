@@ -1,9 +1,10 @@
 /**
  * manners: may work that nobody waits for go on now? Internal to lib/engine.
  *
- * Reading contents and merges rest while others lack memory or wait for disks, by what the kernel
- * says in /proc/pressure: `some avg10` of memory or io above a threshold. Looked at once a second
- * at most, and only while there is such work. Walks, changes and answers never ask.
+ * Reading contents, merges, and humble walks (note: humble walk, indexer.h) rest while others lack
+ * memory or wait for disks, by what the kernel says in /proc/pressure: `some avg10` of memory or io
+ * above a threshold. Looked at once a second at most, and only while there is such work. Other
+ * walks, changes and answers never ask.
  *
  *        going --- avg10 above, not trusted --------------------> resting
  *          ^  <-- others stalled less than that in a look: trusted --- |
@@ -13,7 +14,8 @@
  * nothing but waiting for it. While it rests it adds nothing to `total`, so what that grows by is
  * of others. When they stall less than the threshold the average was our own, and is not believed
  * for a time that doubles, MANNERS_TRUST_MIN_USEC to MANNERS_TRUST_MAX_USEC. A file that was being
- * read when the rest began may cost one look more.
+ * read when the rest began may cost one look more. While a walk of ours runs that does not rest,
+ * nothing can be told from it: nobody rests then.
  *
  * A kernel without PSI (no such file, or one that cannot be read) knows of no pressure.
  *
@@ -49,6 +51,8 @@ struct manners {
 	int dir_fd; /* fixed at init */
 	/* Threshold; 0: never rest. Relaxed: a reload may set it at any time. */
 	_Atomic uint32_t percent;
+	/* Walks of ours that do not rest (note: own pressure). Relaxed: a hint. */
+	_Atomic uint32_t n_restless;
 
 	/* Guarded by lock (RANK_LEAF). */
 	struct lock lock;
@@ -77,6 +81,9 @@ struct root;
  *  running. 1: it has rested, so the root's tree may be another one; 0: no need to; -ECANCELED:
  *  something else is to be done. `stop` may be NULL. */
 int manners_rest(struct root *r, const struct stop *stop);
+/** The same of what runs on another thread than the root's: it sleeps. 0: go on; -ECANCELED `stop`
+ *  has fired; -ETIMEDOUT. For stop_set_hold(). */
+int manners_hold(struct root *r, struct stop *stop, usec_t deadline);
 
 /** The calling thread's class of disk access, as ioprio_set(2) takes it. */
 enum io_class { IO_CLASS_LEAST = 2 << 13 | 7, /* of the usual class */ IO_CLASS_IDLE = 3 << 13 };

@@ -40,12 +40,21 @@ humble_main(void *arg, struct stop *stop)
 	return code;
 }
 
+static int
+hold(void *ctx, struct stop *stop)
+{
+	return manners_hold(ctx, stop, USEC_NEVER);
+}
+
 int
 merger_write(struct root *r, scope_fn fn, void *arg, bool serves, struct err *err)
 {
 	SCOPE(s, &r->stop);
 	struct humble h = {.fn = fn, .arg = arg, .root = r};
-	int code = root_begin_leisure(r, &s.stop, serves);
+	int code;
+
+	stop_set_hold(&s.stop, hold, r);
+	code = root_begin_leisure(r, &s.stop, serves);
 
 	if (code < 0)
 		return code;

@@ -5,7 +5,8 @@
  * segment, from themselves: the file system is not looked at, and what queries see stays the same.
  * It runs on a thread of its own, of the lowest priority for processor and disk and without the
  * pools, and ends at once when the root is to be walked or stopped, or changes are to be applied;
- * it is begun anew after that, when it has been quiet for a while.
+ * it is begun anew after that, when it has been quiet for a while. While others are pressed it
+ * rests (manners.h), also once it has begun.
  */
 #pragma once
 

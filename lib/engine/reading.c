@@ -19,6 +19,8 @@
 /* A builder becomes a segment after so long at the latest: what is read is not lost with a crash.
  */
 #define READ_BATCH_USEC (60 * USEC_PER_SEC)
+/* A builder that has more is not kept while others lack memory. */
+#define READ_KEEP_BYTES ((size_t)16 << 20)
 /* How long the pass waits at its end for the times of young files to settle. */
 #define READ_SETTLE_USEC (2500 * USEC_PER_MSEC)
 
@@ -248,6 +250,14 @@ run_workers(struct reading *p)
 	return load_rlx(&p->result);
 }
 
+/* Others lack memory: what the builder has is written rather than kept over a rest. */
+static bool
+should_give_back(const struct reading *p)
+{
+	return manners_why_now(&p->root->engine->manners) == MANNERS_MEMORY &&
+	       text_builder_over(p->builder, READ_KEEP_BYTES);
+}
+
 /* Read until the builder is full or no file is left: 0, -ECANCELED, -errno. */
 static int
 read_batch(struct reading *p)
@@ -259,7 +269,7 @@ read_batch(struct reading *p)
 		code = rest(p);
 		if (code == 0)
 			code = run_workers(p);
-	} while (code == 0 && load_rlx(&p->resting) && !is_full(p) &&
+	} while (code == 0 && load_rlx(&p->resting) && !is_full(p) && !should_give_back(p) &&
 		 load_rlx(&p->next) < p->files.n);
 	return code;
 }

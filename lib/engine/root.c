@@ -277,6 +277,15 @@ root_request_locked(struct root *r)
 	cond_broadcast(&r->changed);
 }
 
+void
+root_urge_locked(struct root *r)
+{
+	lock_assert_held(&r->engine->lock);
+	r->urgent = true;
+	if (r->hurry)
+		stop_request(r->hurry);
+}
+
 /* "word=n word=n" of the catalog back into counts; unknown words are of a newer version: ignored.
  */
 static void
@@ -524,6 +533,8 @@ walk(struct root *r)
 		report_done(r, !live_is_polled(r) || r->stack != before);
 	live_end_walk(r, code, r->stack != before);
 	tree_stack_unref(before);
+	LOCK_SCOPE(&r->engine->lock);
+	r->urgent = r->urgent && r->wanted;
 }
 
 /* The segments are right as they are: nothing but their number waits for the next time. */

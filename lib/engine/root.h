@@ -33,6 +33,7 @@ struct root {
 	/* Guarded by the engine's lock. */
 	enum root_state state;
 	bool wanted; /* a walk was asked for and has not begun */
+	bool urgent; /* somebody waits for a walk that is wanted, or runs */
 	bool stopping;
 	bool held;       /* by a reload: no commit begins */
 	bool committing; /* the catalog may name new segments before `files` does */
@@ -44,7 +45,7 @@ struct root {
 	struct files doomed; /* no longer named, but for a power cut */
 	usec_t settle_at;    /* monotonic; 0: nothing is light */
 	unsigned n_light;    /* light commits since settle_at was set */
-	bool paused;         /* what nobody waits for rests (manners.h) */
+	unsigned n_resting;  /* threads: what nobody waits for rests (manners.h) */
 	bool same_settings;  /* it was walked under the settings that are */
 	uint64_t n_entries, walked_usec, walk_took_usec;
 	uint64_t skipped[N_WALK_SKIPS];
@@ -54,6 +55,7 @@ struct root {
 	usec_t retry_at, patience;
 	struct walk_stats *stats; /* of the running walk, NULL when none runs */
 	struct stop *leisure;     /* of what gives way to a walk, NULL when nothing runs */
+	struct stop *hurry;       /* of a humble walk (indexer.h), NULL when none runs */
 	bool leisure_serves;      /* and it does not give way to changes, but lets them through */
 	struct contents_state contents;
 	struct live_root live;
@@ -77,6 +79,8 @@ void root_adopt(struct root *r, const struct catalog_root *known);
 /** Start the root's thread; it sleeps until root_request_locked(). */
 int root_start(struct root *r, struct err *err);
 void root_request_locked(struct root *r);
+/** Somebody waits for the walk that is wanted, or runs: it is not humble, or not any more. */
+void root_urge_locked(struct root *r);
 /** Returns at once. */
 void root_stop(struct root *r);
 void root_stop_locked(struct root *r);

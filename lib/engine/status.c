@@ -66,7 +66,7 @@ root_status_locked(const struct root *r, struct engine_root_status *ret)
 	};
 	for (uint32_t i = 0; i < ret->n_layers; i++)
 		ret->segment_bytes += tree_file_bytes(r->stack->layer[i].tree);
-	if (r->paused)
+	if (r->n_resting > 0)
 		ret->paused = manners_word(manners_why_now(&r->engine->manners));
 	memcpy(ret->skipped, r->skipped, sizeof(ret->skipped));
 	(void)snprintf(ret->error, sizeof(ret->error), "%s", r->error);

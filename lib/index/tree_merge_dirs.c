@@ -256,8 +256,7 @@ merge_find_dirs(struct merge *g)
 		r = VEC_PUSH(&stack, root);
 	while (r == 0 && stack.len > 0) {
 		r = visit(g, VEC_POP(&stack), &stack);
-		if (r == 0 && stop_requested(g->m->stop))
-			r = -ECANCELED;
+		r = r == 0 ? stop_pass(g->m->stop) : r;
 	}
 	VEC_FINI(&stack);
 	return r;

@@ -11,6 +11,7 @@ merge_find_starts(struct merge *g)
 	const struct tree_plan *plan = &g->plan;
 	uint32_t n_parts = (plan->counts.n_entries - 1) / TREE_CHUNK + 1;
 	struct merge_cursor c = {0};
+	int r;
 
 	g->starts = calloc(n_parts, sizeof(*g->starts));
 	if (!g->starts)
@@ -22,8 +23,9 @@ merge_find_starts(struct merge *g)
 
 		if (deep <= TREE_CHUNK)
 			continue;
-		if (stop_requested(g->m->stop))
-			return -ECANCELED;
+		r = stop_pass(g->m->stop);
+		if (r < 0)
+			return r;
 		if (!c.g || c.dir != d)
 			merge_cursor_open(&c, g, d);
 		while (c.done < deep && merge_cursor_next(&c, &row))

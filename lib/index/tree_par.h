@@ -7,7 +7,8 @@
 
 #include "sync/par.h"
 
-/** As par_for(); without a pool the caller alone, an item at a time, worker 0. */
+/** As par_for(); without a pool the caller alone, an item at a time, worker 0, which may be held
+ *  up (stop_pass()). */
 static inline int
 tree_par(struct pool *pool, enum task_class cls, size_t n, par_fn fn, void *ctx, struct stop *stop)
 {
@@ -15,8 +16,10 @@ tree_par(struct pool *pool, enum task_class cls, size_t n, par_fn fn, void *ctx,
 
 	if (pool)
 		return par_for(pool, cls, n, 1, fn, ctx, stop);
-	for (size_t i = 0; i < n && r == 0; i++)
-		r = stop_requested(stop) ? -ECANCELED : fn(i, i + 1, 0, ctx);
+	for (size_t i = 0; i < n && r == 0; i++) {
+		r = stop_pass(stop);
+		r = r < 0 ? r : fn(i, i + 1, 0, ctx);
+	}
 	return r;
 }
 

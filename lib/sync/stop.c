@@ -1,5 +1,22 @@
 #include "sync/stop.h"
 
+#include <errno.h>
+
+void
+stop_set_hold(struct stop *s, stop_hold_fn hold, void *ctx)
+{
+	s->hold = hold;
+	s->hold_ctx = ctx;
+}
+
+int
+stop_pass(struct stop *s)
+{
+	if (stop_requested(s))
+		return -ECANCELED;
+	return s && s->hold ? s->hold(s->hold_ctx, s) : 0;
+}
+
 /* Under the parent's lock, so that a request either finds the child in its list or the child finds
  * the parent fired. */
 void
@@ -13,6 +30,7 @@ stop_init(struct stop *s, struct stop *parent)
 	list_init(&s->sibling);
 	if (!parent)
 		return;
+	stop_set_hold(s, parent->hold, parent->hold_ctx);
 	LOCK_SCOPE(&parent->lock);
 	if (stop_requested(parent))
 		store_sc(&s->fired, 1);

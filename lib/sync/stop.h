@@ -5,6 +5,9 @@
  * fires; long computations poll stop_requested(). Tokens form a tree: a child fires with its parent
  * (daemon -> query), never the other way.
  *
+ * A token may hold up the work that it would end: whoever polls by stop_pass() waits in it while
+ * the token's `hold` wants so. Who only asks stop_requested() is never held.
+ *
  * Ownership: stop_init()/stop_fini() on caller's storage. A parent outlives its children;
  *            stop_fini() waits for a stop_request() that is still waking others, its parent's too.
  * Threads:   any; stop_request() is not async-signal-safe (signals arrive as events).
@@ -13,6 +16,10 @@
 
 #include "base/list.h"
 #include "sync/lock.h"
+
+struct stop;
+/** Returns when the work may go on: 0, or why it is to end (-ECANCELED when `s` has fired). */
+typedef int (*stop_hold_fn)(void *ctx, struct stop *s);
 
 struct stop {
 	/* 0 or 1. The request writes it with release or stronger, stop_requested() acquires: what
@@ -31,7 +38,17 @@ struct stop {
 	/* Fixed at init; sibling is guarded by the parent's lock. */
 	struct stop *parent;
 	struct list sibling;
+	/* Fixed before anybody polls: of stop_set_hold(), or the parent's. */
+	stop_hold_fn hold;
+	void *hold_ctx;
 };
+
+/** Have stop_pass() call `hold`, on the thread that polls. After stop_init(), before it has a child
+ *  or is polled; children have it, too. */
+void stop_set_hold(struct stop *s, stop_hold_fn hold, void *ctx);
+/** Go on? 0, perhaps after a while; -ECANCELED it has fired; else what `hold` says. NULL is legal.
+ *  No ranked lock may be held. */
+int stop_pass(struct stop *s);
 
 /** What a fired token calls: `wake` runs on the firing thread without the token's lock, must not
  *  block for long (a short lock is fine) and may not touch the token. */

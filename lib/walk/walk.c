@@ -353,7 +353,7 @@ work(struct worker *k)
 static int
 step(struct worker *k)
 {
-	int r = check_stop(k);
+	int r = stop_pass(k->walk->stop);
 
 	if (r < 0)
 		return r;

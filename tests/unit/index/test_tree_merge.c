@@ -329,3 +329,54 @@ TEST(tree_merge, one_that_is_stopped_leaves_nothing_and_may_be_made_again)
 	plain_fini(&p);
 	test_dir_remove(dir);
 }
+
+struct holding {
+	unsigned n, until; /* it gives up then */
+};
+
+static int
+hold(void *ctx, struct stop *stop)
+{
+	struct holding *h = ctx;
+
+	(void)stop;
+	return ++h->n < h->until ? 0 : -ECANCELED;
+}
+
+/* A merge without a pool, of which the n-th pass is the last: 0 it was over before. */
+static int
+merge_until(struct tree_merge *m, int dirfd, unsigned n)
+{
+	struct holding h = {.until = n};
+	struct err err = {0};
+	struct stop stop;
+	uint64_t bytes;
+	int r;
+
+	stop_init(&stop, NULL);
+	stop_set_hold(&stop, hold, &h);
+	m->stop = &stop;
+	r = tree_merge_write(m, dirfd, "seg", &bytes, &err);
+	stop_fini(&stop);
+	return r;
+}
+
+TEST(tree_merge, one_that_is_held_up_passes_often_and_may_be_ended_there)
+{
+	char *dir = test_dir();
+	AUTO(closep) int dirfd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct tree_merge m = {0};
+	struct tree_stack *s;
+	struct plain p;
+	unsigned n = 1;
+
+	plain_init(&p, 3);
+	m.stack = s = plain_stack(&p, dir);
+	for (; merge_until(&m, dirfd, n) != 0; n++)
+		CHECK_INT(faccessat(dirfd, "seg", F_OK, 0), -1);
+	CHECK(n > 10); /* directories, parts, sections */
+	CHECK_INT(faccessat(dirfd, "seg", F_OK, 0), 0);
+	tree_stack_unref(s);
+	plain_fini(&p);
+	test_dir_remove(dir);
+}

@@ -1,5 +1,6 @@
 #include "test.h"
 
+#include <errno.h>
 #include <sched.h>
 
 #include "sync/stop.h"
@@ -165,4 +166,42 @@ TEST(stop, children_come_and_go_while_the_parent_fires)
 			CHECK_INT(thread_join(&t[k]), 0);
 		stop_fini(&parent);
 	}
+}
+
+struct holding {
+	unsigned n;
+	int result;
+};
+
+static int
+hold(void *ctx, struct stop *s)
+{
+	struct holding *h = ctx;
+
+	CHECK(!stop_requested(s));
+	h->n++;
+	return h->result;
+}
+
+TEST(stop, work_is_held_up_where_it_passes_until_the_token_fires)
+{
+	struct holding h = {0};
+	struct stop parent, child;
+
+	CHECK_INT(stop_pass(NULL), 0);
+	stop_init(&parent, NULL);
+	CHECK_INT(stop_pass(&parent), 0);
+	stop_set_hold(&parent, hold, &h);
+	stop_init(&child, &parent);
+	CHECK_INT(stop_pass(&child), 0); /* by what its parent has */
+	CHECK_INT(h.n, 1);
+	CHECK(!stop_requested(&child)); /* who only asks is not held */
+	CHECK_INT(h.n, 1);
+	h.result = -ETIMEDOUT;
+	CHECK_INT(stop_pass(&parent), -ETIMEDOUT);
+	stop_request(&parent);
+	CHECK_INT(stop_pass(&child), -ECANCELED);
+	CHECK_INT(h.n, 2);
+	stop_fini(&child);
+	stop_fini(&parent);
 }
