@@ -191,6 +191,24 @@ dial(void)
 	return fd;
 }
 
+/* Is there input, or its end? While descriptors or memory stay out nobody may be there to answer;
+ * until then a slow machine is no reason to leave. */
+static bool
+comes(int fd)
+{
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+
+	for (unsigned i = 0; i < PATIENCE_MSEC / IMPATIENCE_MSEC; i++) {
+		bool out = fault_lasts() && fault_hit();
+
+		if (poll(&p, 1, IMPATIENCE_MSEC) != 0)
+			return true;
+		if (out)
+			return false;
+	}
+	fault_fail("no answer within %u ms", PATIENCE_MSEC);
+}
+
 /* Reads until `n` answers ended; true: the server closed before that. Whole lines only. */
 static bool
 hear(int fd, unsigned n)
@@ -199,14 +217,10 @@ hear(int fd, unsigned n)
 	size_t len = 0;
 
 	while (n > 0) {
-		struct pollfd p = {.fd = fd, .events = POLLIN};
 		ssize_t got;
 
-		/* While descriptors or memory stay out nobody may be there to answer. */
-		if (poll(&p, 1, fault_lasts() ? IMPATIENCE_MSEC : PATIENCE_MSEC) == 0) {
-			FAULT_CHECK(fault_lasts());
+		if (!comes(fd))
 			return true;
-		}
 		got = read(fd, line + len, 1);
 		if (got <= 0)
 			return true;
