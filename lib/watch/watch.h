@@ -35,7 +35,8 @@
  * happens to a file through a name (or the descriptor of a name) in a directory that is not
  * watched; the other names of a file with hard links: only the one that was used, even when it is
  * gone by then and the file is written through a descriptor. That links to a file come and go is
- * told by its number (WATCH_FILE), but not with WATCH_DIRECTORIES.
+ * told by its number (WATCH_FILE), but not with WATCH_DIRECTORIES; that the blocks of a file change
+ * when it is written out, some time after it was written.
  *
  * Ownership: names are borrowed until the next watch_recv(). Descriptors that are passed in stay
  *            the caller's and nothing holds them open: a watch never keeps a file system busy.
