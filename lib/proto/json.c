@@ -137,6 +137,12 @@ put_escaped(struct strbuf *out, const char *data, size_t len)
 	}
 }
 
+void
+json_escape(struct strbuf *out, struct span s)
+{
+	put_escaped(out, s.data, s.len);
+}
+
 /* The same with U+FFFD for each byte that belongs to no UTF-8 sequence. */
 static void
 put_lossy(struct strbuf *out, struct span s)
@@ -201,6 +207,28 @@ is_plain(struct span s)
 			return false;
 	}
 	return true;
+}
+
+typedef signed char lanes16 __attribute__((vector_size(JSON_SLACK)));
+
+bool
+json_copy_plain(char *to, struct span s)
+{
+	static const lanes16 place = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+	lanes16 bad = {0};
+	uint64_t half[2];
+
+	for (size_t i = 0; i < s.len; i += JSON_SLACK) {
+		lanes16 b;
+
+		memcpy(&b, s.data + i, sizeof(b));
+		memcpy(to + i, &b, sizeof(b));
+		/* As signed numbers, bytes >= 0x80 are below the space, too. */
+		bad |= (lanes16)((b < ' ') | (b == 127) | (b == '"') | (b == '\\')) &
+		       (lanes16)(place < (signed char)MIN(s.len - i, JSON_SLACK));
+	}
+	memcpy(half, &bad, sizeof(half));
+	return (half[0] | half[1]) == 0;
 }
 
 /* Most texts: false, out of memory, which the buffer notes. */

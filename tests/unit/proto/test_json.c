@@ -74,6 +74,57 @@ TEST(json, a_byte_is_escaped_wherever_it_stands)
 	}
 }
 
+static bool
+span_is_ascii_text(const char *in, size_t len)
+{
+	for (size_t i = 0; i < len; i++) {
+		if ((unsigned char)in[i] >= 0x80)
+			return false;
+	}
+	return true;
+}
+
+/* What the copy calls plain is what json_str() writes as it is. */
+static void
+check_plain(const char *in, size_t len)
+{
+	char to[64 + JSON_SLACK];
+	struct strbuf out = {0}, inside = {0};
+	struct json j = json_to(&out);
+	bool plain;
+
+	json_str(&j, (struct span){in, len});
+	plain = out.len == len + 2 && span_is_ascii_text(in, len);
+	CHECK(json_copy_plain(to, (struct span){in, len}) == plain);
+	CHECK(!plain || memcmp(to, in, len) == 0);
+	json_escape(&inside, (struct span){in, len});
+	CHECK(!utf8_valid(in, len) ||
+		(out.len == inside.len + 2 && memcmp(out.data + 1, inside.data, inside.len) == 0));
+	strbuf_fini(&out);
+	strbuf_fini(&inside);
+}
+
+TEST(json, what_is_copied_as_it_stands_is_plain_at_every_length_and_place)
+{
+	for (unsigned c = 0; c < 256; c++) {
+		for (size_t len = 1; len <= 35; len++) {
+			char in[64 + JSON_SLACK];
+
+			memset(in, 'x', len);
+			memset(in + len, c % 2 ? '"' : 0, sizeof(in) - len);
+			check_plain(in, len);
+			in[len - 1] = (char)c;
+			check_plain(in, len);
+			in[len - 1] = 'x';
+			in[len / 2] = (char)c;
+			check_plain(in, len);
+			in[len / 2] = 'x';
+			in[0] = (char)c;
+			check_plain(in, len);
+		}
+	}
+}
+
 TEST(json, bytes_that_are_not_utf8_travel_lossy_and_exact)
 {
 	check_str(SPAN_LIT("\xff"), "{\"s\":\"\xef\xbf\xbd\",\"b64\":\"/w==\"}");
