@@ -294,6 +294,42 @@ cursor_next(struct cursor *c, struct hit *ret)
 	return r;
 }
 
+/* Answers come straight from the sweep, and none is passed over or past the limit: how many. */
+static uint32_t
+n_straight(const struct cursor *c, uint32_t n)
+{
+	if (c->state != CURSOR_RUNNING || c->verify || c->sorter || c->rank ||
+		c->n_passed < c->opts.offset)
+		return 0;
+	return c->opts.limit > 0 ? (uint32_t)MIN(n, c->opts.limit - c->stats.n) : n;
+}
+
+int
+cursor_next_entries(struct cursor *c, uint32_t *ret_layer, uint32_t *ret_entry, uint32_t n)
+{
+	uint32_t straight = n_straight(c, n);
+	struct hit hit;
+	int r;
+
+	assert(!c->opts.grep);
+	if (straight > 0) {
+		r = sweep_next_some(c->sweep, ret_layer, ret_entry, straight);
+		c->stats.n += (uint64_t)MAX(r, 0);
+		if (r < 0) { /* asked again, the sweep would go on behind what it could not do */
+			c->state = CURSOR_ENDED;
+			c->result = r;
+		}
+		if (r != 0)
+			return r;
+	}
+	r = cursor_next(c, &hit);
+	if (r == 1) {
+		*ret_layer = hit.layer;
+		*ret_entry = hit.entry;
+	}
+	return r;
+}
+
 void
 cursor_get_stats(const struct cursor *c, struct cursor_stats *ret)
 {

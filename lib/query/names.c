@@ -2,15 +2,24 @@
 
 #include <errno.h>
 
+static int
+put_part(struct path_maker *p, struct span part)
+{
+	return p->put ? p->put(&p->path, part) : strbuf_span(&p->path, part);
+}
+
 /* The root's path, with a slash behind it. */
 static int
 begin_layer(struct path_maker *p, const struct snapshot *s, uint32_t layer)
 {
+	int r;
+
 	p->known = false;
 	p->above.len = 0;
 	strbuf_reset(&p->path);
-	if (snapshot_path(s, layer, 0, &p->path) < 0)
-		return -ENOMEM;
+	r = put_part(p, span_of(snapshot_root(s, layer)->path));
+	if (r < 0)
+		return r;
 	if (!span_ends(strbuf_view(&p->path), SPAN_LIT("/")) && strbuf_putc(&p->path, '/') < 0)
 		return -ENOMEM;
 	if (VEC_PUSH(&p->above, (struct path_above){0, p->path.len}) < 0)
@@ -59,7 +68,7 @@ make_directory(struct path_maker *p, const struct snapshot *s, uint32_t layer, u
 	strbuf_truncate(&p->path, p->above.data[known - 1].len);
 	r = list_between(p, c, dir);
 	for (; known < p->above.len && r == 0; known++) {
-		r = strbuf_span(&p->path, tree_name(c, c->dir_entry[p->above.data[known].dir]));
+		r = put_part(p, tree_name(c, c->dir_entry[p->above.data[known].dir]));
 		if (r == 0)
 			r = strbuf_putc(&p->path, '/');
 		p->above.data[known].len = p->path.len;
@@ -89,6 +98,19 @@ path_make(struct path_maker *p, const struct snapshot *s, uint32_t layer, uint32
 	strbuf_truncate(&p->path, p->dir_len);
 	r = strbuf_span(&p->path, tree_name(c, entry));
 	*ret = strbuf_view(&p->path);
+	return r;
+}
+
+int
+path_make_dir(struct path_maker *p, const struct snapshot *s, uint32_t layer, uint32_t dir,
+	struct span *ret)
+{
+	int r = 0;
+
+	if (!p->known || p->layer != layer || p->dir != dir)
+		r = make_directory(p, s, layer, dir);
+	if (r == 0)
+		*ret = strbuf_view(&p->path);
 	return r;
 }
 

@@ -18,7 +18,11 @@ struct path_above {
 	size_t len;
 };
 
+/** Appends a part of a path in another writing: 0, or an error, which the maker passes on. */
+typedef int (*path_put)(struct strbuf *out, struct span part);
+
 struct path_maker {
+	path_put put; /* directories are written so; NULL: as they are */
 	uint32_t layer, dir;
 	bool known;         /* `path` begins with the directory's, dir_len bytes with a slash */
 	struct strbuf path; /* of the last entry */
@@ -28,5 +32,8 @@ struct path_maker {
 
 /** The absolute path of an entry: 0 or -ENOMEM. Valid until the next call. */
 int path_make(struct path_maker *p, const struct snapshot *s, uint32_t layer, uint32_t entry,
+	struct span *ret);
+/** The path of a directory with a slash at its end. Not to be mixed with path_make(). */
+int path_make_dir(struct path_maker *p, const struct snapshot *s, uint32_t layer, uint32_t dir,
 	struct span *ret);
 void path_maker_fini(struct path_maker *p);

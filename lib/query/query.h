@@ -167,6 +167,9 @@ int cursor_open(struct query *q, struct snapshot *s, const struct cursor_opts *o
 	struct cursor **ret, struct err *err);
 /** 1 an answer in *ret, 0 the end, or an error (which every later call repeats). */
 int cursor_next(struct cursor *c, struct hit *ret);
+/** The same without a grep, some at once, all of one layer: how many (`n` at most, which is not 0),
+ *  0 the end, or an error. No answer waits for others that must be looked for. */
+int cursor_next_entries(struct cursor *c, uint32_t *ret_layer, uint32_t *ret_entry, uint32_t n);
 void cursor_close(struct cursor *c); /* NULL is legal */
 const struct snapshot *cursor_snapshot(const struct cursor *c);
 

@@ -588,8 +588,9 @@ window_next(struct sweep *s)
 	return false;
 }
 
-int
-sweep_next(struct sweep *s, uint32_t *ret_layer, uint32_t *ret_entry)
+/* 1 the window's next bit is at hand, 0 there is none any more, or an error. */
+static int
+find_next(struct sweep *s)
 {
 	while (!window_next(s)) {
 		int r = bind_range(s);
@@ -601,25 +602,63 @@ sweep_next(struct sweep *s, uint32_t *ret_layer, uint32_t *ret_entry)
 		if (r < 0)
 			return r;
 	}
+	return 1;
+}
+
+int
+sweep_next(struct sweep *s, uint32_t *ret_layer, uint32_t *ret_entry)
+{
+	int r = find_next(s);
+
+	if (r <= 0)
+		return r;
 	*ret_layer = s->range[s->at].layer;
 	*ret_entry = chunk_at(s, s->w.at, 0).lo + s->w.pos++;
 	return 1;
 }
 
+/* Bits of the chunk at hand from w.pos on, as entries. */
+static uint32_t
+take_bits(struct sweep *s, uint32_t *ret, uint32_t n)
+{
+	const struct bits *answer = answer_at(s, s->w.at);
+	uint32_t lo = chunk_at(s, s->w.at, 0).lo, pos = s->w.pos, got = 0;
+
+	while (pos < EVAL_CHUNK && got < n) {
+		uint64_t left = answer->word[pos / 64] >> pos % 64 << pos % 64;
+
+		for (; left && got < n; left &= left - 1)
+			ret[got++] = lo + pos / 64 * 64 + (uint32_t)__builtin_ctzll(left);
+		pos = left ? pos / 64 * 64 + (uint32_t)__builtin_ctzll(left) : (pos / 64 + 1) * 64;
+	}
+	s->w.pos = pos;
+	return got;
+}
+
+int
+sweep_next_some(struct sweep *s, uint32_t *ret_layer, uint32_t *ret_entry, uint32_t n)
+{
+	uint32_t got = 0;
+	int r = find_next(s);
+
+	if (r <= 0)
+		return r;
+	do
+		got += take_bits(s, ret_entry + got, n - got);
+	while (got < n && window_next(s));
+	*ret_layer = s->range[s->at].layer;
+	return (int)got;
+}
+
 int
 sweep_next_chunk(struct sweep *s, uint32_t *ret_layer, uint32_t *ret_lo, const struct bits **ret)
 {
-	assert(s->w.pos == 0);
-	while (!window_next(s)) {
-		int r = bind_range(s);
+	int r;
 
-		if (r == 1)
-			r = fill_window(s);
-		else if (r == 0)
-			return 0;
-		if (r < 0)
-			return r;
-	}
+	assert(s->w.pos == 0);
+	r = find_next(s);
+	if (r <= 0)
+		return r;
 	*ret_layer = s->range[s->at].layer;
 	*ret_lo = chunk_at(s, s->w.at, 0).lo;
 	*ret = answer_at(s, s->w.at);

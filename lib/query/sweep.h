@@ -37,6 +37,9 @@ void sweep_close(struct sweep *s); /* NULL is legal */
 uint32_t sweep_ranges(const struct sweep *s, const struct sweep_range **ret);
 /** The next entry that may match: 1, 0 the end, or an error. eval is bound to its layer. */
 int sweep_next(struct sweep *s, uint32_t *ret_layer, uint32_t *ret_entry);
+/** The same, some at once, ascending and all of one layer: how many (`n` at most, which is not 0),
+ *  0 the end, or an error. */
+int sweep_next_some(struct sweep *s, uint32_t *ret_layer, uint32_t *ret_entry, uint32_t n);
 /** The same, all answers of a chunk at once: bit i is entry lo + i. Valid until the next call. Not
  *  after sweep_next() of the same sweep. */
 int sweep_next_chunk(

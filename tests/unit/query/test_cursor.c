@@ -189,3 +189,78 @@ TEST(cursor, may_go_on_in_another_thread)
 	}
 	cursor_close(c);
 }
+
+/* Some at once, `n` at most, against one by one. */
+static void
+compare_entries(const char *text, const struct cursor_opts *opts, uint32_t n)
+{
+	struct cursor *one = ask_cursor(forest.snapshot, text, opts);
+	struct cursor *some = ask_cursor(forest.snapshot, text, opts);
+	struct cursor_stats a, b;
+	uint32_t layer, entry[512];
+	struct hit hit;
+	int got;
+
+	while ((got = cursor_next_entries(some, &layer, entry, n)) > 0) {
+		CHECK(got <= (int)n);
+		for (int i = 0; i < got; i++) {
+			CHECK_INT(cursor_next(one, &hit), 1);
+			CHECK(hit.layer == layer && hit.entry == entry[i]);
+		}
+	}
+	CHECK_INT(got, cursor_next(one, &hit));
+	CHECK_INT(cursor_next_entries(some, &layer, entry, n), got);
+	cursor_get_stats(one, &a);
+	cursor_get_stats(some, &b);
+	CHECK(a.n == b.n && a.more == b.more && a.total == b.total &&
+		a.total_exact == b.total_exact);
+	cursor_close(one);
+	cursor_close(some);
+}
+
+TEST(cursor, answers_some_at_once_are_those_one_by_one)
+{
+	static const char *const texts[] = {
+		"a", "", "type:d", "\"a/\"", "nosuch", "a or k", "root:two"};
+	static const uint32_t ns[] = {1, 2, 63, 64, 65, 512};
+
+	for (size_t t = 0; t < ARRAY_LEN(texts); t++) {
+		for (size_t i = 0; i < ARRAY_LEN(ns); i++) {
+			struct cursor_opts opts = {.deadline = USEC_NEVER};
+
+			compare_entries(texts[t], &opts, ns[i]);
+			for (opts.limit = 1; opts.limit < 400; opts.limit += 1 + opts.limit / 3) {
+				opts.offset = opts.limit % 3 * 40;
+				opts.count_exact = opts.limit % 2;
+				compare_entries(texts[t], &opts, ns[i]);
+			}
+			opts.rank = RANK_ALWAYS;
+			compare_entries(texts[t], &opts, ns[i]);
+			opts.rank = RANK_OFF;
+			opts.n_sort =
+				(uint32_t)query_sort_parse(SPAN_LIT("size:desc"), opts.sort, NULL);
+			compare_entries(texts[t], &opts, ns[i]);
+		}
+	}
+}
+
+TEST(cursor, a_stop_among_answers_at_once_stays)
+{
+	struct stop stop;
+	struct cursor_opts opts = {.deadline = USEC_NEVER, .stop = &stop};
+	uint32_t layer, entry[8];
+	struct cursor *c;
+	int r = 1;
+
+	stop_init(&stop, NULL);
+	c = ask_cursor(forest.snapshot, "", &opts);
+	CHECK_INT(cursor_next_entries(c, &layer, entry, 8), 1);
+	stop_request(&stop);
+	/* What was found before is given. */
+	while (r > 0)
+		r = cursor_next_entries(c, &layer, entry, 8);
+	CHECK_INT(r, -ECANCELED);
+	CHECK_INT(cursor_next_entries(c, &layer, entry, 8), -ECANCELED);
+	cursor_close(c);
+	stop_fini(&stop);
+}
