@@ -1,6 +1,5 @@
 #include <errno.h>
 
-#include "query/names.h"
 #include "server/search.h"
 
 #define FLUSH_USEC (50 * USEC_PER_MSEC)
@@ -13,7 +12,7 @@ search_fini(struct search *s)
 	query_unref(s->query);
 	view_fini(&s->view);
 	strbuf_fini(&s->text);
-	path_maker_fini(&s->paths);
+	path_rows_fini(&s->paths);
 	strbuf_fini(&s->path);
 }
 
@@ -145,6 +144,7 @@ open_cursor(struct job *j, struct search *s)
 
 	view_limits(j, &s->opts);
 	s->slow = s->pattern || query_has_content(s->query);
+	s->only_paths = !s->slow && s->fields.n == 1 && s->fields.field[0] == FIELD_PATH;
 	r = cursor_open(s->query, s->view.snapshot, &s->opts, &s->cursor, &err);
 	if (r >= 0)
 		return 0;
@@ -192,15 +192,9 @@ put_field(struct json *out, const struct snapshot *s, uint32_t layer, uint32_t e
 int
 search_put(struct search *s, struct json *out, const struct hit *hit, enum field f)
 {
-	struct span text;
-	int r;
-
 	if (f != FIELD_PATH)
 		return put_field(out, s->view.snapshot, hit->layer, hit->entry, f, &s->text);
-	r = path_make(&s->paths, s->view.snapshot, hit->layer, hit->entry, &text);
-	if (r == 0)
-		json_str(out, text);
-	return r;
+	return path_rows_put(&s->paths, out, s->view.snapshot, hit->layer, hit->entry);
 }
 
 static int
@@ -248,6 +242,48 @@ put_rows(struct job *j, struct search *s, struct strbuf *out)
 			r = 1;
 			break;
 		}
+	}
+	if (j->n_rows > 0)
+		rows_close(&json);
+	return r;
+}
+
+/* Answers are ahead, 1, or there is none any more, 0, or an error. */
+static int
+look_ahead(struct search *s)
+{
+	int r = 1;
+
+	if (s->ahead.at == s->ahead.n) {
+		r = cursor_next_entries(
+			s->cursor, &s->ahead.layer, s->ahead.entry, ARRAY_LEN(s->ahead.entry));
+		s->ahead.at = 0;
+		s->ahead.n = (uint32_t)MAX(r, 0);
+	}
+	return r;
+}
+
+/* put_rows() where a row is the path of an entry. */
+static int
+put_paths(struct job *j, struct search *s, struct strbuf *out)
+{
+	struct json json;
+	int r;
+
+	while ((r = look_ahead(s)) > 0) {
+		uint32_t n = MIN(s->ahead.n - s->ahead.at, ROWS_MAX_LINE - (uint32_t)j->n_rows);
+
+		if (j->n_rows == 0)
+			rows_open(j, out, &json);
+		r = path_rows_add(&s->paths, &json, s->view.snapshot, s->ahead.layer,
+			s->ahead.entry + s->ahead.at, n, JOB_BUFFER_BYTES);
+		if (r < 0)
+			break;
+		s->ahead.at += (uint32_t)r;
+		j->n_rows += (uint32_t)r;
+		r = 1;
+		if (rows_full(j, out))
+			break;
 	}
 	if (j->n_rows > 0)
 		rows_close(&json);
@@ -302,7 +338,7 @@ search_step(struct job *j, struct strbuf *out, bool grep)
 	if (r < 0)
 		return r;
 	s = j->state;
-	r = put_rows(j, s, out);
+	r = s->only_paths ? put_paths(j, s, out) : put_rows(j, s, out);
 	if (r == 0)
 		put_end(j, s, out);
 	return r < 0 ? job_fail_code(j, r) : r;

@@ -3,9 +3,9 @@
  */
 #pragma once
 
-#include "query/names.h"
 #include "query/query.h"
 #include "server/ops.h"
+#include "server/path_rows.h"
 
 /* A running search or grep. */
 struct search {
@@ -15,9 +15,15 @@ struct search {
 	struct cursor *cursor;
 	struct cursor_opts opts;
 	struct fields fields;
-	bool slow;               /* reads contents: rows are sent on as they come */
-	struct strbuf text;      /* one value at a time */
-	struct path_maker paths; /* of the rows */
+	bool slow;              /* reads contents: rows are sent on as they come */
+	struct strbuf text;     /* one value at a time */
+	struct path_rows paths; /* of the rows */
+
+	bool only_paths; /* rows are paths of names, so many at once: */
+	struct {
+		uint32_t layer, at, n; /* [at, n) have no row yet */
+		uint32_t entry[ROWS_MAX_LINE];
+	} ahead;
 
 	bool offsets; /* grep: of every row */
 	/* grep: JSON of the path of the file whose rows are given. */
