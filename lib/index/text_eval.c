@@ -138,11 +138,18 @@ mark_range(struct eval *e, const struct gram_node *node, struct text_ids *ret)
 	return 0;
 }
 
+/* Documents without a unit are not searched; no list has one. */
 static void
 mark_all(const struct eval *e, struct text_ids *ret)
 {
-	for (uint32_t id = 0; id < e->range; id++)
-		text_ids_set_bit(ret->bits, id);
+	for (uint32_t id = 0; id < e->range; id++) {
+		uint32_t lo = 0, hi = 1;
+
+		if (e->of_docs)
+			text_units(e->c, id, &lo, &hi);
+		if (lo < hi)
+			text_ids_set_bit(ret->bits, id);
+	}
 }
 
 static int eval_node(struct eval *e, const struct gram_node *node, struct text_ids *ret);
@@ -210,10 +217,11 @@ keep_part(struct eval *e, struct text_ids *ids, const struct part *p)
 }
 
 static bool
-is_idle(const struct text_eval_opts *opts, uint32_t before, uint32_t after)
+is_idle(const struct text_eval_opts *opts, const struct part *p, uint32_t before, uint32_t after)
 {
-	return opts->share > 0 ? (uint64_t)(before - after) * opts->share < before
-	                       : before == after;
+	return opts->worth > 0
+	               ? (uint64_t)(before - after) * opts->worth < (uint64_t)before * p->count
+	               : before == after;
 }
 
 static int
@@ -235,7 +243,7 @@ eval_and(struct eval *e, const struct gram_node *node, struct text_ids *ret)
 		if (stop_requested(e->opts->stop))
 			return -ECANCELED;
 		r = keep_part(e, ret, &parts[i]);
-		idle = is_idle(e->opts, before, ret->n) ? idle + 1 : 0;
+		idle = is_idle(e->opts, &parts[i], before, ret->n) ? idle + 1 : 0;
 		if (idle == e->opts->patience && idle > 0)
 			break;
 	}
@@ -280,12 +288,9 @@ next_id(const struct text_ids *ids, uint32_t id, uint32_t *at)
 }
 
 static bool
-is_searched(const struct eval *e, uint32_t doc)
+is_dropped(const struct eval *e, uint32_t doc)
 {
-	uint32_t lo, hi;
-
-	text_units(e->c, doc, &lo, &hi);
-	return lo < hi && !(e->opts->dropped && text_ids_has_bit(e->opts->dropped, doc));
+	return e->opts->dropped && text_ids_has_bit(e->opts->dropped, doc);
 }
 
 static int
@@ -299,7 +304,7 @@ list_docs(const struct eval *e, const struct text_ids *ids, struct text_found *r
 	for (uint32_t id = next_id(ids, 0, &at); id < ids->range; id = next_id(ids, id + 1, &at)) {
 		uint32_t doc = e->of_docs ? id : e->c->unit_doc[id];
 
-		if (is_searched(e, doc) && (ret->n == 0 || ret->docs[ret->n - 1] != doc))
+		if (!is_dropped(e, doc) && (ret->n == 0 || ret->docs[ret->n - 1] != doc))
 			ret->docs[ret->n++] = doc;
 	}
 	return 0;

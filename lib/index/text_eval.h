@@ -36,9 +36,9 @@ enum text_eval_flags {
 struct text_eval_opts {
 	enum text_eval_flags flags;
 	/* End an AND when so many of its parts, one after the other, have removed nothing, or with
-	 * `share` less than one id in that many: what is left costs more than it saves. 0: never.
-	 */
-	unsigned patience, share;
+	 * `worth` less of what was there than they have of that many ids: what is left costs more
+	 * than it saves. 0: never. */
+	uint32_t patience, worth;
 	const uint64_t *dropped; /* bits of documents that are not to be found; may be NULL */
 	struct stop *stop;       /* may be NULL */
 };

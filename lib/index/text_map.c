@@ -406,15 +406,42 @@ place_of(const struct text_map *m, uint32_t content)
 	return lo;
 }
 
+static uint32_t
+end_of(const struct text_map *m, uint32_t content, uint32_t hi)
+{
+	while (hi < m->n_known && m->content[m->by_content[hi]] == content)
+		hi++;
+	return hi;
+}
+
 void
 text_map_entries(const struct text_map *m, uint32_t content, uint32_t *ret_lo, uint32_t *ret_hi)
 {
-	uint32_t lo = place_of(m, content), hi = lo;
+	*ret_lo = place_of(m, content);
+	*ret_hi = end_of(m, content, *ret_lo);
+}
 
-	while (hi < m->n_known && m->content[m->by_content[hi]] == content)
-		hi++;
+void
+text_map_entries_from(const struct text_map *m, uint32_t from, uint32_t content, uint32_t *ret_lo,
+	uint32_t *ret_hi)
+{
+	uint32_t lo = from, hi = from;
+
+	for (uint32_t step = 1; hi < m->n_known && m->content[m->by_content[hi]] < content;
+		step *= 2) {
+		lo = hi + 1;
+		hi += MIN(step, m->n_known - hi);
+	}
+	while (lo < hi) {
+		uint32_t mid = lo + (hi - lo) / 2;
+
+		if (m->content[m->by_content[mid]] < content)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
 	*ret_lo = lo;
-	*ret_hi = hi;
+	*ret_hi = end_of(m, content, lo);
 }
 
 void

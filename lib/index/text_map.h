@@ -68,6 +68,10 @@ void text_map_unref(struct text_map *m); /* NULL is legal */
 /** The entries of a map with a content: by_content [lo, hi). */
 void text_map_entries(
 	const struct text_map *m, uint32_t content, uint32_t *ret_lo, uint32_t *ret_hi);
+/** The same for who asks for ascending contents: none of its entries is before `from`, and the
+ *  nearer they are the sooner they are found. */
+void text_map_entries_from(const struct text_map *m, uint32_t from, uint32_t content,
+	uint32_t *ret_lo, uint32_t *ret_hi);
 /** What the entries of a range have: sums of `all`, in time proportional to the range. */
 void text_map_sum(const struct text_map *m, const struct tree_cols *c, uint32_t lo, uint32_t hi,
 	struct text_sums *ret);

@@ -4,9 +4,11 @@
 #include <errno.h>
 #include <string.h>
 
-/* Documents are looked up one by one in a map of this many times as many entries, which costs some
- * 100 ns apiece; else all entries are gone through, at 1 ns. */
-#define FEW 64u
+/* Documents are looked up one after the other in a map of this many times as many entries, which
+ * costs some 10 ns apiece; else all entries are gone through, at 1 ns. */
+#define FEW 8u
+/* The contents of a map are looked up in this many times as many documents, at some 100 ns. */
+#define FEW_KNOWN 64u
 
 unsigned
 sift_kind(const struct snap_root *r)
@@ -60,21 +62,22 @@ find_sieves(struct sift *f)
 
 /* Ranked, so that nothing hangs on the number of answers. */
 static bool
-is_first_of_word(const struct cursor_opts *opts)
+is_first(const struct cursor_opts *opts)
 {
-	const struct pattern *p = opts->grep;
-	struct span text;
+	return opts->grep && opts->rank == RANK_CONTENTS && opts->n_sort == 0;
+}
 
-	if (!p || opts->rank != RANK_CONTENTS || opts->n_sort > 0 || pattern_n_texts(p) > 1 ||
-		(pattern_flags(p) & PATTERN_REGEX))
-		return false;
-	text = pattern_text(p, 0);
+static bool
+is_word(const struct pattern *p)
+{
+	struct span text = pattern_text(p, 0);
+
 	for (size_t i = 0; i < text.len; i++) {
 		if (!isalnum((unsigned char)text.data[i]) && text.data[i] != '_' &&
 			!(text.data[i] & 0x80))
 			return false;
 	}
-	return text.len <= SIFT_WORD_BYTES;
+	return pattern_n_texts(p) == 1 && text.len <= SIFT_WORD_BYTES;
 }
 
 int
@@ -90,7 +93,8 @@ sift_create(const struct query *q, const struct snapshot *s, const struct cursor
 	f->snapshot = s;
 	f->opts = opts;
 	f->n = q->n_group + 1;
-	f->word = is_first_of_word(opts);
+	f->first = is_first(opts);
+	f->word = f->first && is_word(opts->grep);
 	f->decides = sift_decides(q, opts);
 	r = make_roots(f);
 	if (r == 0)
@@ -149,9 +153,9 @@ ask_segments(const struct sift *f, const struct text_set *set, const struct sift
 
 		if (fits_window(need, c))
 			opts.flags = TEXT_EVAL_IN_UNIT;
-		if (f->word && need->literal_bytes > 0) {
-			opts.patience = 1;
-			opts.share = SIFT_WORD_SHARE;
+		if (f->first) {
+			opts.patience = f->word ? 1 : SIFT_PATIENCE;
+			opts.worth = SIFT_FIRST_WORTH;
 		}
 		r = text_eval(c, need->node, &opts, &ret[i]);
 	}
@@ -170,7 +174,7 @@ is_everywhere(const struct sift *f, const struct text_set *set, const struct sif
 {
 	uint64_t sum = 0, n_docs = 0;
 
-	if (!f->word || need->literal_bytes == 0)
+	if (!f->word)
 		return false;
 	for (uint32_t i = 0; i < set->n; i++) {
 		sum += text_eval_estimate(text_cols(set->text[i]), need->node);
@@ -216,10 +220,12 @@ static void
 look_up_few(const struct text_map *m, const struct text_cols *c, const struct text_found *found,
 	uint64_t *bits)
 {
-	for (uint32_t i = 0; i < found->n; i++) {
-		uint32_t lo, hi;
+	uint32_t hi = 0;
 
-		text_map_entries(m, c->base + found->docs[i], &lo, &hi);
+	for (uint32_t i = 0; i < found->n; i++) {
+		uint32_t lo;
+
+		text_map_entries_from(m, hi, c->base + found->docs[i], &lo, &hi);
 		for (; lo < hi; lo++)
 			set_bit(bits, m->by_content[lo]);
 	}
@@ -290,7 +296,7 @@ look_up(const struct text_map *m, const struct text_set *set, const struct text_
 		const struct text_cols *c = text_cols(set->text[i]);
 
 		/* A bitmap of documents is in proportion to what was found, too. */
-		if (m->n_known < found[i].n / FEW)
+		if (m->n_known < found[i].n / FEW_KNOWN)
 			look_up_map(m, c, &found[i], bits);
 		else if (found[i].n < m->n_entries / FEW || found[i].n < c->n_docs / 4096)
 			look_up_few(m, c, &found[i], bits);

@@ -17,10 +17,12 @@
  * those that follow are more frequent still. */
 #define SIFT_PATIENCE 4u
 
-/* The grams of one word mostly stand together. Who wants the first answers does without the longer
- * lists: an AND ends where one removed less than one in so many, and does not begin when the
- * shortest has more than half of all documents. */
-#define SIFT_WORD_SHARE 8u
+/* The grams of one pattern mostly stand together. Who wants the first answers reads some dozens of
+ * files, in the time that it takes to decode SIFT_FIRST_WORTH postings: a list is idle, too, that
+ * removes a smaller part of the documents than it is of that. Of one word an AND ends with the
+ * first idle one, and it does not begin when the shortest list has more than half of all documents.
+ */
+#define SIFT_FIRST_WORTH 400000u
 #define SIFT_WORD_BYTES 32u
 
 enum sift_plan {
@@ -44,7 +46,8 @@ struct sift {
 	const struct cursor_opts *opts;
 	uint32_t n;                 /* sieves; that of the whole question is the last */
 	bool *is_sieve;             /* [n] there is one */
-	bool word;                  /* the first answers of one word are wanted */
+	bool first;                 /* the first answers are wanted */
+	bool word;                  /* ... of one word */
 	struct sift_needs needs[2]; /* by kind less GRAM_MIN; n = 0: not needed */
 
 	bool decides; /* contents decide about every candidate: see sift_take_binary() */

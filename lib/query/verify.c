@@ -12,6 +12,9 @@
 #define VERIFY_BATCH_FIRST 64u
 #define VERIFY_BATCH_LIMITED 8u /* with a limit, which the first few files may reach */
 #define VERIFY_BATCH_MAX 1024u
+/* Candidates read together with a batch, its own included, and their bytes. */
+#define VERIFY_AHEAD_MAX 256u
+#define VERIFY_AHEAD_BYTES (8u << 20)
 
 enum candidate_state {
 	CANDIDATE_NEW,
@@ -55,8 +58,12 @@ struct verify {
 	/* One thread fills; during a round each candidate and each worker belongs to the thread
 	 * that works on it. */
 	struct candidate batch[VERIFY_BATCH_MAX];
-	uint32_t n_batch, batch_next;
+	uint32_t n_batch;       /* what was taken: the batch, and what is read ahead with it */
+	uint32_t n_current;     /* the batch is the first so many */
+	uint32_t batch_next;    /* size of the next */
 	uint32_t n_gave;        /* of the batch: candidates that gave hits, so far */
+	uint64_t n_hits;        /* of all batches so far */
+	uint64_t n_seen;        /* candidates of all batches before */
 	bool exhausted;         /* no more candidates */
 	uint64_t keep;          /* matching lines of a file worth keeping */
 	uint32_t at;            /* the candidate that is given next */
@@ -149,10 +156,8 @@ drop_batch(struct verify *v)
 {
 	for (uint32_t i = 0; i < v->n_batch; i++)
 		grep_lines_fini(&v->batch[i].lines);
-	v->n_batch = 0;
-	v->at = 0;
+	v->n_batch = v->n_current = v->at = 0;
 	v->line = 0;
-	v->n_gave = 0;
 }
 
 void
@@ -448,33 +453,104 @@ size_of(const struct verify *v, const struct candidate *c)
 	return tree_size(snapshot_cols(v->snapshot, c->layer), c->entry);
 }
 
+/* One more candidate: 1, 0 there is none, or an error. */
+static int
+take_candidate(struct verify *v)
+{
+	struct candidate *c = &v->batch[v->n_batch];
+	int r;
+
+	if (v->exhausted)
+		return 0;
+	*c = (struct candidate){0};
+	r = v->next(v->ctx, &c->layer, &c->entry);
+	v->exhausted = r == 0;
+	if (r == 1)
+		r = bind_layer(v, c->layer);
+	if (r < 0 || v->exhausted)
+		return MIN(r, 0);
+	v->n_batch++;
+	return 1;
+}
+
+/* The size of a batch hangs on its candidates and the answers before it alone. */
+static int
+take_batch(struct verify *v, uint64_t *n_bytes)
+{
+	while (v->n_current < v->batch_next &&
+		(*n_bytes < VERIFY_BATCH_BYTES || v->n_current < v->n_workers)) {
+		int r = v->n_current == v->n_batch ? take_candidate(v) : 1;
+
+		if (r < 0)
+			return r;
+		if (r == 0)
+			break;
+		*n_bytes += size_of(v, &v->batch[v->n_current++]);
+	}
+	return 0;
+}
+
+/* How many candidates are likely needed for what was asked for, the batch at hand included, when
+ * they have as many hits as those so far; no more than twice as many as these, because the first
+ * ones say little, and what is read in vain costs more than threads that are woken once more. */
+static uint64_t
+likely_needed(const struct verify *v)
+{
+	uint64_t want;
+
+	if (!is_ranked(v) || v->n_hits == 0 || v->opts->limit == 0 ||
+		__builtin_add_overflow(v->opts->offset, v->opts->limit, &want) || want <= v->n_hits)
+		return 0;
+	want = MIN(want - v->n_hits, (uint64_t)VERIFY_BATCH_MAX);
+	return MIN(want * v->n_seen / v->n_hits, 2 * v->n_seen);
+}
+
+/* So that threads are woken once, not for each batch. */
+static int
+read_ahead(struct verify *v, uint64_t n_bytes)
+{
+	uint64_t n = MIN(likely_needed(v), (uint64_t)VERIFY_AHEAD_MAX);
+	int r = 1;
+
+	while (v->n_batch < n && n_bytes < VERIFY_AHEAD_BYTES && r > 0) {
+		r = take_candidate(v);
+		if (r > 0)
+			n_bytes += size_of(v, &v->batch[v->n_batch - 1]);
+	}
+	return MIN(r, 0);
+}
+
+/* What was read ahead moves to the front. */
+static void
+pass_batch(struct verify *v)
+{
+	uint32_t left = v->n_batch - v->n_current;
+
+	v->n_seen += v->n_current;
+	for (uint32_t i = 0; i < v->n_current; i++)
+		grep_lines_fini(&v->batch[i].lines);
+	memmove(v->batch, v->batch + v->n_current, left * sizeof(v->batch[0]));
+	v->n_batch = left;
+	v->n_current = v->at = 0;
+	v->line = 0;
+	v->n_gave = 0;
+}
+
 int
 verify_next_batch(struct verify *v)
 {
 	uint64_t n_bytes = 0;
+	bool ahead;
+	int r;
 
-	if (v->n_batch > 0 && (!is_ranked(v) || v->n_gave < v->n_batch / 2))
+	if (v->n_current > 0 && (!is_ranked(v) || v->n_gave < v->n_current / 2))
 		v->batch_next = MIN(v->batch_next * 2, VERIFY_BATCH_MAX);
-	drop_batch(v);
-	while (v->n_batch < v->batch_next && !v->exhausted &&
-		(n_bytes < VERIFY_BATCH_BYTES || v->n_batch < v->n_workers)) {
-		struct candidate *c = &v->batch[v->n_batch];
-		int r;
-
-		*c = (struct candidate){0};
-		r = v->next(v->ctx, &c->layer, &c->entry);
-		if (r == 0)
-			v->exhausted = true;
-		if (r == 1)
-			r = bind_layer(v, c->layer);
-		if (r < 0)
-			return r;
-		if (!v->exhausted) {
-			n_bytes += size_of(v, c);
-			v->n_batch++;
-		}
-	}
-	return v->n_batch > 0;
+	pass_batch(v);
+	ahead = v->n_batch > 0;
+	r = take_batch(v, &n_bytes);
+	if (r == 0 && !ahead)
+		r = read_ahead(v, n_bytes);
+	return r < 0 ? r : v->n_current > 0;
 }
 
 static void
@@ -509,6 +585,7 @@ candidate_next(struct verify *v, const struct candidate *c, struct hit *ret)
 	if (v->line == c->lines.lines.len)
 		return false;
 	v->n_gave += v->line == 0;
+	v->n_hits += !c->lines.lines.data[v->line].context;
 	fill_hit(c, &c->lines.lines.data[v->line++], ret);
 	return true;
 }
@@ -519,7 +596,7 @@ settle(struct verify *v)
 {
 	int r = 0;
 
-	if (v->at == v->n_batch)
+	if (v->at == v->n_current)
 		return 0;
 	if (v->batch[v->at].state == CANDIDATE_NEW)
 		r = run_round(v);

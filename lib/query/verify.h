@@ -4,8 +4,10 @@
  * Candidates are taken in batches (64, or 8 with a limit, doubling to 1,024) and read in parallel
  * on the I/O pool; the answers keep the order of the candidates. Lines that are to be ranked come
  * from batches of VERIFY_BATCH_RANKED, which double only after one of whose files fewer than half
- * had any: a batch hangs on the candidates and the files, never on what was asked of them. A file
- * is opened below its root without following links, must still be a regular file, is read once, and
+ * had any: a batch hangs on the candidates and the files, never on what was asked of them. With a
+ * limit some of those that follow are read together with it, as many as are likely to be needed, so
+ * that threads are woken less often; they are given batch by batch all the same. A file is opened
+ * below its root without following links, must still be a regular file, is read once, and
  * every content term of the question is decided on that one reading. A term is unknown where a file
  * cannot be read: an entry whose membership hangs on it is counted by reason in stats.skipped.
  *

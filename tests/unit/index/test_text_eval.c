@@ -95,7 +95,8 @@ static uint32_t
 check_query(const struct text_model *m, const struct text_cols *c, const struct gram_node *node,
 	enum text_eval_flags flags, unsigned patience)
 {
-	struct text_eval_opts opts = {.flags = flags, .patience = patience};
+	struct text_eval_opts opts = {
+		.flags = flags, .patience = patience % 8, .worth = patience / 8};
 	struct text_found found;
 	uint32_t at = 0;
 
@@ -128,6 +129,7 @@ check_random_queries(struct text_model *m, const struct text_cols *c, unsigned l
 		n_found += check_query(m, c, node, 0, 0) > 0;
 		(void)check_query(m, c, node, TEXT_EVAL_IN_UNIT, 0);
 		(void)check_query(m, c, node, 0, 1);
+		(void)check_query(m, c, node, 0, 1 + 8 * m->n); /* with `worth` */
 		(void)check_query(m, c, node, TEXT_EVAL_IN_UNIT, 2);
 		gram_query_fini(&q);
 	}

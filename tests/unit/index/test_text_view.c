@@ -189,7 +189,7 @@ check_sums(const struct world *w, const struct text_view *v)
 static void
 check_map(const struct world *w, const struct text_map *m, const struct tree_cols *c)
 {
-	uint32_t n_known = 0, lo, hi;
+	uint32_t n_known = 0, lo, hi, from, next = 0;
 
 	CHECK_INT(m->n_entries, c->n_entries);
 	for (uint32_t e = 0; e < c->n_entries; e++) {
@@ -207,6 +207,9 @@ check_map(const struct world *w, const struct text_map *m, const struct tree_col
 	for (uint32_t i = 0; i <= w->end; i++) {
 		text_map_entries(m, i, &lo, &hi);
 		n_known -= hi - lo;
+		text_map_entries_from(m, i % 3 ? 0 : next, i, &from, &next);
+		CHECK_INT(from, lo);
+		CHECK_INT(next, hi);
 		for (uint32_t k = lo; k < hi; k++) {
 			CHECK_INT(m->content[m->by_content[k]], i);
 			CHECK(k == lo || m->by_content[k - 1] < m->by_content[k]);
