@@ -150,6 +150,8 @@ put_server(struct json *out, const struct daemon *d)
 	json_kv_u64(out, "running", s.n_running);
 	json_kv_u64(out, "waiting", s.n_waiting);
 	json_kv_u64(out, "subscriptions", s.n_subscriptions);
+	json_kv_u64(out, "since", s.n_since);
+	json_kv_u64(out, "gaps", s.n_gaps);
 	json_kv_u64(out, "denied", s.n_denied);
 	json_kv_u64(out, "errors", s.n_errors);
 	json_kv_u64(out, "rows", s.n_rows);
@@ -309,6 +311,7 @@ on_status(void *ctx, struct json *out, struct err *err)
 	json_close(out, '}');
 	put_pipeline(out, &engine);
 	api_put_watch(out, &engine);
+	api_put_journal(out, &engine);
 	put_readers(out);
 	put_threads(out);
 	put_hashes(out, d->hashes);

@@ -92,3 +92,22 @@ api_put_watch(struct json *out, const struct engine_status *s)
 	json_kv_u64(out, "syncs", s->n_syncs);
 	json_close(out, '}');
 }
+
+void
+api_put_journal(struct json *out, const struct engine_status *s)
+{
+	const struct engine_journal_status *j = &s->journal;
+
+	json_key(out, "journal");
+	json_open(out, '{');
+	json_kv_u64(out, "records", j->n_records);
+	json_kv_u64(out, "bytes", j->n_bytes);
+	json_kv_u64(out, "tick", j->tick);
+	json_kv_u64(out, "floor", j->floor);
+	if (j->oldest_tick > 0) {
+		json_kv_u64(out, "oldest_tick", j->oldest_tick);
+		json_kv_u64(out, "oldest_us", j->oldest_usec);
+	}
+	json_kv_u64(out, "memory", j->memory_bytes);
+	json_close(out, '}');
+}

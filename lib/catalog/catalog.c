@@ -41,6 +41,9 @@ struct catalog {
 	struct journal journal;
 	unsigned weight;    /* of the commits since the last checkpoint */
 	usec_t last_commit; /* monotonic */
+
+	struct lock shown_lock; /* RANK_LEAF; guards the rest */
+	struct catalog_journal shown;
 };
 
 typedef int (*request_fn)(struct catalog *c, void *arg, struct err *err);
@@ -52,6 +55,29 @@ struct request {
 	struct err *err;
 	struct future result;
 };
+
+static void
+show_journal(struct catalog *c)
+{
+	const struct journal *j = &c->journal;
+
+	LOCK_SCOPE(&c->shown_lock);
+	c->shown = (struct catalog_journal){
+		.n_records = j->n_records,
+		.n_bytes = j->n_bytes,
+		.tick = j->clock.tick,
+		.floor = j->clock.floor,
+		.oldest_tick = j->oldest_tick,
+		.oldest_usec = j->oldest_usec,
+	};
+}
+
+void
+catalog_get_journal(struct catalog *c, struct catalog_journal *ret)
+{
+	LOCK_SCOPE(&c->shown_lock);
+	*ret = c->shown;
+}
 
 static int
 transaction(struct catalog *c, enum catalog_sync how, request_fn run, void *arg, struct err *err)
@@ -71,6 +97,7 @@ transaction(struct catalog *c, enum catalog_sync how, request_fn run, void *arg,
 	} else {
 		c->weight += how == CATALOG_DURABLE ? WEIGHT_DURABLE : WEIGHT_LIGHT;
 		c->last_commit = clock_mono();
+		show_journal(c);
 	}
 	return r;
 }
@@ -288,6 +315,7 @@ tear_down(struct catalog *c, bool clean)
 	}
 	db_close(c->db);
 	state_unlock(c->lock_fd, clean);
+	lock_fini(&c->shown_lock);
 	free(c);
 }
 
@@ -301,6 +329,7 @@ catalog_open_with(int dirfd, const char *path, const struct catalog_opts *opts,
 
 	if (!c)
 		return rows_no_memory(err);
+	lock_init(&c->shown_lock, RANK_LEAF, "journal's figures");
 	c->keep = (struct catalog_opts){
 		.keep_usec = opts->keep_usec ? opts->keep_usec : CATALOG_KEEP_USEC,
 		.keep_records = opts->keep_records ? opts->keep_records : CATALOG_KEEP_RECORDS,

@@ -74,6 +74,16 @@ struct catalog_clock {
 };
 const struct catalog_clock *catalog_clock(const struct catalog *c);
 
+/** What the journal has now, as it is on disk. */
+struct catalog_journal {
+	uint64_t n_records, n_bytes; /* also of what counts no more and is not removed yet */
+	uint64_t tick, floor;        /* of the clock */
+	uint64_t oldest_tick;        /* whose batch is kept; 0 none */
+	usec_t oldest_usec;          /* its time, since 1970 */
+};
+/** Any thread; waits for no disk. */
+void catalog_get_journal(struct catalog *c, struct catalog_journal *ret);
+
 /** The number of the root at `path`; a new one is made when it is not known. Numbers are never
  * reused. */
 int catalog_root(struct catalog *c, const char *path, uint32_t *ret_id, struct err *err);

@@ -109,6 +109,24 @@ note_boot(struct db *db, const char *boot_id, struct err *err)
 	return r < 0 ? r : db_step(q, err);
 }
 
+/* The oldest row that counts. */
+static int
+find_oldest(struct db *db, struct journal *j, struct err *err)
+{
+	AUTO(db_endp) struct db_query *q = NULL;
+	int r = db_query(db,
+		"SELECT tick, at_usec FROM journal WHERE tick > ?1 ORDER BY tick LIMIT 1", &q, err);
+
+	db_bind_u64(q, 1, j->clock.floor);
+	if (r == 0)
+		r = db_step(q, err);
+	if (r < 0)
+		return r;
+	j->oldest_tick = r > 0 ? db_u64(q, 0) : 0;
+	j->oldest_usec = r > 0 ? db_u64(q, 1) : 0;
+	return 0;
+}
+
 int
 journal_open(struct db *db, const char *boot_id, struct journal *ret, struct err *err)
 {
@@ -129,6 +147,8 @@ journal_open(struct db *db, const char *boot_id, struct journal *ret, struct err
 	}
 	ret->clock.run++;
 	r = write_clock(db, ret, err);
+	if (r == 0)
+		r = find_oldest(db, ret, err);
 	return r < 0 ? r : note_boot(db, boot_id, err);
 }
 
@@ -167,6 +187,12 @@ journal_add(struct db *db, struct journal *j, const struct catalog_batch *batch,
 		j->clock.floor = batch->tick;
 	if (r < 0)
 		return r;
+	if (batch->records.len == 0) {
+		j->oldest_tick = j->oldest_usec = 0;
+	} else if (j->oldest_tick == 0) {
+		j->oldest_tick = batch->tick;
+		j->oldest_usec = batch->at;
+	}
 	j->clock.tick = batch->tick;
 	j->n_records += batch->records.len > 0 ? batch->n_records : 0;
 	j->n_bytes += batch->records.len;
@@ -304,5 +330,7 @@ journal_trim(struct db *db, struct journal *j, const struct catalog_opts *keep, 
 	j->n_records -= MIN(j->n_records, t.n_records);
 	j->n_bytes -= MIN(j->n_bytes, t.n_bytes);
 	r = write_clock(db, j, err);
+	if (r == 0)
+		r = find_oldest(db, j, err);
 	return r < 0 ? r : more;
 }

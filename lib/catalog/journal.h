@@ -17,6 +17,8 @@
 struct journal {
 	struct catalog_clock clock;
 	uint64_t n_records, n_bytes; /* of all rows */
+	uint64_t oldest_tick;        /* of the rows above the floor; 0 none */
+	usec_t oldest_usec;          /* its time */
 };
 
 /** The next run's; made when there is none. `boot_id` is that of this boot, or "" when it cannot be

@@ -214,6 +214,12 @@ struct engine_root_status {
 	struct engine_watch_status watch;
 };
 
+/** What has changed, as far as it is known (catalog_get_journal()). */
+struct engine_journal_status {
+	uint64_t n_records, n_bytes, tick, floor, oldest_tick, oldest_usec;
+	uint64_t memory_bytes; /* of the newest batches, which are read from memory */
+};
+
 struct engine_status {
 	size_t n_roots;
 	struct engine_root_status *roots;      /* in configuration order */
@@ -221,6 +227,7 @@ struct engine_status {
 	/* Of the walks that have ended: batches from walk to builder, how often a worker of a walk
 	 * waited for the builder and the other way round, most bytes ever under way. */
 	uint64_t n_batches, n_walk_waits, n_build_waits, most_batch_bytes;
+	struct engine_journal_status journal;
 	struct watch_stats watch; /* zeroes when nothing can be watched */
 	uint64_t n_syncs;         /* barriers that were asked for */
 };

@@ -63,6 +63,13 @@ ledger_fini(struct ledger *l)
 	lock_fini(&l->lock);
 }
 
+size_t
+ledger_bytes(struct ledger *l)
+{
+	LOCK_SCOPE(&l->lock);
+	return l->bytes;
+}
+
 int
 ledger_reserve(struct ledger *l)
 {

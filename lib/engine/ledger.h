@@ -54,6 +54,7 @@ void ledger_init(struct ledger *l);
 /** It is empty, and has all batches after `tick`. */
 void ledger_begin(struct ledger *l, uint64_t tick, uint64_t floor);
 void ledger_fini(struct ledger *l);
+size_t ledger_bytes(struct ledger *l);
 /** Room for one batch, so that ledger_push() cannot fail: 0 or -ENOMEM. */
 int ledger_reserve(struct ledger *l);
 /** The batch of the next tick, which is set; the reference moves. */

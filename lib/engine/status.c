@@ -75,6 +75,23 @@ root_status_locked(const struct root *r, struct engine_root_status *ret)
 	return ret->name && ret->path ? 0 : -ENOMEM;
 }
 
+static struct engine_journal_status
+journal_status(struct engine *e)
+{
+	struct catalog_journal j;
+
+	catalog_get_journal(e->catalog, &j);
+	return (struct engine_journal_status){
+		.n_records = j.n_records,
+		.n_bytes = j.n_bytes,
+		.tick = j.tick,
+		.floor = j.floor,
+		.oldest_tick = j.oldest_tick,
+		.oldest_usec = j.oldest_usec,
+		.memory_bytes = ledger_bytes(&e->ledger),
+	};
+}
+
 int
 engine_status(struct engine *e, struct engine_status *ret)
 {
@@ -91,6 +108,7 @@ engine_status(struct engine *e, struct engine_status *ret)
 
 	engine_heal(e);
 	live_get_watch(e->live, &s.watch);
+	s.journal = journal_status(e);
 	LOCK_SCOPE(&e->lock);
 	s.n_syncs = live_n_syncs_locked(e->live);
 	s.roots = calloc(e->roots.len + 1, sizeof(*s.roots));

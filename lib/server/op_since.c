@@ -103,6 +103,8 @@ begin_round(struct job *j, struct since *s, struct strbuf *out)
 	struct err err = {0};
 	int r = read_changes(j, s, &changes);
 
+	counter_add(&j->server->counters.n_since, r >= 0);
+	counter_add(&j->server->counters.n_gaps, r == 0);
 	view_limits(j, &opts);
 	if (r > 0) {
 		r = delta_open(s->query, s->view.snapshot, &changes, &opts, &s->delta, &err);

@@ -360,6 +360,8 @@ server_get_stats(const struct server *s, struct server_stats *ret)
 		.n_running = load_rlx(&c->n_running),
 		.n_waiting = load_rlx(&c->n_waiting),
 		.n_subscriptions = load_rlx(&c->n_subscriptions),
+		.n_since = counter_get(&c->n_since),
+		.n_gaps = counter_get(&c->n_gaps),
 		.n_mails = mail.n_sent,
 		.n_mail_waits = mail.n_send_waits,
 		.most_mails = mail.max_len,

@@ -143,6 +143,8 @@ struct server_stats {
 	uint64_t n_accepted, n_connections, n_requests, n_denied, n_errors, n_rows, n_bytes_out,
 		n_dropped_stalled;
 	uint64_t n_running, n_waiting, n_subscriptions;
+	uint64_t n_since; /* rounds of since and of subscriptions in which something had changed */
+	uint64_t n_gaps;  /* of them: could not be told what */
 	/* From workers to the loop: answers and the rest, how often one waited because the mailbox
 	 * was full, most that were ever in it. */
 	uint64_t n_mails, n_mail_waits, most_mails;

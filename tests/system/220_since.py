@@ -154,7 +154,12 @@ def test_a_hundred_subscribers_hear_the_same():
             if wrong:
                 raise wrong[0]
             until(lambda: d.ask("status")["server"]["running"] <= 1, "they sleep")
-            assert d.ask("status")["server"]["subscriptions"] == 100
+            status = d.ask("status")
+            assert status["server"]["subscriptions"] == 100
+            assert status["server"]["since"] >= 100 and status["server"]["gaps"] == 0, status["server"]
+            journal = status["journal"]
+            assert 0 < journal["records"] < journal["bytes"] and journal["memory"] > 0, journal
+            assert journal["floor"] < journal["oldest_tick"] <= journal["tick"] == tick(status["clock"]), journal
             for s in subs:
                 s.close()
             until(lambda: d.ask("status")["server"]["connections"] <= 1, "they are gone")

@@ -438,3 +438,37 @@ TEST(journal, keeps_what_is_not_too_old)
 	CHECK_STR(told(c, 2, 99), "3");
 	catalog_close(c);
 }
+
+static void
+check_figures(struct catalog *c, uint64_t n_records, uint64_t oldest_tick, usec_t oldest_usec)
+{
+	struct catalog_journal j;
+
+	catalog_get_journal(c, &j);
+	CHECK_INT(j.n_records, n_records);
+	CHECK_INT(j.n_bytes, n_records);
+	CHECK_INT(j.oldest_tick, oldest_tick);
+	CHECK_INT(j.oldest_usec, oldest_usec);
+}
+
+TEST(journal, says_how_much_it_has_and_how_far_it_reaches_back)
+{
+	struct catalog *c = open_with((struct catalog_opts){.boot_id = "a", .keep_records = 25});
+	usec_t long_after = UINT64_MAX / 4;
+	uint32_t id = root_of(c, "/a");
+
+	check_figures(c, 0, 0, 0);
+	CHECK_INT(commit_tick(c, id, 3, 10, long_after), 0);
+	CHECK_INT(commit_tick(c, id, 4, 10, long_after + 1), 0);
+	check_figures(c, 20, 3, long_after);
+	CHECK_INT(commit_tick(c, id, 5, 10, long_after + 2), 0);
+	wait_for_floor(c, 3);
+	check_figures(c, 20, 4, long_after + 1);
+	CHECK_INT(catalog_note(c, &(struct catalog_batch){.tick = 6}, NULL), 0);
+	check_figures(c, 20, 0, 0); /* they are not removed yet, and count for nothing */
+	CHECK_INT(commit_tick(c, id, 7, 1, long_after + 3), 0);
+	catalog_close(c);
+	c = open_boot("a");
+	check_figures(c, 21, 7, long_after + 3);
+	catalog_close(c);
+}
