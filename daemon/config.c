@@ -2,13 +2,12 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <grp.h>
 #include <inttypes.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/account.h"
 #include "index/text_builder.h"
 #include "ini.h"
 #include "server/listener.h"
@@ -280,31 +279,25 @@ read_dropins(struct config *c, const char *file, struct err *err)
 }
 
 static int
-resolve_user(const char *word, uid_t *ret, struct err *err)
+resolve_account(enum account_kind kind, const char *name, uint32_t *ret, struct err *err)
 {
-	struct passwd pw, *found = NULL;
-	char buf[16384];
-	uint64_t number;
+	const char *what = kind == ACCOUNT_USER ? "user" : "group";
+	int r = account_number(kind, name, ret);
 
-	if (parse_u64(span_of(word), &number) == 0 && number < UINT32_MAX) {
-		*ret = (uid_t)number;
-		return 0;
-	}
-	if (getpwnam_r(word, &pw, buf, sizeof(buf), &found) != 0 || !found)
-		return err_set(err, -ENOENT, "there is no user \"%s\"", word);
-	*ret = found->pw_uid;
-	return 0;
+	if (r < 0)
+		return err_set(
+			err, r, "could not look up %s \"%s\": %s", what, name, err_reason(r));
+	return r > 0 ? 0 : err_set(err, -ENOENT, "there is no %s \"%s\"", what, name);
 }
 
 static int
-resolve_group(const char *word, gid_t *ret, struct err *err)
+resolve_user(const char *word, uid_t *ret, struct err *err)
 {
-	struct group gr, *found = NULL;
-	char buf[65536];
+	uint64_t number;
 
-	if (getgrnam_r(word, &gr, buf, sizeof(buf), &found) != 0 || !found)
-		return err_set(err, -ENOENT, "there is no group \"%s\"", word);
-	*ret = found->gr_gid;
+	if (parse_u64(span_of(word), &number) < 0 || number >= UINT32_MAX)
+		return resolve_account(ACCOUNT_USER, word, ret, err);
+	*ret = (uid_t)number;
 	return 0;
 }
 
@@ -318,7 +311,7 @@ resolve_one(struct config *c, const char *word, bool admin, struct err *err)
 	if (word[0] == '@' && admin)
 		return err_set(err, -EINVAL, "\"%s\" is a group, [listen] admin takes users", word);
 	if (word[0] == '@') {
-		r = resolve_group(word + 1, &gid, err);
+		r = resolve_account(ACCOUNT_GROUP, word + 1, &gid, err);
 		return r < 0 ? r : VEC_PUSH(&c->allow_gids, gid);
 	}
 	r = resolve_user(word, &uid, err);

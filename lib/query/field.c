@@ -187,9 +187,9 @@ field_value(const struct snapshot *s, uint32_t layer, uint32_t entry, enum field
 	case FIELD_TYPE:
 		return strbuf_puts(text, field_type_word(tree_type(c, entry)));
 	case FIELD_USER:
-		return owner_name(OWNER_USER, k->uid, text);
+		return owner_name(ACCOUNT_USER, k->uid, text);
 	case FIELD_GROUP:
-		return owner_name(OWNER_GROUP, k->gid, text);
+		return owner_name(ACCOUNT_GROUP, k->gid, text);
 	case FIELD_ROOT:
 		return strbuf_puts(text, snapshot_root(s, layer)->name);
 	case FIELD_LANG:

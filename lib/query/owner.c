@@ -1,12 +1,12 @@
 #include "query/owner.h"
 
-#include <grp.h>
-#include <pwd.h>
-#include <stdio.h>
+#include <errno.h>
+#include <string.h>
 
 #include "base/clock.h"
 
-#define OWNER_SLOTS 16u
+/* Users of a machine have numbers one after the other. */
+#define OWNER_SLOTS 256u
 #define OWNER_KEEP_USEC (10 * USEC_PER_SEC)
 
 struct owner_slot {
@@ -15,34 +15,40 @@ struct owner_slot {
 	char name[64];
 };
 
-static void
-look_up(enum owner_kind kind, uint32_t id, char *name, size_t size)
+static int
+look_up(enum account_kind kind, uint32_t id, struct strbuf *out)
 {
-	char buf[16384];
-	struct passwd pw, *user = NULL;
-	struct group gr, *group = NULL;
+	int code = account_name(kind, id, out, NULL);
 
-	if (kind == OWNER_USER)
-		(void)getpwuid_r(id, &pw, buf, sizeof(buf), &user);
-	else
-		(void)getgrgid_r(id, &gr, buf, sizeof(buf), &group);
-	if (user || group)
-		(void)snprintf(name, size, "%s", user ? user->pw_name : group->gr_name);
-	else
-		(void)snprintf(name, size, "%u", id);
+	if (code == -ENOMEM)
+		return code;
+	return code > 0 ? 0 : strbuf_u64(out, id);
+}
+
+/* A name that is too long for a slot is looked up each time. */
+static void
+remember(struct owner_slot *slot, uint32_t id, struct span name)
+{
+	if (name.len >= sizeof(slot->name))
+		return;
+	slot->id = id;
+	slot->until = clock_deadline(OWNER_KEEP_USEC);
+	memcpy(slot->name, name.data, name.len);
+	slot->name[name.len] = '\0';
 }
 
 int
-owner_name(enum owner_kind kind, uint32_t id, struct strbuf *out)
+owner_name(enum account_kind kind, uint32_t id, struct strbuf *out)
 {
 	static _Thread_local struct owner_slot cache[2][OWNER_SLOTS];
 	struct owner_slot *slot = &cache[kind][id % OWNER_SLOTS];
-	usec_t now = clock_mono();
+	size_t start = out->len;
+	int code;
 
-	if (slot->until < now || slot->id != id) {
-		look_up(kind, id, slot->name, sizeof(slot->name));
-		slot->id = id;
-		slot->until = now + OWNER_KEEP_USEC;
-	}
-	return strbuf_puts(out, slot->name);
+	if (slot->id == id && slot->until > clock_mono())
+		return strbuf_puts(out, slot->name);
+	code = look_up(kind, id, out);
+	if (code == 0)
+		remember(slot, id, (struct span){out->data + start, out->len - start});
+	return code;
 }

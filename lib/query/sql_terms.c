@@ -404,7 +404,7 @@ struct owners {
 };
 
 static int
-add_owner(struct owners *o, enum owner_kind kind, uint32_t id, const struct sql_arg *arg)
+add_owner(struct owners *o, enum account_kind kind, uint32_t id, const struct sql_arg *arg)
 {
 	AUTO(strbuf_fini) struct strbuf name = {0};
 
@@ -425,8 +425,8 @@ add_owner(struct owners *o, enum owner_kind kind, uint32_t id, const struct sql_
 }
 
 static int
-find_owners(
-	struct owners *o, const struct snapshot *s, enum owner_kind kind, const struct sql_arg *arg)
+find_owners(struct owners *o, const struct snapshot *s, enum account_kind kind,
+	const struct sql_arg *arg)
 {
 	for (uint32_t i = 0; i < s->n_layers; i++) {
 		const struct tree_cols *c = snapshot_cols(s, i);
@@ -435,7 +435,7 @@ find_owners(
 			return -EOVERFLOW;
 		for (uint32_t k = 0; k < c->n_classes; k++) {
 			int r = add_owner(o, kind,
-				kind == OWNER_USER ? c->classes[k].uid : c->classes[k].gid, arg);
+				kind == ACCOUNT_USER ? c->classes[k].uid : c->classes[k].gid, arg);
 
 			if (r < 0)
 				return r;
@@ -445,8 +445,8 @@ find_owners(
 }
 
 static int
-add_owner_names(struct sql_terms *t, const struct snapshot *s, enum owner_kind kind, enum sql_op op,
-	const struct sql_arg *arg)
+add_owner_names(struct sql_terms *t, const struct snapshot *s, enum account_kind kind,
+	enum sql_op op, const struct sql_arg *arg)
 {
 	uint32_t ids[SQL_MAX_ITEMS];
 	struct sql_value numbers[SQL_MAX_ITEMS];
@@ -465,7 +465,7 @@ add_owner_names(struct sql_terms *t, const struct snapshot *s, enum owner_kind k
 		numbers[i] = (struct sql_value){.kind = SQL_INTEGER, .integer = ids[i]};
 	if (is_full(t, (size_t)o.n * 32, o.n))
 		return 0;
-	put_numbers(t, kind == OWNER_USER ? "user" : "group",
+	put_numbers(t, kind == ACCOUNT_USER ? "user" : "group",
 		&(struct sql_arg){.value = numbers, .n = o.n});
 	return result_of(t);
 }
@@ -542,9 +542,9 @@ sql_terms_add(struct sql_terms *t, const struct snapshot *s, struct sql_subject 
 	case FIELD_GID:
 		return add_owner_number(t, "group", op, arg);
 	case FIELD_USER:
-		return folds ? 0 : add_owner_names(t, s, OWNER_USER, op, arg);
+		return folds ? 0 : add_owner_names(t, s, ACCOUNT_USER, op, arg);
 	case FIELD_GROUP:
-		return folds ? 0 : add_owner_names(t, s, OWNER_GROUP, op, arg);
+		return folds ? 0 : add_owner_names(t, s, ACCOUNT_GROUP, op, arg);
 	case FIELD_MODE:
 		return add_mode(t, op, arg);
 	case FIELD_EXT:

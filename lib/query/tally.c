@@ -561,9 +561,9 @@ put_key(const struct tally *t, const struct group *g, struct strbuf *out)
 	case TALLY_TYPE:
 		return strbuf_puts(out, field_type_word((uint8_t)g->key));
 	case TALLY_USER:
-		return owner_name(OWNER_USER, (uint32_t)g->key, out);
+		return owner_name(ACCOUNT_USER, (uint32_t)g->key, out);
 	case TALLY_GROUP:
-		return owner_name(OWNER_GROUP, (uint32_t)g->key, out);
+		return owner_name(ACCOUNT_GROUP, (uint32_t)g->key, out);
 	case TALLY_AGE:
 		return strbuf_puts(out, ages[g->key].word);
 	case TALLY_SIZE:

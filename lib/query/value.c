@@ -3,11 +3,9 @@
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
-#include <grp.h>
-#include <pwd.h>
 #include <strings.h>
 
-#define OWNER_MAX_BYTES (16u << 20)
+#include "base/account.h"
 
 int
 value_number(struct span text, uint32_t pos, const struct term_env *e, struct value *ret)
@@ -251,32 +249,6 @@ value_types(struct span text, uint32_t pos, const struct term_env *e, uint32_t *
 	return 0;
 }
 
-/* The number behind a name: 1 found, 0 not, or -errno. The members of a group come along: the room
- * for them grows until they fit. */
-static int
-owner_lookup(const char *name, bool group, uint32_t *ret)
-{
-	struct passwd pw, *found_user = NULL;
-	struct group gr, *found_group = NULL;
-	int r = ERANGE;
-
-	for (size_t n = 4096; r == ERANGE && n <= OWNER_MAX_BYTES; n *= 4) {
-		AUTO(freep) char *buf = malloc(n);
-
-		if (!buf)
-			return -ENOMEM;
-		r = group ? getgrnam_r(name, &gr, buf, n, &found_group)
-		          : getpwnam_r(name, &pw, buf, n, &found_user);
-	}
-	if (found_group)
-		*ret = gr.gr_gid;
-	if (found_user)
-		*ret = pw.pw_uid;
-	if (found_user || found_group)
-		return 1;
-	return r == ENOMEM ? -ENOMEM : 0;
-}
-
 int
 value_owner(struct span text, uint32_t pos, const struct term_env *e, bool group, uint32_t *ret)
 {
@@ -296,11 +268,16 @@ value_owner(struct span text, uint32_t pos, const struct term_env *e, bool group
 	}
 	memcpy(name, text.data, text.len);
 	name[text.len] = '\0';
-	r = owner_lookup(name, group, ret);
-	if (r == 0) {
+	r = account_number(group ? ACCOUNT_GROUP : ACCOUNT_USER, name, ret);
+	if (r > 0)
+		return 0;
+	if (r == -ENOMEM)
+		return r;
+	if (r == 0)
 		(void)query_fail(e->err, pos, "unknown %s \"%.60s\"", kind, name);
-		(void)err_hint(e->err, "write a %s of this machine, or its number", kind);
-		return -EINVAL;
-	}
-	return MIN(r, 0);
+	else
+		(void)query_fail(e->err, pos, "could not look up %s \"%.60s\": %s", kind, name,
+			err_reason(r));
+	(void)err_hint(e->err, "write a %s of this machine, or its number", kind);
+	return -EINVAL;
 }

@@ -2,13 +2,13 @@
 
 #include <errno.h>
 #include <grp.h>
-#include <pwd.h>
 #include <unistd.h>
+
+#include "base/account.h"
 
 #define GROUPS_FRESH_USEC (60 * USEC_PER_SEC)
 #define GROUPS_REMEMBERED 256u
 #define GROUPS_MAX 65536
-#define PASSWD_MAX_BYTES (1u << 20)
 
 /* What the name service said about one uid. */
 struct groups_of {
@@ -147,18 +147,11 @@ static void
 lookup_run(struct task *t)
 {
 	struct group_lookup *l = CONTAINER_OF(t, struct group_lookup, task);
-	struct passwd pw, *found = NULL;
-	int r = ERANGE;
+	AUTO(strbuf_fini) struct strbuf name = {0};
+	gid_t primary;
 
-	for (size_t n = 4096; r == ERANGE && n <= PASSWD_MAX_BYTES; n *= 4) {
-		AUTO(freep) char *buf = malloc(n);
-
-		if (!buf)
-			break;
-		r = getpwuid_r(l->uid, &pw, buf, n, &found);
-		if (r == 0 && found)
-			l->n_gids = list_groups(pw.pw_name, pw.pw_gid, &l->gids);
-	}
+	if (account_name(ACCOUNT_USER, l->uid, &name, &primary) > 0)
+		l->n_gids = list_groups(name.data, primary, &l->gids);
 	(void)server_send(l->server, &l->mail);
 }
 
