@@ -28,7 +28,7 @@ ask_users(const struct question *q, char *buf, size_t size, struct found *ret)
 	                : getpwuid_r(q->id, &pw, buf, size, &user);
 
 	if (!user)
-		return -e;
+		return e > 0 ? -e : 0;
 	*ret = (struct found){pw.pw_name, pw.pw_uid, pw.pw_gid};
 	return 1;
 }
@@ -41,7 +41,7 @@ ask_groups(const struct question *q, char *buf, size_t size, struct found *ret)
 	                : getgrgid_r(q->id, &gr, buf, size, &group);
 
 	if (!group)
-		return -e;
+		return e > 0 ? -e : 0;
 	*ret = (struct found){gr.gr_name, gr.gr_gid, gr.gr_gid};
 	return 1;
 }
