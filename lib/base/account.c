@@ -75,7 +75,7 @@ account_number(enum account_kind kind, const char *name, uint32_t *ret)
 {
 	struct question q = {.kind = kind, .name = name};
 	AUTO(freep) char *buf = NULL;
-	struct found found;
+	struct found found = {"", 0, 0};
 	int code = ask(&q, &buf, &found);
 
 	if (code > 0)
@@ -88,7 +88,7 @@ account_name(enum account_kind kind, uint32_t id, struct strbuf *name, uint32_t 
 {
 	struct question q = {.kind = kind, .id = id};
 	AUTO(freep) char *buf = NULL;
-	struct found found;
+	struct found found = {"", 0, 0};
 	int code = ask(&q, &buf, &found);
 
 	if (code > 0 && strbuf_puts(name, found.name) < 0)
