@@ -160,6 +160,7 @@ put_server(struct json *out, const struct daemon *d)
 	json_kv_u64(out, "mails", s.n_mails);
 	json_kv_u64(out, "mail_waits", s.n_mail_waits);
 	json_kv_u64(out, "most_mails", s.most_mails);
+	json_kv_u64(out, "rests", s.n_rests);
 	json_close(out, '}');
 }
 

@@ -11,6 +11,7 @@
 #include "server/job.h"
 #include "server/listen.h"
 #include "server/listener.h"
+#include "server/pace.h"
 #include "server/waker.h"
 
 #define MAIL_AT_ONCE 256 /* then others get their turn */
@@ -252,7 +253,11 @@ server_run(struct server *s)
 	int r;
 
 	looping = s;
-	r = event_base_dispatch(s->base);
+	do {
+		r = event_base_loop(s->base, EVLOOP_ONCE);
+		if (pace_rest(s->compute))
+			counter_add(&s->counters.n_rests, 1);
+	} while (r == 0 && !event_base_got_break(s->base));
 	looping = NULL;
 	return r < 0 ? -EIO : 0;
 }
@@ -365,5 +370,6 @@ server_get_stats(const struct server *s, struct server_stats *ret)
 		.n_mails = mail.n_sent,
 		.n_mail_waits = mail.n_send_waits,
 		.most_mails = mail.max_len,
+		.n_rests = counter_get(&c->n_rests),
 	};
 }

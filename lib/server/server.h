@@ -148,6 +148,7 @@ struct server_stats {
 	/* From workers to the loop: answers and the rest, how often one waited because the mailbox
 	 * was full, most that were ever in it. */
 	uint64_t n_mails, n_mail_waits, most_mails;
+	uint64_t n_rests; /* of the loop (server/pace.h) */
 };
 /** Any thread. */
 void server_get_stats(const struct server *s, struct server_stats *ret);

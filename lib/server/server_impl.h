@@ -22,7 +22,7 @@ enum { READ_BYTES = 64 << 10, MAIL_SLOTS = 1024 };
 
 struct server_counters {
 	struct counter n_accepted, n_requests, n_denied, n_errors, n_rows, n_bytes_out,
-		n_dropped_stalled, n_since, n_gaps;
+		n_dropped_stalled, n_rests, n_since, n_gaps;
 	/* Gauges: written by the loop alone, read by any thread; relaxed, nothing is published. */
 	_Atomic uint64_t n_connections, n_running, n_waiting, n_subscriptions;
 };

@@ -244,6 +244,12 @@ pool_threads(const struct pool *p)
 	return p->n_threads;
 }
 
+uint64_t
+pool_n_waiting(const struct pool *p, enum task_class cls)
+{
+	return load_rlx(&p->injector.n_ready[cls]);
+}
+
 bool
 pool_should_yield(const struct pool *p, enum task_class cls)
 {

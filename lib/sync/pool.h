@@ -119,6 +119,8 @@ struct pool *pool_default(void);
 void pool_default_destroy(void);
 
 unsigned pool_threads(const struct pool *p);
+/** Tasks of the class that could run and have not begun; a moment's value, never too low. */
+uint64_t pool_n_waiting(const struct pool *p, enum task_class cls);
 /** Is a task of a more urgent class than `cls` waiting? Long tasks ask about every millisecond and
  *  submit themselves again when it is. */
 bool pool_should_yield(const struct pool *p, enum task_class cls);

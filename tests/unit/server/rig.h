@@ -41,6 +41,7 @@ struct rig {
 	struct cond opened;
 	bool closed;
 	_Atomic int n_at_gate;
+	_Atomic int n_before_why; /* n_at_gate when `why` ran last */
 
 	/* What `sync` and `reload` were asked, for the test to end: rig_finish(). */
 	server_done done; /* guarded by lock */
@@ -82,7 +83,9 @@ rig_roots(void *ctx, struct json *out, struct err *err)
 static int
 rig_why(void *ctx, struct span path, struct json *out, struct err *err)
 {
-	(void)ctx;
+	struct rig *r = ctx;
+
+	store_sc(&r->n_before_why, load_sc(&r->n_at_gate));
 	(void)err;
 	json_kv_str(out, "path", path);
 	return 0;

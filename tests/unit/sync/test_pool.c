@@ -113,6 +113,7 @@ TEST(pool, queries_overtake_but_do_not_starve_indexing)
 	}
 	CHECK(pool_should_yield(p, TASK_INDEX));
 	CHECK(!pool_should_yield(p, TASK_QUERY));
+	CHECK_INT(pool_n_waiting(p, TASK_QUERY), ARRAY_LEN(queries));
 	pool_get_stats(p, &stats);
 	CHECK_INT(stats.n_waiting, 102);
 	CHECK_INT(stats.n_busy, 1);
