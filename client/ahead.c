@@ -68,7 +68,8 @@ take_from_file(struct ahead *a, void *buf, size_t size)
 	a->read += (size_t)n;
 	if (a->read == a->written) {
 		a->read = a->written = 0;
-		(void)ftruncate(a->fd, 0); /* to give room back, no more */
+		if (ftruncate(a->fd, 0) < 0)
+			return n; /* it was to give room back, no more */
 	}
 	return n;
 }
