@@ -112,6 +112,17 @@ engine_tell_published(struct engine *e)
 }
 
 void
+engine_tell_contents(struct engine *e)
+{
+	struct snapshot *now = engine_snapshot(e);
+	uint64_t tick = now->tick;
+
+	snapshot_unref(now);
+	if (e->on_publish)
+		e->on_publish(e->publish_ctx, tick);
+}
+
+void
 engine_begin_turn(struct engine *e)
 {
 	LOCK_SCOPE(&e->lock);

@@ -127,7 +127,8 @@ typedef int (*engine_batch_fn)(void *ctx, const struct engine_batch *b);
 int engine_changes(struct engine *e, const struct engine_clock *since, uint64_t upto,
 	engine_batch_fn fn, void *ctx, struct err *err);
 
-/** Have `fn` called after each publish that moved the clock, with the tick of the snapshot, which
+/** Have `fn` called after each publish that moved the clock, or made contents known under the tick
+ *  that there was, with the tick of the snapshot, which
  *  engine_snapshot() gives by then, or a later one: from engine threads, which hold no lock,
  * perhaps several at once. It must not wait: all commits do meanwhile. One hook, set before
  * engine_start().

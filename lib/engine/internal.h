@@ -75,6 +75,8 @@ int engine_publish_locked(struct engine *e);
 void engine_heal(struct engine *e);
 /** Call the hook when the clock of what is published has moved. Without a lock. */
 void engine_tell_published(struct engine *e);
+/** Call it because contents became known, which no tick says. Without a lock. */
+void engine_tell_contents(struct engine *e);
 /** note: turn, ledger.h. Roots have root_begin_commit(). */
 void engine_begin_turn(struct engine *e);
 void engine_end_turn_locked(struct engine *e);

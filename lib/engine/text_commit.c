@@ -100,6 +100,7 @@ install(struct root *r, struct texts *t)
 			lock_section_done(&section);
 	}
 	snapshot_unref(before);
+	engine_tell_contents(e);
 }
 
 static int

@@ -60,6 +60,10 @@ struct query *query_ref(struct query *q);
 void query_unref(struct query *q);
 /** Does it read contents? */
 bool query_has_content(const struct query *q);
+struct snapshot;
+/** May its answers leave files out because the contents of too many are not known yet? They become
+ *  known without a tick of the clock. */
+bool query_may_miss(const struct query *q, const struct snapshot *s);
 /** The parsed tree as text ("(and (word kmalloc) (ext c))"), for `explain` and tests. */
 int query_print(const struct query *q, struct strbuf *out);
 

@@ -202,6 +202,16 @@ sift_plan(struct sift *f, const struct eval *e)
 	return r;
 }
 
+bool
+query_may_miss(const struct query *q, const struct snapshot *s)
+{
+	struct amount sum = {0};
+
+	if (q->root->content)
+		sum = bound_all(s);
+	return !is_few(&sum);
+}
+
 uint64_t
 sift_n_left_out(const struct sift *f)
 {

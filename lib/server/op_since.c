@@ -27,6 +27,7 @@ struct since {
 	struct strbuf clock; /* what was told goes up to it; empty: it begins now */
 	usec_t told_usec;    /* when a clock was told last; 0: never */
 	bool owed;           /* the clock of the last round was not told */
+	bool missed; /* of subscribe: files may have been left out whose contents were not known */
 
 	/* The round; zeroed between two. */
 	struct view view;
@@ -94,14 +95,14 @@ put_gap(struct job *j, const struct since *s, struct strbuf *out)
 	answer_close(&json);
 }
 
-/* From s->clock to the snapshot of s->view. */
+/* From s->clock to the snapshot of s->view; `anew`: from nothing. */
 static int
-begin_round(struct job *j, struct since *s, struct strbuf *out)
+begin_round(struct job *j, struct since *s, bool anew, struct strbuf *out)
 {
 	struct changes changes = {.max = MAX_CHANGES};
 	struct cursor_opts opts = {0};
 	struct err err = {0};
-	int r = read_changes(j, s, &changes);
+	int r = anew ? 0 : read_changes(j, s, &changes);
 
 	counter_add(&j->server->counters.n_since, r >= 0);
 	counter_add(&j->server->counters.n_gaps, r == 0);
@@ -253,7 +254,7 @@ open_since(struct job *j, struct strbuf *out)
 		return r;
 	s = j->state;
 	r = view_open(j, &s->view);
-	return r < 0 ? r : begin_round(j, s, out);
+	return r < 0 ? r : begin_round(j, s, false, out);
 }
 
 int
@@ -322,19 +323,33 @@ rest(struct job *j, struct since *s, struct strbuf *out)
 	return JOB_SLEEPS;
 }
 
+/* Contents become known without a tick of the clock: no change says so. Whoever began when files
+ * were left out, here or in the question before, is told everything once none is. */
+static bool
+no_more_misses(struct since *s)
+{
+	bool before = s->missed;
+
+	s->missed = query_may_miss(s->query, s->view.snapshot);
+	return before && !s->missed;
+}
+
 /* 1 a round has begun, or all of one without rows is over; JOB_SLEEPS; or the failure. */
 static int
 next_round(struct job *j, struct since *s, struct strbuf *out)
 {
 	int r = view_open(j, &s->view);
+	bool anew;
 
 	if (r < 0)
 		return r;
+	anew = no_more_misses(s);
 	if (s->clock.len == 0) /* from here on */
 		return finish_round(j, s, out);
-	if (s->told_usec > 0 && span_eq(strbuf_view(&s->clock), strbuf_view(&s->view.clock)))
+	if (s->told_usec > 0 && !anew &&
+		span_eq(strbuf_view(&s->clock), strbuf_view(&s->view.clock)))
 		return rest(j, s, out);
-	r = begin_round(j, s, out);
+	r = begin_round(j, s, anew, out);
 	return r < 0 ? r : 1;
 }
 

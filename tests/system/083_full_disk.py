@@ -3,7 +3,7 @@ import os
 import random
 import subprocess
 
-from box import Daemon, Skip, Tree, main, need_root, until
+from box import TIER, Daemon, Skip, Tree, main, need_root, until
 
 
 class Small:
@@ -72,6 +72,43 @@ def test_a_full_disk_while_contents_are_written():
             assert "error" not in content(d), content(d)
             assert found(d, "mark2x199end") == [os.fsencode(t.at("2/f199"))]
             assert d.trawl("wait").returncode == 0
+
+
+def events_until(c, request, done):
+    """Events of a subscription, up to the first for which done() says so."""
+    got = []
+    for e in c.events(request):
+        got.append(e)
+        if done(e):
+            return got
+
+
+def test_a_subscriber_hears_of_what_was_left_out():
+    """Of a file too large to be read by each question, once it is indexed: that changes nothing, so no clock says so."""
+    if TIER != "long":
+        raise Skip("300 MB are written and read")
+    need_root()
+    with Tree() as t, Tree() as box, Small(box.at("state"), 24) as disk:
+        many_words(t, 20, 1)
+        with open(t.at("large"), "w") as f:
+            for n in range(300):
+                f.write(f"{n} is a line of it\n" * 60_000)
+            f.write("mark1x3end in it\n")
+        with Daemon({"t": {"path": t, "content_max_size": "1M"}}, state=disk.path) as d:
+            disk.fill(0)
+            d.write_config({"t": t})
+            d.reload()
+            until(lambda: content(d)["state"] == "failed", f"it says so: {d.log()[-500:]}")
+            with d.connect(patience=60) as c:
+                asked = c.ask("search", q="content:mark1x3end", timeout_ms=30000)
+                assert len(asked["rows"]) == 1 and asked["skipped"]["pending"] == 1, asked
+                s = c.send("subscribe", q="content:mark1x3end", clock=asked["clock"], fields=["name"], timeout_ms=30000)
+                first = events_until(c, s, lambda e: e["ev"] == "clock")
+                assert not [e for e in first if e.get("rows") or e["ev"] == "gap"], first
+                disk.clear()
+                then = events_until(c, s, lambda e: e["ev"] == "clock" and e["fresh"])
+                assert [e for e in then if e["ev"] == "gap"], then
+                assert sorted(r[2] for e in then for r in e.get("rows", [])) == ["f3", "large"], then
 
 
 def test_a_full_disk_while_names_are_written():
