@@ -162,10 +162,12 @@ find_by_line(struct matcher *m, struct span text, size_t from, struct match *ret
 	return 0;
 }
 
-/* The next place that the needle, or one of the set, stands at: -1 none. */
+/* The next place that the needle, one of the set, or the stretch stands at: -1 none. */
 static ssize_t
 filter_find(const struct pattern *p, struct span text, size_t at, size_t *ret_len)
 {
+	if (p->stretch.least > 0)
+		return stretch_find(&p->stretch, text, at);
 	return p->set ? litset_find(p->set, text, at, ret_len)
 	              : needle_find(&p->needle, text, at, ret_len);
 }

@@ -279,10 +279,12 @@ plan_compiled(struct pattern *p, struct span literal, bool line_safe)
 	if (literal.len >= PREFILTER_MIN_BYTES || (!line_safe && literal.len > 0) ||
 		is_rare(literal))
 		r = needle_init(&p->needle, literal, p->fold);
-	p->strategy = p->flags & PATTERN_PATH || p->multi    ? BY_WHOLE
-	              : p->needle.len > 0 || p->set          ? BY_FILTER
-	              : line_safe && (!p->loose || p->ascii) ? BY_TEXT
-	                                                     : BY_LINE;
+	if (p->flags & PATTERN_REGEX && p->texts.len == 1 && p->needle.len == 0 && !p->set)
+		stretch_of_regex(p->texts.data[0], p->fold, &p->stretch);
+	p->strategy = p->flags & PATTERN_PATH || p->multi                   ? BY_WHOLE
+	              : p->needle.len > 0 || p->set || p->stretch.least > 0 ? BY_FILTER
+	              : line_safe && (!p->loose || p->ascii)                ? BY_TEXT
+	                                                                    : BY_LINE;
 	return r;
 }
 

@@ -11,12 +11,13 @@
 #include "text/fold.h"
 #include "text/litset.h"
 #include "text/regex.h"
+#include "text/stretch.h"
 
 enum strategy {
 	BY_NEEDLE, /* the needle is the whole pattern */
 	BY_WHOLE,  /* the text is one subject */
 	BY_SET,    /* the set is the whole pattern */
-	BY_FILTER, /* lines that hold the needle, or one of the set, one by one */
+	BY_FILTER, /* lines that hold the needle, one of the set, or the stretch, one by one */
 	BY_TEXT,   /* the whole text at once: a match cannot leave its line */
 	BY_LINE,   /* every line */
 };
@@ -26,9 +27,10 @@ struct pattern {
 	enum strategy strategy;
 	enum pattern_flags flags;
 	bool utf, fold, jit;
-	bool multi;           /* a match may span lines */
-	struct needle needle; /* len 0: none */
-	struct litset *set;   /* every match holds one of it; NULL: none */
+	bool multi;             /* a match may span lines */
+	struct needle needle;   /* len 0: none */
+	struct litset *set;     /* every match holds one of it; NULL: none */
+	struct stretch stretch; /* every match holds it; when there is neither needle nor set */
 	/* The texts as they were given, in one block. */
 	struct strbuf given;
 	VEC(struct span) texts;

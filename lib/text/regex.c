@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "text/fold.h"
+#include "text/scan.h"
 
 /* Where the reader is, and the literal characters that stand side by side outside of groups. */
 struct reader {
@@ -71,13 +72,28 @@ keep_piece(struct reader *r, struct span text, bool starts, bool ends)
 	(void)strbuf_span(all, text);
 }
 
+/* The longer one stands in fewer places, or that of rarer bytes. */
+static bool
+is_better(struct span a, struct span b)
+{
+	unsigned weight_a = 0, weight_b = 0;
+
+	if (a.len != b.len)
+		return a.len > b.len;
+	for (size_t i = 0; i < a.len; i++) {
+		weight_a += scan_byte_weight((unsigned char)a.data[i]);
+		weight_b += scan_byte_weight((unsigned char)b.data[i]);
+	}
+	return weight_a < weight_b;
+}
+
 /* `ends`: so does the text. */
 static void
 keep_run(struct reader *r, bool ends)
 {
 	struct span run = strbuf_view(&r->run);
 
-	if (run.len > r->facts->literal.len) {
+	if (is_better(run, strbuf_view(&r->facts->literal))) {
 		strbuf_reset(&r->facts->literal);
 		(void)strbuf_span(&r->facts->literal, run);
 	}
