@@ -61,6 +61,8 @@ api_put_root_watch(struct json *out, const struct engine_watch_status *w)
 	json_kv_u64(out, "names", w->n_names);
 	json_kv_u64(out, "lag_us", w->lag_usec);
 	json_kv_u64(out, "most_lag_us", w->max_lag_usec);
+	json_kv_u64(out, "verified_us", w->verified_usec);
+	json_kv_u64(out, "mended", w->n_mended);
 	if (w->poll_usec > 0)
 		json_kv_u64(out, "poll_us", w->poll_usec);
 	if (w->why[0])

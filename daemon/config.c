@@ -68,6 +68,7 @@ static const struct key keys[] = {
 	{"root", "settle", &setting_duration, ROOT(settle_usec)},
 	{"root", "poll_min", &setting_duration, ROOT(poll_min_usec)},
 	{"root", "poll_max", &setting_duration, ROOT(poll_max_usec)},
+	{"root", "verify", &setting_duration, ROOT(verify_usec)},
 };
 
 static void
@@ -127,6 +128,7 @@ open_root(struct config *c, const struct ini_item *item, struct err *err)
 		.settle_usec = ENGINE_SETTLE_USEC,
 		.poll_min_usec = ENGINE_POLL_MIN_USEC,
 		.poll_max_usec = ENGINE_POLL_MAX_USEC,
+		.verify_usec = ENGINE_VERIFY_USEC,
 	};
 
 	if (item->label.len == 0)
@@ -406,6 +408,9 @@ check_watch(const struct engine_root *root, struct err *err)
 	if (root->poll_max_usec < root->poll_min_usec)
 		return err_set(err, -ERANGE, "root \"%s\": poll_max must be at least poll_min",
 			root->name);
+	if (root->verify_usec > 0 && root->verify_usec < USEC_PER_SEC)
+		return err_set(
+			err, -ERANGE, "root \"%s\": verify must be at least 1s, or 0", root->name);
 	return 0;
 }
 

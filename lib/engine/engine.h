@@ -41,6 +41,7 @@ enum engine_watch {
 #define ENGINE_SETTLE_USEC (20 * USEC_PER_MSEC)
 #define ENGINE_POLL_MIN_USEC (10 * USEC_PER_SEC)
 #define ENGINE_POLL_MAX_USEC (600 * USEC_PER_SEC)
+#define ENGINE_VERIFY_USEC (86400 * USEC_PER_SEC)
 
 struct engine_root {
 	char *name, *path; /* path: absolute; resolved by the configuration */
@@ -55,6 +56,9 @@ struct engine_root {
 	/* With ENGINE_WATCH_POLL, between the end of a walk and the next one: sooner where much
 	 * changes, but never so often that it walks for more than a twentieth of the time. */
 	usec_t poll_min_usec, poll_max_usec;
+	/* So long after the last look at everything all is looked at again, a bit at a time: what
+	 * the kernel does not tell of is found. 0: never. */
+	usec_t verify_usec;
 };
 
 struct engine_config {
@@ -194,8 +198,10 @@ struct engine_watch_status {
 	uint64_t n_names;     /* in them */
 	uint64_t lag_usec;    /* from the first change of the last batch to its snapshot */
 	uint64_t max_lag_usec;
-	uint64_t poll_usec; /* polled: until it is walked again, at the latest */
-	char why[128];      /* why it is not watched as wanted; empty: it is */
+	usec_t verified_usec; /* when all of it was looked at last, since 1970; 0 not yet */
+	uint64_t n_mended;    /* steps of verification that found what nobody told */
+	uint64_t poll_usec;   /* polled: until it is walked again, at the latest */
+	char why[128];        /* why it is not watched as wanted; empty: it is */
 };
 
 struct engine_root_status {

@@ -28,6 +28,13 @@
  * cookie has come back, and ends when all are applied. A walk of everything takes up what is
  * gathered too.
  *
+ * note: verification. Some changes are told late or never: writes through a mapping, what a damaged
+ * file system or another machine does. So `verify` after the last look at everything the root's
+ * thread begins to list its directories anew, in the order of their inodes, for which a number is
+ * all that has to be remembered, whatever changes meanwhile. A step is an aim at 64 of them, with
+ * what was told by then: changes and barriers wait for no more than that. Steps take a twentieth of
+ * the time at most, and none while others are pressed (manners.h).
+ *
  * Lost changes make a root stale at once, until a walk that began later is over; the walks wait
  * longer each time (LIVE_HEAL_MAX_USEC), so that a storm of changes is not answered by one of
  * walks.
@@ -95,6 +102,8 @@ struct live_root {
 	usec_t fresh_until;  /* a polled root is not called stale until then */
 	usec_t leisure_at;   /* contents and merges wait for quiet until then; 0: nothing waits */
 	usec_t leisure_last; /* but not longer */
+	usec_t verify_at;    /* the next step (note: verification), 0 none */
+	uint64_t verify_ino; /* it goes on after this directory */
 
 	/* Guarded, and changed by the root's thread alone. */
 	struct tree_inodes *inodes; /* of the stack; NULL: to be made */
@@ -104,12 +113,15 @@ struct live_root {
 	uint64_t n_unmarked; /* directories that could have no mark */
 
 	/* The root's thread alone. */
-	uint64_t taken; /* number of what the running walk has taken up */
+	uint64_t taken;      /* number of what the running walk has taken up */
+	bool verify_through; /* its last step has found no more directories */
 	struct dirmarks marks;
 	struct tree_inodes *marked; /* whose directories all have marks; or NULL */
 
 	/* For the status; guarded. */
 	uint64_t n_lost, n_batches, n_names, lag_usec, max_lag_usec;
+	usec_t verified_usec; /* when all was looked at last, since 1970; 0 not yet */
+	uint64_t n_mended;    /* steps of verification that found what nobody told */
 };
 
 /** Nothing to watch with is no error: roots are stale then. */
@@ -135,6 +147,8 @@ void live_age(struct root *r);
 bool live_is_polled(const struct root *r);
 /** Take up what was gathered, and apply it. */
 void live_apply(struct root *r);
+/** A step of verification. */
+void live_verify(struct root *r);
 /** Apply what falls due, and make it durable in time, until *done, which is guarded by the engine's
  * lock and told by root.changed: 0, or -ETIMEDOUT. `done` NULL: until the deadline, or -ECANCELED
  * when something else is to be done. */
@@ -155,6 +169,10 @@ bool live_walk_wanted_locked(const struct root *r, usec_t *ret_at);
 bool live_ages_locked(const struct root *r, usec_t *ret_at);
 /** Is it time for contents and merges, after changes? */
 bool live_leisure_wanted_locked(const struct root *r, usec_t *ret_at);
+/** Is it time for a step of verification? */
+bool live_verify_wanted_locked(const struct root *r, usec_t *ret_at);
+/** All was looked at, or is to be looked at in another while. */
+void live_verify_later_locked(struct root *r);
 /** Contents and merges gave way to changes: they go on when it has been quiet for a while. */
 void live_leisure_later_locked(struct root *r);
 /** A walk of everything is being published. */

@@ -46,6 +46,11 @@ usec_t sync_deadline_locked(const struct live *l);
 /** All that are left, -ECANCELED. */
 void sync_end(struct live *l);
 
+/** The directories of the next step, at least one unless verify_through. */
+int verify_add(struct root *r, struct walk_aim *aim, uint64_t *ret_n);
+/** live_apply() with them. */
+void verify_apply(struct root *r);
+
 /* Mounts. */
 int mounts_watch_start(struct live *l, struct err *err);
 void mounts_watch_end(struct live *l);

@@ -26,6 +26,7 @@ struct batch {
 	usec_t first_usec;
 	uint64_t number;
 	bool mounts;
+	bool verify; /* with a step of verification */
 	struct walk_aim *aim;
 	uint64_t n_aimed;
 	/* The directory that was named last. */
@@ -238,6 +239,14 @@ look(struct root *r, struct batch *b, struct err *err)
 		code = resolve(r, b);
 	if (code < 0 || !r->stack)
 		return code;
+	if (b->verify) {
+		uint64_t n;
+
+		code = verify_add(r, b->aim, &n);
+		b->n_aimed += n;
+		if (code < 0)
+			return code;
+	}
 	code = look_at_names(r, b, err);
 	return code < 0 ? code : look_at_files(r, b, err);
 }
@@ -256,9 +265,11 @@ live_leisure_later_locked(struct root *r)
 static void
 note_batch_locked(struct live_root *l, const struct batch *b)
 {
+	if (!b->first_usec)
+		return;
 	l->n_batches++;
 	l->n_names += b->n_aimed;
-	l->lag_usec = b->first_usec ? clock_mono() - b->first_usec : 0;
+	l->lag_usec = clock_mono() - b->first_usec;
 	l->max_lag_usec = MAX(l->max_lag_usec, l->lag_usec);
 }
 
@@ -280,12 +291,13 @@ end_batch(struct root *r, const struct batch *b, int code, bool changed)
 		}
 		if (changed)
 			live_leisure_later_locked(r);
+		l->n_mended += b->verify && changed && !b->first_usec;
 	}
 	live_applied(r);
 }
 
-void
-live_apply(struct root *r)
+static void
+apply(struct root *r, bool verify)
 {
 	struct tree_stack *before = r->stack ? tree_stack_ref(r->stack) : NULL;
 	AUTO(batch_fini) struct batch b;
@@ -294,6 +306,7 @@ live_apply(struct root *r)
 
 	thread_doing("looks at changes of %s", r->path);
 	take_up(r, &b);
+	b.verify = verify;
 	code = look(r, &b, &err);
 	live_index(r);
 	end_batch(r, &b, code, r->stack != before);
@@ -303,6 +316,18 @@ live_apply(struct root *r)
 	live_publish(r->engine);
 	engine_event(r->engine, true, "could not look at changes of \"%s\": %s; it is walked anew",
 		r->path, err.what[0] ? err.what : err_reason(code));
+}
+
+void
+live_apply(struct root *r)
+{
+	apply(r, false);
+}
+
+void
+verify_apply(struct root *r)
+{
+	apply(r, true);
 }
 
 /* What falls due while something else runs. SERVE_END: it is over, *ret_result says how. */
@@ -410,6 +435,10 @@ live_end_walk(struct root *r, int result, bool changed)
 			root_request_locked(r); /* once more, now that they are marked */
 		else if (result == 0)
 			l->applied = l->taken;
+		if (result == 0) {
+			l->verified_usec = clock_real();
+			live_verify_later_locked(r);
+		}
 		l->healed_at = clock_mono();
 		l->marks_missing = marked > 0 || l->n_unmarked > 0;
 		if (live_is_polled(r) || l->n_unmarked > 0)
@@ -550,6 +579,8 @@ live_status_locked(const struct root *r, struct engine_watch_status *ret)
 		.lag_usec = l->lag_usec,
 		.max_lag_usec = l->max_lag_usec,
 		.poll_usec = l->poll_at ? l->poll_usec : 0,
+		.verified_usec = l->verified_usec,
+		.n_mended = l->n_mended,
 	};
 	VEC_EACH (&l->mounts, m)
 		ret->n_mounts += m->number > 0;

@@ -19,7 +19,7 @@ struct shown {
 	uint64_t content_max_bytes;
 	struct shown_watch {
 		enum engine_watch how;
-		usec_t settle, poll_min, poll_max;
+		usec_t settle, poll_min, poll_max, verify;
 	} watch;
 };
 
@@ -61,7 +61,7 @@ plan_root(struct engine *e, const struct engine_config *cfg, struct plan *plan, 
 		return root_start(row->root, err);
 	row->shown = (struct shown){strdup(c->name), c->content, row->root->cfg.n_symbols,
 		c->content_max_bytes,
-		{c->watch, c->settle_usec, c->poll_min_usec, c->poll_max_usec}};
+		{c->watch, c->settle_usec, c->poll_min_usec, c->poll_max_usec, c->verify_usec}};
 	root_destroy(row->root);
 	row->root = same;
 	row->carried = true;
@@ -97,7 +97,7 @@ static struct shown
 shown_now(const struct engine_root *c)
 {
 	return (struct shown){c->name, c->content, c->n_symbols, c->content_max_bytes,
-		{c->watch, c->settle_usec, c->poll_min_usec, c->poll_max_usec}};
+		{c->watch, c->settle_usec, c->poll_min_usec, c->poll_max_usec, c->verify_usec}};
 }
 
 static void
@@ -111,6 +111,7 @@ show(struct engine_root *c, const struct shown *s)
 	c->settle_usec = s->watch.settle;
 	c->poll_min_usec = s->watch.poll_min;
 	c->poll_max_usec = s->watch.poll_max;
+	c->verify_usec = s->watch.verify;
 }
 
 static bool
@@ -134,6 +135,8 @@ exchange_shown_locked(struct plan *plan)
 		show(c, &plan->rows[i].shown);
 		if (old.watch.how != c->watch)
 			live_changed_locked(plan->rows[i].root);
+		if (old.watch.verify != c->verify_usec)
+			live_verify_later_locked(plan->rows[i].root);
 		if (!same_contents(&old, &plan->rows[i].shown))
 			contents_changed_locked(plan->rows[i].root, &plan->rows[i].view);
 		plan->rows[i].shown = old;

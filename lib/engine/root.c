@@ -383,7 +383,8 @@ enum wish {
 	WISH_WALK,
 	WISH_CHANGES,
 	WISH_STALE,
-	WISH_LEISURE
+	WISH_LEISURE,
+	WISH_VERIFY
 };
 
 /* Is a walk due? *ret_at: when something is to be looked at again. */
@@ -421,7 +422,9 @@ wish_locked(const struct root *r, usec_t *ret_at)
 		return WISH_CHANGES;
 	if (live_ages_locked(r, ret_at))
 		return WISH_STALE;
-	return live_leisure_wanted_locked(r, ret_at) || contents ? WISH_LEISURE : WISH_NOTHING;
+	if (live_leisure_wanted_locked(r, ret_at) || contents)
+		return WISH_LEISURE;
+	return live_verify_wanted_locked(r, ret_at) ? WISH_VERIFY : WISH_NOTHING;
 }
 
 static enum wish
@@ -593,6 +596,10 @@ root_main(void *arg)
 		}
 		if (wish == WISH_STALE) {
 			live_age(r);
+			continue;
+		}
+		if (wish == WISH_VERIFY) {
+			live_verify(r);
 			continue;
 		}
 		if (wish == WISH_WALK)

@@ -281,6 +281,25 @@ tree_inodes_each(const struct tree_inodes *t, const struct tree_stack *s,
 	return false;
 }
 
+bool
+tree_inodes_after(const struct tree_inodes *t, uint64_t ino, uint64_t *ret_ino)
+{
+	uint64_t least = UINT64_MAX;
+	bool any = false;
+
+	for (uint32_t i = 0; i < t->n_layers && ino < UINT64_MAX; i++) {
+		const struct tree_inode *of = t->of[i];
+		uint32_t at = first_of(of, ino + 1);
+
+		if (at < of->n) {
+			least = MIN(least, of->ino[at]);
+			any = true;
+		}
+	}
+	*ret_ino = any ? least : ino;
+	return any;
+}
+
 uint64_t
 tree_inodes_count(const struct tree_inodes *t)
 {

@@ -58,5 +58,7 @@ struct tree_inode_walk {
 bool tree_inodes_each(const struct tree_inodes *t, const struct tree_stack *s,
 	const struct tree_inodes *before, struct tree_inode_walk *walk, uint64_t *ret_ino,
 	struct tree_at *ret);
+/** The least number after `ino` that a table has, its directory live or not; false: none. */
+bool tree_inodes_after(const struct tree_inodes *t, uint64_t ino, uint64_t *ret_ino);
 /** How many directories the tables have, live or not. */
 uint64_t tree_inodes_count(const struct tree_inodes *t);

@@ -18,8 +18,8 @@ fuzz_n_reached(void)
 static void
 check_within(struct span all, struct span part)
 {
-	assert(part.len == 0 || (part.data >= all.data &&
-					part.data + part.len <= all.data + all.len));
+	assert(part.len == 0 ||
+		(part.data >= all.data && part.data + part.len <= all.data + all.len));
 	assert(!memchr(part.data ? part.data : "", '\0', part.data ? part.len : 0));
 }
 

@@ -1,4 +1,5 @@
 """What changes is found without being asked to look: at once, after a loss, after a restart, by rules, mounts and polling."""
+import mmap
 import os
 import subprocess
 import time
@@ -198,6 +199,37 @@ def test_a_polled_root_is_walked_for_a_barrier_and_by_itself():
             t.write("b")
             until(lambda: d.search("name:b"), "the poll finds it")
             until(lambda: d.ask("search", q="", limit=1)["stale"] == ["t"], "it is stale between walks")
+
+
+def test_what_nobody_tells_of_is_found_by_verification():
+    with Tree() as t:
+        for i in range(200):
+            t.write(f"d{i}/x")
+        t.write("d77/mapped", "a" * 8192)
+        os.utime(t.at("d77/mapped"), (1, 1))
+        with open(t.at("d77/mapped"), "r+b") as f, mmap.mmap(f.fileno(), 8192) as m, \
+                Daemon({"t": {"path": t, "verify": "1s"}}) as d:
+            same_as_find(d, t, "before")
+            if watch_of(d)["kind"] == "polled":
+                raise Skip("nothing is watched here")
+            m[0:4] = b"bbbb"
+            if os.stat(t.at("d77/mapped")).st_mtime == 1:
+                raise Skip("this file system does not tell of mappings before they end")
+            until(lambda: not d.search("name:mapped mtime:<1980"), "it is found")
+            same_as_find(d, t, "while it is mapped")
+            # Others may change times, too; then nobody can tell what was not told.
+            assert watch_of(d)["mended"] > 0, watch_of(d)
+            before = watch_of(d)["verified_us"]
+            until(lambda: watch_of(d)["verified_us"] > before, "it is done again")
+            # A tree that changes all the time is verified all the same.
+            clock = now(d)["clock"]
+            before, i = watch_of(d)["verified_us"], 0
+            while watch_of(d)["verified_us"] == before:
+                t.write(f"d{i % 200}/new{i}")
+                os.rename(t.at(f"d{i % 200}/x"), t.at(f"d{i % 200}/x{i}")) if i < 200 else None
+                i += 1
+            same_as_find(d, t, "changed meanwhile")
+            assert not d.ask("since", clock=clock)["fresh"]
 
 
 def test_what_is_mounted_below_is_found():

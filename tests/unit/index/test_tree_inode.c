@@ -37,6 +37,22 @@ check_all(const struct tree_stack *s, const struct tree_inodes *t)
 	CHECK_INT(n, 0);
 }
 
+/* As `n` of them that ascend, each that the tables have. */
+static void
+check_order(const struct tree_inodes *t, uint64_t n)
+{
+	uint64_t ino = 0, before = 0;
+
+	while (tree_inodes_after(t, ino, &ino)) {
+		CHECK(ino > before && tree_inodes_have(t, ino));
+		before = ino;
+		n--;
+	}
+	CHECK_INT(n, 0);
+	CHECK_INT(ino, before); /* as it was */
+	CHECK(!tree_inodes_after(t, UINT64_MAX, &ino));
+}
+
 TEST(tree_inode, every_directory_is_found_by_its_number)
 {
 	struct layered l = layered_init();
@@ -47,6 +63,7 @@ TEST(tree_inode, every_directory_is_found_by_its_number)
 	CHECK_INT(tree_inodes_create(l.s, NULL, &t), 0);
 	CHECK(tree_inodes_fit(t, l.s));
 	CHECK_INT(tree_inodes_count(t), 5); /* with the root */
+	check_order(t, 5);
 	check_all(l.s, t);
 	CHECK(!tree_inodes_have(t, UINT64_MAX));
 	CHECK(!tree_inodes_next(t, l.s, UINT64_MAX, &at, &found));
@@ -74,6 +91,7 @@ TEST(tree_inode, a_row_of_a_layer_that_has_not_entered_it_is_found)
 	CHECK(t->of[0] == base->of[0]);
 	CHECK(!tree_inodes_fit(base, l.s) && tree_inodes_fit(t, l.s));
 	check_all(l.s, t);
+	check_order(t, 5); /* each once, of whichever layers it is */
 	CHECK(tree_inodes_next(t, l.s, ino, &at, &found));
 	CHECK_INT(found.layer, 1);
 	CHECK(!tree_inodes_next(t, l.s, ino, &at, &found));
