@@ -262,8 +262,10 @@ find_boot_id(struct catalog *c, const char *given)
 static int
 begin_run(struct catalog *c, void *arg, struct err *err)
 {
-	(void)arg;
-	return journal_open(c->db, c->boot_id, &c->journal, err);
+	const uint64_t *version = arg;
+	int r = schema_upgrade(c->db, *version, err);
+
+	return r < 0 ? r : journal_open(c->db, c->boot_id, &c->journal, err);
 }
 
 static int
@@ -285,9 +287,7 @@ prepare_db(struct catalog *c, const char *path, bool unclean, struct err *err)
 	if (r == 0)
 		r = db_prepare_writing(c->db, err);
 	if (r == 0)
-		r = schema_upgrade(c->db, version, err);
-	if (r == 0)
-		r = transaction(c, CATALOG_DURABLE, begin_run, NULL, err);
+		r = transaction(c, CATALOG_DURABLE, begin_run, &version, err);
 	c->clock = c->journal.clock;
 	return r;
 }
@@ -302,7 +302,9 @@ start_thread(struct catalog *c, struct err *err)
 	return r < 0 ? err_set(err, r, "could not start the catalog: %s", err_reason(r)) : 0;
 }
 
-/* Half-built ones too. A database that was refused, and its log, stay as they were found. */
+/* Half-built ones too. A database that was refused, and its log, stay as they were found. The end
+ * of the run is light, for the checkpoint syncs the log before all else; without it a power cut
+ * finds a run that has not ended. */
 static void
 tear_down(struct catalog *c, bool clean)
 {
@@ -310,7 +312,7 @@ tear_down(struct catalog *c, bool clean)
 		chan_close(c->requests);
 		(void)thread_join(&c->thread);
 		chan_destroy(c->requests);
-		(void)transaction(c, CATALOG_DURABLE, end_run, NULL, NULL);
+		(void)transaction(c, CATALOG_LIGHT, end_run, NULL, NULL);
 		(void)db_checkpoint(c->db, true, NULL);
 	}
 	db_close(c->db);
@@ -408,13 +410,15 @@ insert_root(struct catalog *c, void *arg, struct err *err)
 	return db_step(q, err);
 }
 
+/* Light: whatever names the number stands behind it in the log, and what a power cut takes nothing
+ * that is left names. */
 static int
 run_root(struct catalog *c, void *arg, struct err *err)
 {
 	int r = find_root(c, arg, err);
 
 	if (r == 0)
-		return transaction(c, CATALOG_DURABLE, insert_root, arg, err);
+		return transaction(c, CATALOG_LIGHT, insert_root, arg, err);
 	return r < 0 ? r : 0;
 }
 

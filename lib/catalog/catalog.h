@@ -85,7 +85,7 @@ struct catalog_journal {
 void catalog_get_journal(struct catalog *c, struct catalog_journal *ret);
 
 /** The number of the root at `path`; a new one is made when it is not known. Numbers are never
- * reused. */
+ * reused; of one that no durable commit has followed a power cut leaves nothing (note: light). */
 int catalog_root(struct catalog *c, const char *path, uint32_t *ret_id, struct err *err);
 /** Forget a root and its segments (their files are the caller's to unlink, after this returned 0).
  *  -ENOENT there is no such root. */

@@ -130,20 +130,35 @@ db_open(const char *file, const char *shown, struct db **ret, struct err *err)
 	return 0;
 }
 
+/* The mode is written to the first page. In an empty file that is all there is, so there is nothing
+ * that a journal could bring back: one that is kept in memory spares three syncs. */
+static int
+spare_first_journal(struct db *db, struct err *err)
+{
+	uint64_t is_empty;
+	int r = db_number(db, "SELECT page_count = 0 FROM pragma_page_count", &is_empty, err);
+
+	if (r < 0 || !is_empty)
+		return r;
+	return db_exec(db, "PRAGMA journal_mode = MEMORY", err);
+}
+
 /* Debian builds SQLite with secure_delete on: it would write each freed page once more. */
 int
 db_prepare_writing(struct db *db, struct err *err)
 {
 	uint64_t is_wal = 0;
-	int r = db_exec(db,
-		"PRAGMA journal_mode = WAL;"
-		"PRAGMA synchronous = FULL;"
-		"PRAGMA secure_delete = OFF;"
-		"PRAGMA wal_autocheckpoint = 0;"
-		"PRAGMA journal_size_limit = 1048576;"
-		"PRAGMA temp_store = MEMORY;",
-		err);
+	int r = spare_first_journal(db, err);
 
+	if (r == 0)
+		r = db_exec(db,
+			"PRAGMA journal_mode = WAL;"
+			"PRAGMA synchronous = FULL;"
+			"PRAGMA secure_delete = OFF;"
+			"PRAGMA wal_autocheckpoint = 0;"
+			"PRAGMA journal_size_limit = 1048576;"
+			"PRAGMA temp_store = MEMORY;",
+			err);
 	/* A mode that cannot be had is no error to SQLite: it stays with the one before. */
 	if (r == 0)
 		r = db_number(

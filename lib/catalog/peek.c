@@ -88,6 +88,20 @@ copy_files(int from, int to)
 	return -EAGAIN;
 }
 
+/* It is a copy, and may be made of this version, which nobody keeps. */
+static int
+read_any_version(struct db *db, uint64_t version, struct catalog_roots *ret, struct err *err)
+{
+	int r = db_begin(db, err);
+
+	if (r == 0)
+		r = schema_upgrade(db, version, err);
+	if (r == 0)
+		r = catalog_read_roots(db, ret, err);
+	db_rollback(db);
+	return r;
+}
+
 static int
 read_copy(const char *temp, const char *path, struct catalog_roots *ret, struct err *err)
 {
@@ -103,10 +117,8 @@ read_copy(const char *temp, const char *path, struct catalog_roots *ret, struct 
 	r = db_open(file, files[0], &db, err);
 	if (r == 0)
 		r = schema_check(db, path, &version, err);
-	if (r == 0 && version > 0) /* it is a copy, and may be made of this version */
-		r = schema_upgrade(db, version, err);
 	if (r == 0 && version > 0)
-		r = catalog_read_roots(db, ret, err);
+		r = read_any_version(db, version, ret, err);
 	if (r < 0)
 		catalog_roots_free(ret);
 	db_close(db);

@@ -129,14 +129,7 @@ schema_upgrade(struct db *db, uint64_t version, struct err *err)
 {
 	int r = 0;
 
-	for (; r == 0 && version < CATALOG_VERSION; version++) {
-		r = db_begin(db, err);
-		if (r == 0)
-			r = db_exec(db, steps[version], err);
-		if (r == 0)
-			r = db_commit(db, err);
-	}
-	if (r < 0)
-		db_rollback(db);
+	for (; r == 0 && version < CATALOG_VERSION; version++)
+		r = db_exec(db, steps[version], err);
 	return r;
 }
