@@ -15,8 +15,9 @@
  *     ThreadSanitizer's builds do not look at memory.
  *
  * Tiers: in `full` a mode of a scenario takes at most FAULT_RUNS runs, spread evenly over n from a
- * random beginning (TRAWL_FAULT_SEED; printed); `long` takes every n. TRAWL_FAULT_AT=n runs that n
- * alone, and arguments of a program are names of the scenarios to run.
+ * random beginning (TRAWL_FAULT_SEED; printed); `long` takes every n. With a sanitizer they are
+ * fewer: each takes ten times as long there (a leak check, a shadow that is copied).
+ * TRAWL_FAULT_AT=n runs that n alone, and arguments of a program are names of the scenarios to run.
  *
  * Not with Criterion, whose tests run in a process with a second thread: sanitizers want forks from
  * a process with one. So each program has a main() and one table:
@@ -61,7 +62,11 @@ struct fault_case {
 	void (*teardown)(void *arg);
 };
 
-#define FAULT_RUNS 40
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#	define FAULT_RUNS 16
+#else
+#	define FAULT_RUNS 40
+#endif
 
 int fault_main(const struct fault_case *cases, size_t n, char *const *names);
 #define FAULT_MAIN(cases)                                                               \

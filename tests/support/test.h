@@ -5,12 +5,23 @@
  * CHECK stops the test; the message says what was expected. Counts are scaled by the tier:
  * test_scale(n) is n in `long`, n / 50 (at least 1) in `full`, n / 500 in `quick`; with a sanitizer
  * n / 200 in `full`.
+ *
+ * TEST_SINGLE is a TEST that starts no thread but stands in a file with others that do: the builds
+ * with ThreadSanitizer, which cannot find anything in it and would take their time, leave it out.
  */
 #pragma once
 
 #include <criterion/criterion.h>
 
+#if defined(__SANITIZE_THREAD__)
+#	define TEST_WATCHES_THREADS true
+#else
+#	define TEST_WATCHES_THREADS false
+#endif
+
 #define TEST(suite, name, ...) Test(suite, name, ##__VA_ARGS__)
+#define TEST_SINGLE(suite, name, ...) \
+	Test(suite, name, .disabled = TEST_WATCHES_THREADS, ##__VA_ARGS__)
 #define CHECK(cond) cr_assert(!!(cond), "%s:%d: %s", __FILE__, __LINE__, #cond)
 #define CHECK_INT(a, b)                                                                         \
 	do {                                                                                    \

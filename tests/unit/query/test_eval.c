@@ -463,7 +463,7 @@ TEST(eval, random_questions_on_random_trees_match_the_naive_answer)
 }
 
 /* The marks of a directory reach over many chunks, and windows begin anywhere among them. */
-TEST(eval, words_reach_over_many_chunks)
+TEST_SINGLE(eval, words_reach_over_many_chunks)
 {
 	unsigned long n = test_scale(150);
 

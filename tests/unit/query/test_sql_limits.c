@@ -22,7 +22,7 @@ check_refused(const char *text, int code, const char *part)
 	CHECK(strchr(err.what, '\n') == NULL && err.code == code);
 }
 
-TEST(sql_limits, everything_but_a_question_over_our_tables_is_refused)
+TEST_SINGLE(sql_limits, everything_but_a_question_over_our_tables_is_refused)
 {
 	static const struct {
 		const char *text, *part;
@@ -89,7 +89,7 @@ TEST(sql_limits, everything_but_a_question_over_our_tables_is_refused)
 		check_refused(rows[i].text, -EINVAL, rows[i].part);
 }
 
-TEST(sql_limits, a_refusal_points_at_the_place)
+TEST_SINGLE(sql_limits, a_refusal_points_at_the_place)
 {
 	struct sql *q = NULL;
 	struct err err = {0};
@@ -108,7 +108,7 @@ TEST(sql_limits, a_refusal_points_at_the_place)
 	CHECK_INT(err.pos, 10);
 }
 
-TEST(sql_limits, blanks_and_comments_may_follow_a_statement)
+TEST_SINGLE(sql_limits, blanks_and_comments_may_follow_a_statement)
 {
 	struct lines lines = {0};
 
@@ -125,7 +125,7 @@ static const char endless[] =
 static const char many_rows[] = "with recursive n(i) as (values(1) union all select i + 1 from n) "
 				"select i from n";
 
-TEST(sql_limits, an_endless_statement_ends_at_its_deadline)
+TEST_SINGLE(sql_limits, an_endless_statement_ends_at_its_deadline)
 {
 	static const char *const texts[] = {endless,
 		"select count(*) from files a, files b, files c, files d, files e where a.size + "
@@ -173,7 +173,7 @@ TEST(sql_limits, a_token_ends_it)
 	stop_fini(&stop);
 }
 
-TEST(sql_limits, a_statement_that_needs_too_much_memory_ends_with_a_sentence)
+TEST_SINGLE(sql_limits, a_statement_that_needs_too_much_memory_ends_with_a_sentence)
 {
 	static const char *const texts[] = {
 		"with recursive n(i) as (values(1) union all select i + 1 from n limit 1000000) "
@@ -197,7 +197,7 @@ TEST(sql_limits, a_statement_that_needs_too_much_memory_ends_with_a_sentence)
 	}
 }
 
-TEST(sql_limits, all_statements_together_have_a_limit)
+TEST_SINGLE(sql_limits, all_statements_together_have_a_limit)
 {
 	struct sql *q[8] = {NULL};
 	struct err err = {0};
@@ -221,7 +221,7 @@ TEST(sql_limits, all_statements_together_have_a_limit)
 	sql_close(q[0]);
 }
 
-TEST(sql_limits, long_values_and_statements_are_refused)
+TEST_SINGLE(sql_limits, long_values_and_statements_are_refused)
 {
 	AUTO(strbuf_fini) struct strbuf text = {0};
 	struct sql *q = NULL;
@@ -242,7 +242,7 @@ TEST(sql_limits, long_values_and_statements_are_refused)
 		-EINVAL);
 }
 
-TEST(sql_limits, bombs_of_syntax_are_refused_soon)
+TEST_SINGLE(sql_limits, bombs_of_syntax_are_refused_soon)
 {
 	AUTO(strbuf_fini) struct strbuf deep = {0}, wide = {0}, joins = {0}, nested = {0};
 	struct sql_opts opts = {.deadline = clock_deadline(3 * USEC_PER_SEC)};
@@ -305,7 +305,7 @@ TEST(sql_limits, a_statement_goes_on_where_it_was_on_any_thread)
 	sql_close(b);
 }
 
-TEST(sql_limits, columns_have_the_names_that_the_statement_gives)
+TEST_SINGLE(sql_limits, columns_have_the_names_that_the_statement_gives)
 {
 	struct sql *q = open_sql("select path, size as bytes, count(*) over () from files", &plain);
 

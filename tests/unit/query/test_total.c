@@ -140,7 +140,7 @@ open_totals(bool every_link)
 
 TEST(total, every_entry_has_the_sum_of_what_is_below_it)
 {
-	for (uint64_t seed = 1; seed <= MAX(test_scale(800), 6ul); seed++) {
+	for (uint64_t seed = 1; seed <= MAX(test_scale(800), 3ul); seed++) {
 		forest_grow(&forest, seed, 400);
 		for (int every = 0; every < 2; every++) {
 			struct totals *t = open_totals(every);
@@ -168,7 +168,7 @@ TEST(total, every_entry_has_the_sum_of_what_is_below_it)
 
 TEST(total, several_paths_together_count_nothing_twice)
 {
-	for (uint64_t seed = 1; seed <= MAX(test_scale(10000), 100ul); seed++) {
+	for (uint64_t seed = 1; seed <= MAX(test_scale(10000), 30ul); seed++) {
 		struct place at[4];
 		struct totals *t;
 		struct total got, wanted;

@@ -206,7 +206,7 @@ TEST(verify, utf_16_and_large_files_are_searched)
 	free(big);
 }
 
-TEST(verify, a_long_text_is_searched_in_slices_without_losing_a_match)
+TEST_SINGLE(verify, a_long_text_is_searched_in_slices_without_losing_a_match)
 {
 	size_t len = 9u << 20;
 	char *text = malloc(len);
