@@ -75,6 +75,12 @@ struct marking {
 	int root_fd;
 	struct strbuf path;
 	uint64_t n_marked, n_refused;
+	/* The newest of those that are marked, a ring: what can be given back (note: reserve,
+	 * watch.h), for until this pass they had none, and nobody counts on them. */
+	struct newest {
+		uint32_t mount;
+		uint64_t ino;
+	} newest[WATCH_RESERVE_MAX];
 };
 
 static void
@@ -108,6 +114,8 @@ mark_at(struct marking *m, uint64_t ino)
 	struct span path = strbuf_view(&m->path);
 	AUTO(closep) int fd = fd_open_beneath(m->root_fd, path, O_PATH | O_DIRECTORY);
 	struct stat st;
+	uint32_t mount;
+	int code;
 
 	if (fd < 0)
 		return fd;
@@ -115,7 +123,26 @@ mark_at(struct marking *m, uint64_t ino)
 		return -errno;
 	if (st.st_ino != ino)
 		return -ESTALE; /* what is there now is told, and found */
-	return watch_dir(r->engine->live->watch, mount_of(r, path), fd, ino);
+	mount = mount_of(r, path);
+	code = watch_dir(r->engine->live->watch, mount, fd, ino);
+	if (code > 0)
+		m->newest[m->n_marked++ % WATCH_RESERVE_MAX] = (struct newest){mount, ino};
+	return code;
+}
+
+/* What the user's other programs need. */
+static void
+give_back(struct marking *m)
+{
+	struct watch *w = m->root->engine->live->watch;
+	uint64_t n = MIN(watch_dirs_excess(w), MIN(m->n_marked, WATCH_RESERVE_MAX));
+
+	m->n_refused += n;
+	for (uint64_t i = 1; i <= n; i++) {
+		const struct newest *d = &m->newest[(m->n_marked - i) % WATCH_RESERVE_MAX];
+
+		watch_dir_end(w, d->mount, d->ino);
+	}
 }
 
 static int
@@ -136,7 +163,6 @@ mark_one(struct marking *m, uint64_t ino, struct tree_at at)
 	}
 	if (code == 0)
 		return 0;
-	m->n_marked++;
 	code = dirmarks_add(&r->live.marks, ino);
 	if (code == 0 && m->aim)
 		code = aim_add(m->aim, strbuf_view(&m->path), AIM_LIST);
@@ -186,6 +212,7 @@ marks_make(struct root *r, struct walk_aim *aim)
 		tree_inodes_each(r->live.inodes, r->stack, r->live.marked, &walk, &ino, &at))
 		code = mark_one(&m, ino, at);
 	m.n_refused += code < 0 || m.root_fd < 0;
+	give_back(&m);
 	tree_inodes_unref(r->live.marked);
 	/* Those that were refused are tried again. */
 	r->live.marked = m.n_refused == 0 ? tree_inodes_ref(r->live.inodes) : NULL;

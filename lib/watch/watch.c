@@ -269,6 +269,7 @@ get_dir_stats(struct watch *w, struct watch_stats *ret)
 	LOCK_SCOPE(&w->lock);
 
 	ret->n_dirs = w->wds.n_rows;
+	ret->max_dirs = watch_budget_locked(w);
 }
 
 void
@@ -290,7 +291,6 @@ watch_get_stats(struct watch *w, struct watch_stats *ret)
 		.n_spilled = st.n_spilled,
 		.n_waiting = st.n_sent - MIN(st.n_sent, st.n_received + st.n_lost),
 		.n_wakeups = counter_get(&w->n_wakeups),
-		.max_dirs = w->max_dirs,
 		.n_dirs_refused = counter_get(&w->n_dirs_refused),
 	};
 	get_dir_stats(w, ret);

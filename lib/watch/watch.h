@@ -31,6 +31,12 @@
  * One that was passed to watch_mount() has its own number; changes of the rest come with the number
  * of the file system's top. So a receiver looks at every directory that has the inode number.
  *
+ * note: reserve. The kernel's limit of directories is one for all programs of a user, and nobody
+ * says what the others have. So half of it is the budget; and when the kernel says that there is no
+ * more, the budget is an eighth less than there are (at most WATCH_RESERVE_MAX less) for
+ * WATCH_RESERVE_USEC, and who marks directories gives back as many as are too many
+ * (watch_dirs_excess()): others can go on, and what has no mark is looked for in other ways.
+ *
  * Not told by any kernel: writes through a mapping before it is unmapped and its file closed; what
  * happens to a file through a name (or the descriptor of a name) in a directory that is not
  * watched; the other names of a file with hard links: only the one that was used, even when it is
@@ -55,6 +61,8 @@
 #include "sync/stop.h"
 
 #define WATCH_MAX_MOUNTS 1024u
+#define WATCH_RESERVE_MAX 1024u
+#define WATCH_RESERVE_USEC (600 * USEC_PER_SEC)
 
 struct watch;
 
@@ -122,6 +130,8 @@ void watch_unmount(struct watch *w, uint32_t mount, int fd);
  *         -ENOMEM, -EACCES not readable, -errno of inotify_add_watch. Nothing is watched then.
  */
 int watch_dir(struct watch *w, uint32_t mount, int fd, uint64_t ino);
+/** How many directories more are watched than the budget allows now (note: reserve). */
+size_t watch_dirs_excess(struct watch *w);
 /** Stop watching it; nothing when it was not. A directory that is removed needs no call. */
 void watch_dir_end(struct watch *w, uint32_t mount, uint64_t ino);
 
@@ -164,7 +174,7 @@ struct watch_stats {
 	uint64_t n_waiting;   /* records not received yet */
 	uint64_t n_wakeups;   /* of the drain thread */
 	uint64_t n_dirs;      /* directories watched */
-	uint64_t max_dirs;    /* the budget */
+	uint64_t max_dirs;    /* the budget, now */
 	uint64_t n_dirs_refused;
 };
 void watch_get_stats(struct watch *w, struct watch_stats *ret);

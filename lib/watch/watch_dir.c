@@ -2,7 +2,34 @@
 #include <stdio.h>
 #include <sys/inotify.h>
 
+#include "base/clock.h"
 #include "watch/watch_impl.h"
+
+uint32_t
+watch_budget_locked(const struct watch *w)
+{
+	return clock_mono() < w->low_until ? w->low_dirs : w->max_dirs;
+}
+
+/* note: reserve */
+static void
+leave_reserve(struct watch *w)
+{
+	LOCK_SCOPE(&w->lock);
+	size_t n = w->wds.n_rows, reserve = MIN(n / 8 + 1, (size_t)WATCH_RESERVE_MAX);
+
+	w->low_dirs = (uint32_t)MIN(n - MIN(n, reserve), (size_t)w->max_dirs);
+	w->low_until = clock_deadline(WATCH_RESERVE_USEC);
+}
+
+size_t
+watch_dirs_excess(struct watch *w)
+{
+	LOCK_SCOPE(&w->lock);
+	size_t budget = watch_budget_locked(w);
+
+	return w->wds.n_rows > budget ? w->wds.n_rows - budget : 0;
+}
 
 /* May the directory be added: 1, 0 there is nothing to do, -errno. */
 static int
@@ -14,7 +41,7 @@ admit_locked(struct watch *w, uint32_t mount, uint64_t ino)
 		return -ENOENT;
 	if (row->info.kind != WATCH_DIRECTORIES || watch_is_own_locked(w, row->info.dev, ino))
 		return 0;
-	if (wd_table_find_ino(&w->wds, mount, ino) == 0 && w->wds.n_rows >= w->max_dirs)
+	if (wd_table_find_ino(&w->wds, mount, ino) == 0 && w->wds.n_rows >= watch_budget_locked(w))
 		return -ENOSPC;
 	return 1;
 }
@@ -60,10 +87,13 @@ watch_dir(struct watch *w, uint32_t mount, int fd, uint64_t ino)
 		return r;
 	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	wd = inotify_add_watch(w->ino_fd, path, WATCH_MASK_INO);
-	if (wd < 0 && errno == ENOSPC)
+	r = wd < 0 ? -errno : 0;
+	if (r == -ENOSPC) {
 		counter_add(&w->n_dirs_refused, 1);
-	if (wd < 0)
-		return -errno;
+		leave_reserve(w);
+	}
+	if (r < 0)
+		return r;
 	r = note_dir(w, (struct wd_row){wd, mount, ino});
 	if (r < 0)
 		(void)inotify_rm_watch(w->ino_fd, wd);

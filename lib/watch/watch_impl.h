@@ -82,8 +82,8 @@ struct watch {
 	int fan_why; /* -errno */
 	int ino_fd;  /* -1: no inotify, for the reason ino_why */
 	int ino_why;
-	int wake_fd; /* eventfd: a cookie was asked for, or it ends */
-	uint32_t max_dirs;
+	int wake_fd;       /* eventfd: a cookie was asked for, or it ends */
+	uint32_t max_dirs; /* the budget; less for a while (note: reserve) */
 	void (*on_drain)(void *ctx);
 	void *ctx;
 	struct thread drain;
@@ -95,6 +95,8 @@ struct watch {
 	VEC(struct watch_row) rows;
 	VEC(struct watch_own_dir) own;
 	struct wd_table wds;
+	uint32_t low_dirs; /* the budget until then (note: reserve), monotonic; 0: as it was */
+	usec_t low_until;
 	uint32_t last_mount;
 	uint64_t late_cookie; /* one that the channel did not take: told after the losses; or 0 */
 	/* Rows with `lost`, and one for a late cookie. Written under lock; release, pairs with the
@@ -135,6 +137,7 @@ size_t watch_take_lost(struct watch *w, struct watch_change *ret, size_t max);
 
 /* watch_dir.c */
 
+uint32_t watch_budget_locked(const struct watch *w);
 /** Stop watching all directories of the mount. */
 void watch_dirs_end(struct watch *w, uint32_t mount);
 

@@ -232,6 +232,44 @@ def test_what_nobody_tells_of_is_found_by_verification():
             assert not d.ask("since", clock=clock)["fresh"]
 
 
+class Crowded(Daemon):
+    """Its user may watch 80 directories, and the daemon takes as many as it gets."""
+
+    def command(self):
+        return ["unshare", "-U", "-r", "sh", "-c",
+                'echo 80 > /proc/sys/user/max_inotify_watches && exec "$@"', "-", *super().command()]
+
+
+def others_room(d):
+    """How many directories another program of the user may watch now."""
+    count = "import ctypes, os, sys; c = ctypes.CDLL(None); i = c.inotify_init()\n" \
+            "print(sum(c.inotify_add_watch(i, os.fsencode(x.path), 2) > 0 for x in os.scandir(sys.argv[1])))"
+    out = subprocess.run(["nsenter", "-U", "--preserve-credentials", "-t", str(d.process.pid), "python3", "-c", count, d.tree],
+                         capture_output=True, text=True)
+    if out.returncode:
+        raise Skip(f"nobody else gets in: {out.stderr}")
+    return int(out.stdout)
+
+
+def test_a_reserve_of_watches_is_left_to_others():
+    need_root()
+    if subprocess.run(["unshare", "-U", "-r", "sh", "-c", "echo 80 > /proc/sys/user/max_inotify_watches"], capture_output=True).returncode:
+        raise Skip("no limit of its own can be had")
+    with Tree() as t:
+        for i in range(200):
+            t.write(f"d{i}/x")
+        with Crowded({"t": {"path": t, "watch": "directories", "poll_min": "1s"}}, "[daemon]\nwatch_max_dirs = 1000\n") as d:
+            d.tree = t.path
+            until(lambda: "more than can be watched" in watch_of(d).get("why", ""), "it says so")
+            room = others_room(d)
+            print(f"  {d.ask('status')['watch']['directories']} watched, room for {room}")
+            assert room >= 5, room
+            # It is stale, and walked now and then: nothing stays unseen.
+            assert d.ask("search", q="", limit=1)["stale"] == ["t"]
+            t.write("d199/new")
+            until(lambda: d.search("name:new"), "the poll finds it")
+
+
 def test_what_is_mounted_below_is_found():
     need_root()
     with Tree() as t:
