@@ -369,9 +369,11 @@ gram_query_run(struct gram_query *q, const uint8_t *symbols, size_t len)
 		if (i + 1 >= q->n && VEC_PUSH(&grams, gram_query_range(q, gram, gram)) < 0)
 			q->failed = true;
 	}
-	if (len + 1 == q->n)
-		return gram_query_range(
-			q, gram << SYMBOL_BITS, gram << SYMBOL_BITS | (N_SYMBOLS - 1));
+	if (len > 0 && len < q->n && len + 2 >= q->n) {
+		unsigned bits = SYMBOL_BITS * (q->n - (unsigned)len);
+
+		return gram_query_range(q, gram << bits, gram << bits | ((1u << bits) - 1));
+	}
 	made = gram_query_and(q, grams.data, grams.len);
 	VEC_FINI(&grams);
 	return made;
@@ -424,19 +426,32 @@ print_gram(uint32_t gram, unsigned n, struct strbuf *out)
 		(void)strbuf_puts(out, symbol_name(gram >> (SYMBOL_BITS * i) & (N_SYMBOLS - 1)));
 }
 
+/* How many symbols at the end may be any, when that is all that the range says: else n. */
+static unsigned
+n_open(const struct gram_node *node, unsigned n)
+{
+	unsigned open = 0;
+
+	while (open < n && node->last - node->first != (1u << SYMBOL_BITS * open) - 1)
+		open++;
+	return open < n && node->first % (1u << SYMBOL_BITS * open) == 0 ? open : n;
+}
+
 /* Ranges that are neither one gram nor all that begin alike are written as first-last. */
 static void
 print_range(const struct gram_query *q, const struct gram_node *node, struct strbuf *out)
 {
-	bool begins = node->first % N_SYMBOLS == 0 && node->last == node->first + N_SYMBOLS - 1;
+	unsigned open = n_open(node, q->n);
 
 	(void)strbuf_putc(out, '"');
-	if (begins)
-		print_gram(node->first >> SYMBOL_BITS, q->n - 1, out);
+	if (open < q->n)
+		print_gram(node->first >> SYMBOL_BITS * open, q->n - open, out);
 	else
 		print_gram(node->first, q->n, out);
-	(void)strbuf_puts(out, begins ? "\"*" : "\"");
-	if (begins || node->first == node->last)
+	(void)strbuf_putc(out, '"');
+	for (unsigned i = 0; i < open && open < q->n; i++)
+		(void)strbuf_putc(out, '*');
+	if (open < q->n)
 		return;
 	(void)strbuf_puts(out, "-\"");
 	print_gram(node->last, q->n, out);

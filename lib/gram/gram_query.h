@@ -51,8 +51,8 @@ void gram_query_fini(struct gram_query *q);
 const struct gram_node *gram_query_any(void);
 const struct gram_node *gram_query_none(void);
 const struct gram_node *gram_query_range(struct gram_query *q, uint32_t first, uint32_t last);
-/** The text holds these symbols in a row: its grams, a range when there are n - 1 symbols, ANY when
- *  there are fewer. */
+/** The text holds these symbols in a row: its grams, a range when there are n - 1 symbols, or n - 2
+ *  of which the last is no end; ANY when there are fewer. */
 const struct gram_node *gram_query_run(struct gram_query *q, const uint8_t *symbols, size_t len);
 /** An AND of none is ANY, an OR of none is NONE. The array stays the caller's. */
 const struct gram_node *gram_query_and(
@@ -63,6 +63,6 @@ const struct gram_node *gram_query_or(
 /** Does a document with these grams, ascending, satisfy the node? */
 bool gram_query_holds(const struct gram_node *node, const uint32_t *grams, size_t n);
 
-/** As text: "memo" for a gram, "mem"* for the range of those that begin so, & and |, parentheses
- *  around what stands below another, ANY, NONE. 0 or -ENOMEM. */
+/** As text: "memo" for a gram, "mem"* and "me"** for the range of those that begin so, & and |,
+ * parentheses around what stands below another, ANY, NONE. 0 or -ENOMEM. */
 int gram_query_print(const struct gram_query *q, const struct gram_node *node, struct strbuf *out);

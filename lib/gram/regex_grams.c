@@ -9,6 +9,8 @@
 #define MAX_COPIES 6u
 /* A range is N_SYMBOLS lists: an OR of more of them is not worth its reading. */
 #define MAX_RANGES 16u
+/* Where nothing else is known, n - 2 symbols are asked for: N_SYMBOLS times as many lists. */
+#define MAX_WIDE 4u
 /* A class of more is any character. */
 #define CLASS_MAX_STRINGS 32u
 
@@ -35,6 +37,7 @@ struct deriver {
 	struct gram_query *query;
 	struct arena arena;
 	unsigned keep; /* n - 1 */
+	bool wide;     /* n - 2 symbols are asked for, too */
 	bool failed;
 };
 
@@ -99,21 +102,35 @@ add_needs(struct deriver *d, struct part *part, const struct need *more)
 		add_need(d, part, more->node);
 }
 
+/* Can the strings be asked for? One of n - 2 symbols that ends with the end may stand where the
+ * text ends, and begins no gram there. */
+static bool
+can_ask(const struct deriver *d, const struct gram_strings *set)
+{
+	uint8_t symbols[GRAMS_MAX_SYMBOLS + 2];
+	unsigned n_ranges = 0, n_wide = 0;
+
+	for (uint32_t i = 0; i < set->n; i++) {
+		unsigned len = gram_string_symbols(set->s[i], symbols);
+
+		n_ranges += len == d->keep;
+		n_wide += len < d->keep;
+		if (len < d->keep && (!d->wide || len + 1 < d->keep || len == 0 ||
+					     symbols[len - 1] == SYMBOL_END))
+			return false;
+	}
+	return n_ranges <= MAX_RANGES && n_wide <= MAX_WIDE;
+}
+
 /* The text holds one of the strings. */
 static const struct gram_node *
 one_of(struct deriver *d, const struct gram_strings *set)
 {
 	const struct gram_node *kids[GRAMS_MAX_STRINGS];
 	uint8_t symbols[GRAMS_MAX_SYMBOLS + 2];
-	unsigned n_ranges = 0;
 
-	for (uint32_t i = 0; i < set->n; i++) {
-		unsigned len = gram_string_symbols(set->s[i], symbols);
-
-		n_ranges += len == d->keep;
-		if (len < d->keep || n_ranges > MAX_RANGES)
-			return gram_query_any();
-	}
+	if (!can_ask(d, set))
+		return gram_query_any();
 	for (uint32_t i = 0; i < set->n; i++)
 		kids[i] =
 			gram_query_run(d->query, symbols, gram_string_symbols(set->s[i], symbols));
@@ -406,6 +423,9 @@ grams_of_pattern(struct span pattern, enum pattern_flags flags, struct gram_quer
 	r = flags & PATTERN_REGEX ? regex_parse(pattern, utf, &d.arena, &tree)
 	                          : regex_of_literal(pattern, utf, &d.arena, &tree);
 	if (r == 0 && tree)
+		derive_all(&d, tree, flags & PATTERN_LINE);
+	d.wide = true;
+	if (r == 0 && tree && q->root->op == GRAM_ANY && !d.failed)
 		derive_all(&d, tree, flags & PATTERN_LINE);
 	arena_fini(&d.arena);
 	return r < 0 || d.failed || q->failed ? -ENOMEM : 0;

@@ -4,7 +4,8 @@
  * Sound before selective: every text in which the pattern (text/pattern.h, with the same flags)
  * finds a match satisfies the query; many that satisfy it do not match. Exact sets of short
  * strings, and the beginnings and ends of longer ones, are carried up the syntax tree, and grams
- * are taken where two parts meet; '^' and '$' are the symbol of the end.
+ * are taken where two parts meet; '^' and '$' are the symbol of the end. Where that says nothing,
+ * strings of n - 2 symbols are asked for: ranges of N_SYMBOLS^2 grams.
  *
  * The text is what the matcher sees: decoded from UTF-16 first if it is that. It is one document:
  * where a file is indexed in parts, these overlap, so each gram of a match is in one of them, and

@@ -120,24 +120,6 @@ keep_in_list(const struct eval *e, struct text_ids *ids, const struct text_entry
 	ids->n = kept;
 }
 
-static int
-mark_range(struct eval *e, const struct gram_node *node, struct text_ids *ret)
-{
-	struct text_entry lists[TEXT_GROUP];
-
-	for (uint32_t g = node->first / TEXT_GROUP; g <= node->last / TEXT_GROUP; g++) {
-		unsigned n = text_group_lists(e->c, g, lists);
-
-		if (stop_requested(e->opts->stop))
-			return -ECANCELED;
-		for (unsigned i = 0; i < n; i++) {
-			if (lists[i].gram >= node->first && lists[i].gram <= node->last)
-				mark_list(e, &lists[i], ret->bits);
-		}
-	}
-	return 0;
-}
-
 /* Documents without a unit are not searched; no list has one. */
 static void
 mark_all(const struct eval *e, struct text_ids *ret)
@@ -150,6 +132,36 @@ mark_all(const struct eval *e, struct text_ids *ret)
 		if (lo < hi)
 			text_ids_set_bit(ret->bits, id);
 	}
+}
+
+/* Are its lists taken for those of all ids? */
+static bool
+is_dense(const struct eval *e, const struct gram_node *node)
+{
+	return e->opts->flags & TEXT_EVAL_NOT_DENSE && node->last - node->first >= N_SYMBOLS &&
+	       text_list_count(e->c, node->first, node->last) > e->range;
+}
+
+static int
+mark_range(struct eval *e, const struct gram_node *node, struct text_ids *ret)
+{
+	struct text_entry lists[TEXT_GROUP];
+
+	if (is_dense(e, node)) {
+		mark_all(e, ret);
+		return 0;
+	}
+	for (uint32_t g = node->first / TEXT_GROUP; g <= node->last / TEXT_GROUP; g++) {
+		unsigned n = text_group_lists(e->c, g, lists);
+
+		if (stop_requested(e->opts->stop))
+			return -ECANCELED;
+		for (unsigned i = 0; i < n; i++) {
+			if (lists[i].gram >= node->first && lists[i].gram <= node->last)
+				mark_list(e, &lists[i], ret->bits);
+		}
+	}
+	return 0;
 }
 
 static int eval_node(struct eval *e, const struct gram_node *node, struct text_ids *ret);

@@ -10,7 +10,8 @@
  * among those that are.
  *
  * ANDs start with the rarest part, whose units are then looked up in the others by leaps; dense
- * parts are intersected as bitmaps. Few symbols (a range of grams) are the union of their lists.
+ * parts are intersected as bitmaps. Few symbols (a range of grams) are the union of their lists;
+ * of many they mostly are all.
  *
  * Ownership: text_found is the caller's, to be ended by text_found_fini() also after an error.
  * Threads:   any; pure.
@@ -31,6 +32,9 @@ enum text_eval_flags {
 	/* The whole query is of one text no longer than the windows' overlap, so one window holds
 	 * it: an AND must hold in one unit. Else it is of the document. */
 	TEXT_EVAL_IN_UNIT = 1u << 0,
+	/* A range of more than N_SYMBOLS grams, whose lists are longer together than there are
+	 * documents, is taken for ANY: reading them says little. */
+	TEXT_EVAL_NOT_DENSE = 1u << 1,
 };
 
 struct text_eval_opts {

@@ -149,10 +149,12 @@ ask_segments(const struct sift *f, const struct text_set *set, const struct sift
 
 	for (uint32_t i = 0; i < set->n && r == 0; i++) {
 		const struct text_cols *c = text_cols(set->text[i]);
-		struct text_eval_opts opts = {.patience = SIFT_PATIENCE, .stop = f->opts->stop};
+		struct text_eval_opts opts = {.flags = TEXT_EVAL_NOT_DENSE,
+			.patience = SIFT_PATIENCE,
+			.stop = f->opts->stop};
 
 		if (fits_window(need, c))
-			opts.flags = TEXT_EVAL_IN_UNIT;
+			opts.flags |= TEXT_EVAL_IN_UNIT;
 		if (f->first) {
 			opts.patience = f->word ? 1 : SIFT_PATIENCE;
 			opts.worth = SIFT_FIRST_WORTH;
@@ -174,7 +176,7 @@ is_everywhere(const struct sift *f, const struct text_set *set, const struct sif
 {
 	uint64_t sum = 0, n_docs = 0;
 
-	if (!f->word)
+	if (!f->word && !(f->first && need->node->op == GRAM_RANGE))
 		return false;
 	for (uint32_t i = 0; i < set->n; i++) {
 		sum += text_eval_estimate(text_cols(set->text[i]), need->node);

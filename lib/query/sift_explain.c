@@ -17,7 +17,7 @@ static int
 ask_segment(const struct snapshot *s, uint32_t root, const struct text_cols *c,
 	const struct gram_node *node, struct sift_report *ret)
 {
-	struct text_eval_opts opts = {.patience = SIFT_PATIENCE};
+	struct text_eval_opts opts = {.flags = TEXT_EVAL_NOT_DENSE, .patience = SIFT_PATIENCE};
 	struct text_found found;
 	int r = text_eval(c, node, &opts, &found);
 

@@ -151,7 +151,8 @@ TEST(gram_query, it_is_printed_for_people)
 	kids[1] = gram_query_run(&q, quote, 4);
 	check_printed(&q, gram_query_any(), "ANY");
 	check_printed(&q, gram_query_none(), "NONE");
-	check_printed(&q, gram_query_run(&q, memo, 2), "ANY");
+	check_printed(&q, gram_query_run(&q, memo, 1), "ANY");
+	check_printed(&q, gram_query_run(&q, memo, 2), "\"me\"**");
 	check_printed(&q, gram_query_run(&q, memo, 3), "\"mem\"*");
 	check_printed(&q, gram_query_or(&q, kids, 2),
 		"\"\\n\\\"\\? \" | (\"emor\" & \"memo\" & \"mory\")");

@@ -30,9 +30,10 @@ TEST(regex_grams, words)
 	check(4, "MeMory", PATTERN_FOLD, "\"emor\" & \"memo\" & \"mory\"");
 	check(4, "foo", 0, "\"foo\"*");
 	check(3, "foo", 0, "\"foo\"");
-	check(4, "fo", 0, "ANY");
+	check(4, "fo", 0, "\"fo\"**");
+	check(3, "f", 0, "\"f\"**");
+	check(4, "f", 0, "ANY");
 	check(3, "fo", 0, "\"fo\"*");
-	check(3, "f", 0, "ANY");
 	check(4, "foo", PATTERN_WORD, "\"foo\"*");
 	check(4, "foo", PATTERN_LINE, "\"\\nfoo\" & \"foo\\n\"");
 	check(4, "a.c(", 0, "\"a.c(\"");
@@ -73,7 +74,8 @@ TEST(regex_grams, repeats)
 {
 	check_regex("a(bc)+d", "\"abc\"* & \"bcd\"*");
 	check_regex("colou?r", "\"colo\" & (\"olor\" | (\"lour\" & \"olou\"))");
-	check_regex("abc*d", "ANY");
+	check_regex("abc*d", "\"ab\"**");
+	check_regex("abc*def", "\"def\"*"); /* what says more is enough */
 	check_regex("abcd*", "\"abc\"*");
 	check_regex("x{4}", "\"xxxx\"");
 	check_regex("x{4,}y", "\"xxxx\" & \"xxxy\"");
@@ -88,6 +90,9 @@ TEST(regex_grams, anchors_and_what_looks_around)
 	check_regex("foo$", "\"foo\\n\"");
 	check_regex("^ab$", "\"\\nab\\n\"");
 	check_regex("^(foo|bar)$", "(\"\\nbar\" & \"bar\\n\") | (\"\\nfoo\" & \"foo\\n\")");
+	check_regex("^q", "\"\\nq\"**");
+	check_regex("q$", "ANY"); /* no gram begins so where the text ends */
+	check_regex("zq|qz", "\"qz\"** | \"zq\"**");
 	check_regex("a^b", "NONE");
 	check_regex("\\bfoo\\b", "\"foo\"*");
 	check_regex("abc(?=def)", "\"abc\"* & \"def\"*");

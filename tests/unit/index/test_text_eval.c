@@ -107,7 +107,7 @@ check_query(const struct text_model *m, const struct text_cols *c, const struct 
 		at += is_found;
 		if (must_find(node, &m->docs[i], flags & TEXT_EVAL_IN_UNIT))
 			CHECK(is_found);
-		else if (!patience)
+		else if (!patience && !(flags & TEXT_EVAL_NOT_DENSE))
 			CHECK(!is_found);
 	}
 	CHECK_INT(at, found.n);
@@ -131,6 +131,7 @@ check_random_queries(struct text_model *m, const struct text_cols *c, unsigned l
 		(void)check_query(m, c, node, 0, 1);
 		(void)check_query(m, c, node, 0, 1 + 8 * m->n); /* with `worth` */
 		(void)check_query(m, c, node, TEXT_EVAL_IN_UNIT, 2);
+		(void)check_query(m, c, node, TEXT_EVAL_NOT_DENSE, 0);
 		gram_query_fini(&q);
 	}
 	return n_found;
