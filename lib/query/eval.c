@@ -10,12 +10,19 @@
 void
 bits_set_range(struct bits *b, uint32_t lo, uint32_t hi)
 {
-	while (lo < hi) {
-		uint32_t n = MIN(64 - lo % 64, hi - lo);
+	uint64_t head = UINT64_MAX << lo % 64, tail = ((uint64_t)1 << hi % 64) - 1;
+	uint32_t first = lo / 64, last = hi / 64;
 
-		b->word[lo / 64] |= UINT64_MAX >> (64 - n) << (lo % 64);
-		lo += n;
+	if (lo >= hi)
+		return;
+	if (first == last) {
+		b->word[first] |= head & tail;
+		return;
 	}
+	b->word[first] |= head;
+	memset(&b->word[first + 1], 0xff, (last - first - 1) * sizeof(b->word[0]));
+	if (tail)
+		b->word[last] |= tail;
 }
 
 bool

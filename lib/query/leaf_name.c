@@ -131,11 +131,10 @@ entry_passes(const struct eval_at *at, const struct node *n, uint32_t entry)
 {
 	const struct tree_cols *c = at->e->cols;
 	const struct literal *l = &n->text.name.literal[0];
-	const uint64_t *may = at->e->leaf[n->leaf].may;
 	struct span name;
 	uint64_t found;
 
-	if (may && !(may[entry / TREE_CHUNK] >> entry / TREE_NAME_GROUP % 64 & 1))
+	if (!leaf_may_entry(&at->e->leaf[n->leaf], entry))
 		return 0;
 	name = tree_name(c, entry);
 	if (n->text.form != TEXT_WORD)

@@ -4,32 +4,35 @@
 
 #include "text/pattern.h"
 
+#define NOTED_LEVELS 16u
+
 /* Does the path of directory `dir` hold the word? Climbs to the first ancestor that is known or has
- * it in its name, and writes down the verdict for all between. */
+ * it in its name, and writes down the verdict for those between, the nearest NOTED_LEVELS. */
 int
 directory_holds(const struct eval_at *at, const struct node *n, uint32_t dir)
 {
 	const struct tree_cols *c = at->e->cols;
-	_Atomic uint8_t *state = at->e->leaf[n->leaf].dir;
-	uint32_t top = dir;
-	uint8_t verdict;
+	const struct eval_leaf *leaf = &at->e->leaf[n->leaf];
+	uint32_t noted[NOTED_LEVELS], n_noted = 0;
+	uint8_t verdict = load_rlx(&leaf->dir[dir]);
 
-	for (;; top = tree_parent(c, c->dir_entry[top])) {
-		int r;
+	while (verdict == DIR_UNKNOWN) {
+		uint32_t entry = c->dir_entry[dir];
+		int r = leaf_may_entry(leaf, entry) ? entry_passes(at, n, entry) : 0;
 
-		verdict = load_rlx(&state[top]);
-		if (verdict != DIR_UNKNOWN)
-			break;
-		r = entry_passes(at, n, c->dir_entry[top]);
 		if (r < 0)
 			return r;
-		verdict = r > 0 ? DIR_YES : DIR_NO;
-		if (r > 0 || top == 0)
+		if (n_noted < NOTED_LEVELS)
+			noted[n_noted++] = dir;
+		if (r > 0 || dir == 0) {
+			verdict = r > 0 ? DIR_YES : DIR_NO;
 			break;
+		}
+		dir = tree_parent(c, entry);
+		verdict = load_rlx(&leaf->dir[dir]);
 	}
-	for (; dir != top; dir = tree_parent(c, c->dir_entry[dir]))
-		store_rlx(&state[dir], verdict);
-	store_rlx(&state[top], verdict);
+	while (n_noted > 0)
+		store_rlx(&leaf->dir[noted[--n_noted]], verdict);
 	return verdict == DIR_YES;
 }
 
@@ -50,16 +53,18 @@ word_few(const struct eval_at *at, const struct node *n, const struct bits *want
 {
 	const struct tree_cols *c = at->e->cols;
 
-	for (uint32_t i = bits_next(want, 0); i < EVAL_CHUNK; i = bits_next(want, i + 1)) {
-		uint32_t e = at->lo + i;
-		int r = entry_passes(at, n, e);
+	for (uint32_t k = 0; k < ARRAY_LEN(want->word); k++) {
+		for (uint64_t left = want->word[k]; left; left &= left - 1) {
+			uint32_t e = at->lo + 64 * k + (uint32_t)__builtin_ctzll(left);
+			int r = entry_passes(at, n, e);
 
-		if (r == 0 && e > 0)
-			r = directory_holds(at, n, tree_parent(c, e));
-		if (r < 0)
-			return r;
-		if (r > 0)
-			bits_set(out, i);
+			if (r == 0 && e > 0)
+				r = directory_holds(at, n, tree_parent(c, e));
+			if (r < 0)
+				return r;
+			if (r > 0)
+				out->word[k] |= left & -left;
+		}
 	}
 	return 0;
 }

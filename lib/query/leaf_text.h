@@ -19,6 +19,12 @@
 
 /** May one of the names hold the leaf's literals, as far as the grams tell? */
 bool leaf_may(const struct eval_leaf *leaf, uint32_t lo, uint32_t n);
+/** The same of one entry's name. */
+static inline bool
+leaf_may_entry(const struct eval_leaf *leaf, uint32_t entry)
+{
+	return !leaf->may || (leaf->may[entry / TREE_CHUNK] >> entry / TREE_NAME_GROUP % 64 & 1);
+}
 /** Which of the groups of 64 names from `lo` on may, n <= EVAL_CHUNK: bit i is names 64 x i to
  *  64 x i + 63. */
 uint64_t leaf_may_groups(const struct eval_leaf *leaf, uint32_t lo, uint32_t n);

@@ -9,6 +9,8 @@
 #include "sync/par.h"
 
 #define CHUNK_GROUPS (EVAL_CHUNK / TREE_NAME_GROUP)
+#define MAX_GROUPS (SWEEP_MAX_CHUNKS * CHUNK_GROUPS) /* of a window */
+#define MAX_GROWTH 8u                                /* of a window over the one before */
 #define CHUNK_OVERHEAD 4u /* what a chunk costs besides its names, in groups of them */
 /* Where contents leave so few entries, names are asked of these alone. */
 #define FEW_ADMITTED(n_entries) ((n_entries) / 64)
@@ -45,7 +47,10 @@ struct sweep {
 	/* Where it is: entries of range[at] below `next` have been evaluated. */
 	uint32_t at, next;
 	uint32_t window_groups; /* of names, to look at in the next window */
-	bool bound;             /* eval looks at the layer of range[at] */
+	uint32_t n_windows;
+	uint64_t n_looked; /* groups of all windows */
+	uint64_t n_given;  /* answers */
+	bool bound;        /* eval looks at the layer of range[at] */
 	struct window w;
 };
 
@@ -99,7 +104,7 @@ sweep_open(struct eval *e, const struct cursor_opts *opts, struct sweep **ret)
 		return -ENOMEM;
 	s->eval = e;
 	s->opts = opts;
-	s->window_groups = CHUNK_GROUPS;
+	s->window_groups = opts->n_sort > 0 ? MAX_GROUPS : CHUNK_GROUPS;
 	for (uint32_t i = 0; i < e->query->n_leaf; i++)
 		s->n_wanted += front_suits(e->query->leaf[i]);
 	s->front = calloc(s->n_wanted + 1, sizeof(*s->front));
@@ -309,6 +314,37 @@ chunk_cost(struct sweep *s, uint32_t offset)
 	return MIN(CHUNK_GROUPS, CHUNK_OVERHEAD + (uint32_t)__builtin_popcountll(may));
 }
 
+/* Is it known how many answers are wanted? Those of a rank, and of contents, are chosen from more.
+ */
+static bool
+limit_holds(const struct sweep *s)
+{
+	return s->opts->limit > 0 && !s->opts->rank && !s->opts->grep &&
+	       !s->eval->query->root->content;
+}
+
+/* How much to look at next. Each window has threads woken and waited for, so there should be few:
+ * as the answers so far lie, the next has what is missing up to the limit, and a quarter more.
+ * Where they get fewer the guess is wrong, hence from the second on each is at least twice the one
+ * before. */
+static uint32_t
+guess_groups(const struct sweep *s)
+{
+	uint64_t most = MIN((uint64_t)s->window_groups * MAX_GROWTH, MAX_GROUPS);
+	uint64_t least = MIN((uint64_t)s->window_groups * (s->n_windows > 2 ? 2 : 1), MAX_GROUPS);
+	uint64_t wanted = s->opts->limit + 1, groups;
+
+	if (!limit_holds(s))
+		return (uint32_t)MIN((uint64_t)s->window_groups * 2, MAX_GROUPS);
+	if (__builtin_add_overflow(wanted, s->opts->offset, &wanted) || s->n_given == 0)
+		return (uint32_t)most;
+	wanted -= MIN(wanted, s->n_given);
+	if (__builtin_mul_overflow(wanted, s->n_looked, &groups))
+		return (uint32_t)most;
+	groups = groups / s->n_given + groups / s->n_given / 4;
+	return (uint32_t)MAX(least, MIN(groups, most));
+}
+
 /* The next window, with so much in it that must be looked at. */
 static int
 list_window(struct sweep *s)
@@ -318,6 +354,8 @@ list_window(struct sweep *s)
 	uint32_t max = MAX(1u, MIN(SWEEP_MAX_CHUNKS, MAX_BITS / (s->n_front + 1))), cost = 0;
 	int r = 0;
 
+	if (s->n_windows++ > 0)
+		s->window_groups = guess_groups(s);
 	w->first = s->next / EVAL_CHUNK;
 	w->n = w->n_listed = w->at = w->pos = 0;
 	max = MIN(max, (range->hi - 1) / EVAL_CHUNK - w->first + 1);
@@ -328,7 +366,7 @@ list_window(struct sweep *s)
 		cost += chunk_cost(s, w->n);
 		r = list_chunk(s, w->n);
 	}
-	s->window_groups = MIN(s->window_groups * 2, SWEEP_MAX_CHUNKS * CHUNK_GROUPS);
+	s->n_looked += cost;
 	s->next = range->hi;
 	if (w->first + w->n <= (range->hi - 1) / EVAL_CHUNK)
 		s->next = (w->first + w->n) * EVAL_CHUNK;
@@ -614,6 +652,7 @@ sweep_next(struct sweep *s, uint32_t *ret_layer, uint32_t *ret_entry)
 		return r;
 	*ret_layer = s->range[s->at].layer;
 	*ret_entry = chunk_at(s, s->w.at, 0).lo + s->w.pos++;
+	s->n_given++;
 	return 1;
 }
 
@@ -647,6 +686,7 @@ sweep_next_some(struct sweep *s, uint32_t *ret_layer, uint32_t *ret_entry, uint3
 		got += take_bits(s, ret_entry + got, n - got);
 	while (got < n && window_next(s));
 	*ret_layer = s->range[s->at].layer;
+	s->n_given += got;
 	return (int)got;
 }
 
@@ -710,7 +750,7 @@ sweep_count_rest(struct sweep *s, uint64_t *ret)
 	int r;
 
 	while ((r = bind_range(s)) == 1) {
-		s->window_groups = SWEEP_MAX_CHUNKS * CHUNK_GROUPS;
+		s->window_groups = MAX_GROUPS;
 		r = fill_window(s);
 		if (r < 0)
 			return r;

@@ -9,7 +9,8 @@
  *   3. the fronts absorb what was found, in order, which may list more chunks
  *   4. the question is asked of each listed chunk, in parallel; when it is one front, that is it
  *
- * The first window has a chunk of names to look at, so that the first answers come at once; each
+ * The first window has a chunk of names to look at, so that the first answers come at once; with a
+ * limit the others have what is missing, as the answers so far lie (guess_groups()), else each
  * has twice as many as the one before. Of a rare word that is many chunks, with a few names each.
  * `in:` and `root:` that hold for the whole question cut the ranges of entries that are looked at.
  *
