@@ -129,8 +129,8 @@ take_member(struct reader *r)
 	if (peek(r, 1) == '-' && last != ']') {
 		if (!isalnum((unsigned char)c) || !isalnum((unsigned char)last) || last < c)
 			return false;
-		for (int b = c; b <= last; b++)
-			add_byte(r, &r->item, (unsigned char)b);
+		for (; c <= last; c++)
+			add_byte(r, &r->item, (unsigned char)c);
 		r->at += 3;
 		return true;
 	}
@@ -202,7 +202,7 @@ take_char(struct reader *r)
 {
 	char c = peek(r, 0);
 
-	if (!is_plain(c) || memchr("()[]{}|", c, 7))
+	if (!is_plain(c) || strchr("()[]{}|", c))
 		return false;
 	begin_item(r);
 	add_byte(r, &r->item, (unsigned char)c);
@@ -216,7 +216,7 @@ take_escape(struct reader *r)
 	char c = peek(r, 1);
 
 	r->at += 2;
-	if (c != '\0' && memchr("sSWDbBhHvV", c, 10)) {
+	if (c != '\0' && strchr("sSWDbBhHvV", c)) {
 		end_run(r);
 		return true;
 	}
