@@ -524,7 +524,6 @@ engine_destroy(struct engine *e)
 		root_join(*root);
 	LIST_EACH (&e->retired, link)
 		root_join(LIST_ITEM(link, struct root, link));
-	live_destroy(e->live); /* its thread looks at all roots */
 	VEC_EACH (&e->roots, root)
 		root_destroy(*root);
 	VEC_FINI(&e->roots);
@@ -533,6 +532,7 @@ engine_destroy(struct engine *e)
 	published_fini(&e->current);
 	(void)epoch_flush(); /* the memory of snapshots */
 	catalog_close(e->catalog);
+	live_destroy(e->live); /* the kernel has let go of its marks meanwhile */
 	closep(&e->segment_fd);
 	closep(&e->state_fd);
 	strings_free(e->own_dirs);

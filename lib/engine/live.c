@@ -276,6 +276,8 @@ live_stop(struct live *l)
 	stop_request(&l->stop);
 	mounts_watch_end(l);
 	(void)thread_join(&l->thread);
+	if (l->watch)
+		watch_stop(l->watch);
 }
 
 void

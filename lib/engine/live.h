@@ -128,8 +128,8 @@ struct live_root {
 int live_create(
 	struct engine *e, const struct engine_config *cfg, struct live **ret, struct err *err);
 int live_start(struct live *l, struct err *err);
-/** Nothing is told any more; its threads, which wait for no root's, have ended. NULL is legal, and
- * so is a second call. */
+/** Nothing is told any more; its threads, which wait for no root's, have ended, and the kernel
+ * begins to let go of what was watched. NULL is legal, and so is a second call. */
 void live_stop(struct live *l);
 /** Roots' threads have ended. NULL is legal. */
 void live_destroy(struct live *l);

@@ -300,4 +300,5 @@ mounts_watch_end(struct live *l)
 		stop_remove(&l->stop, &l->mounts_waker);
 	closep(&l->table_fd);
 	closep(&l->wake_fd);
+	l->table_fd = l->wake_fd = -1; /* a second call would close what others have opened */
 }

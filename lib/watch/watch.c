@@ -157,12 +157,22 @@ end_drain(struct watch *w)
 }
 
 void
+watch_stop(struct watch *w)
+{
+	static const unsigned kinds[] = {0, FAN_MARK_MOUNT, FAN_MARK_FILESYSTEM};
+
+	if (w->drain.started)
+		end_drain(w);
+	for (size_t i = 0; i < ARRAY_LEN(kinds) && w->fan_fd >= 0; i++)
+		(void)fanotify_mark(w->fan_fd, FAN_MARK_FLUSH | kinds[i], 0, AT_FDCWD, NULL);
+}
+
+void
 watch_destroy(struct watch *w)
 {
 	if (!w)
 		return;
-	if (w->drain.started)
-		end_drain(w);
+	watch_stop(w);
 	if (w->spill) {
 		empty_channel(w->spill);
 		(void)spill_destroy(w->spill);

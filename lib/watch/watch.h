@@ -104,6 +104,9 @@ struct watch_opts {
  * Errors: as spill_open(); -EMFILE, -ENFILE, -ENOMEM, -EAGAIN.
  */
 int watch_create(const struct watch_opts *opts, struct watch **ret, struct err *err);
+/** The receiver is gone, and nothing is to be told any more. The kernel takes some 20 ms to let go
+ *  of its marks, which watch_destroy() waits for: with this before, it waits for what is left. */
+void watch_stop(struct watch *w);
 /** The receiver is gone. All marks go too. NULL is legal. */
 void watch_destroy(struct watch *w);
 
