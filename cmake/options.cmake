@@ -32,6 +32,13 @@ if(CMAKE_BUILD_TYPE STREQUAL "Debug")
 else()
   target_compile_definitions(trawl_flags INTERFACE TRAWL_DEBUG=0)
 endif()
+# Hundreds of programs are linked, each of them in a third of the time; every Debian has it with its
+# compilers.
+find_program(TRAWL_GOLD ld.gold)
+mark_as_advanced(TRAWL_GOLD)
+if(TRAWL_GOLD AND CMAKE_BUILD_TYPE STREQUAL "Debug")
+  target_link_options(trawl_flags INTERFACE -fuse-ld=gold)
+endif()
 if(TRAWL_SANITIZE)
   target_compile_options(trawl_flags INTERFACE -fsanitize=${TRAWL_SANITIZE} -fno-sanitize-recover=all)
   target_link_options(trawl_flags INTERFACE -fsanitize=${TRAWL_SANITIZE})
