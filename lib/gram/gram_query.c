@@ -2,6 +2,7 @@
 
 #include <errno.h>
 
+#include "base/bisect.h"
 #include "base/vec.h"
 
 /* Comparing every child with every other is for small sets; larger ones are merely kept. */
@@ -383,16 +384,8 @@ gram_query_run(struct gram_query *q, const uint8_t *symbols, size_t len)
 static bool
 holds_range(const struct gram_node *node, const uint32_t *grams, size_t n)
 {
-	size_t lo = 0, hi = n;
+	size_t lo = FIRST_NOT(i, n, grams[i] < node->first);
 
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (grams[mid] < node->first)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
 	return lo < n && grams[lo] <= node->last;
 }
 

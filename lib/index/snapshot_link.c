@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 
+#include "base/bisect.h"
 #include "base/vec.h"
 
 #define READ_ENTRIES (2 * TREE_BLOCK)
@@ -76,16 +77,8 @@ sort_links(struct links *l)
 static bool
 has_inode(const struct links *l, const struct link *wanted)
 {
-	size_t lo = 0, hi = l->all.len;
+	size_t lo = FIRST_NOT(i, l->all.len, compare_inodes(&l->all.data[i], wanted) < 0);
 
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (compare_inodes(&l->all.data[mid], wanted) < 0)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
 	return lo < l->all.len && compare_inodes(&l->all.data[lo], wanted) == 0;
 }
 

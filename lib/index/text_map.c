@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/bisect.h"
 #include "sync/atomic.h"
 #include "sync/par.h"
 #include "sync/par_sort.h"
@@ -382,28 +383,13 @@ text_map_create(const struct tree *t, const struct text_set *set, const struct t
 static uint32_t
 place_of(const struct text_map *m, uint32_t content)
 {
-	uint32_t lo = 0, hi = m->n_known > 0 ? (m->n_known - 1) / TEXT_MARK + 1 : 0;
-
-	while (lo < hi) {
-		uint32_t mid = lo + (hi - lo) / 2;
-
-		if (m->marks[mid] < content)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
+	uint32_t n_marks = m->n_known > 0 ? (m->n_known - 1) / TEXT_MARK + 1 : 0;
+	uint32_t mark = FIRST_NOT(i, n_marks, m->marks[i] < content);
 	/* It lies behind the last mark that is below. */
-	hi = MIN(lo * TEXT_MARK, m->n_known);
-	lo = lo > 0 ? (lo - 1) * TEXT_MARK : 0;
-	while (lo < hi) {
-		uint32_t mid = lo + (hi - lo) / 2;
+	uint32_t lo = mark > 0 ? (mark - 1) * TEXT_MARK : 0;
+	uint32_t n = MIN(mark * TEXT_MARK, m->n_known) - lo;
 
-		if (m->content[m->by_content[mid]] < content)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo;
+	return lo + FIRST_NOT(i, n, m->content[m->by_content[lo + i]] < content);
 }
 
 static uint32_t

@@ -2,19 +2,14 @@
 
 #include <string.h>
 
+#include "base/bisect.h"
+
 int
 text_find_hash(const struct text_cols *c, const struct hash128 *hash, uint32_t *ret_doc)
 {
-	uint32_t lo = 0, hi = c->n_live;
+	uint32_t lo = FIRST_NOT(
+		i, c->n_live, text_hash_cmp(&c->docs[c->hash_order[i]], hash->high, hash->low) < 0);
 
-	while (lo < hi) {
-		uint32_t mid = lo + (hi - lo) / 2;
-
-		if (text_hash_cmp(&c->docs[c->hash_order[mid]], hash->high, hash->low) < 0)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
 	if (lo == c->n_live ||
 		text_hash_cmp(&c->docs[c->hash_order[lo]], hash->high, hash->low) != 0)
 		return 0;
@@ -123,16 +118,8 @@ text_find_file(const struct text_cols *c, uint64_t key, uint32_t *ret_content)
 void
 text_unit_place(const struct text_cols *c, uint32_t unit, uint64_t *ret_offset, uint64_t *ret_lines)
 {
-	uint32_t lo = 0, hi = c->n_windows;
+	uint32_t lo = FIRST_NOT(i, c->n_windows, c->windows[i].unit < unit);
 
-	while (lo < hi) {
-		uint32_t mid = lo + (hi - lo) / 2;
-
-		if (c->windows[mid].unit < unit)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
 	*ret_offset = *ret_lines = 0;
 	if (lo < c->n_windows && c->windows[lo].unit == unit) {
 		*ret_offset = c->windows[lo].offset_bytes;

@@ -5,6 +5,8 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include "base/bisect.h"
+
 uint8_t
 tree_type(const struct tree_cols *c, uint32_t entry)
 {
@@ -141,15 +143,5 @@ tree_subtree(const struct tree_cols *c, uint32_t dir, uint32_t *ret_lo, uint32_t
 uint32_t
 tree_list_from(const uint32_t *list, uint32_t n, uint32_t entry)
 {
-	uint32_t lo = 0, hi = n;
-
-	while (lo < hi) {
-		uint32_t mid = lo + (hi - lo) / 2;
-
-		if (list[mid] < entry)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo;
+	return FIRST_NOT(i, n, list[i] < entry);
 }

@@ -2,6 +2,8 @@
 
 #include <errno.h>
 
+#include "base/bisect.h"
+
 struct tree_dead {
 	uint32_t n;
 	struct tree_range *ranges;
@@ -161,17 +163,7 @@ tree_dead_destroy(struct tree_dead *d)
 static uint32_t
 range_from(const struct tree_dead *d, uint32_t entry)
 {
-	uint32_t lo = 0, hi = d->n;
-
-	while (lo < hi) {
-		uint32_t mid = lo + (hi - lo) / 2;
-
-		if (d->ranges[mid].hi <= entry)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo;
+	return FIRST_NOT(i, d->n, d->ranges[i].hi <= entry);
 }
 
 uint32_t

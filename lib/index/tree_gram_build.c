@@ -1,5 +1,6 @@
 #include "index/tree_gram_build.h"
 
+#include "base/bisect.h"
 #include "base/vec.h"
 #include "index/tree_format.h"
 #include "index/tree_gram_code.h"
@@ -147,17 +148,7 @@ struct pairs {
 static uint32_t
 lower_bound(const struct gram_chunk *c, uint32_t gram)
 {
-	uint32_t lo = 0, hi = c->n;
-
-	while (lo < hi) {
-		uint32_t mid = lo + (hi - lo) / 2;
-
-		if (c->pairs[mid] / 64 < gram)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo;
+	return FIRST_NOT(i, c->n, c->pairs[i] / 64 < gram);
 }
 
 /* How many pairs there are of each gram of the node that begins with gram `base`: false, none. */

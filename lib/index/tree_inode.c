@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <sys/stat.h>
 
+#include "base/bisect.h"
+
 struct tree_inode {
 	struct arc arc;
 	/* Of what it was made. */
@@ -202,17 +204,7 @@ tree_inodes_fit(const struct tree_inodes *t, const struct tree_stack *s)
 static uint32_t
 first_of(const struct tree_inode *t, uint64_t ino)
 {
-	uint32_t lo = 0, hi = t->n;
-
-	while (lo < hi) {
-		uint32_t mid = lo + (hi - lo) / 2;
-
-		if (t->ino[mid] < ino)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo;
+	return FIRST_NOT(i, t->n, t->ino[i] < ino);
 }
 
 bool

@@ -1,5 +1,7 @@
 #include "index/tree_format.h"
 
+#include "base/bisect.h"
+
 static void
 subtract(struct tree_sum *from, const struct tree_sum *s)
 {
@@ -37,17 +39,7 @@ tree_sum(const struct tree_cols *c, uint32_t lo, uint32_t hi, struct tree_sum *r
 static uint32_t
 link_from(const struct tree_cols *c, uint32_t entry)
 {
-	uint32_t lo = 0, hi = c->n_links;
-
-	while (lo < hi) {
-		uint32_t mid = lo + (hi - lo) / 2;
-
-		if (c->links[mid].entry < entry)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo;
+	return FIRST_NOT(i, c->n_links, c->links[i].entry < entry);
 }
 
 void
@@ -66,16 +58,8 @@ tree_sum_once(const struct tree_cols *c, uint32_t lo, uint32_t hi, struct tree_s
 static struct tree_sum
 links_before(const struct tree_cols *c, uint32_t dir)
 {
-	uint32_t lo = 0, hi = c->n_link_sums;
+	uint32_t lo = FIRST_NOT(i, c->n_link_sums, c->link_sums[i].dir < dir);
 
-	while (lo < hi) {
-		uint32_t mid = lo + (hi - lo) / 2;
-
-		if (c->link_sums[mid].dir < dir)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
 	return lo > 0 ? c->link_sums[lo - 1].sum : (struct tree_sum){0};
 }
 

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 
+#include "base/bisect.h"
 #include "base/vec.h"
 
 int
@@ -86,17 +87,7 @@ entry_set_range(const struct entry_set *s, uint32_t layer, uint32_t *ret_lo, uin
 static size_t
 find(const struct entry_list *l, uint32_t entry)
 {
-	size_t lo = 0, hi = l->len;
-
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (l->data[mid] < entry)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo;
+	return FIRST_NOT(i, l->len, l->data[i] < entry);
 }
 
 bool
