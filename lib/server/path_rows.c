@@ -153,12 +153,14 @@ add_run(const struct path_rows *p, struct json *out, const struct tree_cols *c,
 
 		*to = ',';
 		to += out->comma;
-		memcpy(to, "[\"", 2);
-		to = copy_path(p, tree_name(c, entry[i]), to + 2);
+		*to++ = '[';
+		*to++ = '"';
+		to = copy_path(p, tree_name(c, entry[i]), to);
 		if (!to)
 			break;
-		memcpy(to, "\"]", 2);
-		at = to + 2;
+		*to++ = '"';
+		*to++ = ']';
+		at = to;
 		out->comma = true;
 	}
 	*at = '\0';
