@@ -6,12 +6,11 @@
  * parsing, sending and receiving.
  *
  * note: pace. While each worker has another query to do when it has done its own, the loop rests
- * between two turns for REST_USEC, and finds the answers, lines and connections of that time
+ * between two turns for some 100 us, and finds the answers, lines and connections of that time
  * together: one wake-up for all of them.
  *   - Nobody is idle for it: what the workers have before them is the condition.
- *   - It is an end of time and waits for nobody: a step that takes seconds, or hangs, keeps the
- * loop from nothing. Whatever comes (a ping, a cancel, an end of a connection, a timer) is seen one
- * rest later at most.
+ *   - It waits for a time, not for somebody: a step that takes seconds, or hangs, holds up nothing.
+ *     Whatever comes (a ping, a cancel, the end of a connection) is seen one rest later at most.
  *   - Who asks alone never meets it: his query is the only one.
  * Answering short queries on the loop itself would spare the switches too, but one processor would
  * do all of them, and a page of the index that is not in memory would stop everybody.
