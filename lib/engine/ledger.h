@@ -15,7 +15,12 @@
  * engine's lock and held without it (engine_begin_turn()). A reload takes it as a root does.
  *
  * Of a batch without records nobody knows what has changed: clocks from before are below the
- * `floor`.
+ * `floor`. The first walk of a root is such a batch, and so is its removal, for clocks of all
+ * roots: what they would tell is a record for each entry, and an outer root that leaves a new inner
+ * one out is walked under other settings at that. Who holds a clock asks for everything once.
+ *
+ * Batches are shared, and each reader decodes them for itself: with 100 subscribers at 1,000 events
+ * a second all of reading and decoding is 4% of what the daemon does, which is a quarter of a CPU.
  *
  * Ownership: ledger_init()/ledger_fini(); batches are counted.
  * Threads:   one pushes, who has the turn; any number read.

@@ -28,7 +28,7 @@ struct batch {
 	bool mounts;
 	bool verify; /* with a step of verification */
 	struct walk_aim *aim;
-	uint64_t n_aimed;
+	uint64_t n_aimed, n_verified; /* names; of them: nobody told of */
 	/* The directory that was named last. */
 	uint64_t ino;
 	struct strbuf path;
@@ -240,10 +240,8 @@ look(struct root *r, struct batch *b, struct err *err)
 	if (code < 0 || !r->stack)
 		return code;
 	if (b->verify) {
-		uint64_t n;
-
-		code = verify_add(r, b->aim, &n);
-		b->n_aimed += n;
+		code = verify_add(r, b->aim, &b->n_verified);
+		b->n_aimed += b->n_verified;
 		if (code < 0)
 			return code;
 	}
@@ -268,7 +266,7 @@ note_batch_locked(struct live_root *l, const struct batch *b)
 	if (!b->first_usec)
 		return;
 	l->n_batches++;
-	l->n_names += b->n_aimed;
+	l->n_names += b->n_aimed - b->n_verified;
 	l->lag_usec = clock_mono() - b->first_usec;
 	l->max_lag_usec = MAX(l->max_lag_usec, l->lag_usec);
 }
@@ -291,7 +289,7 @@ end_batch(struct root *r, const struct batch *b, int code, bool changed)
 		}
 		if (changed)
 			live_leisure_later_locked(r);
-		l->n_mended += b->verify && changed && !b->first_usec;
+		l->n_mended += changed && b->n_verified > 0 && b->n_aimed == b->n_verified;
 	}
 	live_applied(r);
 }

@@ -357,6 +357,7 @@ merge_until(struct tree_merge *m, int dirfd, unsigned n)
 	stop_set_hold(&stop, hold, &h);
 	m->stop = &stop;
 	r = tree_merge_write(m, dirfd, "seg", &bytes, &err);
+	m->stop = NULL;
 	stop_fini(&stop);
 	return r;
 }
