@@ -44,9 +44,13 @@ def test_a_broken_configuration_changes_nothing():
             address = d.address()
             for n, (bad, says) in enumerate([("[daemon]\nnonsense = 1\n", "nonsense"), ("garbage\n", "trawld.conf:"),
                                              ("[root a2]\npath = relative\n", "relative"),
-                                             ("[listen]\ntcp = 0.0.0.0:0\n", "0.0.0.0"),
+                                             ("[listen]\ntcp = 127.0.0.1:0\n", "tcp is given in line"),
+                                             ("", "0.0.0.0"),
                                              (f"[root b]\npath = {a.at('nosuch')}\n", "nosuch")]):
                 d.write_config({"a": a}, bad)
+                if says == "0.0.0.0":
+                    with open(d.file, "w", encoding="utf-8") as f:
+                        f.write(d.config_text({"a": a}).replace("tcp = 127.0.0.1:0", "tcp = 0.0.0.0:0"))
                 logged = len(d.log())
                 d.reload()
                 until(lambda: says in d.log()[logged:], f'the log names "{says}"')
