@@ -309,6 +309,7 @@ on_status(void *ctx, struct json *out, struct err *err)
 	json_open(out, '{');
 	put_pool(out, "compute", d->compute);
 	put_pool(out, "io", d->io);
+	put_pool(out, "humble", engine_humble(d->engine));
 	json_close(out, '}');
 	put_pipeline(out, &engine);
 	api_put_watch(out, &engine);

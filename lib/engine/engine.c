@@ -181,6 +181,12 @@ engine_snapshot(struct engine *e)
 	return CONTAINER_OF(published_acquire(&e->current), struct snapshot, shared);
 }
 
+const struct pool *
+engine_humble(const struct engine *e)
+{
+	return e->humble;
+}
+
 /* The state directory and "segments" in it, made when they are missing. */
 static int
 open_dirs(struct engine *e, struct err *err)

@@ -102,6 +102,10 @@ int engine_reload(struct engine *e, const struct engine_config *cfg, struct err 
 /** The current snapshot with a reference for the caller. Never NULL. */
 struct snapshot *engine_snapshot(struct engine *e);
 
+/** The pool of humble walks (indexer.h), for its figures. The engine's own: until engine_destroy().
+ */
+const struct pool *engine_humble(const struct engine *e);
+
 /** A clock as its holder has it: c:<instance>:<epoch>:<tick>. */
 struct engine_clock {
 	uint64_t instance, epoch, tick;
