@@ -1,16 +1,11 @@
-"""What changes is found without being asked to look: at once, after a loss, after a restart, by rules, mounts and polling."""
-import fcntl
+"""What changes is found without being asked to look: at once, after a restart, by rules, mounts, polling and verification."""
 import mmap
 import os
 import subprocess
 import time
 
-from box import Daemon, Skip, Tree, main, need_root, scale, until
-from churn import Churn
-from truth import indexed, listing, same_rows, told
-
-QUEUES = ("fanotify", "inotify")
-
+from box import Daemon, Skip, Tree, main, need_root, until
+from truth import indexed, listing, same_rows
 
 def now(d):
     """After the barrier; the answer of it."""
@@ -25,32 +20,6 @@ def same_as_find(d, t, what):
 
 def watch_of(d, name="t"):
     return d.roots()[name]["watch"]
-
-
-class TinyQueue:
-    """The kernel's queues of events are short for who opens one meanwhile."""
-
-    def __enter__(self):
-        need_root()
-        self.before = {}
-        # Of two runs at once the later one would take the short one for what it was, and leave it so.
-        self.lock = open("/proc/sys/fs/fanotify/max_queued_events", "rb")  # pylint: disable=consider-using-with
-        fcntl.flock(self.lock, fcntl.LOCK_EX)
-        for q in QUEUES:
-            try:
-                with open(f"/proc/sys/fs/{q}/max_queued_events", "r+") as f:
-                    self.before[q] = f.read()
-                    f.seek(0)
-                    f.write("4")
-            except OSError as e:
-                self.__exit__()
-                raise Skip(f"queues cannot be made short: {e}") from e
-
-    def __exit__(self, *_):
-        for q, n in self.before.items():
-            with open(f"/proc/sys/fs/{q}/max_queued_events", "w") as f:
-                f.write(n)
-        self.lock.close()
 
 
 def test_a_change_is_visible_soon():
@@ -85,78 +54,6 @@ def test_rules_change_with_their_files():
             assert found() == [b"a/drop.o", b"a/keep.c"]
             os.unlink(t.at("a/b/CACHEDIR.TAG"))
             assert found() == [b"a/b/drop.o", b"a/drop.o", b"a/keep.c"]
-
-
-def healed(d, t, what):
-    """Others change what is on the file system too, and may make the queue overflow at any time."""
-    until(lambda: not now(d)["stale"], "it heals")
-    same_rows(indexed(d), listing(os.fsencode(t.path)), what)
-
-
-class Quiet(Tree):
-    """On a file system of its own: what others write to theirs fills short queues, too."""
-
-    def __enter__(self):
-        need_root()
-        if subprocess.run(["mount", "-t", "tmpfs", "none", self.path], capture_output=True).returncode:
-            os.rmdir(self.path)
-            raise Skip("nothing can be mounted")
-        return self
-
-    def __exit__(self, *rest):
-        subprocess.run(["umount", self.path], check=True)
-        super().__exit__(*rest)
-
-
-def lose_and_heal(watch):
-    with Quiet() as t:
-        for i in range(50):
-            t.write(f"d{i}/x")
-        with TinyQueue():
-            d = Daemon({"t": {"path": t, "watch": watch}})
-        with d:
-            healed(d, t, "before")
-            for n in range(3):
-                for i in range(400):
-                    t.write(f"d{i % 50}/f{n}_{i}", "x" * n)
-                answer = now(d)
-                assert answer["synced"], answer
-                # Stale until it is healed, never silently wrong.
-                if not answer["stale"]:
-                    same_rows(indexed(d), listing(os.fsencode(t.path)), f"round {n}")
-            healed(d, t, "after losses")
-            assert watch_of(d)["losses"] > 0, watch_of(d)
-
-
-def test_a_loss_heals():
-    lose_and_heal("auto")
-
-
-def test_a_loss_of_directories_heals():
-    lose_and_heal("directories")
-
-
-def test_answers_are_stale_or_right_over_many_losses():
-    wanted, lossy, asked = scale(200), 0, 0
-    with Quiet() as t:
-        churn = Churn(t.path, 212)
-        with TinyQueue():
-            d = Daemon({"t": t})
-        with d:
-            while lossy < wanted:
-                before = watch_of(d)["losses"]
-                churn.look()
-                churn.some(200)
-                truth = listing(os.fsencode(t.path))
-                # By itself it heals later each time.
-                if lossy > 1:
-                    d.ask("rescan")
-                stale = True
-                while stale:
-                    answer, rows = told(d, sync_ms=60_000)
-                    stale, asked = answer["stale"], asked + 1
-                lossy += watch_of(d)["losses"] > before
-                same_rows(rows, truth, f"after {lossy} bursts that overflowed and {asked} answers")
 
 
 def test_what_changed_while_it_was_down_is_found():
