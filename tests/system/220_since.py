@@ -143,7 +143,8 @@ def test_a_hundred_subscribers_hear_the_same():
                     for s in subs:
                         s.until(clock)
                         same(sorted(s.mirror.paths), answers(d, s.q), s.q)
-                        assert s.mirror.gaps == 0
+                        # What was left out because its contents were not known yet comes with a gap.
+                        assert s.mirror.gaps == 0 or "content:" in s.q
                 except Exception as e:  # pylint: disable=broad-except
                     wrong.append(e)
             threads = [threading.Thread(target=follow, args=(subs[i::10],)) for i in range(10)]
@@ -156,7 +157,8 @@ def test_a_hundred_subscribers_hear_the_same():
             until(lambda: d.ask("status")["server"]["running"] <= 1, "they sleep")
             status = d.ask("status")
             assert status["server"]["subscriptions"] == 100
-            assert status["server"]["since"] >= 100 and status["server"]["gaps"] == 0, status["server"]
+            gaps = sum(s.mirror.gaps for s in subs)
+            assert status["server"]["since"] >= 100 and status["server"]["gaps"] >= gaps, (gaps, status["server"])
             journal = status["journal"]
             assert 0 < journal["records"] < journal["bytes"] and journal["memory"] > 0, journal
             assert journal["floor"] < journal["oldest_tick"] <= journal["tick"] == tick(status["clock"]), journal
