@@ -9,8 +9,8 @@
 #include "sync/par.h"
 
 #define CHUNK_GROUPS (EVAL_CHUNK / TREE_NAME_GROUP)
-#define MAX_GROUPS (SWEEP_MAX_CHUNKS * CHUNK_GROUPS) /* of a window */
-#define MAX_GROWTH 8u                                /* of a window over the one before */
+#define MAX_GROUPS ((uint64_t)SWEEP_MAX_CHUNKS * CHUNK_GROUPS) /* of a window */
+#define MAX_GROWTH 8u                                          /* of a window over the one before */
 #define CHUNK_OVERHEAD 4u /* what a chunk costs besides its names, in groups of them */
 /* Where contents leave so few entries, names are asked of these alone. */
 #define FEW_ADMITTED(n_entries) ((n_entries) / 64)
@@ -330,12 +330,13 @@ limit_holds(const struct sweep *s)
 static uint32_t
 guess_groups(const struct sweep *s)
 {
-	uint64_t most = MIN((uint64_t)s->window_groups * MAX_GROWTH, MAX_GROUPS);
-	uint64_t least = MIN((uint64_t)s->window_groups * (s->n_windows > 2 ? 2 : 1), MAX_GROUPS);
+	const uint64_t last = s->window_groups, bound = MAX_GROUPS;
+	uint64_t most = MIN(last * MAX_GROWTH, bound);
+	uint64_t least = MIN(last * (s->n_windows > 2 ? 2 : 1), bound);
 	uint64_t wanted = s->opts->limit + 1, groups;
 
 	if (!limit_holds(s))
-		return (uint32_t)MIN((uint64_t)s->window_groups * 2, MAX_GROUPS);
+		return (uint32_t)MIN(last * 2, bound);
 	if (__builtin_add_overflow(wanted, s->opts->offset, &wanted) || s->n_given == 0)
 		return (uint32_t)most;
 	wanted -= MIN(wanted, s->n_given);
