@@ -1,17 +1,7 @@
+#include "roll.h"
 #include "test.h"
 
 #include "gram/gram.h"
-
-static uint64_t seed = 0x9e3779b97f4a7c15u;
-
-static uint32_t
-roll(uint32_t sides)
-{
-	seed ^= seed << 13;
-	seed ^= seed >> 7;
-	seed ^= seed << 17;
-	return (uint32_t)((seed >> 16) % sides);
-}
 
 static int
 gram_cmp(const void *a, const void *b)

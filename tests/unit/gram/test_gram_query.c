@@ -1,17 +1,7 @@
+#include "roll.h"
 #include "test.h"
 
 #include "gram/gram_query.h"
-
-static uint64_t seed = 0x2545f4914f6cdd1du;
-
-static uint32_t
-roll(uint32_t sides)
-{
-	seed ^= seed << 13;
-	seed ^= seed >> 7;
-	seed ^= seed << 17;
-	return (uint32_t)((seed >> 16) % sides);
-}
 
 #define N_GRAMS 8u
 #define MAX_KIDS 4u

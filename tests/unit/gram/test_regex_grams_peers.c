@@ -2,6 +2,7 @@
  * Patterns and texts that match them, made together from one grammar, changed a little, and held
  * against PCRE2: a text with a match must satisfy the pattern's query.
  */
+#include "roll.h"
 #include "test.h"
 
 #include <stdio.h>
@@ -12,17 +13,6 @@
 #define MAX_DEPTH 4u
 #define TEXTS_A_PATTERN 20u
 #define TEXT_MAX_BYTES 400u
-
-static uint64_t seed;
-
-static uint32_t
-roll(uint32_t sides)
-{
-	seed ^= seed << 13;
-	seed ^= seed >> 7;
-	seed ^= seed << 17;
-	return (uint32_t)((seed >> 16) % sides);
-}
 
 #define PICK(array) ((array)[roll(ARRAY_LEN(array))])
 

@@ -1,3 +1,4 @@
+#include "roll.h"
 #include "test.h"
 
 #include <stdio.h>
@@ -227,17 +228,6 @@ translate(struct span text, unsigned level, size_t cut, size_t cap, uint8_t *out
 	}
 	CHECK_INT(at, text.len);
 	return n;
-}
-
-static uint64_t seed = 88172645463325252u;
-
-static uint32_t
-roll(uint32_t sides)
-{
-	seed ^= seed << 13;
-	seed ^= seed >> 7;
-	seed ^= seed << 17;
-	return (uint32_t)((seed >> 16) % sides);
 }
 
 static void

@@ -1,19 +1,9 @@
 #include "text/litset.h"
 
+#include "roll.h"
 #include "test.h"
 #include "text/pattern.h"
 #include <errno.h>
-
-static uint64_t seed = 88172645463325252ull;
-
-static uint32_t
-roll(uint32_t sides)
-{
-	seed ^= seed << 13;
-	seed ^= seed >> 7;
-	seed ^= seed << 17;
-	return (uint32_t)((seed >> 16) % sides);
-}
 
 static bool
 equal(const char *a, const char *b, size_t len, bool fold)

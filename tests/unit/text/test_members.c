@@ -1,18 +1,8 @@
+#include "roll.h"
 #include "test.h"
 
 #include "base/clock.h"
 #include "text/members.h"
-
-static uint64_t seed = 1;
-
-static uint32_t
-roll(uint32_t sides)
-{
-	seed ^= seed << 13;
-	seed ^= seed >> 7;
-	seed ^= seed << 17;
-	return (uint32_t)((seed >> 16) % sides);
-}
 
 /* Few letters, so that literals meet strings, at their ends too. */
 static const char letters[] = "aabAB.k\xc3\xa9\xe2";

@@ -1,18 +1,8 @@
+#include "roll.h"
 #include "test.h"
 
 #include "text/fold.h"
 #include "text/pattern.h"
-
-static uint64_t seed;
-
-static uint32_t
-roll(uint32_t sides)
-{
-	seed ^= seed << 13;
-	seed ^= seed >> 7;
-	seed ^= seed << 17;
-	return (uint32_t)((seed >> 16) % sides);
-}
 
 static const char *const tokens[] = {"a", "b", "k", "S", "ab", "a.b", "\\.", "/", "\\/", "(?:ab)",
 	"(a|b)", "(", ")", "[ab]", "[^a]", "[$]", "^", "$", ".", "*", "+", "?", "{0,2}", "{2}", "{",

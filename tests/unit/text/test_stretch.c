@@ -1,18 +1,8 @@
+#include "roll.h"
 #include "test.h"
 
 #include "text/pattern.h"
 #include "text/stretch.h"
-
-static uint64_t seed;
-
-static uint32_t
-roll(uint32_t sides)
-{
-	seed ^= seed << 13;
-	seed ^= seed >> 7;
-	seed ^= seed << 17;
-	return (uint32_t)((seed >> 16) % sides);
-}
 
 static void
 check_least(const char *pattern, uint32_t least)
