@@ -7,7 +7,7 @@
 #include "engine/engine.h"
 #include "gram/regex_grams.h"
 #include "index/text_eval.h"
-#include "test.h"
+#include "root_status.h"
 #include "text/mapfile.h"
 #include "text/window.h"
 
@@ -43,19 +43,6 @@ on_event(void *ctx, bool trouble, const char *text)
 	f->n_troubles += trouble;
 }
 
-static struct engine_root_status
-status(struct flow *f)
-{
-	struct engine_root_status root;
-	struct engine_status s;
-
-	CHECK_INT(engine_status(f->engine, &s), 0);
-	root = s.roots[0];
-	root.name = root.path = NULL;
-	engine_status_fini(&s);
-	return root;
-}
-
 /* Until contents are as wanted, and the last walk asked for is over. */
 static struct engine_root_status
 wait_phase(struct flow *f, enum contents_phase phase)
@@ -66,7 +53,7 @@ wait_phase(struct flow *f, enum contents_phase phase)
 	do {
 		cr_assert(clock_mono() < deadline, "contents are never in phase %d", (int)phase);
 		(void)sched_yield();
-		s = status(f);
+		s = root_status(f->engine);
 	} while (s.state != ROOT_READY || s.contents.phase != phase);
 	return s;
 }
@@ -74,11 +61,11 @@ wait_phase(struct flow *f, enum contents_phase phase)
 static struct engine_root_status
 rescan(struct flow *f)
 {
-	uint64_t walked = status(f).walked_usec;
+	uint64_t walked = root_status(f->engine).walked_usec;
 	usec_t deadline = clock_deadline(60 * USEC_PER_SEC);
 
 	CHECK_INT(engine_rescan(f->engine, NULL, NULL), 0);
-	while (status(f).walked_usec == walked) {
+	while (root_status(f->engine).walked_usec == walked) {
 		CHECK(clock_mono() < deadline);
 		(void)sched_yield();
 	}
@@ -348,7 +335,7 @@ check_every_kind(struct flow *f)
 	write_wide(f, "big_long", lines, LONG_BYTES, true);
 	start(f);
 	CHECK_INT(wait_phase(f, CONTENTS_DONE).contents.n_binary, 2);
-	CHECK_INT(status(f).contents.done_files, 11);
+	CHECK_INT(root_status(f->engine).contents.done_files, 11);
 	check_kind(f, "small", TEXT_ASCII, lines_of(small), 9000);
 	check_kind(f, "long", TEXT_ASCII, lines_of(lines), LONG_BYTES);
 	check_kind(f, "one_line", TEXT_ASCII, lines_of(one), LONG_BYTES);
@@ -387,7 +374,7 @@ TEST(contents_flow, grams_of_three_find_them_too)
 	setup(&f);
 	f.root.n_symbols = 3;
 	check_every_kind(&f);
-	CHECK_INT(status(&f).contents.n_symbols, 3);
+	CHECK_INT(root_status(f.engine).contents.n_symbols, 3);
 	teardown(&f);
 }
 
@@ -419,7 +406,8 @@ TEST(contents_flow, what_has_changed_is_read_again_and_equal_contents_are_kept_o
 	CHECK(finds(&f, "new", SPAN_LIT("same words")));
 	CHECK_INT(unlink(a), 0);
 	(void)rescan(&f);
-	CHECK_INT(status(&f).contents.done_files, status(&f).contents.n_files);
+	CHECK_INT(
+		root_status(f.engine).contents.done_files, root_status(f.engine).contents.n_files);
 	CHECK(finds(&f, "link", SPAN_LIT("omega")));
 	teardown(&f);
 }
@@ -452,7 +440,7 @@ TEST(contents_flow, a_start_goes_on_with_what_is_there)
 	start(&f);
 	(void)wait_phase(&f, CONTENTS_DONE);
 	CHECK(finds(&f, "f299", SPAN_LIT("number299")));
-	CHECK_INT(status(&f).contents.n_segments, 1);
+	CHECK_INT(root_status(f.engine).contents.n_segments, 1);
 	teardown(&f);
 }
 
@@ -480,7 +468,7 @@ TEST(contents_flow, a_reload_changes_how_contents_are_kept)
 	f.root.content = SNAP_CONTENT_OFF;
 	CHECK_INT(engine_reload(f.engine, &f.cfg, NULL), 0);
 	(void)wait_phase(&f, CONTENTS_OFF);
-	while (status(&f).contents.n_segments > 0)
+	while (root_status(f.engine).contents.n_segments > 0)
 		(void)sched_yield();
 	f.root.content = SNAP_CONTENT_INDEX;
 	CHECK_INT(engine_reload(f.engine, &f.cfg, NULL), 0);
@@ -514,7 +502,7 @@ TEST(contents_flow, many_small_segments_become_few)
 		(void)snprintf(word, sizeof(word), "word%u", i * 7);
 		CHECK(finds(&f, name, span_of(word)));
 	}
-	while (status(&f).contents.n_segments > 1)
+	while (root_status(f.engine).contents.n_segments > 1)
 		(void)sched_yield();
 	CHECK(finds(&f, "f1499", SPAN_LIT("word10493")));
 	CHECK_INT(f.n_troubles, 0);
@@ -549,16 +537,16 @@ TEST(contents_flow, reading_rests_while_others_wait_for_disks_and_changes_and_wa
 	write_text(&f, "one", "some words\n");
 	press(&f, "90.00", 0);
 	start(&f);
-	while (!(s = status(&f)).paused)
+	while (!(s = root_status(f.engine)).paused)
 		(void)sched_yield();
 	CHECK_STR(s.paused, "io");
 	write_text(&f, "two", "other words\n");
 	CHECK_INT(engine_rescan(f.engine, NULL, NULL), 0);
-	while (status(&f).n_entries == s.n_entries) {
+	while (root_status(f.engine).n_entries == s.n_entries) {
 		press(&f, "90.00", total += USEC_PER_SEC);
 		(void)sched_yield();
 	}
-	CHECK_INT(status(&f).contents.done_files, 0);
+	CHECK_INT(root_status(f.engine).contents.done_files, 0);
 	press(&f, "0.00", 0);
 	s = wait_phase(&f, CONTENTS_DONE);
 	CHECK(!s.paused);
@@ -581,7 +569,7 @@ TEST(contents_flow, a_rest_ends_with_the_engine)
 	write_text(&f, "one", "some words\n");
 	press(&f, "90.00", 0);
 	start(&f);
-	while (!status(&f).paused)
+	while (!root_status(f.engine).paused)
 		(void)sched_yield();
 	press(&f, "90.00", 3600 * USEC_PER_SEC);
 	began = clock_mono();
@@ -678,6 +666,6 @@ TEST(contents_flow, a_tebibyte_of_nothing_costs_nothing)
 	CHECK(clock_mono() - began < 20 * USEC_PER_SEC);
 	CHECK_INT(doc_of(&f, "sparse").flags, TEXT_BINARY);
 	CHECK_INT(content_of(&f, "wide"), TEXT_PENDING); /* who asks may try */
-	CHECK_INT(status(&f).contents.n_unreadable, 1);
+	CHECK_INT(root_status(f.engine).contents.n_unreadable, 1);
 	teardown(&f);
 }

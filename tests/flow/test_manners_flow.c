@@ -4,7 +4,7 @@
  */
 #include "base/clock.h"
 #include "engine/engine.h"
-#include "test.h"
+#include "root_status.h"
 #include "text/mapfile.h"
 
 #include <errno.h>
@@ -83,25 +83,12 @@ start(struct flow *f)
 	cr_assert(engine_start(f->engine, &err) == 0, "%s", err.what);
 }
 
-static struct engine_root_status
-status(struct flow *f)
-{
-	struct engine_root_status root;
-	struct engine_status s;
-
-	CHECK_INT(engine_status(f->engine, &s), 0);
-	root = s.roots[0];
-	root.name = root.path = NULL;
-	engine_status_fini(&s);
-	return root;
-}
-
 static void
 wait_ready(struct flow *f)
 {
 	usec_t deadline = clock_deadline(60 * USEC_PER_SEC);
 
-	while (status(f).state != ROOT_READY) {
+	while (root_status(f->engine).state != ROOT_READY) {
 		cr_assert(clock_mono() < deadline, "it is never walked");
 		press(f);
 		(void)sched_yield();
@@ -120,14 +107,14 @@ start_and_rest(struct flow *f)
 	wait_ready(f); /* a first walk does not rest */
 	engine_destroy(f->engine);
 	start(f);
-	while (!status(f).paused) {
+	while (!root_status(f->engine).paused) {
 		cr_assert(clock_mono() < deadline, "it does not rest");
 		press(f);
 		(void)sched_yield();
 	}
-	CHECK_STR(status(f).paused, "io");
-	CHECK(status(f).state == ROOT_INDEXING);
-	CHECK_INT(status(f).n_entries, 1 + 2 * N_DIRS); /* it serves */
+	CHECK_STR(root_status(f->engine).paused, "io");
+	CHECK(root_status(f->engine).state == ROOT_INDEXING);
+	CHECK_INT(root_status(f->engine).n_entries, 1 + 2 * N_DIRS); /* it serves */
 }
 
 static void
@@ -147,12 +134,12 @@ TEST(manners_flow, the_walk_after_a_start_rests_until_a_client_asks_for_one)
 	deadline = clock_deadline(AT_ONCE_USEC);
 	test_write(f.dir, "tree/new", "");
 	CHECK_INT(engine_rescan(f.engine, NULL, NULL), 0);
-	while (status(&f).n_entries != 2 + 2 * N_DIRS) {
+	while (root_status(f.engine).n_entries != 2 + 2 * N_DIRS) {
 		CHECK(clock_mono() < deadline);
 		press(&f);
 	}
 	wait_ready(&f);
-	CHECK(!status(&f).paused);
+	CHECK(!root_status(f.engine).paused);
 	teardown(&f);
 }
 
@@ -181,7 +168,7 @@ TEST(manners_flow, a_barrier_ends_the_rest_of_a_walk)
 	while (!load_acq(&s.over))
 		press(&f);
 	CHECK(s.result == 0 || s.result == -ESTALE); /* where nothing can be watched */
-	CHECK(status(&f).state == ROOT_READY);
+	CHECK(root_status(f.engine).state == ROOT_READY);
 	teardown(&f);
 }
 
@@ -190,7 +177,7 @@ TEST(manners_flow, a_walk_that_rests_goes_on_when_others_are_done)
 	struct flow f;
 
 	start_and_rest(&f);
-	while (status(&f).state != ROOT_READY)
+	while (root_status(f.engine).state != ROOT_READY)
 		(void)sched_yield(); /* nobody is stalled any more */
 	teardown(&f);
 }
