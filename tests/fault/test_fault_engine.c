@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -259,15 +258,15 @@ check_all(struct engine *e, unsigned n_roots)
 	usec_t before[2] = {0}, now[2] = {0};
 
 	while (is_busy(e))
-		(void)sched_yield();
+		test_pause();
 	get_walked(e, before);
 	FAULT_CHECK(engine_rescan(e, NULL, NULL) == 0);
 	do {
-		(void)sched_yield();
+		test_pause();
 		get_walked(e, now);
 	} while (now[0] == before[0] || (n_roots > 1 && now[1] == before[1]));
 	while (is_busy(e) || !has(e, f.tree, "a/b/two.h") || !has_content(e, f.tree, "a/one.c"))
-		(void)sched_yield();
+		test_pause();
 	FAULT_CHECK(has(e, f.tree, "a/one.c") && !has(e, f.tree, "skip.o"));
 	FAULT_CHECK(n_roots < 2 || has(e, f.other, "three"));
 }

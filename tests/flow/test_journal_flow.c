@@ -52,7 +52,7 @@ on_event(void *ctx, bool trouble, const char *text)
 {
 	struct flow *f = ctx;
 
-	cr_assert(!trouble, "%s", text);
+	CHECK_SAY(!trouble, "%s", text);
 	LOCK_SCOPE(&f->lock);
 	f->n_walks += strstr(text, " entries in ") != NULL;
 	cond_broadcast(&f->changed);
@@ -77,9 +77,9 @@ start(struct flow *f)
 
 	f->n_walks = 0;
 	f->told = 0;
-	cr_assert(engine_create(&f->cfg, &f->engine, &err) == 0, "%s", err.what);
+	CHECK_SAY(engine_create(&f->cfg, &f->engine, &err) == 0, "%s", err.what);
 	engine_on_publish(f->engine, on_publish, f);
-	cr_assert(engine_start(f->engine, &err) == 0, "%s", err.what);
+	CHECK_SAY(engine_start(f->engine, &err) == 0, "%s", err.what);
 }
 
 static void
@@ -236,7 +236,7 @@ take_away(struct listing *l, struct span path, const char *row)
 	AUTO(freep) char *text = strndup(path.data, path.len);
 	struct line *line = listing_find(l, text);
 
-	cr_assert(line != NULL, "\"%s\" went, and was not there", text);
+	CHECK_SAY(line != NULL, "\"%s\" went, and was not there", text);
 	if (row)
 		CHECK_STR(line->row, row);
 	free(line->path);
@@ -331,7 +331,7 @@ check_same(const struct listing *got, const struct listing *want)
 {
 	for (size_t i = 0; i < MIN(got->lines.len, want->lines.len); i++) {
 		CHECK_STR(got->lines.data[i].path, want->lines.data[i].path);
-		cr_assert(strcmp(got->lines.data[i].row, want->lines.data[i].row) == 0,
+		CHECK_SAY(strcmp(got->lines.data[i].row, want->lines.data[i].row) == 0,
 			"\"%s\" is \"%s\" by the journal, \"%s\" by find", got->lines.data[i].path,
 			got->lines.data[i].row, want->lines.data[i].row);
 	}

@@ -8,7 +8,6 @@
 #include "text/mapfile.h"
 
 #include <errno.h>
-#include <sched.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -79,8 +78,8 @@ start(struct flow *f)
 {
 	struct err err = {0};
 
-	cr_assert(engine_create(&f->cfg, &f->engine, &err) == 0, "%s", err.what);
-	cr_assert(engine_start(f->engine, &err) == 0, "%s", err.what);
+	CHECK_SAY(engine_create(&f->cfg, &f->engine, &err) == 0, "%s", err.what);
+	CHECK_SAY(engine_start(f->engine, &err) == 0, "%s", err.what);
 }
 
 static void
@@ -89,9 +88,9 @@ wait_ready(struct flow *f)
 	usec_t deadline = clock_deadline(60 * USEC_PER_SEC);
 
 	while (root_status(f->engine).state != ROOT_READY) {
-		cr_assert(clock_mono() < deadline, "it is never walked");
+		CHECK_SAY(clock_mono() < deadline, "it is never walked");
 		press(f);
-		(void)sched_yield();
+		test_pause();
 	}
 }
 
@@ -108,9 +107,9 @@ start_and_rest(struct flow *f)
 	engine_destroy(f->engine);
 	start(f);
 	while (!root_status(f->engine).paused) {
-		cr_assert(clock_mono() < deadline, "it does not rest");
+		CHECK_SAY(clock_mono() < deadline, "it does not rest");
 		press(f);
-		(void)sched_yield();
+		test_pause();
 	}
 	CHECK_STR(root_status(f->engine).paused, "io");
 	CHECK(root_status(f->engine).state == ROOT_INDEXING);
@@ -178,7 +177,7 @@ TEST(manners_flow, a_walk_that_rests_goes_on_when_others_are_done)
 
 	start_and_rest(&f);
 	while (root_status(f.engine).state != ROOT_READY)
-		(void)sched_yield(); /* nobody is stalled any more */
+		test_pause(); /* nobody is stalled any more */
 	teardown(&f);
 }
 

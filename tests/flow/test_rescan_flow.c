@@ -37,7 +37,7 @@ on_event(void *ctx, bool trouble, const char *text)
 {
 	struct flow *f = ctx;
 
-	cr_assert(!trouble, "%s", text);
+	CHECK_SAY(!trouble, "%s", text);
 	LOCK_SCOPE(&f->lock);
 	f->n_walks++;
 	cond_broadcast(&f->changed);
@@ -59,8 +59,8 @@ start_engine(struct flow *f)
 	struct err err = {0};
 
 	f->n_walks = 0;
-	cr_assert(engine_create(&f->cfg, &f->engine, &err) == 0, "%s", err.what);
-	cr_assert(engine_start(f->engine, &err) == 0, "%s", err.what);
+	CHECK_SAY(engine_create(&f->cfg, &f->engine, &err) == 0, "%s", err.what);
+	CHECK_SAY(engine_start(f->engine, &err) == 0, "%s", err.what);
 }
 
 /* `round` is part of every name: the names of one walk share it. */
@@ -136,8 +136,8 @@ ask(struct flow *f, const char *text)
 	struct query *q;
 	struct cursor *c;
 
-	cr_assert(query_parse(span_of(text), &env, &q, &err) == 0, "%s", err.what);
-	cr_assert(cursor_open(q, s, &opts, &c, &err) == 0, "%s", err.what);
+	CHECK_SAY(query_parse(span_of(text), &env, &q, &err) == 0, "%s", err.what);
+	CHECK_SAY(cursor_open(q, s, &opts, &c, &err) == 0, "%s", err.what);
 	query_unref(q);
 	snapshot_unref(s);
 	return c;
@@ -275,7 +275,7 @@ TEST(rescan_flow, a_restart_answers_before_it_walks)
 	setup(&f);
 	engine_destroy(f.engine);
 	remove_files(&f, 0); /* only the segment still knows them */
-	cr_assert(engine_create(&f.cfg, &f.engine, &err) == 0, "%s", err.what);
+	CHECK_SAY(engine_create(&f.cfg, &f.engine, &err) == 0, "%s", err.what);
 	c = ask(&f, "type:f round");
 	CHECK_INT(drain(c, &round), N_FILES);
 	cursor_close(c);
@@ -289,7 +289,7 @@ let_times_settle(void)
 	usec_t until = clock_real() + 25 * USEC_PER_MSEC;
 
 	while (clock_real() < until)
-		(void)sched_yield();
+		test_pause();
 }
 
 /* What is live in a layer, but for the root, as rows of a walk. */
@@ -317,7 +317,7 @@ add_layer(const struct snap_layer *l, struct walked *w)
 		strbuf_reset(&path);
 		CHECK_INT(tree_path(c, e, &path), 0);
 		row.path = strdup(path.data);
-		cr_assert(row.path && VEC_PUSH(&w->rows, row) == 0);
+		CHECK(row.path && VEC_PUSH(&w->rows, row) == 0);
 	}
 }
 
@@ -394,7 +394,7 @@ TEST(rescan_flow, an_unchanged_tree_keeps_its_segment_and_is_known_to_be_of_now)
 	{
 		struct err err = {0};
 
-		cr_assert(engine_create(&f.cfg, &f.engine, &err) == 0, "%s", err.what);
+		CHECK_SAY(engine_create(&f.cfg, &f.engine, &err) == 0, "%s", err.what);
 	}
 	restarted = status_of_root(&f, NULL).walked_usec;
 	CHECK(restarted == walked); /* the catalog knows too */
@@ -415,7 +415,7 @@ run_in(const struct flow *f, const char *command)
 
 	CHECK((size_t)snprintf(line, sizeof(line), "cd '%s' && { %s; }", f->tree, command) <
 		sizeof(line));
-	cr_assert(system(line) == 0, "%s", command);
+	CHECK_SAY(system(line) == 0, "%s", command);
 }
 
 /* What changes, and whether it shows in a directory's own times. Each leaves the tree fit for all
@@ -471,7 +471,7 @@ TEST(rescan_flow, every_kind_of_change_is_noticed)
 				(void)rescan(&f);
 			}
 			run_in(&f, changes[i]);
-			cr_assert(rescan(&f) == 1, "%s", changes[i]);
+			CHECK_SAY(rescan(&f) == 1, "%s", changes[i]);
 			check_like_find(&f);
 		}
 		run_in(&f, "rm -f d6/*line d6/*");

@@ -3,7 +3,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <poll.h>
 #include <sched.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +19,29 @@
 #	define SANITIZER_DIVIDES 1
 #endif
 
+void
+test_fail(const char *file, int line, const char *format, ...)
+{
+	char text[4096];
+	struct criterion_assert_stats failure = {
+		.message = text, .file = file, .line = (unsigned)line};
+	va_list args;
+
+	va_start(args, format);
+	(void)vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	criterion_send_assert(&failure);
+	criterion_abort_test();
+}
+
+void
+test_check_str(const char *file, int line, const char *what, const char *got, const char *expected)
+{
+	if (!got || !expected || strcmp(got, expected) != 0)
+		test_fail(file, line, "%s is \"%s\", expected \"%s\"", what, got ? got : "(null)",
+			expected ? expected : "(null)");
+}
+
 unsigned long
 test_scale(unsigned long n)
 {
@@ -26,6 +51,12 @@ test_scale(unsigned long n)
 	                                                           : 50 * SANITIZER_DIVIDES;
 
 	return n / divide ? n / divide : 1;
+}
+
+void
+test_pause(void)
+{
+	(void)poll(NULL, 0, 1);
 }
 
 unsigned
@@ -47,7 +78,7 @@ test_dir(void)
 
 	if (asprintf(&path, "%s/trawl-test-XXXXXX", tmp ? tmp : "/tmp") < 0)
 		return NULL;
-	cr_assert(mkdtemp(path) != NULL, "mkdtemp %s", path);
+	CHECK_SAY(mkdtemp(path) != NULL, "mkdtemp %s", path);
 	return path;
 }
 
@@ -78,10 +109,10 @@ test_write(const char *dir, const char *name, const char *text)
 		if (*p != '/')
 			continue;
 		*p = '\0';
-		cr_assert(mkdir(path, 0755) == 0 || errno == EEXIST, "mkdir %s", path);
+		CHECK_SAY(mkdir(path, 0755) == 0 || errno == EEXIST, "mkdir %s", path);
 		*p = '/';
 	}
 	f = fopen(path, "w");
-	cr_assert(f != NULL, "could not write %s", path);
-	cr_assert(fputs(text, f) >= 0 && fclose(f) == 0, "could not write %s", path);
+	CHECK_SAY(f != NULL, "could not write %s", path);
+	CHECK_SAY(fputs(text, f) >= 0 && fclose(f) == 0, "could not write %s", path);
 }

@@ -86,7 +86,7 @@ TEST(glob, the_documented_forms)
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
-		cr_assert(matches(cases[i].pattern, cases[i].text, cases[i].flags) ==
+		CHECK_SAY(matches(cases[i].pattern, cases[i].text, cases[i].flags) ==
 				  cases[i].expected,
 			"\"%s\" on \"%s\" is not %d", cases[i].pattern, cases[i].text,
 			cases[i].expected);
@@ -193,7 +193,7 @@ TEST(glob, random_patterns_match_what_the_definition_matches)
 		random_text(&seed, text, sizeof(text), "aab/");
 		got = matches(pattern, text, flags);
 		expected = reference(pattern, pattern, text, flags & GLOB_SLASH);
-		cr_assert(got == expected, "\"%s\" on \"%s\" (flags %u) is not %d", pattern, text,
+		CHECK_SAY(got == expected, "\"%s\" on \"%s\" (flags %u) is not %d", pattern, text,
 			flags, expected);
 		n_true += expected;
 	}

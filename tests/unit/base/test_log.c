@@ -154,7 +154,7 @@ check_received(int fd, const char *start)
 
 	CHECK(n > 0);
 	buf[n] = '\0';
-	cr_assert(strncmp(buf, start, strlen(start)) == 0, "got %s", buf);
+	CHECK_SAY(strncmp(buf, start, strlen(start)) == 0, "got %s", buf);
 }
 
 TEST(log, a_restarted_journal_is_found_again_and_a_dead_one_loses_nothing, .fini = forget_out)

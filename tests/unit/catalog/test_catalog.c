@@ -55,7 +55,7 @@ must_open(void)
 	struct err err = {0};
 	int r = catalog_open(dirfd_, dir, &c, &err);
 
-	cr_assert(r == 0, "%s", err.what);
+	CHECK_SAY(r == 0, "%s", err.what);
 	return c;
 }
 
@@ -823,7 +823,7 @@ TEST(catalog, moves_its_log_when_nobody_asks)
 	CHECK(inotify_add_watch(in, events, IN_MODIFY) >= 0);
 	CHECK_INT(catalog_set(c, "key", "a value to be moved", NULL), 0);
 	while (!is_in_file("a value to be moved")) {
-		cr_assert(poll(&changed, 1, 20000) == 1, "it stays in the log");
+		CHECK_SAY(poll(&changed, 1, 20000) == 1, "it stays in the log");
 		CHECK(read(in, events, sizeof(events)) > 0);
 	}
 	(void)close(in);

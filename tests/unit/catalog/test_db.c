@@ -29,8 +29,8 @@ must_open(void)
 	struct db *db = NULL;
 	struct err err = {0};
 
-	cr_assert(db_open(file, "x.db", &db, &err) == 0, "%s", err.what);
-	cr_assert(db_prepare_writing(db, &err) == 0, "%s", err.what);
+	CHECK_SAY(db_open(file, "x.db", &db, &err) == 0, "%s", err.what);
+	CHECK_SAY(db_prepare_writing(db, &err) == 0, "%s", err.what);
 	return db;
 }
 
@@ -108,7 +108,7 @@ TEST(db, settings_are_those_that_durability_needs)
 		uint64_t got = UINT64_MAX;
 
 		CHECK_INT(db_number(db, settings[i].sql, &got, NULL), 0);
-		cr_assert(got == settings[i].expected, "%s: %llu", settings[i].sql,
+		CHECK_SAY(got == settings[i].expected, "%s: %llu", settings[i].sql,
 			(unsigned long long)got);
 	}
 	db_close(db);

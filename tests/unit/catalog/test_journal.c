@@ -49,7 +49,7 @@ open_with(struct catalog_opts opts)
 	struct err err = {0};
 	int r = catalog_open_with(dirfd_, dir, &opts, &c, &err);
 
-	cr_assert(r == 0, "%s", err.what);
+	CHECK_SAY(r == 0, "%s", err.what);
 	return c;
 }
 

@@ -32,7 +32,7 @@ TEST(config, reads_every_section)
 	struct config *c;
 	struct err err = {0};
 
-	cr_assert(config_load(f.file, &c, &err) == 0, "%s", err.what);
+	CHECK_SAY(config_load(f.file, &c, &err) == 0, "%s", err.what);
 	CHECK_STR(c->state_dir, "/s");
 	CHECK_INT(c->threads, 3);
 	CHECK_INT(c->log_level, LOG_LEVEL_DEBUG);
@@ -110,7 +110,7 @@ TEST(config, says_file_and_line_of_what_is_wrong)
 		struct config *c;
 
 		CHECK(config_load(f.file, &c, &err) < 0);
-		cr_assert(strstr(err.what, cases[i].says) != NULL, "\"%s\" lacks \"%s\"", err.what,
+		CHECK_SAY(strstr(err.what, cases[i].says) != NULL, "\"%s\" lacks \"%s\"", err.what,
 			cases[i].says);
 		test_dir_remove(f.dir);
 	}
@@ -129,7 +129,7 @@ TEST(config, prints_what_it_reads_back_the_same)
 	CHECK_INT(config_print(c, &first), 0);
 	config_free(c);
 	test_write(f.dir, "trawld.conf", first.data);
-	cr_assert(config_load(f.file, &c, &err) == 0, "%s", err.what);
+	CHECK_SAY(config_load(f.file, &c, &err) == 0, "%s", err.what);
 	CHECK_INT(config_print(c, &second), 0);
 	CHECK_STR(second.data, first.data);
 	config_free(c);

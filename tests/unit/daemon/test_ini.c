@@ -65,7 +65,7 @@ TEST(ini, points_at_the_line_that_is_wrong)
 		struct err err = {0};
 
 		CHECK_INT(read_text(cases[i].text, &s, &err), -EINVAL);
-		cr_assert(strstr(err.what, cases[i].says) != NULL, "\"%s\" lacks \"%s\"", err.what,
+		CHECK_SAY(strstr(err.what, cases[i].says) != NULL, "\"%s\" lacks \"%s\"", err.what,
 			cases[i].says);
 	}
 }
@@ -83,7 +83,7 @@ TEST(ini, reads_a_line_of_8_kib_whole_and_refuses_a_longer_one)
 	memset(text + 8, 'x', 8189);
 	(void)strcpy(text + 8197, "\n");
 	CHECK_INT(read_text(text, &s, &err), -EOVERFLOW);
-	cr_assert(strstr(err.what, ":2: the line has 8193 bytes") != NULL, "%s", err.what);
+	CHECK_SAY(strstr(err.what, ":2: the line has 8193 bytes") != NULL, "%s", err.what);
 }
 
 TEST(ini, stops_at_the_callbacks_error)

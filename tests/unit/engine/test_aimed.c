@@ -53,7 +53,7 @@ setup(struct fixture *f, struct engine_root cfg)
 	f->roots[0].path = f->tree;
 	f->roots[1].name = nested_name;
 	f->roots[1].path = f->nested;
-	cr_assert(engine_create(&(struct engine_config){.state_dir = f->state,
+	CHECK_SAY(engine_create(&(struct engine_config){.state_dir = f->state,
 					.roots = f->roots,
 					.n_roots = 2,
 					.io = f->io,
@@ -78,7 +78,7 @@ index_all(struct fixture *f)
 {
 	struct err err = {0};
 
-	cr_assert(indexer_run(f->root, &err) == 0, "%s", err.what);
+	CHECK_SAY(indexer_run(f->root, &err) == 0, "%s", err.what);
 }
 
 static void
@@ -92,7 +92,7 @@ apply(struct fixture *f)
 {
 	struct err err = {0};
 
-	cr_assert(indexer_run_aimed(f->root, f->aim, &err) == 0, "%s", err.what);
+	CHECK_SAY(indexer_run_aimed(f->root, f->aim, &err) == 0, "%s", err.what);
 	aim_destroy(f->aim);
 	CHECK_INT(aim_create(&f->aim), 0);
 }
@@ -123,7 +123,7 @@ add_line(struct lines *l, const char *path, const struct walk_entry *e, const st
 		      e->blocks, e->mtime_ns / NSEC_PER_SEC, e->mtime_ns % NSEC_PER_SEC,
 		      e->ctime_ns / NSEC_PER_SEC, e->ctime_ns % NSEC_PER_SEC, e->ino, c->dev,
 		      mark) > 0);
-	cr_assert(VEC_PUSH(&l->all, line) == 0);
+	CHECK(VEC_PUSH(&l->all, line) == 0);
 }
 
 static const char *
@@ -247,7 +247,7 @@ check_found(const struct fixture *f)
 	find = popen(command, "r");
 	CHECK(find != NULL);
 	while (fgets(line, sizeof(line), find))
-		cr_assert(VEC_PUSH(&want.all, strdup(line)) == 0);
+		CHECK(VEC_PUSH(&want.all, strdup(line)) == 0);
 	CHECK_INT(pclose(find), 0);
 	sort_lines(&want);
 	check_same(&have, &want);

@@ -8,7 +8,6 @@
 #include "text/window.h"
 
 #include <fcntl.h>
-#include <sched.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -60,7 +59,7 @@ walk(struct reader *r)
 		if (r->snapshot->roots[0].stack)
 			break;
 		snapshot_unref(r->snapshot);
-		(void)sched_yield();
+		test_pause();
 	}
 }
 
@@ -133,7 +132,7 @@ settled_fate(struct reader *r, const char *name)
 	while ((got = fate(r, name)) == READ_FRESH) {
 		CHECK(text_reader_settled_at(r->reader) > 0);
 		CHECK(clock_mono() < deadline);
-		(void)sched_yield();
+		test_pause();
 	}
 	return got;
 }
@@ -193,7 +192,7 @@ TEST(text_reader, what_a_file_has_become_is_seen)
 		char name[32];
 
 		(void)snprintf(name, sizeof(name), "d/f%u", i);
-		cr_assert(fate(&r, name) == READ_GONE, "%s", name);
+		CHECK_SAY(fate(&r, name) == READ_GONE, "%s", name);
 	}
 	CHECK_INT(settled_fate(&r, "d/f5"), READ_TOO_LARGE);
 	CHECK_INT(settled_fate(&r, "d/f6"), READ_TEXT);

@@ -81,5 +81,5 @@ TEST(text_tier, segments_stay_few_and_bytes_are_seldom_written_again)
 	}
 	written += settle(w, &n);
 	CHECK(n <= 14);
-	cr_assert(written < 8 * added, "%llu times", (unsigned long long)(written / added));
+	CHECK_SAY(written < 8 * added, "%llu times", (unsigned long long)(written / added));
 }

@@ -12,7 +12,7 @@ check(unsigned n, const char *pattern, enum pattern_flags flags, const char *wan
 	gram_query_init(&q, n);
 	CHECK_INT(grams_of_pattern(span_of(pattern), flags, &q), 0);
 	CHECK_INT(gram_query_print(&q, q.root, &got), 0);
-	cr_assert(strcmp(got.data, want) == 0, "%s is %s, not %s", pattern, got.data, want);
+	CHECK_SAY(strcmp(got.data, want) == 0, "%s is %s, not %s", pattern, got.data, want);
 	strbuf_fini(&got);
 	gram_query_fini(&q);
 }

@@ -457,7 +457,7 @@ check_text(struct judge *j, struct matcher *m, const struct gram_query *q, const
 		if (!matches)
 			continue;
 		(void)gram_query_print(&q[i], q[i].root, &said);
-		cr_assert(false, "flags %x: \"%s\" matches \"%.*s\" at %zu, without %s", flags,
+		CHECK_SAY(false, "flags %x: \"%s\" matches \"%.*s\" at %zu, without %s", flags,
 			p->pattern.data, (int)text.len, text.data, match.start, said.data);
 	}
 }

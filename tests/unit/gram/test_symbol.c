@@ -138,7 +138,7 @@ check_same(void *arg, uint32_t cp, uint32_t unused)
 	uint32_t of = *(const uint32_t *)arg;
 
 	(void)unused;
-	cr_assert(same_symbols(of, cp), "U+%04X equals U+%04X without case, but not in symbols", of,
+	CHECK_SAY(same_symbols(of, cp), "U+%04X equals U+%04X without case, but not in symbols", of,
 		cp);
 }
 
@@ -165,7 +165,7 @@ TEST(symbol, characters_that_are_equal_without_case_are_one_symbol)
 		(void)snprintf(pattern, sizeof(pattern), "\\x{%x}", cp);
 		each_match(pattern, PATTERN_FOLD, strbuf_view(&some), check_same, &cp);
 	}
-	cr_assert(n > 2700 && n < 4000, "%u code points have case", n);
+	CHECK_SAY(n > 2700 && n < 4000, "%u code points have case", n);
 	strbuf_fini(&all);
 	strbuf_fini(&some);
 }
@@ -188,7 +188,7 @@ check_in_mask(void *arg, uint32_t cp, uint32_t unused)
 	uint8_t s[SYMBOL_MAX];
 
 	(void)unused;
-	cr_assert(symbols_of(symbols_get(), cp, s) == 1 && (mask >> s[0] & 1),
+	CHECK_SAY(symbols_of(symbols_get(), cp, s) == 1 && (mask >> s[0] & 1),
 		"U+%04X is not in its class", cp);
 }
 

@@ -50,7 +50,7 @@ layered_at(const struct layered *l, const char *path)
 	struct tree_at at = {0};
 	int r = tree_stack_lookup(l->s, span_of(path), &at);
 
-	cr_assert(r == 0, "%s: %s", path, err_reason(r));
+	CHECK_SAY(r == 0, "%s: %s", path, err_reason(r));
 	return at;
 }
 
@@ -103,7 +103,7 @@ layered_image(const struct layered *l, uint32_t from, struct image *ret)
 	struct err err = {0};
 	int r = tree_merge_fd(&m, fd, &bytes, &err);
 
-	cr_assert(r == 0, "%s", err.what);
+	CHECK_SAY(r == 0, "%s", err.what);
 	CHECK(bytes <= sizeof(ret->bytes));
 	CHECK_INT(fd_pread_full(fd, ret->bytes, bytes, 0), bytes);
 	ret->len = bytes;
@@ -119,9 +119,9 @@ layered_commit(struct layered *l, uint32_t from)
 	struct err err = {0};
 
 	layered_image(l, from, &im);
-	cr_assert(image_open(&im, &t, &err) == 0, "%s", err.what);
-	cr_assert(tree_merge_stack(l->s, from, t, &next, &err) == 0, "%s", err.what);
-	cr_assert(tree_stack_check(next, &err) == 0, "%s", err.what);
+	CHECK_SAY(image_open(&im, &t, &err) == 0, "%s", err.what);
+	CHECK_SAY(tree_merge_stack(l->s, from, t, &next, &err) == 0, "%s", err.what);
+	CHECK_SAY(tree_stack_check(next, &err) == 0, "%s", err.what);
 	tree_unref(t);
 	layered_fini(l);
 	l->s = next;

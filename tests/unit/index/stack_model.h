@@ -386,12 +386,12 @@ plain_merge(struct tree_stack *s, struct tree_change *set, uint32_t from, struct
 	uint64_t bytes;
 	int r = tree_merge_fd(&m, fd, &bytes, &err);
 
-	cr_assert(r == 0, "merge from %u: %s", from, err.what);
+	CHECK_SAY(r == 0, "merge from %u: %s", from, err.what);
 	r = tree_open_fd(fd, "layer", &opts, &t, &err);
-	cr_assert(r == 0, "open: %s", err.what);
+	CHECK_SAY(r == 0, "open: %s", err.what);
 	CHECK_INT(tree_file_bytes(t), bytes);
 	r = tree_merge_stack(s, from, t, &next, &err);
-	cr_assert(r == 0, "stack: %s", err.what);
+	CHECK_SAY(r == 0, "stack: %s", err.what);
 	tree_unref(t);
 	tree_stack_unref(s);
 	return next;

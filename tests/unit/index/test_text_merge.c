@@ -60,7 +60,7 @@ merge_sources(struct sources *s, const char *name)
 	struct text_written written;
 	struct err err = {0};
 
-	cr_assert(text_merge(s->of, s->n, &opts, place.dirfd, name, NULL, &written, &err) == 0,
+	CHECK_SAY(text_merge(s->of, s->n, &opts, place.dirfd, name, NULL, &written, &err) == 0,
 		"%s", err.what);
 	for (unsigned i = 0; i < s->n; i++) {
 		uint64_t *bits = NULL;

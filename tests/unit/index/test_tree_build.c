@@ -227,10 +227,10 @@ write_and_open(struct tree_builder *b, const char *dir)
 	uint64_t bytes;
 	int r = tree_builder_write(b, dirfd, "t", NULL, &bytes, &err);
 
-	cr_assert(r == 0, "%s", err.what);
+	CHECK_SAY(r == 0, "%s", err.what);
 	tree_builder_destroy(b);
 	r = tree_open(dirfd, "t", &t, &err);
-	cr_assert(r == 0, "%s", err.what);
+	CHECK_SAY(r == 0, "%s", err.what);
 	return t;
 }
 
@@ -453,7 +453,7 @@ wide_tree(struct pool *pool, const char *dir, struct strbuf *ret)
 	}
 	CHECK_INT(tree_builder_write(b, dirfd, "t", NULL, &bytes, &err), 0);
 	tree_builder_destroy(b);
-	cr_assert(tree_open_with(dirfd, "t", &opts, &t, &err) == 0, "%s", err.what);
+	CHECK_SAY(tree_open_with(dirfd, "t", &opts, &t, &err) == 0, "%s", err.what);
 	CHECK_INT(tree_cols(t)->n_entries, 80001);
 	CHECK(tree_cols(t)->n_links > 5000);
 	tree_unref(t);

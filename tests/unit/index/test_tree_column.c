@@ -58,7 +58,7 @@ make_tree(void)
 	AUTO(closep) int dirfd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	CHECK_INT(tree_builder_write(b, dirfd, "t", NULL, &bytes, &err), 0);
 	tree_builder_destroy(b);
-	cr_assert(tree_open(dirfd, "t", &tree, &err) == 0, "%s", err.what);
+	CHECK_SAY(tree_open(dirfd, "t", &tree, &err) == 0, "%s", err.what);
 	cols = tree_cols(tree);
 }
 

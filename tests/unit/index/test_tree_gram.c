@@ -155,10 +155,10 @@ TEST(tree_gram, no_piece_of_a_name_is_missed)
 		CHECK_INT(needle_init(&needle, span_of(text), i % 4 != 0), 0);
 		if (needle_find(&needle, span_of(name), 0, NULL) >= 0) {
 			n_found++;
-			cr_assert(covered(text, 0, name), "round %lu: \"%s\" in \"%s\"",
+			CHECK_SAY(covered(text, 0, name), "round %lu: \"%s\" in \"%s\"",
 				(unsigned long)i, text, name);
 			for (unsigned flags = 1; flags < 4; flags++)
-				cr_assert(!stands(&needle, span_of(name), flags) ||
+				CHECK_SAY(!stands(&needle, span_of(name), flags) ||
 						  covered(text, (enum tree_gram_flags)flags, name),
 					"round %lu: \"%s\" in \"%s\", place %u", (unsigned long)i,
 					text, name, flags);
@@ -205,7 +205,7 @@ make_tree(const char *dir)
 	}
 	CHECK_INT(tree_builder_write(b, dirfd, "t", NULL, &bytes, NULL), 0);
 	tree_builder_destroy(b);
-	cr_assert(tree_open_with(dirfd, "t", &opts, &t, &err) == 0, "%s", err.what);
+	CHECK_SAY(tree_open_with(dirfd, "t", &opts, &t, &err) == 0, "%s", err.what);
 	return t;
 }
 
@@ -225,7 +225,7 @@ left(const struct tree_cols *c, const char *text, bool fold)
 		uint32_t group = e / TREE_NAME_GROUP;
 
 		if (needle_find(&needle, tree_name(c, e), 0, NULL) >= 0)
-			cr_assert(groups[group / 64] >> group % 64 & 1, "\"%s\" in entry %u", text,
+			CHECK_SAY(groups[group / 64] >> group % 64 & 1, "\"%s\" in entry %u", text,
 				e);
 	}
 	needle_fini(&needle);

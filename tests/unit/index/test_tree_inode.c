@@ -23,7 +23,7 @@ check_all(const struct tree_stack *s, const struct tree_inodes *t)
 			CHECK(tree_inodes_have(t, tree_ino(c, e)));
 			while (tree_inodes_next(t, s, tree_ino(c, e), &at, &found))
 				seen |= found.layer == i && found.entry == e;
-			cr_assert(seen, "layer %u entry %u is not found", i, e);
+			CHECK_SAY(seen, "layer %u entry %u is not found", i, e);
 		}
 	}
 	for (struct tree_inode_walk walk = {0};; n--) {

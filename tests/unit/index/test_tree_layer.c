@@ -96,7 +96,7 @@ stack_patched(const struct patch *patches, size_t n, struct tree_stack **ret, st
 			image_section(&im, patches[i].section) + patches[i].at * patches[i].width,
 			patches[i].width, patches[i].value);
 	image_sum_again(&im);
-	cr_assert(image_open(&im, &t, err) == 0, "%s", err->what);
+	CHECK_SAY(image_open(&im, &t, err) == 0, "%s", err->what);
 	*ret = NULL;
 	r = tree_merge_stack(good.s, 1, t, ret, err);
 	tree_unref(t);
@@ -151,7 +151,7 @@ TEST(tree_layer, layers_that_contradict_each_other_are_found)
 		memcpy(patches, cases[i].patches, sizeof(patches));
 		CHECK_INT(stack_patched(patches, 6, &s, &err), 0);
 		CHECK_INT(tree_stack_check(s, &err), -EBADMSG);
-		cr_assert(strstr(err.what, cases[i].text) != NULL, "\"%s\" lacks \"%s\"", err.what,
+		CHECK_SAY(strstr(err.what, cases[i].text) != NULL, "\"%s\" lacks \"%s\"", err.what,
 			cases[i].text);
 		CHECK(err.hint[0] != '\0');
 		tree_stack_unref(s);

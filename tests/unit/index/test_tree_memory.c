@@ -200,7 +200,7 @@ fail_each(int dirfd, int (*fn)(int dirfd), const char *temp)
 		counting = true;
 		r = fn(dirfd);
 		counting = false;
-		cr_assert(n_live == 0, "failing allocation %ld: %ld are left", n, n_live);
+		CHECK_SAY(n_live == 0, "failing allocation %ld: %ld are left", n, n_live);
 		CHECK_INT(faccessat(dirfd, temp, F_OK, 0), -1);
 	}
 	CHECK_INT(r, 0);

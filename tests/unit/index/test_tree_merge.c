@@ -125,7 +125,7 @@ check_stack(const struct plain *p, const struct tree_stack *s)
 	struct tree_at root;
 	struct err err = {0};
 
-	cr_assert(tree_stack_check(s, &err) == 0, "%s", err.what);
+	CHECK_SAY(tree_stack_check(s, &err) == 0, "%s", err.what);
 	CHECK_INT(tree_stack_lookup(s, SPAN_LIT(""), &root), 0);
 	check_node(&k, 0, root);
 	CHECK_INT(s->n_entries, k.n);

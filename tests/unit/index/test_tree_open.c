@@ -44,7 +44,7 @@ TEST(tree_open, each_flipped_bit_is_found)
 		im = good;
 		im.bytes[at] = (char)(im.bytes[at] ^ (1 << at % 8));
 		r = image_open(&im, &t, &err);
-		cr_assert(r == -EBADMSG, "byte %zu: result %d", at, r);
+		CHECK_SAY(r == -EBADMSG, "byte %zu: result %d", at, r);
 		CHECK(strstr(err.what, "tree segment \"seg\" is damaged: ") != NULL);
 	}
 }
@@ -304,7 +304,7 @@ TEST(tree_open, a_file_is_no_directory)
 		{"cls: E3", {{SECTION_CLS, 2, PACKED, words >> 8 * width & ((1u << width) - 1)}}},
 	};
 
-	cr_assert(9 * width <= 64);
+	CHECK(9 * width <= 64);
 	image_must_find(&good, cases, ARRAY_LEN(cases));
 }
 
@@ -380,7 +380,7 @@ TEST(tree_open, an_unknown_optional_section_is_skipped_and_a_required_one_refuse
 	struct err err;
 	int r = image_open(&im, &t, &err);
 
-	cr_assert(r == 0, "%s", err.what);
+	CHECK_SAY(r == 0, "%s", err.what);
 	(void)use_everything(tree_cols(t));
 	tree_unref(t);
 	im = with_section(35, 0);

@@ -66,8 +66,8 @@ image_must_refuse(const struct image *im, int code, const char *text)
 	struct err err;
 	int r = image_open(im, &t, &err);
 
-	cr_assert(r == code, "%s: result %d, \"%s\"", text, r, err.what);
-	cr_assert(strstr(err.what, text) != NULL, "\"%s\" lacks \"%s\"", err.what, text);
+	CHECK_SAY(r == code, "%s: result %d, \"%s\"", text, r, err.what);
+	CHECK_SAY(strstr(err.what, text) != NULL, "\"%s\" lacks \"%s\"", err.what, text);
 	CHECK(strstr(err.what, "\"seg\"") != NULL && err.hint[0] != '\0');
 }
 
@@ -91,7 +91,7 @@ image_section(const struct image *im, enum tree_section id)
 
 	while (i < n && image_get(im, ROW_AT(i), 4) != id)
 		i++;
-	cr_assert(i < n, "no section %s", tree_section_name(id));
+	CHECK_SAY(i < n, "no section %s", tree_section_name(id));
 	return image_get(im, ROW_AT(i) + 8, 8);
 }
 
@@ -101,7 +101,7 @@ image_put_packed(struct image *im, enum tree_section section, size_t entry, uint
 {
 	size_t head = image_section(im, section), width = image_get(im, head + 12, 1);
 
-	cr_assert(value >> width == 0, "%s has only %zu bits", tree_section_name(section), width);
+	CHECK_SAY(value >> width == 0, "%s has only %zu bits", tree_section_name(section), width);
 	for (size_t i = 0; i < width; i++) {
 		size_t bit = entry * width + i, at = head + sizeof(struct tree_block) + bit / 8;
 		uint64_t byte = image_get(im, at, 1) & ~((uint64_t)1 << bit % 8);

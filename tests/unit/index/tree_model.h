@@ -165,10 +165,10 @@ model_tree(const struct model *m, const char *dir, size_t piece)
 	uint64_t bytes = 0;
 	int r = tree_builder_write(b, dirfd, "t", NULL, &bytes, &err);
 
-	cr_assert(r == 0, "write: %s", err.what);
+	CHECK_SAY(r == 0, "write: %s", err.what);
 	tree_builder_destroy(b);
 	r = tree_open(dirfd, "t", &t, &err);
-	cr_assert(r == 0, "open: %s", err.what);
+	CHECK_SAY(r == 0, "open: %s", err.what);
 	CHECK_INT(tree_file_bytes(t), bytes);
 	return t;
 }

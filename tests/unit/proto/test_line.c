@@ -10,7 +10,7 @@ expect(struct line_reader *l, const char *text)
 	struct span line;
 
 	CHECK_INT(line_reader_next(l, &line), 1);
-	cr_assert(span_eq(line, span_of(text)), "line is \"%.*s\", expected \"%s\"", (int)line.len,
+	CHECK_SAY(span_eq(line, span_of(text)), "line is \"%.*s\", expected \"%s\"", (int)line.len,
 		line.data, text);
 }
 

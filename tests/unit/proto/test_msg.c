@@ -10,7 +10,7 @@ parse(const char *text)
 	struct msg *m = NULL;
 	struct err err = {0};
 
-	cr_assert(msg_parse(span_of(text), &m, &err) == 0, "%s: %s", text, err.what);
+	CHECK_SAY(msg_parse(span_of(text), &m, &err) == 0, "%s: %s", text, err.what);
 	return m;
 }
 
@@ -85,7 +85,7 @@ TEST(msg, what_is_no_object_is_refused_with_a_sentence_and_a_column)
 		struct msg *m = NULL;
 		struct err err = {0};
 
-		cr_assert(msg_parse(span_of(bad[i]), &m, &err) == -EPROTO, "%s", bad[i]);
+		CHECK_SAY(msg_parse(span_of(bad[i]), &m, &err) == -EPROTO, "%s", bad[i]);
 		CHECK(m == NULL);
 		CHECK(err.what[0] != '\0');
 	}

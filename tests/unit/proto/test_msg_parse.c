@@ -17,13 +17,13 @@ check_same_object(const char *text, const struct msg_val *v, const json_t *j)
 
 	for (; msg_member(v, n, &key); n++)
 		check_same(text, msg_member(v, n, &key), json_object_get(j, key));
-	cr_assert(n == json_object_size(j), "%s: %zu members", text, n);
+	CHECK_SAY(n == json_object_size(j), "%s: %zu members", text, n);
 }
 
 static void
 check_same_array(const char *text, const struct msg_val *v, const json_t *j)
 {
-	cr_assert(msg_len(v) == json_array_size(j), "%s: %zu values", text, msg_len(v));
+	CHECK_SAY(msg_len(v) == json_array_size(j), "%s: %zu values", text, msg_len(v));
 	for (size_t i = 0; i < msg_len(v); i++)
 		check_same(text, msg_at(v, i), json_array_get(j, i));
 }
@@ -35,7 +35,7 @@ check_same_string(const char *text, const struct msg_val *v, const json_t *j)
 	struct span s;
 
 	CHECK_INT(msg_text(v, &scratch, &s), 1);
-	cr_assert(
+	CHECK_SAY(
 		span_eq(s, (struct span){json_string_value(j), json_string_length(j)}), "%s", text);
 }
 
@@ -53,7 +53,7 @@ check_same(const char *text, const struct msg_val *v, const json_t *j)
 	int64_t whole;
 	double real;
 
-	cr_assert(j && msg_kind(v) == kinds[json_typeof(j)], "%s: another kind", text);
+	CHECK_SAY(j && msg_kind(v) == kinds[json_typeof(j)], "%s: another kind", text);
 	switch (msg_kind(v)) {
 	case MSG_OBJECT:
 		check_same_object(text, v, j);
@@ -66,11 +66,11 @@ check_same(const char *text, const struct msg_val *v, const json_t *j)
 		break;
 	case MSG_INT:
 		CHECK_INT(msg_number(v, &whole), 1);
-		cr_assert(whole == json_integer_value(j), "%s", text);
+		CHECK_SAY(whole == json_integer_value(j), "%s", text);
 		break;
 	case MSG_REAL:
 		CHECK_INT(msg_real(v, &real), 1);
-		cr_assert(real == json_real_value(j), "%s", text);
+		CHECK_SAY(real == json_real_value(j), "%s", text);
 		break;
 	case MSG_BOOL:
 	case MSG_NULL:
@@ -88,7 +88,7 @@ compare(struct span text)
 	int r = msg_parse(text, &m, &err);
 	bool is = json_is_object(j);
 
-	cr_assert(r == (is ? 0 : -EPROTO), "%.*s: %d %s", (int)text.len, text.data, r, err.what);
+	CHECK_SAY(r == (is ? 0 : -EPROTO), "%.*s: %d %s", (int)text.len, text.data, r, err.what);
 	if (is)
 		check_same(text.data, msg_root(m), j);
 	else
@@ -113,7 +113,7 @@ static const char *const frames[] = {
 TEST(msg_parse, well_formed_frames_are_what_jansson_makes_of_them)
 {
 	for (size_t i = 0; i < ARRAY_LEN(frames); i++)
-		cr_assert(compare(span_of(frames[i])), "%s", frames[i]);
+		CHECK_SAY(compare(span_of(frames[i])), "%s", frames[i]);
 }
 
 static uint32_t
@@ -156,7 +156,7 @@ spoil(uint64_t *seed, struct strbuf *scratch)
 		}
 	}
 	own = malloc(MAX(scratch->len, (size_t)1));
-	cr_assert(own != NULL);
+	CHECK(own != NULL);
 	memcpy(own, scratch->data, scratch->len);
 	return (struct span){own, scratch->len};
 }
@@ -206,7 +206,7 @@ TEST(msg_parse, errors_point_at_what_is_wrong)
 		struct err err = {0};
 
 		CHECK_INT(msg_parse(span_of(rows[i].text), &m, &err), -EPROTO);
-		cr_assert(strstr(err.what, rows[i].what), "%s: %s", rows[i].text, err.what);
+		CHECK_SAY(strstr(err.what, rows[i].what), "%s: %s", rows[i].text, err.what);
 		CHECK_INT(err.pos, rows[i].pos);
 	}
 	CHECK_INT(msg_parse((struct span){nul, sizeof(nul) - 1}, &(struct msg *){NULL}, NULL),

@@ -246,7 +246,7 @@ ask(const char *text)
 	struct err err = {0};
 	int r = query_parse(span_of(text), &env, &q, &err);
 
-	cr_assert(r == 0, "%s: %s (column %u)", text, err.what, err.pos);
+	CHECK_SAY(r == 0, "%s: %s (column %u)", text, err.what, err.pos);
 	return q;
 }
 
@@ -258,7 +258,7 @@ ask_cursor(struct snapshot *s, const char *text, const struct cursor_opts *opts)
 	struct err err = {0};
 	int r = cursor_open(q, s, opts, &c, &err);
 
-	cr_assert(r == 0, "%s: %s", text, err.what);
+	CHECK_SAY(r == 0, "%s: %s", text, err.what);
 	query_unref(q);
 	return c;
 }

@@ -31,7 +31,7 @@ grown_input(const char *path, const char *name, uint64_t *n_dirs)
 {
 	struct stat st;
 
-	cr_assert(lstat(path, &st) == 0, "lstat %s", path);
+	CHECK_SAY(lstat(path, &st) == 0, "lstat %s", path);
 	return (struct tree_input){
 		.name = span_of(strdup(name)),
 		.mode = st.st_mode,

@@ -86,7 +86,7 @@ open_sql(const char *text, const struct sql_opts *opts)
 	struct err err = {0};
 	int r = sql_open(forest.snapshot, span_of(text), opts, &q, &err);
 
-	cr_assert(r == 0, "%s: %s (column %u)", text, err.what, err.pos);
+	CHECK_SAY(r == 0, "%s: %s (column %u)", text, err.what, err.pos);
 	return q;
 }
 
@@ -110,7 +110,7 @@ answer(const char *text, struct lines *ret)
 		}
 		lines_add(ret, line.data);
 	}
-	cr_assert(r == 0, "%s: %s", text, err.what);
+	CHECK_SAY(r == 0, "%s: %s", text, err.what);
 	sql_get_stats(q, &stats);
 	CHECK_INT(stats.n_rows, ret->n);
 	sql_close(q);

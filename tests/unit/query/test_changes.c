@@ -104,11 +104,11 @@ check_told(const struct changes *c, uint32_t was[N_NAMES], const uint32_t is[N_N
 			got[name] = is[name];
 			break;
 		case CHANGE_OTHER:
-			cr_assert(false, "nobody asked");
+			CHECK_SAY(false, "nobody asked");
 		}
 	}
 	for (uint32_t k = 0; k < N_NAMES; k++)
-		cr_assert(got[k] == is[k], "seed %llu: name %u", (unsigned long long)seed, k);
+		CHECK_SAY(got[k] == is[k], "seed %llu: name %u", (unsigned long long)seed, k);
 }
 
 TEST(changes, what_is_told_turns_what_was_into_what_is)

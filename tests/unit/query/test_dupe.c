@@ -50,7 +50,7 @@ check_answers(const char *text, struct pool *io, const char *expected, struct cu
 	CHECK_INT(r, 0);
 	cursor_get_stats(c, stats);
 	cursor_close(c);
-	cr_assert(strcmp(out.data, expected) == 0, "%s: got %s, expected %s", text, out.data,
+	CHECK_SAY(strcmp(out.data, expected) == 0, "%s: got %s, expected %s", text, out.data,
 		expected);
 	strbuf_fini(&out);
 }

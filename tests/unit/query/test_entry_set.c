@@ -70,12 +70,12 @@ check_given(struct snapshot *s, const char *text, struct pool *pool)
 	for (size_t i = 0; i < all.n; i++) {
 		if (!is_given(&set, &all.hit[i]))
 			continue;
-		cr_assert(n < some.n && some.hit[n].layer == all.hit[i].layer &&
+		CHECK_SAY(n < some.n && some.hit[n].layer == all.hit[i].layer &&
 				  some.hit[n].entry == all.hit[i].entry,
 			"\"%s\": answer %zu of given entries", text, n);
 		n++;
 	}
-	cr_assert(n == some.n, "\"%s\": %zu answers of given entries, not %zu", text, some.n, n);
+	CHECK_SAY(n == some.n, "\"%s\": %zu answers of given entries, not %zu", text, some.n, n);
 	entry_set_fini(&set);
 }
 

@@ -140,7 +140,7 @@ TEST(explain, estimates_are_near_the_truth)
 		uint64_t guess = x->step[0].estimate;
 
 		CHECK(x->step[0].estimated && x->step[0].leaf);
-		cr_assert(guess + n / 5 >= truth && guess <= truth + n / 5, "%s: %lu, really %lu",
+		CHECK_SAY(guess + n / 5 >= truth && guess <= truth + n / 5, "%s: %lu, really %lu",
 			texts[i], (unsigned long)guess, (unsigned long)truth);
 		explain_destroy(x);
 	}

@@ -57,10 +57,10 @@ check_lines(struct lines *a, struct lines *b, bool sorted, const char *what)
 	if (!sorted && b->n > 0)
 		qsort(b->line, b->n, sizeof(char *), by_text);
 	for (size_t i = 0; i < MIN(a->n, b->n); i++)
-		cr_assert(strcmp(a->line[i], b->line[i]) == 0,
+		CHECK_SAY(strcmp(a->line[i], b->line[i]) == 0,
 			"seed %llu, %s, line %zu: \"%s\" with one layer, \"%s\" with several",
 			(unsigned long long)seed, what, i, a->line[i], b->line[i]);
-	cr_assert(a->n == b->n, "seed %llu, %s: %zu lines with one layer, %zu with several",
+	CHECK_SAY(a->n == b->n, "seed %llu, %s: %zu lines with one layer, %zu with several",
 		(unsigned long long)seed, what, a->n, b->n);
 	lines_fini(a);
 	lines_fini(b);
@@ -188,7 +188,7 @@ place_in(const struct snapshot *s, const char *path)
 {
 	struct place at;
 
-	cr_assert(snapshot_lookup(s, span_of(path), &at.layer, &at.entry) == 0,
+	CHECK_SAY(snapshot_lookup(s, span_of(path), &at.layer, &at.entry) == 0,
 		"seed %llu: %s is not there", (unsigned long long)seed, path);
 	return at;
 }
@@ -469,7 +469,7 @@ run(struct snapshot *s, const char *statement, struct lines *l)
 	struct sql *q;
 	int r;
 
-	cr_assert(sql_open(s, span_of(statement), &plain, &q, &err) == 0, "%s: %s", statement,
+	CHECK_SAY(sql_open(s, span_of(statement), &plain, &q, &err) == 0, "%s: %s", statement,
 		err.what);
 	while ((r = sql_next(q, &err)) == 1) {
 		strbuf_reset(&row);

@@ -91,7 +91,7 @@ holds(const struct clustered *t, const struct node *n, uint32_t e)
 	case TERM_NONE: /* a range with nothing in it */
 		return false;
 	default:
-		cr_assert_fail("not a term of columns");
+		CHECK_SAY(false, "not a term of columns");
 		return false;
 	}
 }
@@ -109,7 +109,7 @@ parse(const char *fmt, ...)
 	va_start(ap, fmt);
 	(void)vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	cr_assert(query_parse(span_of(text), &env, &q, &err) == 0, "%s: %s", text, err.what);
+	CHECK_SAY(query_parse(span_of(text), &env, &q, &err) == 0, "%s: %s", text, err.what);
 	return q;
 }
 

@@ -47,8 +47,8 @@ check_all(const char *const (*rows)[2], size_t n)
 		struct err err = {0};
 		int r = parse(rows[i][0], QUERY_CASE_SMART, &err);
 
-		cr_assert(r == 0, "%s: %s (column %u)", rows[i][0], err.what, err.pos);
-		cr_assert(strcmp(printed.data, rows[i][1]) == 0, "%s: is %s, expected %s",
+		CHECK_SAY(r == 0, "%s: %s (column %u)", rows[i][0], err.what, err.pos);
+		CHECK_SAY(strcmp(printed.data, rows[i][1]) == 0, "%s: is %s, expected %s",
 			rows[i][0], printed.data, rows[i][1]);
 	}
 }
@@ -296,16 +296,16 @@ TEST(parse, each_error_points_at_its_column_and_says_what_to_write)
 	for (size_t i = 0; i < ARRAY_LEN(refused); i++) {
 		struct err err = {0};
 
-		cr_assert(parse(refused[i].text, QUERY_CASE_SMART, &err) == -EINVAL,
+		CHECK_SAY(parse(refused[i].text, QUERY_CASE_SMART, &err) == -EINVAL,
 			"%s: accepted as %s", refused[i].text, printed.data);
-		cr_assert(err.code == -EINVAL && strstr(err.what, refused[i].what),
+		CHECK_SAY(err.code == -EINVAL && strstr(err.what, refused[i].what),
 			"%s: said \"%s\", expected \"%s\"", refused[i].text, err.what,
 			refused[i].what);
-		cr_assert(strstr(err.hint, refused[i].hint) && err.hint[0],
+		CHECK_SAY(strstr(err.hint, refused[i].hint) && err.hint[0],
 			"%s: hinted \"%s\", expected \"%s\"", refused[i].text, err.hint,
 			refused[i].hint);
 		if (refused[i].what[0])
-			cr_assert(err.pos == refused[i].pos, "%s: column %u, expected %u",
+			CHECK_SAY(err.pos == refused[i].pos, "%s: column %u, expected %u",
 				refused[i].text, err.pos, refused[i].pos);
 		else
 			CHECK(err.pos >= refused[i].pos);
@@ -416,7 +416,7 @@ TEST(parse, any_text_is_accepted_or_refused_at_a_column_in_it)
 		if (r == 0)
 			CHECK(printed.len > 2);
 		else
-			cr_assert((r == -EINVAL || r == -EOVERFLOW) && err.pos >= 1 &&
+			CHECK_SAY((r == -EINVAL || r == -EOVERFLOW) && err.pos >= 1 &&
 					  err.pos <= len + 1 && err.what[0] && err.hint[0],
 				"%s: %d, column %u, %s (%s)", text, r, err.pos, err.what, err.hint);
 	}

@@ -52,9 +52,9 @@ TEST(ranking, a_line_that_defines_is_worth_more_than_one_that_uses)
 		"<foo>(1);", "int <foo>(void);", "<foo> == 1", "\treturn <foo>;", "a <foo>::b"};
 
 	for (size_t i = 0; i < ARRAY_LEN(defines); i++)
-		cr_assert(points(defines[i]) >= 50, "%s: %d", defines[i], points(defines[i]));
+		CHECK_SAY(points(defines[i]) >= 50, "%s: %d", defines[i], points(defines[i]));
 	for (size_t i = 0; i < ARRAY_LEN(uses); i++)
-		cr_assert(points(uses[i]) < 50, "%s: %d", uses[i], points(uses[i]));
+		CHECK_SAY(points(uses[i]) < 50, "%s: %d", uses[i], points(uses[i]));
 }
 
 TEST(ranking, a_word_by_itself_is_worth_more_than_a_part_of_one)
@@ -268,7 +268,7 @@ TEST(ranking, places_alone_order_as_many_files_as_there_are)
 		strbuf_reset(&path);
 		CHECK_INT(tree_path(snapshot_cols(snapshot, hit.layer), hit.entry, &path), 0);
 		place = place_of(path.data);
-		cr_assert(place <= before, "%s after %d", path.data, before);
+		CHECK_SAY(place <= before, "%s after %d", path.data, before);
 		before = place;
 	}
 	CHECK_INT(n, RANK_HEAD + 300);

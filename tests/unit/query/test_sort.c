@@ -104,7 +104,7 @@ check_sorted(const char *text, const struct cursor_opts *by)
 	first = MIN(opts.offset, all);
 	CHECK_INT(n, opts.limit ? MIN(opts.limit, all - first) : all - first);
 	for (size_t i = 0; i < n; i++)
-		cr_assert(got[i].root == expected[first + i].root &&
+		CHECK_SAY(got[i].root == expected[first + i].root &&
 				  got[i].entry == expected[first + i].entry,
 			"%s by %s: row %zu is %u:%u, expected %u:%u", text,
 			field_word(by->sort[0].field), i, got[i].root, got[i].entry,
@@ -117,7 +117,7 @@ check_sorted(const char *text, const struct cursor_opts *by)
 	free(got);
 }
 
-TEST(sort, each_field_orders_as_its_values_do)
+TEST_SINGLE(sort, each_field_orders_as_its_values_do)
 {
 	for (unsigned f = 0; f < N_FIELDS; f++) {
 		struct cursor_opts opts = {.sort = {{(enum field)f, false}}, .n_sort = 1};
@@ -131,7 +131,7 @@ TEST(sort, each_field_orders_as_its_values_do)
 	}
 }
 
-TEST(sort, random_keys_limits_and_offsets_match_a_plain_sort)
+TEST_SINGLE(sort, random_keys_limits_and_offsets_match_a_plain_sort)
 {
 	unsigned long n = test_scale(20000);
 

@@ -170,9 +170,9 @@ compare(const char *text, struct lines *ours, struct lines *theirs)
 	if (!is_ordered(text) && theirs->n > 0)
 		qsort(theirs->line, theirs->n, sizeof(char *), by_text);
 	for (size_t i = 0; i < MIN(ours->n, theirs->n); i++)
-		cr_assert(strcmp(ours->line[i], theirs->line[i]) == 0,
+		CHECK_SAY(strcmp(ours->line[i], theirs->line[i]) == 0,
 			"%s: row %zu is %s, expected %s", text, i, ours->line[i], theirs->line[i]);
-	cr_assert(ours->n == theirs->n, "%s: %zu rows, expected %zu", text, ours->n, theirs->n);
+	CHECK_SAY(ours->n == theirs->n, "%s: %zu rows, expected %zu", text, ours->n, theirs->n);
 }
 
 /* Every statement here and there. */

@@ -17,8 +17,8 @@ check_refused(const char *text, int code, const char *part)
 	while (r >= 0 && (r = sql_next(q, &err)) == 1)
 		;
 	sql_close(q);
-	cr_assert(r == code, "%s: %d, expected %d (%s)", text, r, code, err.what);
-	cr_assert(strstr(err.what, part) != NULL, "%s: %s", text, err.what);
+	CHECK_SAY(r == code, "%s: %d, expected %d (%s)", text, r, code, err.what);
+	CHECK_SAY(strstr(err.what, part) != NULL, "%s: %s", text, err.what);
 	CHECK(strchr(err.what, '\n') == NULL && err.code == code);
 }
 
@@ -190,7 +190,7 @@ TEST_SINGLE(sql_limits, a_statement_that_needs_too_much_memory_ends_with_a_sente
 		struct sql_stats stats;
 
 		CHECK_INT(sql_next(q, &err), -E2BIG);
-		cr_assert(strstr(err.what, "more than 4 MiB") != NULL, "%s", err.what);
+		CHECK_SAY(strstr(err.what, "more than 4 MiB") != NULL, "%s", err.what);
 		sql_get_stats(q, &stats);
 		CHECK(stats.most_bytes > 1 << 20 && stats.most_bytes <= 5 << 20);
 		sql_close(q);
@@ -271,7 +271,7 @@ TEST_SINGLE(sql_limits, bombs_of_syntax_are_refused_soon)
 			r = sql_next(q, NULL);
 		sql_close(q);
 		CHECK(r == -EINVAL || r == -E2BIG || r == -ETIMEDOUT || r == 1);
-		cr_assert(clock_mono() - began < 10 * USEC_PER_SEC, "%.60s took %llu ms",
+		CHECK_SAY(clock_mono() - began < 10 * USEC_PER_SEC, "%.60s took %llu ms",
 			all[i]->data, (unsigned long long)(clock_mono() - began) / 1000);
 	}
 }

@@ -44,7 +44,7 @@ TEST(sql_table, the_index_gives_only_rows_that_the_comparisons_admit)
 		size_t n;
 		uint64_t seen = scanned(rows[i].text, &n);
 
-		cr_assert(seen <= n + rows[i].more, "%s: %zu rows of %llu", rows[i].text, n,
+		CHECK_SAY(seen <= n + rows[i].more, "%s: %zu rows of %llu", rows[i].text, n,
 			(unsigned long long)seen);
 	}
 }
@@ -100,7 +100,7 @@ TEST(sql_table, an_argument_means_what_in_means)
 			cursor_close(c);
 		}
 		(void)scanned(text.data, &rows);
-		cr_assert(rows == n, "%s: %zu rows, expected %zu", text.data, rows, n);
+		CHECK_SAY(rows == n, "%s: %zu rows, expected %zu", text.data, rows, n);
 		strbuf_reset(&text);
 		(void)strbuf_printf(&text,
 			"select count(*) = (select count(*) from files('%s') f join dirs d on "

@@ -129,7 +129,7 @@ check(const char *text, enum tally_by by, struct pool *p)
 		CHECK_INT(tally_at(t, i, &key, &sum), 0);
 		VEC_EACH (&groups, g)
 			found |= strcmp(g->key, key.data) == 0 && same(&g->sum, &sum);
-		cr_assert(found, "%s by %u: %s", text, by, key.data);
+		CHECK_SAY(found, "%s by %u: %s", text, by, key.data);
 		CHECK(sum.size <= before.size);
 		before = sum;
 		all.n += sum.n;

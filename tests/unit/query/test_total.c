@@ -152,7 +152,7 @@ TEST(total, every_entry_has_the_sum_of_what_is_below_it)
 				if (is_hidden(i))
 					continue;
 				CHECK_INT(totals_of(t, place_of(i), &got), 0);
-				cr_assert(same(&got, &wanted),
+				CHECK_SAY(same(&got, &wanted),
 					"seed %llu, %s: %llu bytes in %llu, not %llu in %llu",
 					(unsigned long long)seed, absolute(i, path),
 					(unsigned long long)got.size,
@@ -187,7 +187,7 @@ TEST(total, several_paths_together_count_nothing_twice)
 		}
 		wanted = sum_marked(false);
 		CHECK_INT(totals_union(t, at, ARRAY_LEN(at), &got), 0);
-		cr_assert(same(&got, &wanted), "seed %llu", (unsigned long long)seed);
+		CHECK_SAY(same(&got, &wanted), "seed %llu", (unsigned long long)seed);
 		for (uint32_t i = 0; i < forest.n; i++)
 			n_unread += counted[i] && forest.plant[i].dir && !forest.plant[i].entered;
 		CHECK_INT(totals_unread(t, at, ARRAY_LEN(at), &unread), 0);

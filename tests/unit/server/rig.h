@@ -242,7 +242,7 @@ rig_start(struct rig *r)
 {
 	struct err err = {0};
 
-	cr_assert(server_configure(r->server, &r->config, &err) == 0, "%s", err.what);
+	CHECK_SAY(server_configure(r->server, &r->config, &err) == 0, "%s", err.what);
 	CHECK_INT(thread_start(&r->loop, "loop", rig_loop, r), 0);
 }
 
@@ -303,12 +303,12 @@ rig_stats(struct rig *r)
 }
 
 /* Wait for a counter of the server to have a value. */
-#define UNTIL(cond)                                                                  \
-	do {                                                                         \
-		int left_ = PATIENCE_MSEC;                                           \
-		while (!(cond) && left_-- > 0)                                       \
-			(void)poll(NULL, 0, 1);                                      \
-		cr_assert(left_ > 0, "%s:%d: never: %s", __FILE__, __LINE__, #cond); \
+#define UNTIL(cond)                                       \
+	do {                                              \
+		int left_ = PATIENCE_MSEC;                \
+		while (!(cond) && left_-- > 0)            \
+			(void)poll(NULL, 0, 1);           \
+		CHECK_SAY(left_ > 0, "never: %s", #cond); \
 	} while (0)
 
 /* ---- a client ---- */
@@ -383,7 +383,7 @@ hear(struct peer *p)
 			p->line = strndup(line.data, line.len);
 			return p->line;
 		}
-		cr_assert(poll(&w, 1, PATIENCE_MSEC) == 1, "no answer");
+		CHECK_SAY(poll(&w, 1, PATIENCE_MSEC) == 1, "no answer");
 		n = read(p->fd, buf, sizeof(buf));
 		if (n <= 0)
 			return NULL;
@@ -396,7 +396,7 @@ hears(struct peer *p, const char *part)
 {
 	const char *line = hear(p);
 
-	cr_assert(line && strstr(line, part), "heard %.300s, expected %s", line ? line : "the end",
+	CHECK_SAY(line && strstr(line, part), "heard %.300s, expected %s", line ? line : "the end",
 		part);
 }
 
@@ -405,7 +405,7 @@ hears_end(struct peer *p)
 {
 	const char *line = hear(p);
 
-	cr_assert(line == NULL, "heard %.300s, expected the end", line);
+	CHECK_SAY(line == NULL, "heard %.300s, expected the end", line);
 }
 
 static inline void

@@ -199,7 +199,7 @@ TEST(op_search, a_grep_that_cannot_be_is_refused)
 		say(&p, ask);
 		CHECK(hear(&p) != NULL);
 		CHECK(strstr(p.line, "\"ev\":\"error\"") != NULL);
-		cr_assert(strstr(p.line, cases[i].said) != NULL, "%s: %s", cases[i].ask, p.line);
+		CHECK_SAY(strstr(p.line, cases[i].said) != NULL, "%s: %s", cases[i].ask, p.line);
 	}
 	peer_close(&p);
 	rig_close(&r);

@@ -303,7 +303,7 @@ static void
 check_mirror(const struct mirror *m)
 {
 	for (uint32_t i = 0; i < ARRAY_LEN(m->has); i++)
-		cr_assert(m->has[i] == (i < story.n_files[m->tick]), "tick %llu: f%06u",
+		CHECK_SAY(m->has[i] == (i < story.n_files[m->tick]), "tick %llu: f%06u",
 			(unsigned long long)m->tick, i);
 }
 

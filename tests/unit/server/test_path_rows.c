@@ -147,7 +147,7 @@ compare_rows(struct wild *w, const uint32_t *entry, uint32_t n, uint32_t line, s
 		CHECK_INT(got, k);
 		json_close(&to, ']');
 		json_close(&want, ']');
-		cr_assert(span_eq(strbuf_view(&fast), strbuf_view(&plain)),
+		CHECK_SAY(span_eq(strbuf_view(&fast), strbuf_view(&plain)),
 			"from entry %u: %s\nexpected %s", entry[i], fast.data, plain.data);
 	}
 	path_rows_fini(&p);

@@ -236,7 +236,7 @@ TEST(server, a_passed_socket_stands_for_the_address_it_is_bound_to)
 	next.unix_path = NULL;
 	next.inherited_fds = &fd;
 	next.n_inherited_fds = 1;
-	cr_assert(configure(&r, &next, &err) == 0, "%s", err.what);
+	CHECK_SAY(configure(&r, &next, &err) == 0, "%s", err.what);
 	CHECK_STR(server_listener(r.server, 0), text);
 	CHECK(server_listener(r.server, 1) == NULL);
 	CHECK_INT(server_tcp_port(r.server, 0), ntohs(at.sin_port));

@@ -24,7 +24,7 @@ spill_at(const char *dir, uint64_t mem, uint64_t disk, uint64_t segment, enum sp
 	struct err err = {0};
 	int r = spill_open(AT_FDCWD, dir, &opts, &c, &err);
 
-	cr_assert(r == 0, "spill_open: %d: %s", r, err.what);
+	CHECK_SAY(r == 0, "spill_open: %d: %s", r, err.what);
 	return c;
 }
 

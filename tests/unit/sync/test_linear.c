@@ -127,7 +127,7 @@ check_linear(const struct subject *subject)
 	if (play(subject, n) == n)
 		return;
 	linear_describe(game.ops[0], N_THREADS * OPS_EACH, text, sizeof(text));
-	cr_assert(false, "not linearizable:\n%s", text);
+	CHECK_SAY(false, "not linearizable:\n%s", text);
 }
 
 static void *

@@ -148,7 +148,7 @@ TEST(litset, alternatives_match_as_they_do_in_a_group)
 		if (!matches(strbuf_view(&source), f, strbuf_view(&text), &a) ||
 			!matches(strbuf_view(&group), f, strbuf_view(&text), &b))
 			continue;
-		cr_assert(span_eq(strbuf_view(&a), strbuf_view(&b)),
+		CHECK_SAY(span_eq(strbuf_view(&a), strbuf_view(&b)),
 			"/%s/ %#x in \"%s\": %s, not %s", source.data, f, text.data, a.data,
 			b.data);
 		n_equal++;

@@ -26,7 +26,7 @@ check_any(const char *const *texts, unsigned flags, const char *text, const char
 	struct match found;
 	size_t from = 0;
 
-	cr_assert(make(texts, flags, &p, &err) == 0, "%s", err.what);
+	CHECK_SAY(make(texts, flags, &p, &err) == 0, "%s", err.what);
 	CHECK_INT(matcher_create(p, &m), 0);
 	CHECK_INT(strbuf_puts(&out, ""), 0);
 	while (matcher_find(m, span_of(text), from, &found) == 1) {
@@ -101,7 +101,7 @@ check_error(const char *const *texts, unsigned flags, uint32_t pos, const char *
 
 	CHECK_INT(make(texts, flags, &p, &err), -EINVAL);
 	CHECK_INT(err.pos, pos);
-	cr_assert(strstr(err.what, part) != NULL, "\"%s\" lacks \"%s\"", err.what, part);
+	CHECK_SAY(strstr(err.what, part) != NULL, "\"%s\" lacks \"%s\"", err.what, part);
 }
 
 TEST(matcher, of_several_patterns_the_wrong_one_is_named_with_its_own_column)

@@ -97,7 +97,7 @@ check_members(const struct strings *s, const struct needle *needle, enum member_
 			bool want = member_holds(needle, place, text);
 
 			n_hits += want;
-			cr_assert((bits[i / 64] >> (i % 64) & 1) == want,
+			CHECK_SAY((bits[i / 64] >> (i % 64) & 1) == want,
 				"level %u place %u \"%.*s\" in \"%.*s\" (%zu of %zu)", level,
 				(unsigned)place, (int)needle->len, needle->text, (int)text.len,
 				text.data, i, s->n);
@@ -213,7 +213,7 @@ TEST(members, what_ascii_cannot_tell_is_said)
 		struct needle needle;
 
 		CHECK_INT(needle_init(&needle, span_of(rows[i].text), rows[i].fold), 0);
-		cr_assert(needle.exact_ascii == rows[i].exact, "%s", rows[i].text);
+		CHECK_SAY(needle.exact_ascii == rows[i].exact, "%s", rows[i].text);
 		needle_fini(&needle);
 	}
 }

@@ -63,7 +63,7 @@ our_matches(const char *pattern, unsigned flags, struct span text, struct strbuf
 
 	strbuf_reset(out);
 	(void)strbuf_puts(out, "");
-	cr_assert(pattern_create(span_of(pattern), flags, &p, &err) == 0, "/%s/: %s", pattern,
+	CHECK_SAY(pattern_create(span_of(pattern), flags, &p, &err) == 0, "/%s/: %s", pattern,
 		err.what);
 	CHECK_INT(matcher_create(p, &m), 0);
 	while (matcher_find(m, text, from, &found) == 1) {
@@ -98,7 +98,7 @@ their_matches(const char *program, const char *pattern, const char *path, struct
 		unsigned long start = strtoul(line, &colon, 10);
 		long bytes = len - 1 - (colon + 1 - line);
 
-		cr_assert(*colon == ':', "%s: %s", cmd.data, line);
+		CHECK_SAY(*colon == ':', "%s: %s", cmd.data, line);
 		(void)strbuf_printf(out, "%lu-%lu\n", start, start + (unsigned long)bytes);
 	}
 	CHECK(pclose(f) >= 0);
@@ -127,7 +127,7 @@ compare(const char *program, struct peer_option option, const char *pattern, con
 			i++;
 		while (i > 0 && ours.data[i - 1] != '\n')
 			i--;
-		cr_assert_fail("%s '%s' %s: ours goes on %.40s, theirs %.40s", cmd.data, pattern,
+		CHECK_SAY(false, "%s '%s' %s: ours goes on %.40s, theirs %.40s", cmd.data, pattern,
 			path, ours.data + i, theirs.data + i);
 	}
 	strbuf_fini(&ours);

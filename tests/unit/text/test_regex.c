@@ -51,7 +51,7 @@ check_pieces(const struct pattern *p, struct matcher *m, const char *source, str
 	if (matcher_find(m, text, 0, &match) != 1)
 		return;
 	for (uint32_t i = 0; i < n; i++)
-		cr_assert(stands_where_it_must(&piece[i], fold, text),
+		CHECK_SAY(stands_where_it_must(&piece[i], fold, text),
 			"\"%s\" matches \"%.*s\" without \"%.*s\"", source, (int)text.len,
 			text.data, (int)piece[i].text.len, piece[i].text.data);
 }
@@ -106,7 +106,7 @@ check_said(const char *source, const char *wanted)
 		CHECK_INT(strbuf_span(&said, piece[i].text), 0);
 		CHECK_INT(strbuf_puts(&said, piece[i].ends ? "$" : ""), 0);
 	}
-	cr_assert(strcmp(said.data ? said.data : "", wanted) == 0, "%s says \"%s\", not \"%s\"",
+	CHECK_SAY(strcmp(said.data ? said.data : "", wanted) == 0, "%s says \"%s\", not \"%s\"",
 		source, said.data, wanted);
 	strbuf_fini(&said);
 	pattern_destroy(p);
@@ -175,7 +175,7 @@ TEST(regex, what_is_matched_in_many_lines_at_once_is_what_each_line_matches)
 		if (!list_matches(strbuf_view(&source), f, strbuf_view(&text), &a) ||
 			!list_matches(strbuf_view(&plain), f, strbuf_view(&text), &b))
 			continue;
-		cr_assert(span_eq(strbuf_view(&a), strbuf_view(&b)),
+		CHECK_SAY(span_eq(strbuf_view(&a), strbuf_view(&b)),
 			"/%s/ %#x in \"%s\": %s, not %s", source.data, f, text.data,
 			a.data ? a.data : "", b.data ? b.data : "");
 		n_same++;

@@ -10,7 +10,7 @@ check_least(const char *pattern, uint32_t least)
 	struct stretch s;
 
 	stretch_of_regex(span_of(pattern), false, &s);
-	cr_assert(s.least == least, "%s has %u, not %u", pattern, s.least, least);
+	CHECK_SAY(s.least == least, "%s has %u, not %u", pattern, s.least, least);
 }
 
 TEST(stretch, what_is_said_of_plain_expressions)
@@ -126,7 +126,7 @@ TEST(stretch, no_match_of_a_random_expression_is_lost)
 			from = roll((uint32_t)text.len + 1);
 			CHECK_INT(matcher_find(a, strbuf_view(&text), from, &x),
 				matcher_find(b, strbuf_view(&text), from, &y));
-			cr_assert(x.start == y.start && x.end == y.end, "%s in \"%s\" from %zu",
+			CHECK_SAY(x.start == y.start && x.end == y.end, "%s in \"%s\" from %zu",
 				source.data, text.data, from);
 			n_found += s.least > 0 && x.end > 0;
 		}

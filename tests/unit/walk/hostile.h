@@ -145,8 +145,7 @@ found_run(struct found *f, const char *root, const char *more)
 
 		CHECK(slash != NULL);
 		*slash = '\0';
-		cr_assert(VEC_PUSH(&f->rows, (struct found_row){strdup(slash + 1), strdup(line)}) ==
-			  0);
+		CHECK(VEC_PUSH(&f->rows, (struct found_row){strdup(slash + 1), strdup(line)}) == 0);
 	}
 	free(line);
 	/* It says when it may not read a directory, which only others than root find. */
@@ -194,11 +193,11 @@ check_same(const struct walked *w, const struct found *f)
 	char facts[256];
 
 	for (size_t i = 0; i < n; i++) {
-		cr_assert(strcmp(w->rows.data[i].path, f->rows.data[i].path) == 0,
+		CHECK_SAY(strcmp(w->rows.data[i].path, f->rows.data[i].path) == 0,
 			"walk has \"%.99s\" where find has \"%.99s\"", w->rows.data[i].path,
 			f->rows.data[i].path);
 		facts_of(&w->rows.data[i], facts, sizeof(facts));
-		cr_assert(strcmp(facts, f->rows.data[i].facts) == 0, "\"%.99s\": %s, find: %s",
+		CHECK_SAY(strcmp(facts, f->rows.data[i].facts) == 0, "\"%.99s\": %s, find: %s",
 			w->rows.data[i].path, facts, f->rows.data[i].facts);
 	}
 	CHECK_INT(w->rows.len, f->rows.len);

@@ -249,7 +249,7 @@ one_round(const char *dir, unsigned *seed)
 	ask_git(dir, paths, want);
 	CHECK_INT(gitignore_create(NULL, SPAN_LIT(""), span_of(text), &g), 0);
 	for (size_t i = 0; i < N_PATHS; i++)
-		cr_assert(ignored_on_the_way(g, dir, paths[i]) == (want[i] == '1'),
+		CHECK_SAY(ignored_on_the_way(g, dir, paths[i]) == (want[i] == '1'),
 			"git says %c of \"%s\" under:\n%s", want[i], paths[i], text);
 	gitignore_unref(g);
 }

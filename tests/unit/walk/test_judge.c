@@ -141,7 +141,7 @@ mount_at(const char *dir, const char *name, const char *type, const char *source
 
 	(void)snprintf(path, sizeof(path), "%s/%s", dir, name);
 	CHECK(mkdir(path, 0755) == 0 || errno == EEXIST);
-	cr_assert(
+	CHECK_SAY(
 		mount(source, path, type, flags, NULL) == 0, "mount %s: %s", type, strerror(errno));
 }
 

@@ -106,7 +106,7 @@ remember_dir(struct memory *m, const struct walked *w, uint32_t dir)
 	const char *path = w->dirs.data[dir].path;
 	size_t len = strlen(path);
 
-	cr_assert(VEC_PUSH(&m->first, (uint32_t)m->entries.len) == 0);
+	CHECK(VEC_PUSH(&m->first, (uint32_t)m->entries.len) == 0);
 	VEC_EACH (&w->rows, row) {
 		const char *base = strrchr(row->path, '/');
 		struct known_entry e = {
@@ -116,7 +116,7 @@ remember_dir(struct memory *m, const struct walked *w, uint32_t dir)
 		e.entry.name = base;
 		if ((size_t)(base - row->path) == len + (len > 0) &&
 			strncmp(row->path, path, len) == 0)
-			cr_assert(VEC_PUSH(&m->entries, e) == 0);
+			CHECK(VEC_PUSH(&m->entries, e) == 0);
 	}
 }
 
@@ -125,12 +125,12 @@ static void
 remember(struct memory *m, const struct walked *w, int64_t began_ns, struct walk_known *ret)
 {
 	*m = (struct memory){.walked = w};
-	cr_assert(VEC_PUSH(&m->entries, (struct known_entry){.entry = w->root.entry,
-						.cls = w->root.cls,
-						.dir = FIRST_DIR_ID}) == 0);
+	CHECK(VEC_PUSH(&m->entries, (struct known_entry){.entry = w->root.entry,
+					    .cls = w->root.cls,
+					    .dir = FIRST_DIR_ID}) == 0);
 	for (uint32_t d = 0; d < w->dirs.len; d++)
 		remember_dir(m, w, d);
-	cr_assert(VEC_PUSH(&m->first, (uint32_t)m->entries.len) == 0);
+	CHECK(VEC_PUSH(&m->first, (uint32_t)m->entries.len) == 0);
 	*ret = (struct walk_known){
 		.ctx = m,
 		.began_ns = began_ns,
@@ -255,7 +255,7 @@ path_of_id(const struct rescan *r, uint64_t gone)
 			       : !base))
 			return row->path;
 	}
-	cr_assert(false, "an id of no entry");
+	CHECK_SAY(false, "an id of no entry");
 	return NULL;
 }
 
@@ -284,10 +284,10 @@ apply(const struct rescan *r, struct walked *ret)
 {
 	*ret = (struct walked){0};
 	VEC_EACH (&r->again.rows, row)
-		cr_assert(VEC_PUSH(&ret->rows, *row) == 0);
+		CHECK(VEC_PUSH(&ret->rows, *row) == 0);
 	VEC_EACH (&r->first.rows, row) {
 		if (still_counts(r, row))
-			cr_assert(VEC_PUSH(&ret->rows, *row) == 0);
+			CHECK(VEC_PUSH(&ret->rows, *row) == 0);
 	}
 	if (ret->rows.len > 0)
 		qsort(ret->rows.data, ret->rows.len, sizeof(ret->rows.data[0]), walked_row_cmp);

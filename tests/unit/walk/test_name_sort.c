@@ -29,13 +29,13 @@ add_name(struct names *s, const char *name, size_t len)
 {
 	char *copy = malloc(len + 1 + NAME_PAD_BYTES);
 
-	cr_assert(copy != NULL);
+	CHECK(copy != NULL);
 	memset(copy, 0xAA, len + 1 + NAME_PAD_BYTES);
 	memcpy(copy, name, len);
 	copy[len] = '\0';
-	cr_assert(VEC_PUSH(&s->v,
-			  (struct listed){
-				  .name = copy, .len = (uint16_t)len, .ino = s->v.len + 1}) == 0);
+	CHECK(VEC_PUSH(&s->v,
+		      (struct listed){.name = copy, .len = (uint16_t)len, .ino = s->v.len + 1}) ==
+		0);
 }
 
 static int
@@ -54,7 +54,7 @@ check_sorted(struct names *s)
 	struct listed *spare = calloc(n + 1, sizeof(*spare));
 	struct listed *oracle = calloc(n + 1, sizeof(*oracle));
 
-	cr_assert(spare && oracle);
+	CHECK(spare && oracle);
 	if (n > 0)
 		memcpy(oracle, s->v.data, n * sizeof(*oracle));
 	qsort(oracle, n, sizeof(*oracle), by_bytes);

@@ -11,7 +11,7 @@ rules_of(const char *const *patterns)
 	struct rules *r = NULL;
 	struct err err = {0};
 
-	cr_assert(rules_create(patterns, &r, &err) == 0, "%s", err.what);
+	CHECK_SAY(rules_create(patterns, &r, &err) == 0, "%s", err.what);
 	return r;
 }
 
@@ -123,8 +123,8 @@ TEST(rule, a_wrong_pattern_is_named_in_the_error)
 		struct err err = {0};
 		char quoted[64];
 
-		cr_assert(rules_create(patterns, &r, &err) == -EINVAL, "accepted \"%s\"", wrong[i]);
+		CHECK_SAY(rules_create(patterns, &r, &err) == -EINVAL, "accepted \"%s\"", wrong[i]);
 		(void)snprintf(quoted, sizeof(quoted), "\"%s\"", wrong[i]);
-		cr_assert(strstr(err.what, quoted), "%s", err.what);
+		CHECK_SAY(strstr(err.what, quoted), "%s", err.what);
 	}
 }

@@ -15,7 +15,7 @@ check_why(const struct walk_opts *opts, const char *path, enum walk_skip skip, c
 {
 	struct walk_verdict v = why(opts, path);
 
-	cr_assert(v.skip == skip && strlen(prefix) == v.at && strcmp(v.rule, rule) == 0,
+	CHECK_SAY(v.skip == skip && strlen(prefix) == v.at && strcmp(v.rule, rule) == 0,
 		"\"%s\": %s at %.*s by \"%s\"", path, walk_skip_word(v.skip), (int)v.at, path,
 		v.rule);
 }
@@ -195,7 +195,7 @@ TEST(verdict, agrees_with_the_walk_on_every_path)
 		struct walk_verdict v = why(&some.opts, row->path);
 		bool in = walked_find(&some, row->path) != NULL;
 
-		cr_assert((v.skip == SKIP_NONE) == in && v.exists, "\"%s\": walk %d, why says %s",
+		CHECK_SAY((v.skip == SKIP_NONE) == in && v.exists, "\"%s\": walk %d, why says %s",
 			row->path, in, walk_skip_word(v.skip));
 		n_in += in;
 	}

@@ -13,7 +13,7 @@ check_against_find(struct walked *w)
 	struct found f = {0};
 
 	walked_run(w);
-	cr_assert(w->result == 0, "%d %s", w->result, w->err.what);
+	CHECK_SAY(w->result == 0, "%d %s", w->result, w->err.what);
 	found_run(&f, w->opts.root, "");
 	check_same(w, &f);
 	found_fini(&f);
@@ -219,7 +219,7 @@ check_refused(const char *root, int code, const char *word)
 
 	walked_run(&w);
 	CHECK_INT(w.result, code);
-	cr_assert(strstr(w.err.what, root) && strstr(w.err.what, word), "%s", w.err.what);
+	CHECK_SAY(strstr(w.err.what, root) && strstr(w.err.what, word), "%s", w.err.what);
 	walked_fini(&w);
 }
 

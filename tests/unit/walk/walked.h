@@ -65,7 +65,7 @@ UNUSED static void
 walked_see_dir(struct walked *w, uint64_t number, char *path)
 {
 	while (w->dirs.len <= number)
-		cr_assert(VEC_PUSH(&w->dirs, (struct walked_dir){0}) == 0);
+		CHECK(VEC_PUSH(&w->dirs, (struct walked_dir){0}) == 0);
 	CHECK(w->dirs.data[number].path == NULL);
 	w->dirs.data[number].path = path;
 }
@@ -80,7 +80,7 @@ walked_entry(struct walked *w, const char *dir_path, const struct walk_entry *e,
 	CHECK_INT(e->name[e->name_len], '\0');
 	CHECK(asprintf(&row.path, "%s%s%.*s", dir_path, *dir_path ? "/" : "", e->name_len,
 		      e->name) > 0);
-	cr_assert(VEC_PUSH(&w->rows, row) == 0);
+	CHECK(VEC_PUSH(&w->rows, row) == 0);
 	if (e->dir != WALK_NO_DIR) {
 		CHECK(e->type == DT_DIR && e->skip == SKIP_NONE);
 		walked_see_dir(w, e->dir, row.path);
@@ -104,7 +104,7 @@ walked_list(struct walked *w, const struct walk_batch *b, const struct walk_list
 	CHECK(l->first_gone + l->n_gone <= b->n_gone);
 	CHECK(l->n_gone == 0 || l->was != WALK_NOT_KNOWN);
 	for (uint32_t i = 0; i < l->n_gone; i++)
-		cr_assert(VEC_PUSH(&w->gone, b->gone[l->first_gone + i]) == 0);
+		CHECK(VEC_PUSH(&w->gone, b->gone[l->first_gone + i]) == 0);
 	CHECK(l->n_entries <= 4096);
 	for (uint32_t i = 1; i < l->n_entries; i++) {
 		const struct walk_entry *x = &l->entries[i - 1], *y = x + 1;
@@ -252,7 +252,7 @@ touch_at(int dirfd, const char *name)
 {
 	int fd = openat(dirfd, name, O_CREAT | O_WRONLY | O_CLOEXEC, 0640);
 
-	cr_assert(fd >= 0, "could not create a file");
+	CHECK_SAY(fd >= 0, "could not create a file");
 	(void)close(fd);
 }
 

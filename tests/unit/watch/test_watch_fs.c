@@ -290,7 +290,7 @@ round_of(struct fuzz *f, unsigned n)
 		return;
 	}
 	VEC_EACH (&f->owed, o)
-		cr_assert(was_told(f, o), "seed %s: %s of \"%s\" in directory %llu was not told",
+		CHECK_SAY(was_told(f, o), "seed %s: %s of \"%s\" in directory %llu was not told",
 			getenv("TRAWL_SEED") ? getenv("TRAWL_SEED") : "1", o->op, o->name,
 			(unsigned long long)o->dir);
 }

@@ -113,7 +113,7 @@ scene_open_with(struct scene *s, const char *tree, struct watch_opts o)
 	CHECK(s->state_fd >= 0 && s->tree_fd >= 0);
 	o.state_fd = s->state_fd;
 	r = watch_create(&o, &s->watch, &err);
-	cr_assert(r == 0, "%s", err.what);
+	CHECK_SAY(r == 0, "%s", err.what);
 }
 
 static inline void
@@ -122,7 +122,7 @@ scene_mount(struct scene *s, enum watch_kind wanted)
 	struct err err = {0};
 	int r = watch_mount(s->watch, s->tree_fd, wanted, &s->mount, &s->kind, &err);
 
-	cr_assert(r == 0, "%s", err.what);
+	CHECK_SAY(r == 0, "%s", err.what);
 }
 
 /** Watching `tree` as `wanted`; its first directory too. */
@@ -172,7 +172,7 @@ scene_hear(struct scene *s, const struct watch_change *c)
 		s->n_cookies++;
 		return;
 	}
-	cr_assert(false, "a change of no kind");
+	CHECK_SAY(false, "a change of no kind");
 }
 
 /** Receive once; -errno as of watch_recv(). */
