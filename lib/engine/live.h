@@ -90,6 +90,7 @@ struct live_root {
 	uint64_t number;      /* of what is gathered now, from 1 */
 	uint64_t applied;     /* 0 none */
 	bool busy;            /* the tree is about to be replaced (note: names by inode) */
+	bool begins;          /* a walk of everything is about to take up what is gathered */
 	bool lost;            /* something was missed since the last walk of everything began */
 	bool healing;         /* such a walk is under way */
 	usec_t heal_at;       /* when one is to begin, 0 not by itself */

@@ -44,11 +44,10 @@ batch_fini(struct batch *b)
 }
 
 static void
-take_up(struct root *r, struct batch *b)
+take_up_locked(struct root *r, struct batch *b)
 {
 	struct live_root *l = &r->live;
 
-	LOCK_SCOPE(&r->engine->lock);
 	*b = (struct batch){.names = l->names,
 		.files = l->files,
 		.first_usec = l->first_usec,
@@ -303,7 +302,10 @@ apply(struct root *r, bool verify)
 	int code;
 
 	thread_doing("looks at changes of %s", r->path);
-	take_up(r, &b);
+	{
+		LOCK_SCOPE(&r->engine->lock);
+		take_up_locked(r, &b);
+	}
 	b.verify = verify;
 	code = look(r, &b, &err);
 	live_index(r);
@@ -383,9 +385,10 @@ live_begin_walk(struct root *r)
 
 	if (code < 0)
 		mounts_unwatch(r);
-	take_up(r, &b);
-	l->taken = b.number;
 	LOCK_SCOPE(&r->engine->lock);
+	take_up_locked(r, &b);
+	l->taken = b.number;
+	l->begins = false;
 	l->why = code < 0 ? code : l->why;
 	l->healing = l->healing || l->lost;
 	l->lost = false;

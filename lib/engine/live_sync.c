@@ -48,13 +48,13 @@ is_given_up(const struct root *r)
 	return r->state == ROOT_FAILED && !r->wanted && !r->live.busy;
 }
 
-/* Is there something that has not been taken up? */
+/* Is there something that has no number yet? A walk gets one once its watches are set up. */
 static bool
 has_more(const struct root *r)
 {
 	const struct live_root *l = &r->live;
 
-	return r->wanted || l->lost || l->mounts_due || l->first_usec;
+	return r->wanted || l->begins || l->lost || l->mounts_due || l->first_usec;
 }
 
 /* Windows close; what is polled is walked. */

@@ -444,6 +444,7 @@ next_wish(struct root *r)
 	if (wish != WISH_WALK)
 		return wish;
 	r->wanted = false;
+	r->live.begins = true;
 	r->retry_at = 0;
 	r->state = ROOT_INDEXING;
 	r->error[0] = '\0';

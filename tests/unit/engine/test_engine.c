@@ -71,8 +71,8 @@ start(struct fixture *f)
 		.on_event = on_event,
 		.ctx = f,
 	};
-	cr_assert(engine_create(&f->cfg, &f->engine, &err) == 0, "%s", err.what);
-	cr_assert(engine_start(f->engine, &err) == 0, "%s", err.what);
+	CHECK_SAY(engine_create(&f->cfg, &f->engine, &err) == 0, "%s", err.what);
+	CHECK_SAY(engine_start(f->engine, &err) == 0, "%s", err.what);
 }
 
 static char main_name[] = "main";
@@ -215,8 +215,43 @@ TEST(engine, a_restart_serves_the_saved_index_before_any_walk)
 	setup(&f);
 	wait_done(&f, 1);
 	engine_destroy(f.engine);
-	cr_assert(engine_create(&f.cfg, &f.engine, &err) == 0, "%s", err.what);
+	CHECK_SAY(engine_create(&f.cfg, &f.engine, &err) == 0, "%s", err.what);
 	CHECK(indexed(&f, "a/one.c"));
+	teardown(&f);
+}
+
+static void
+on_synced(void *ctx, int result, uint64_t tick)
+{
+	(void)result; /* -ESTALE where nothing can be watched */
+	(void)tick;
+	flag_raise(ctx);
+}
+
+/* Also while the root's thread has taken the walk up but has not begun it: it sets up watches. */
+TEST(engine, a_barrier_during_a_start_waits_for_the_walk)
+{
+	struct fixture f;
+	char name[32];
+
+	setup(&f);
+	wait_done(&f, 1);
+	f.roots[0].watch = ENGINE_WATCH_AUTO;
+	for (unsigned i = 0; i < test_scale(5000); i++) {
+		struct flag over = {0};
+
+		engine_destroy(f.engine);
+		(void)snprintf(name, sizeof(name), "tree/new%u", i);
+		test_write(f.dir, name, "");
+		start(&f);
+		(void)usleep(i * 97 % 4000);
+		CHECK_INT(engine_sync(f.engine, clock_deadline(60 * USEC_PER_SEC), on_synced,
+				  &over),
+			0);
+		while (!flag_seen(&over))
+			test_pause();
+		CHECK_SAY(indexed(&f, name + sizeof("tree")), "%s is missing", name);
+	}
 	teardown(&f);
 }
 
@@ -291,7 +326,7 @@ TEST(engine, a_reload_adds_and_removes_roots)
 	f.roots[1] = (struct engine_root){.name = (char[]){"second"}, .path = second};
 	cfg = f.cfg;
 	cfg.n_roots = 2;
-	cr_assert(engine_reload(f.engine, &cfg, &err) == 0, "%s", err.what);
+	CHECK_SAY(engine_reload(f.engine, &cfg, &err) == 0, "%s", err.what);
 	wait_done(&f, 2);
 	CHECK(indexed(&f, "three"));
 	CHECK(indexed_in(&f, second, "file"));
