@@ -19,7 +19,8 @@ cell_number(const struct msg_val *v, int64_t *ret)
 		return 1;
 	if (msg_text(v, &scratch, &s) <= 0 || s.len == 0 || strbuf_span(&text, s) < 0)
 		return 0;
-	*ret = strtoll(text.data, &end, 10);
+	*ret = text.data[0] == '-' ? strtoll(text.data, &end, 10)
+	                           : (int64_t)strtoull(text.data, &end, 10);
 	return *end == '\0';
 }
 

@@ -6,7 +6,8 @@
 #include "out.h"
 #include "proto/msg.h"
 
-/** A number, also one that travels as text (nanoseconds do): 1, 0. */
+/** A number, also one that travels as text (nanoseconds do): 1, 0. Of a size or a sum past 2^63
+ * these are its bits: it is for the caller to take them as unsigned. */
 int cell_number(const struct msg_val *v, int64_t *ret);
 /** Column i of a row as a number, 0 when it is none; as text, valid until `scratch` changes. */
 int64_t row_number(const struct msg_val *row, size_t i);

@@ -50,7 +50,7 @@ bytes_or_size(const struct dupes *d, int64_t n, char buf[32])
 {
 	if (!d->bytes)
 		return size_text((uint64_t)n, buf);
-	(void)snprintf(buf, 32, "%lld", (long long)n);
+	(void)snprintf(buf, 32, "%llu", (unsigned long long)n);
 	return buf;
 }
 
@@ -79,9 +79,9 @@ begin_group(struct dupes *d, const struct msg_val *row)
 		d->json = json_to(&d->out.buf);
 		json_open(&d->json, '{');
 		json_kv_i64(&d->json, "group", d->group);
-		json_kv_i64(&d->json, "size", size);
+		json_kv_u64(&d->json, "size", (uint64_t)size);
 		json_kv_i64(&d->json, "files", files);
-		json_kv_i64(&d->json, "waste", waste);
+		json_kv_u64(&d->json, "waste", (uint64_t)waste);
 		json_key(&d->json, "paths");
 		json_open(&d->json, '[');
 	} else if ((d->sizes || d->out.terminal) && !d->null) {

@@ -45,10 +45,10 @@ clock_deadline(usec_t timeout_usec)
 int64_t
 clock_ns(int64_t sec, uint32_t nsec)
 {
-	int64_t ns;
+	/* Of the earliest times the seconds alone are out of range. */
+	__int128 ns = (__int128)sec * NSEC_PER_SEC + nsec;
 
-	if (__builtin_mul_overflow(sec, NSEC_PER_SEC, &ns) ||
-		__builtin_add_overflow(ns, (int64_t)nsec, &ns))
+	if (ns != (int64_t)ns)
 		return sec < 0 ? INT64_MIN : INT64_MAX;
-	return ns;
+	return (int64_t)ns;
 }

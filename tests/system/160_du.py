@@ -88,6 +88,19 @@ def test_hard_links_count_once_in_any_directory():
                         compare(total, wanted, (args, paths))
 
 
+def test_sums_past_two_to_the_63():
+    if not os.access("/dev/shm", os.W_OK):
+        raise Skip("/dev/shm is not ours to write to")
+    with Tree(parent="/dev/shm") as t:
+        for name, size in (("a/b/huge", 2**63 - 1), ("a/c/huge", 2**62), ("a/small", 4321)):
+            os.truncate(t.write(name), size)
+        with Daemon({"t": t}) as d:
+            check(d, t.path)
+            wanted = sum(os.lstat(p).st_size for p in subprocess.run(
+                ["find", t.path, "-print0"], capture_output=True).stdout.split(b"\0") if p)
+            assert d.trawl("stats", "-b").stdout.split()[1] == b"%d" % wanted
+
+
 def test_after_changes_and_a_rescan():
     with Tree() as t:
         links(t)
