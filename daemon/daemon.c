@@ -12,6 +12,7 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "memory.h"
 #include "query/sql.h"
 #include "service.h"
 #include "sync/registry.h"
@@ -191,6 +192,7 @@ make_pools(struct daemon *d, struct err *err)
 	unsigned io = d->config->io_threads ? d->config->io_threads : MAX(4u, 2 * cpus);
 	int r = pool_create("compute", d->config->threads, &d->compute);
 
+	memory_start();
 	if (r == 0)
 		r = pool_create("io", io, &d->io);
 	return r < 0 ? err_set(err, r, "could not start the worker threads: %s", err_reason(r)) : 0;

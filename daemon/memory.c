@@ -9,10 +9,18 @@
 #	include <jemalloc/jemalloc.h>
 
 /* Read by jemalloc before main(). Few arenas: the threads are few. Unused pages go back to the
- * kernel within a second, by a thread of jemalloc's, so that the peak of indexing does not stay
- * resident. */
+ * kernel within a second, so that the peak of indexing does not stay resident. */
 extern const char *malloc_conf;
-const char *malloc_conf = "background_thread:true,dirty_decay_ms:1000,muzzy_decay_ms:0,narenas:4";
+const char *malloc_conf = "dirty_decay_ms:1000,muzzy_decay_ms:0,narenas:4";
+
+/* Without its thread, what allocates and frees does that by the way. */
+void
+memory_start(void)
+{
+	bool on = true;
+
+	(void)mallctl("background_thread", NULL, NULL, &on, sizeof(on));
+}
 
 static uint64_t
 jemalloc_figure(const char *name)
@@ -36,6 +44,11 @@ jemalloc_stats(struct memory_stats *ret)
 	ret->retained_bytes = jemalloc_figure("stats.retained");
 }
 #else
+void
+memory_start(void)
+{
+}
+
 static void
 jemalloc_stats(struct memory_stats *ret)
 {

@@ -13,4 +13,7 @@ struct memory_stats {
 	uint64_t allocated_bytes, active_bytes, mapped_bytes, retained_bytes;
 };
 
+/** From now on a thread of jemalloc's gives unused pages back, within a second. Once, after the
+ * first thread of ours: the process's first one is to find it alone (sync/membarrier.h). */
+void memory_start(void);
 void memory_get_stats(struct memory_stats *ret);

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <linux/membarrier.h>
+#include <sys/single_threaded.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -23,6 +24,11 @@ bool
 membarrier_offered(void)
 {
 	return model_has_fence_all();
+}
+
+void
+membarrier_early(void)
+{
 }
 
 int
@@ -47,6 +53,13 @@ membarrier_offered(void)
 
 	return commands > 0 && (commands & MEMBARRIER_CMD_PRIVATE_EXPEDITED) &&
 	       call(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED) == 0;
+}
+
+void
+membarrier_early(void)
+{
+	if (__libc_single_threaded)
+		(void)membarrier_offered();
 }
 
 /* The expedited kind wants memory for a mask of CPUs; the global one, which takes milliseconds,

@@ -11,7 +11,11 @@
  * never offered it, and users have a seq_cst read-modify-write in its place there. The explorer
  * knows it as a fence in every thread, where a model asks for it.
  *
- * Threads:   any. membarrier_offered() before the first use of the others.
+ * Registering is at once while the process has one thread; later the kernel waits until every CPU
+ * has been through a grace period of its own, some 10 ms. So the first thread that is started asks
+ * for it (membarrier_early()), and nobody waits.
+ *
+ * Threads:   any. membarrier_offered() before the first use of membarrier_all().
  */
 #pragma once
 
@@ -19,6 +23,8 @@
 
 /** Does the kernel have the private expedited kind? Registers the process for it. */
 bool membarrier_offered(void);
+/** Register now, if the process has one thread: a thread is about to be started. */
+void membarrier_early(void);
 /** 0, or -errno: no barrier. */
 int membarrier_all(void);
 

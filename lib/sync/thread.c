@@ -9,6 +9,7 @@
 
 #include "sync/cpus.h"
 #include "sync/lock.h"
+#include "sync/membarrier.h"
 #include "sync/park.h"
 #include "sync/registry.h"
 
@@ -126,6 +127,7 @@ thread_start_with(struct thread *t, const char *name, const struct thread_option
 	*t = (struct thread){.fn = fn, .arg = arg, .since = clock_mono()};
 	(void)snprintf(t->name, sizeof(t->name), "%s", name);
 	(void)snprintf(t->doing, sizeof(t->doing), "%s", o->doing ? o->doing : "");
+	membarrier_early();
 	registry_enter(t);
 	r = create(t, o->stack_bytes);
 	if (r < 0)

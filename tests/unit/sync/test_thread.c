@@ -2,13 +2,17 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/membarrier.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/single_threaded.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/fd.h"
 #include "sync/cpus.h"
+#include "sync/membarrier.h"
 #include "sync/park.h"
 #include "sync/registry.h"
 
@@ -51,6 +55,20 @@ TEST(thread, the_kernel_knows_its_name)
 	CHECK_INT(thread_start(&t, "a-name-past-fifteen-bytes", read_name, name), 0);
 	CHECK_INT(thread_join(&t), 0);
 	CHECK_STR(name, "a-name-past-fif");
+}
+
+TEST(thread, the_first_one_finds_the_process_registered_for_barriers)
+{
+	int value = 0;
+	struct thread t;
+	long r;
+
+	__libc_single_threaded = 1; /* as it is without a runner of tests */
+	CHECK_INT(thread_start(&t, "give", give_back, &value), 0);
+	CHECK_INT(thread_join(&t), 0);
+	r = syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
+	if (membarrier_offered()) /* which registers, so it is asked last */
+		CHECK_INT(r, 0);
 }
 
 static int
