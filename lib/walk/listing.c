@@ -45,6 +45,7 @@ listing_read(struct listing *l, int fd)
 
 	l->n = 0;
 	l->names_bytes = 0;
+	l->at_end = false;
 	do {
 		n = syscall(SYS_getdents64, fd, l->buf, LISTING_BUF_BYTES);
 	} while (n < 0 && errno == EINTR);
@@ -56,6 +57,7 @@ listing_read(struct listing *l, int fd)
 		size_t len = strlen(d->d_name);
 
 		at += d->d_reclen;
+		l->at_end = d->d_off == INT64_MAX;
 		if (is_dot(d->d_name) || l->n == LISTING_MAX_NAMES)
 			continue;
 		l->listed[l->n++] = (struct listed){

@@ -1,6 +1,13 @@
 /**
  * listing: the names of a directory, a buffer full at a time, sorted.
  *
+ * note: end. That nothing more comes is known when the kernel, asked once more, gives nothing: a
+ * call for each directory. ext4 with indexed directories, its default, says so before: the offset
+ * behind the last name is the greatest there is, and whoever asks from there on gets nothing,
+ * whatever was added meanwhile. That is so on all of known_fs() (of the others no offset is so
+ * great, or there is nothing behind it); where offsets are a server's or a program's, it may be the
+ * offset of a name.
+ *
  * Ownership: struct listing is its worker's; names point into the buffer until the next read.
  */
 #pragma once
@@ -18,6 +25,7 @@ struct listing {
 	struct listed *listed; /* LISTING_MAX_NAMES, and as many to sort with */
 	size_t n;
 	size_t names_bytes; /* of all n together, with a NUL each */
+	bool at_end;        /* the offset behind them is the greatest (note: end) */
 };
 
 int listing_init(struct listing *l); /* 0 or -ENOMEM */

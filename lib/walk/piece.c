@@ -53,6 +53,7 @@ begin(struct piece_maker *p, struct dir *d)
 	p->was_end = d->scope == DIR_NAMED ? d->aim->n_kids : d->known.n;
 	p->part = NULL;
 	p->whole = true;
+	p->listing.at_end = false;
 }
 
 static int
@@ -168,6 +169,13 @@ read_part(struct piece_maker *p)
 	return 1;
 }
 
+/* The next names that the kernel has: it is not asked for what it has said (note: end). */
+static int
+read_listing(struct piece_maker *p)
+{
+	return p->listing.at_end && p->dir->tells ? 0 : listing_read(&p->listing, p->dir->fd);
+}
+
 int
 piece_read(struct piece_maker *p)
 {
@@ -175,7 +183,7 @@ piece_read(struct piece_maker *p)
 		return read_named(p);
 	if (p->dir->was.trusted)
 		return read_known(p);
-	return p->whole ? listing_read(&p->listing, p->dir->fd) : read_part(p);
+	return p->whole ? read_listing(p) : read_part(p);
 }
 
 static struct piece_part *

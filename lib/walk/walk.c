@@ -255,7 +255,7 @@ settle_scope(struct worker *k, struct dir *d)
 	if (opts->gitignore && d->same_rules && opts->known)
 		d->same_rules = piece_same_ignore(&k->piece, d);
 	d->tells = d->parent ? d->parent->tells : k->walk->root_tells;
-	if (d->on_mount && opts->known)
+	if (d->on_mount)
 		d->tells = known_fs(d->fd);
 	if (d->scope == DIR_NAMED || d->scope == DIR_LISTED)
 		settle_aim(d);
