@@ -5,7 +5,8 @@
  * is mail to the loop. How many buffers may be made ahead of the client is `credit`:
  *
  *   worker: fill a buffer, send it, credit - 1; the one who takes the last credit stops there, else
- *           it queues the next step (at the end of the line: queries take turns)
+ *           it queues the next step (at the end of the line: queries take turns), or where nobody
+ *           stands in the line takes it at once, a few times
  *   loop:   when the connection can take more, credit + n; the one who finds it at 0 queues the
  * step
  *

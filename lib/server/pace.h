@@ -11,7 +11,8 @@
  *   - Nobody is idle for it: what the workers have before them is the condition.
  *   - It waits for a time, not for somebody: a step that takes seconds, or hangs, holds up nothing.
  *     Whatever comes (a ping, a cancel, the end of a connection) is seen one rest later at most.
- *   - Who asks alone never meets it: his query is the only one.
+ *   - Who asks alone never meets it: his query is the only one (and the loop waits for it awake,
+ *     server.c, note: awake).
  * Answering short queries on the loop itself would spare the switches too, but one processor would
  * do all of them, and a page of the index that is not in memory would stop everybody.
  *

@@ -106,6 +106,15 @@ next_chunk(struct job *j)
 	return k;
 }
 
+/* Nobody else wants the worker, so the next step is taken here: queuing it would wake another one,
+ * on a processor that the loop or the client has use for. Not for ever: there are broadcasts. */
+static bool
+has_the_floor(const struct job *j, unsigned n_steps)
+{
+	return n_steps < JOB_CREDIT && pool_n_waiting(j->work.pool, TASK_QUERY) == 0 &&
+	       pool_n_waiting(j->work.pool, TASK_INDEX) == 0;
+}
+
 /* Worker: one step. After the last chunk, one that sleeps, or after giving the last credit away,
  * the job is not ours any more (notes: credit, sleep in job.h). When the pool is closing the steps
  * go on here: they end soon, and the loop waits for the last. */
@@ -114,6 +123,7 @@ job_run(struct task *t)
 {
 	struct job *j = CONTAINER_OF(t, struct job, task);
 	struct server *s = j->server;
+	unsigned n_steps = 0;
 	bool over;
 
 	do {
@@ -127,7 +137,8 @@ job_run(struct task *t)
 			k->credit = swap_ar(&j->credit, 0);
 		(void)server_send(s, &k->mail);
 	} while (!over && sub_ar(&j->credit, 1) > 1 &&
-		 pool_submit(j->work.pool, &j->task, TASK_QUERY) < 0);
+		 (has_the_floor(j, ++n_steps) ||
+			 pool_submit(j->work.pool, &j->task, TASK_QUERY) < 0));
 }
 
 /* Loop: there is no step now, so the worker's part of the job is ours. */

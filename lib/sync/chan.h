@@ -109,3 +109,6 @@ void chan_get_stats(const struct chan *c, struct chan_stats *ret);
 void chan_set_event_fd(struct chan *c, int fd);
 bool chan_arm(struct chan *c);
 void chan_disarm(struct chan *c);
+/** Waits awake for an item, disarmed, about as long as to sleep and to be woken would take, or less
+ *  where that was in vain (spin.h): is there one? */
+bool chan_look(struct chan *c);

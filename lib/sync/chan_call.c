@@ -60,6 +60,24 @@ call_spin(struct chan *c, const struct call *call)
 	return r;
 }
 
+bool
+chan_look(struct chan *c)
+{
+	_Atomic uint32_t *vain = &c->receivers.vain;
+	uint32_t seen = load_rlx(vain);
+	unsigned n = spin_looks(seen);
+
+	for (unsigned i = 0; i < n; i++) {
+		if (chan_can_take(c)) {
+			store_rlx(vain, 0);
+			return true;
+		}
+		spin_rest(i);
+	}
+	store_rlx(vain, seen + 1);
+	return chan_can_take(c);
+}
+
 static ssize_t
 call_sleep(struct chan *c, const struct call *call, struct stop *stop, usec_t deadline)
 {
