@@ -221,8 +221,8 @@ utf8_step(const char *p, size_t len)
 	return n;
 }
 
-bool
-utf8_valid(const char *p, size_t len)
+size_t
+utf8_prefix(const char *p, size_t len)
 {
 	size_t i = 0;
 
@@ -240,10 +240,16 @@ utf8_valid(const char *p, size_t len)
 		}
 		n = utf8_step(p + i, len - i);
 		if (n == 0)
-			return false;
+			break;
 		i += n;
 	}
-	return true;
+	return i;
+}
+
+bool
+utf8_valid(const char *p, size_t len)
+{
+	return utf8_prefix(p, len) == len;
 }
 
 int

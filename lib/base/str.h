@@ -77,6 +77,8 @@ strbuf_view(const struct strbuf *b)
 /** Length in bytes of the UTF-8 sequence at p (1..4), 0 when it is not one. Overlong forms,
  *  surrogates and values past U+10FFFF are not UTF-8. */
 size_t utf8_step(const char *p, size_t len);
+/** Bytes from the first on that are sequences of UTF-8. */
+size_t utf8_prefix(const char *p, size_t len);
 bool utf8_valid(const char *p, size_t len);
 
 /** Decimal digits only, whole string: 0, or -EINVAL, -ERANGE. */

@@ -90,8 +90,19 @@ escaped_lanes(const char *p)
 	       tops;
 }
 
-#define PIECE_BYTES ((size_t)1024)
 #define LANES 8u
+
+/* Not 0 when one of them does, or is not ASCII. */
+static uint64_t
+unplain_lanes(const char *p)
+{
+	uint64_t w;
+
+	memcpy(&w, p, sizeof(w));
+	return escaped_lanes(p) | (w & 0x8080808080808080ull);
+}
+
+#define PIECE_BYTES ((size_t)1024)
 
 /* `to` has room for six times as much and LANES more. */
 static char *
@@ -137,43 +148,6 @@ put_escaped(struct strbuf *out, const char *data, size_t len)
 	}
 }
 
-void
-json_escape(struct strbuf *out, struct span s)
-{
-	put_escaped(out, s.data, s.len);
-}
-
-/* The same with U+FFFD for each byte that belongs to no UTF-8 sequence. */
-static void
-put_lossy(struct strbuf *out, struct span s)
-{
-	size_t from = 0, i = 0;
-
-	while (i < s.len) {
-		size_t n = utf8_step(s.data + i, s.len - i);
-
-		if (n > 0) {
-			i += n;
-			continue;
-		}
-		put_escaped(out, s.data + from, i - from);
-		(void)strbuf_puts(out, "\xef\xbf\xbd");
-		from = ++i;
-	}
-	put_escaped(out, s.data + from, s.len - from);
-}
-
-void
-json_key(struct json *j, const char *key)
-{
-	if (j->comma)
-		(void)strbuf_putc(j->out, ',');
-	(void)strbuf_putc(j->out, '"');
-	put_escaped(j->out, key, strlen(key));
-	(void)strbuf_add(j->out, "\":", 2);
-	j->comma = false;
-}
-
 #define PLAIN_BLOCK 16u
 
 /* Nothing but ASCII that stands for itself: without a branch a byte, so many at once. */
@@ -190,23 +164,63 @@ block_is_plain(const char *p)
 	return bad == 0;
 }
 
+/* Of less than a block: two words, or halves of one, that meet or overlap. */
+static bool
+short_is_plain(struct span s)
+{
+	char half[LANES] = "        ";
+
+	if (s.len >= LANES)
+		return !(unplain_lanes(s.data) | unplain_lanes(s.data + s.len - LANES));
+	if (s.len >= LANES / 2) {
+		memcpy(half, s.data, LANES / 2);
+		memcpy(half + LANES / 2, s.data + s.len - LANES / 2, LANES / 2);
+	} else {
+		for (size_t i = 0; i < s.len; i++)
+			half[i] = s.data[i];
+	}
+	return !unplain_lanes(half);
+}
+
 static bool
 is_plain(struct span s)
 {
-	size_t i = 0;
-
-	if (s.len >= PLAIN_BLOCK) {
-		for (; i + PLAIN_BLOCK <= s.len; i += PLAIN_BLOCK) {
-			if (!block_is_plain(s.data + i))
-				return false;
-		}
-		return block_is_plain(s.data + s.len - PLAIN_BLOCK);
-	}
-	for (; i < s.len; i++) {
-		if ((unsigned char)s.data[i] >= 0x80 || escapes[(unsigned char)s.data[i]])
+	if (s.len < PLAIN_BLOCK)
+		return short_is_plain(s);
+	for (size_t i = 0; i + PLAIN_BLOCK <= s.len; i += PLAIN_BLOCK) {
+		if (!block_is_plain(s.data + i))
 			return false;
 	}
-	return true;
+	return block_is_plain(s.data + s.len - PLAIN_BLOCK);
+}
+
+bool
+json_escape(struct strbuf *out, struct span s)
+{
+	size_t i = 0, n;
+
+	if (is_plain(s)) {
+		(void)strbuf_span(out, s);
+		return true;
+	}
+	while ((n = utf8_prefix(s.data + i, s.len - i)) < s.len - i) {
+		put_escaped(out, s.data + i, n);
+		(void)strbuf_add(out, "\xef\xbf\xbd", 3);
+		i += n + 1;
+	}
+	put_escaped(out, s.data + i, n);
+	return i == 0;
+}
+
+void
+json_key(struct json *j, const char *key)
+{
+	if (j->comma)
+		(void)strbuf_putc(j->out, ',');
+	(void)strbuf_putc(j->out, '"');
+	put_escaped(j->out, key, strlen(key));
+	(void)strbuf_add(j->out, "\":", 2);
+	j->comma = false;
 }
 
 typedef signed char lanes16 __attribute__((vector_size(JSON_SLACK)));
@@ -269,7 +283,7 @@ json_str(struct json *j, struct span s)
 		return;
 	}
 	(void)strbuf_puts(j->out, "{\"s\":\"");
-	put_lossy(j->out, s);
+	(void)json_escape(j->out, s);
 	(void)strbuf_puts(j->out, "\",\"b64\":\"");
 	(void)base64_encode(j->out, s);
 	(void)strbuf_puts(j->out, "\"}");
@@ -336,30 +350,54 @@ json_raw(struct json *j, struct span s)
 	put_value(j, s.data, s.len);
 }
 
-static const char base64_digits[] =
-	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+/* Six bytes, the first of them the highest, as eight digits, the first the lowest. The digits are
+ * spread over the lanes in three steps; what is added to a lane depends on how many of the bounds
+ * between the runs of digits it has passed, and no sum carries into the next lane. */
+static uint64_t
+base64_word(uint64_t six)
+{
+	const uint64_t ones = 0x0101010101010101ull;
+	uint64_t v = (six & 0xffffff000000ull) << 8 | (six & 0xffffffull);
+
+	v = (v & 0x00fff00000fff000ull) << 4 | (v & 0x00000fff00000fffull);
+	v = (v & 0x0fc00fc00fc00fc0ull) << 2 | (v & 0x003f003f003f003full);
+#define FROM(bound) ((v + ones * (128 - (bound))) >> 7 & ones)
+	v += ones * 'A' + FROM(26) * ('a' - 'Z' - 1) - FROM(52) * ('z' + 1 - '0') -
+	     FROM(62) * ('9' + 1 - '+') + FROM(63) * ('/' - '+' - 1);
+#undef FROM
+	return __builtin_bswap64(v);
+}
+
+/* The first of n bytes, the first of them the highest; zeros for what is not there. */
+static uint64_t
+six_bytes(const char *p, size_t n)
+{
+	uint64_t v = 0;
+
+	if (n >= sizeof(v))
+		memcpy(&v, p, sizeof(v)); /* a length that is known costs no call */
+	else
+		memcpy(&v, p, MIN(n, 6u));
+	return __builtin_bswap64(v) >> 16;
+}
 
 int
 base64_encode(struct strbuf *out, struct span s)
 {
-	const unsigned char *p = (const unsigned char *)s.data;
-	int r = strbuf_reserve(out, s.len / 3 * 4 + 4);
+	size_t len = (s.len + 2) / 3 * 4, n_pad = (3 - s.len % 3) % 3;
+	char *to;
 
-	if (r < 0)
-		return r;
-	for (size_t i = 0; i < s.len; i += 3) {
-		size_t n = MIN(s.len - i, 3u);
-		uint32_t v = (uint32_t)p[i] << 16 | (n > 1 ? (uint32_t)p[i + 1] << 8 : 0) |
-		             (n > 2 ? p[i + 2] : 0);
-		char quad[4] = {
-			base64_digits[v >> 18],
-			base64_digits[v >> 12 & 63],
-			n > 1 ? base64_digits[v >> 6 & 63] : '=',
-			n > 2 ? base64_digits[v & 63] : '=',
-		};
+	if (strbuf_reserve(out, len + 4) < 0)
+		return -ENOMEM;
+	to = out->data + out->len;
+	for (size_t i = 0; i < s.len; i += 6, to += 8) {
+		uint64_t digits = base64_word(six_bytes(s.data + i, s.len - i));
 
-		(void)strbuf_add(out, quad, sizeof(quad));
+		memcpy(to, &digits, sizeof(digits));
 	}
+	out->len += len;
+	memset(out->data + out->len - n_pad, '=', n_pad);
+	out->data[out->len] = '\0';
 	return 0;
 }
 

@@ -40,8 +40,9 @@ void json_raw(struct json *j, struct span s);
 #define json_kv_i64(j, k, v) (json_key((j), (k)), json_i64((j), (v)))
 #define json_kv_bool(j, k, v) (json_key((j), (k)), json_bool((j), (v)))
 
-/** The inside of a string; `s` is UTF-8. */
-void json_escape(struct strbuf *out, struct span s);
+/** The inside of a string, with U+FFFD for each byte that belongs to no UTF-8 sequence: was there
+ *  none? */
+bool json_escape(struct strbuf *out, struct span s);
 /** The same for what stands there as it is, which is ASCII without controls, quotes and
  *  backslashes: copies it to `to`, and says whether it is such. JSON_SLACK bytes behind both may be
  *  read, and written. */

@@ -455,13 +455,9 @@ push_frame(struct parser *p)
 static int
 check_utf8(struct parser *p)
 {
-	const char *s = p->start;
+	const char *s = p->start + utf8_prefix(p->start, (size_t)(p->end - p->start));
 
-	if (utf8_valid(s, (size_t)(p->end - s)))
-		return 0;
-	while (utf8_step(s, (size_t)(p->end - s)) > 0)
-		s += utf8_step(s, (size_t)(p->end - s));
-	return fail_at(p, s, "it is not UTF-8");
+	return s == p->end ? 0 : fail_at(p, s, "it is not UTF-8");
 }
 
 static int

@@ -22,9 +22,23 @@ begin_layer(struct path_maker *p, const struct snapshot *s, uint32_t layer)
 		return r;
 	if (!span_ends(strbuf_view(&p->path), SPAN_LIT("/")) && strbuf_putc(&p->path, '/') < 0)
 		return -ENOMEM;
-	if (VEC_PUSH(&p->above, (struct path_above){0, p->path.len}) < 0)
+	if (VEC_PUSH(&p->above, (struct path_above){0, r > 0, p->path.len}) < 0)
 		return -ENOMEM;
 	p->layer = layer;
+	return 0;
+}
+
+/* The directory of place `k`, not the first, behind the one before it. */
+static int
+put_directory(struct path_maker *p, const struct tree_cols *c, size_t k)
+{
+	struct path_above *a = &p->above.data[k];
+	int r = put_part(p, tree_name(c, c->dir_entry[a->dir]));
+
+	if (r < 0 || strbuf_putc(&p->path, '/') < 0)
+		return -ENOMEM;
+	a->odd = a[-1].odd || r > 0;
+	a->len = p->path.len;
 	return 0;
 }
 
@@ -37,7 +51,7 @@ list_between(struct path_maker *p, const struct tree_cols *c, uint32_t dir)
 	uint32_t top = p->above.data[first - 1].dir;
 
 	for (uint32_t d = dir; d > top; d = tree_parent(c, c->dir_entry[d])) {
-		if (VEC_PUSH(&p->above, (struct path_above){d, 0}) < 0)
+		if (VEC_PUSH(&p->above, (struct path_above){.dir = d}) < 0)
 			return -ENOMEM;
 	}
 	last = p->above.len;
@@ -55,8 +69,9 @@ static int
 make_directory(struct path_maker *p, const struct snapshot *s, uint32_t layer, uint32_t dir)
 {
 	const struct tree_cols *c = snapshot_cols(s, layer);
+	bool goes_on = p->known && p->layer == layer;
 	size_t known;
-	int r = p->known && p->layer == layer ? 0 : begin_layer(p, s, layer);
+	int r = goes_on ? 0 : begin_layer(p, s, layer);
 
 	if (r < 0)
 		return r;
@@ -66,13 +81,10 @@ make_directory(struct path_maker *p, const struct snapshot *s, uint32_t layer, u
 		p->above.len--;
 	known = p->above.len;
 	strbuf_truncate(&p->path, p->above.data[known - 1].len);
+	p->kept_len = goes_on ? p->path.len : 0;
 	r = list_between(p, c, dir);
-	for (; known < p->above.len && r == 0; known++) {
-		r = put_part(p, tree_name(c, c->dir_entry[p->above.data[known].dir]));
-		if (r == 0)
-			r = strbuf_putc(&p->path, '/');
-		p->above.data[known].len = p->path.len;
-	}
+	for (; known < p->above.len && r == 0; known++)
+		r = put_directory(p, c, known);
 	p->dir = dir;
 	p->dir_len = p->path.len;
 	p->known = r == 0;
@@ -109,9 +121,10 @@ path_make_dir(struct path_maker *p, const struct snapshot *s, uint32_t layer, ui
 
 	if (!p->known || p->layer != layer || p->dir != dir)
 		r = make_directory(p, s, layer, dir);
-	if (r == 0)
-		*ret = strbuf_view(&p->path);
-	return r;
+	if (r < 0)
+		return r;
+	*ret = strbuf_view(&p->path);
+	return p->above.data[p->above.len - 1].odd;
 }
 
 void

@@ -10,16 +10,16 @@ path_rows_fini(struct path_rows *p)
 {
 	path_maker_fini(&p->plain);
 	path_maker_fini(&p->escaped);
-	strbuf_fini(&p->joined);
+	strbuf_fini(&p->base64);
 }
 
+/* What is not UTF-8 is odd (query/names.h). */
 static int
 put_escaped_part(struct strbuf *out, struct span part)
 {
-	if (!utf8_valid(part.data, part.len))
-		return -EILSEQ;
-	json_escape(out, part);
-	return out->failed ? -ENOMEM : 0;
+	bool odd = !json_escape(out, part);
+
+	return out->failed ? -ENOMEM : odd;
 }
 
 /* Makes the directory of an entry the one at hand. */
@@ -33,13 +33,13 @@ enter_directory(struct path_rows *p, const struct snapshot *s, uint32_t layer, u
 	p->hi = p->lo;
 	p->escaped.put = put_escaped_part;
 	r = path_make_dir(&p->escaped, s, layer, dir, &p->text);
-	p->lossy = r == -EILSEQ;
-	if (r == 0 && strbuf_reserve(&p->escaped.path, COPY_BYTES) < 0)
-		r = -ENOMEM;
-	if (r < 0 && !p->lossy)
-		return r;
+	if (r < 0 || strbuf_reserve(&p->escaped.path, COPY_BYTES) < 0)
+		return -ENOMEM;
 	p->text = strbuf_view(&p->escaped.path);
+	p->lossy = r > 0;
+	p->has_base64 = false;
 	p->layer = layer;
+	p->dir = dir;
 	p->lo = c->dir_first[dir];
 	p->hi = c->dir_first[dir + 1];
 	return 0;
@@ -52,19 +52,6 @@ copy_text(char *to, struct span text)
 	for (size_t i = 0; i < text.len; i += COPY_BYTES)
 		memcpy(to + i, text.data + i, COPY_BYTES);
 	return to + text.len;
-}
-
-static int
-put_plainly(struct path_rows *p, struct json *out, const struct snapshot *s, uint32_t layer,
-	uint32_t entry)
-{
-	struct span path;
-	int r = path_make(&p->plain, s, layer, entry, &path);
-
-	if (r < 0)
-		return r;
-	json_str(out, path);
-	return out->out->failed ? -ENOMEM : 0;
 }
 
 static bool
@@ -88,19 +75,70 @@ copy_path(const struct path_rows *p, struct span name, char *to)
 	return json_copy_plain(to, name) ? to + name.len : NULL;
 }
 
-/* Of the directory at hand, with a name that is UTF-8 and needs escapes. */
-static int
-put_joined(struct path_rows *p, struct json *out, struct span name)
+/* A part begins at a slash, so it is UTF-8, or not, by itself. */
+static void
+put_inside(const struct path_rows *p, struct strbuf *b, struct span name)
 {
-	struct strbuf *t = &p->joined;
+	(void)strbuf_span(b, p->text);
+	(void)json_escape(b, name);
+}
 
-	strbuf_reset(t);
-	(void)strbuf_putc(t, '"');
-	(void)strbuf_span(t, p->text);
-	json_escape(t, name);
-	(void)strbuf_putc(t, '"');
-	json_raw(out, strbuf_view(t));
-	return t->failed || out->out->failed ? -ENOMEM : 0;
+/* The digits of the directory before, as far as both paths are one. */
+static int
+encode_directory(struct path_rows *p, const struct snapshot *s)
+{
+	struct span dir;
+	size_t whole, kept;
+
+	if (path_make_dir(&p->plain, s, p->layer, p->dir, &dir) < 0)
+		return -ENOMEM;
+	kept = MIN(p->plain.kept_len / 3, p->base64.len / 4);
+	strbuf_truncate(&p->base64, kept * 4);
+	whole = dir.len - dir.len % 3;
+	p->rest = (struct span){dir.data + whole, dir.len - whole};
+	if (base64_encode(&p->base64, (struct span){dir.data + kept * 3, whole - kept * 3}) < 0)
+		return -ENOMEM;
+	p->has_base64 = true;
+	return 0;
+}
+
+/* Both writings of a path that is not UTF-8. */
+static int
+put_lossy(struct path_rows *p, struct json *out, const struct snapshot *s, struct span name)
+{
+	char rest[2 + TREE_NAME_MAX_BYTES];
+
+	if (!p->has_base64 && encode_directory(p, s) < 0)
+		return -ENOMEM;
+	json_raw(out, SPAN_LIT("{\"s\":\""));
+	put_inside(p, out->out, name);
+	(void)strbuf_add(out->out, "\",\"b64\":\"", 9);
+	(void)strbuf_span(out->out, strbuf_view(&p->base64));
+	memcpy(rest, p->rest.data, p->rest.len);
+	memcpy(rest + p->rest.len, name.data, name.len);
+	(void)base64_encode(out->out, (struct span){rest, p->rest.len + name.len});
+	(void)strbuf_add(out->out, "\"}", 2);
+	return out->out->failed ? -ENOMEM : 0;
+}
+
+/* Of the directory at hand, with a name that does not stand in JSON as it is. */
+static int
+put_joined(struct path_rows *p, struct json *out, const struct snapshot *s, struct span name)
+{
+	if (p->lossy || !utf8_valid(name.data, name.len))
+		return put_lossy(p, out, s, name);
+	json_raw(out, SPAN_LIT("\""));
+	put_inside(p, out->out, name);
+	(void)strbuf_putc(out->out, '"');
+	return out->out->failed ? -ENOMEM : 0;
+}
+
+/* The root itself is below nothing. */
+static int
+put_root(struct json *out, const struct snapshot *s, uint32_t layer)
+{
+	json_cstr(out, snapshot_root(s, layer)->path);
+	return out->out->failed ? -ENOMEM : 0;
 }
 
 int
@@ -110,14 +148,13 @@ path_rows_put(struct path_rows *p, struct json *out, const struct snapshot *s, u
 	struct span name = tree_name(snapshot_cols(s, layer), entry);
 	struct strbuf *b = out->out;
 	char *to, *end;
-	int r = 0;
 
-	if (!is_at_hand(p, layer, entry))
-		r = enter_directory(p, s, layer, entry);
-	if (r < 0)
-		return r;
-	if (p->lossy || !is_at_hand(p, layer, entry))
-		return put_plainly(p, out, s, layer, entry);
+	if (entry == 0)
+		return put_root(out, s, layer);
+	if (!is_at_hand(p, layer, entry) && enter_directory(p, s, layer, entry) < 0)
+		return -ENOMEM;
+	if (p->lossy)
+		return put_lossy(p, out, s, name);
 	if (strbuf_reserve(b, longest_row(p)) < 0)
 		return -ENOMEM;
 	to = b->data + b->len;
@@ -125,10 +162,8 @@ path_rows_put(struct path_rows *p, struct json *out, const struct snapshot *s, u
 	to += out->comma;
 	*to++ = '"';
 	end = copy_path(p, name, to);
-	if (!end && utf8_valid(name.data, name.len))
-		return put_joined(p, out, name);
 	if (!end)
-		return put_plainly(p, out, s, layer, entry);
+		return put_joined(p, out, s, name);
 	*end++ = '"';
 	*end = '\0';
 	b->len = (size_t)(end - b->data);

@@ -1,10 +1,10 @@
 /**
  * path_rows: paths of entries as JSON, many that are near each other.
  *
- * What is written is json_str() of path_make(), byte for byte, but for most rows no path is made:
- * the text of a directory is kept as it stands in JSON, and a row is a copy of it and the name
- * behind. A name that needs escapes, and what is below a directory that is not UTF-8, is written
- * in the plain way.
+ * What is written is json_str() of path_make(), byte for byte, but no path is made: the text of a
+ * directory is kept as it stands in JSON, and a row is a copy of it and the name behind. Where a
+ * path is not UTF-8, so are the digits of base 64 of all groups of three bytes of the directory;
+ * the one or two bytes that are left over are encoded with each name.
  *
  * Not for answers in any order: each other directory costs as much as making a path.
  *
@@ -18,13 +18,16 @@
 #include "query/names.h"
 
 struct path_rows {
-	struct path_maker plain;
-	struct path_maker escaped; /* of directories, as they stand within a JSON string */
+	struct path_maker plain;   /* of directories, as they are */
+	struct path_maker escaped; /* and as they stand within a JSON string */
 	/* The directory at hand, and its entries: lo == hi, there is none. */
-	uint32_t layer, lo, hi;
-	struct span text;     /* as it is written, with a slash behind */
-	bool lossy;           /* it is no UTF-8: there is no text */
-	struct strbuf joined; /* a path that is not written in one go */
+	uint32_t layer, dir, lo, hi;
+	struct span text; /* as it is written, with a slash behind */
+	bool lossy;       /* it is no UTF-8 */
+	/* Once a path below it that is not has been asked for: */
+	bool has_base64;
+	struct strbuf base64;
+	struct span rest; /* 0 to 2 bytes at its end */
 };
 
 /** The path of one entry. */
