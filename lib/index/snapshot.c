@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "base/hash.h"
 #include "index/snapshot_link.h"
 #include "sync/lock.h"
 
@@ -124,6 +125,42 @@ snapshot_clock(const struct snapshot *s, char buf[SNAPSHOT_CLOCK_BYTES])
 	(void)snprintf(buf, SNAPSHOT_CLOCK_BYTES, "c:%" PRIx64 ":%" PRIu64 ":%" PRIu64, s->instance,
 		s->epoch, s->tick);
 	return buf;
+}
+
+static uint64_t
+add_number(uint64_t sum, uint64_t n)
+{
+	return hash64(&n, sizeof(n), sum);
+}
+
+static uint64_t
+add_texts(uint64_t sum, const struct text_set *set)
+{
+	for (uint32_t i = 0; set && i < set->n; i++) {
+		const struct text_cols *c = text_cols(set->text[i]);
+
+		sum = add_number(sum, (uint64_t)c->base << 32 | c->n_docs);
+	}
+	return sum;
+}
+
+uint64_t
+snapshot_layout(const struct snapshot *s, bool contents)
+{
+	uint64_t sum = 0;
+
+	for (uint32_t i = 0; i < s->n_layers; i++) {
+		const struct snap_layer *l = &s->layers[i];
+
+		sum = add_number(sum, tree_header_sum(l->tree));
+		if (contents)
+			sum = add_number(sum, l->map ? l->map->all.n_pending : UINT64_MAX);
+	}
+	for (uint32_t i = 0; contents && i < s->n_roots; i++) {
+		if (s->roots[i].view)
+			sum = add_texts(sum, s->roots[i].view->set);
+	}
+	return sum;
 }
 
 /* The text before the next colon, which goes from *rest. */

@@ -94,7 +94,12 @@ void snapshot_get_stats(struct snapshot_stats *ret);
 /** "c:7f3a:12:90817" into buf. */
 const char *snapshot_clock(const struct snapshot *s, char buf[SNAPSHOT_CLOCK_BYTES]);
 
-/** The other way round: 0 or -EINVAL. */
+/** What the order of the index hangs on beside the clock: merges write the same entries anew in
+ *  another order, at no tick. With `contents` also how they are known, on which it hangs in what
+ *  order files are read. Snapshots of one clock and one layout give all answers in one order. */
+uint64_t snapshot_layout(const struct snapshot *s, bool contents);
+
+/** The clock as it was printed: 0 or -EINVAL. */
 int snapshot_clock_parse(
 	struct span text, uint64_t *ret_instance, uint64_t *ret_epoch, uint64_t *ret_tick);
 

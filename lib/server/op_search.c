@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <inttypes.h>
 
 #include "server/search.h"
 
@@ -101,11 +102,21 @@ param_order(struct job *j, struct cursor_opts *opts)
 	return r;
 }
 
-/* "p:<clock>:<offset>": an offset means something only in the snapshot it was made in. */
+/* "p:<clock>:<layout>:", which an offset stands behind: it means something only where answers come
+ * in the order that they had. */
+static int
+begin_page(const struct search *s, struct strbuf *out)
+{
+	(void)strbuf_puts(out, "p:");
+	(void)strbuf_span(out, strbuf_view(&s->view.clock));
+	return strbuf_printf(out, ":%" PRIx64 ":", snapshot_layout(s->view.snapshot, s->slow));
+}
+
 static int
 read_page(struct job *j, struct search *s)
 {
-	struct span page = {0}, clock;
+	AUTO(strbuf_fini) struct strbuf now = {0};
+	struct span page = {0}, place;
 	struct err err = {0};
 	const char *colon;
 	int r = param_str(j, "page", &page);
@@ -116,10 +127,12 @@ read_page(struct job *j, struct search *s)
 	                                          : NULL;
 	if (!colon)
 		return bad_request(j, "\"page\" must be the page of an earlier answer");
-	clock = (struct span){page.data + 2, (size_t)(colon - page.data) - 2};
-	if (parse_u64((struct span){colon + 1, page.len - clock.len - 3}, &s->opts.offset) < 0)
+	place = (struct span){page.data, (size_t)(colon - page.data) + 1};
+	if (parse_u64((struct span){colon + 1, page.len - place.len}, &s->opts.offset) < 0)
 		return bad_request(j, "\"page\" must be the page of an earlier answer");
-	if (span_eq(clock, strbuf_view(&s->view.clock)))
+	if (begin_page(s, &now) < 0)
+		return job_fail_code(j, -ENOMEM);
+	if (span_eq(place, strbuf_view(&now)))
 		return 0;
 	(void)err_set(&err, -ESTALE, "the index has changed since that page");
 	(void)err_hint(&err, "ask again from the start");
@@ -129,11 +142,20 @@ read_page(struct job *j, struct search *s)
 static int
 read_common(struct job *j, struct search *s)
 {
-	int r;
-
 	s->opts.limit = j->rows_default;
-	r = param_order(j, &s->opts);
-	return r < 0 ? r : read_page(j, s);
+	return param_order(j, &s->opts);
+}
+
+/* The query and what hangs on it. */
+static int
+read_query(struct job *j, struct search *s)
+{
+	int r = param_query(j, &s->query);
+
+	if (r < 0)
+		return r;
+	s->slow = s->pattern || query_has_content(s->query);
+	return read_page(j, s);
 }
 
 static int
@@ -143,7 +165,6 @@ open_cursor(struct job *j, struct search *s)
 	int r;
 
 	view_limits(j, &s->opts);
-	s->slow = s->pattern || query_has_content(s->query);
 	s->only_paths = !s->slow && s->fields.n == 1 && s->fields.field[0] == FIELD_PATH;
 	r = cursor_open(s->query, s->view.snapshot, &s->opts, &s->cursor, &err);
 	if (r >= 0)
@@ -164,7 +185,7 @@ search_open(struct job *j, bool grep)
 	j->state = s;
 	(void)((r = view_open(j, &s->view)) < 0 || (r = read_common(j, s)) < 0 ||
 		(r = grep ? grep_read(j, s) : param_fields(j, &s->fields)) < 0 ||
-		(r = param_query(j, &s->query)) < 0 || (r = open_cursor(j, s)) < 0);
+		(r = read_query(j, s)) < 0 || (r = open_cursor(j, s)) < 0);
 	return r;
 }
 
@@ -296,9 +317,7 @@ put_page(struct search *s, struct json *out, const struct cursor_stats *st)
 	struct strbuf *t = &s->text;
 
 	strbuf_reset(t);
-	(void)strbuf_puts(t, "p:");
-	(void)strbuf_span(t, strbuf_view(&s->view.clock));
-	(void)strbuf_putc(t, ':');
+	(void)begin_page(s, t);
 	(void)strbuf_u64(t, s->opts.offset + st->n);
 	json_kv_str(out, "page", strbuf_view(t));
 }
