@@ -13,8 +13,21 @@
 #define WINDOW_MIN_BYTES 128u
 #define WINDOW_MAX_BYTES (64u << 10)
 
+/*
+ * note: long lines
+ *
+ * Who asks for one match after the other in a line of megabytes would have its ends looked for, and
+ * its bytes looked through, for each of them. So both are remembered, of a line or subject of
+ * LONG_BYTES, until matcher_forget().
+ */
+#define LONG_BYTES 4096u
+
 struct matcher {
 	const struct pattern *pattern;
+	const char *line, *line_end; /* the last long line; NULL: none */
+	struct span subject;         /* the last long subject; no data: none */
+	bool subject_ascii;
+	const pcre2_code *subject_code;
 	pcre2_match_data *data;
 	pcre2_match_context *context;
 	pcre2_jit_stack *stack;
@@ -72,12 +85,52 @@ matcher_pattern(const struct matcher *m)
 	return m->pattern;
 }
 
-static const pcre2_code *
-code_for(const struct pattern *p, struct span subject)
+void
+matcher_forget(struct matcher *m)
 {
-	if (p->ascii && scan_ascii(subject.data, subject.len))
+	m->line = NULL;
+	m->subject = (struct span){0};
+}
+
+static const pcre2_code *
+choose_code(const struct pattern *p, struct span subject, bool ascii)
+{
+	if (p->ascii && ascii)
 		return p->ascii;
-	return p->loose && !utf8_valid(subject.data, subject.len) ? p->loose : p->code;
+	return p->loose && !ascii && !utf8_valid(subject.data, subject.len) ? p->loose : p->code;
+}
+
+/* Look through a long subject once (note: long lines). */
+static void
+know_subject(struct matcher *m, struct span subject)
+{
+	if (m->subject.data == subject.data && m->subject.len == subject.len)
+		return;
+	m->subject = subject;
+	m->subject_ascii = scan_ascii(subject.data, subject.len);
+	m->subject_code = choose_code(m->pattern, subject, m->subject_ascii);
+}
+
+static bool
+is_ascii(struct matcher *m, struct span subject)
+{
+	if (subject.len < LONG_BYTES)
+		return scan_ascii(subject.data, subject.len);
+	know_subject(m, subject);
+	return m->subject_ascii;
+}
+
+static const pcre2_code *
+code_for(struct matcher *m, struct span subject)
+{
+	const struct pattern *p = m->pattern;
+
+	if (!p->ascii && !p->loose)
+		return p->code;
+	if (subject.len < LONG_BYTES)
+		return choose_code(p, subject, scan_ascii(subject.data, subject.len));
+	know_subject(m, subject);
+	return m->subject_code;
 }
 
 /* The first match in one subject, at or after `from`. */
@@ -87,12 +140,13 @@ match_subject(struct matcher *m, struct span subject, size_t from, struct match 
 	const struct pattern *p = m->pattern;
 	PCRE2_SPTR data = (PCRE2_SPTR)subject.data;
 	const PCRE2_SIZE *ends;
-	const pcre2_code *code = code_for(p, subject);
+	const pcre2_code *code = code_for(m, subject);
 	int r = p->jit ? pcre2_jit_match(code, data, subject.len, from, 0, m->data, m->context)
 	               : pcre2_match(code, data, subject.len, from, 0, m->data, m->context);
 
-	/* The interpreter has a heap of its own, larger than the stack of compiled code. */
-	if (r == PCRE2_ERROR_JIT_STACKLIMIT)
+	/* The interpreter has a heap of its own, larger than the stack of compiled code; and a
+	 * pattern may ask for it: "(*NO_JIT)". */
+	if (r == PCRE2_ERROR_JIT_STACKLIMIT || r == PCRE2_ERROR_JIT_BADOPTION)
 		r = pcre2_match(code, data, subject.len, from, PCRE2_NO_JIT, m->data, m->context);
 	if (r == PCRE2_ERROR_NOMATCH)
 		return 0;
@@ -120,12 +174,31 @@ match_line(struct matcher *m, struct span text, size_t start, size_t end, size_t
 	return r;
 }
 
+/* Is it in, or at the end of, the long line that is known, which is the text's? */
+static bool
+is_in_known(const struct matcher *m, struct span text, size_t at)
+{
+	return m->line && m->line >= text.data && m->line_end <= text.data + text.len &&
+	       text.data + at >= m->line && text.data + at <= m->line_end;
+}
+
+static void
+know_line(struct matcher *m, struct span text, size_t start, size_t end)
+{
+	if (end - start < LONG_BYTES)
+		return;
+	m->line = text.data + start;
+	m->line_end = text.data + end;
+}
+
 /* Where the line of `at` starts; it is known not to start before `floor`. */
 static size_t
-line_start(struct span text, size_t floor, size_t at)
+line_start(const struct matcher *m, struct span text, size_t floor, size_t at)
 {
 	const char *lf;
 
+	if (is_in_known(m, text, at))
+		return MAX((size_t)(m->line - text.data), floor);
 	if (at <= floor || text.data[at - 1] == '\n')
 		return MAX(at, floor);
 	lf = memrchr(text.data + floor, '\n', at - floor);
@@ -133,10 +206,13 @@ line_start(struct span text, size_t floor, size_t at)
 }
 
 static size_t
-line_end(struct span text, size_t at)
+line_end(const struct matcher *m, struct span text, size_t at)
 {
-	const char *lf = at < text.len ? memchr(text.data + at, '\n', text.len - at) : NULL;
+	const char *lf;
 
+	if (is_in_known(m, text, at))
+		return (size_t)(m->line_end - text.data);
+	lf = at < text.len ? memchr(text.data + at, '\n', text.len - at) : NULL;
 	return lf ? (size_t)(lf - text.data) : text.len;
 }
 
@@ -150,11 +226,12 @@ is_past_last_line(struct span text, size_t at)
 static int
 find_by_line(struct matcher *m, struct span text, size_t from, struct match *ret)
 {
-	size_t start = line_start(text, 0, from), end;
+	size_t start = line_start(m, text, 0, from), end;
 	int r;
 
 	for (; start < text.len; start = end + 1) {
-		end = line_end(text, MAX(start, from));
+		end = line_end(m, text, MAX(start, from));
+		know_line(m, text, start, end);
 		r = match_line(m, text, start, end, from, ret);
 		if (r != 0)
 			return r;
@@ -184,8 +261,9 @@ find_by_filter(struct matcher *m, struct span text, size_t from, struct match *r
 
 		if (hit < 0)
 			return 0;
-		start = line_start(text, floor, (size_t)hit);
-		end = line_end(text, (size_t)hit);
+		start = line_start(m, text, floor, (size_t)hit);
+		end = line_end(m, text, (size_t)hit);
+		know_line(m, text, start, end);
 		r = match_line(m, text, start, end, from, ret);
 		if (r != 0 || end == text.len)
 			return r;
@@ -201,7 +279,7 @@ find_in_text(struct matcher *m, struct span text, size_t from, struct match *ret
 	struct match found;
 	int r;
 
-	if (m->pattern->loose && !scan_ascii(text.data, text.len))
+	if (m->pattern->loose && !is_ascii(m, text))
 		return find_by_line(m, text, from, ret);
 	r = match_subject(m, text, from, &found);
 	/* The limit is for one line, and here it was for many. */
@@ -217,19 +295,31 @@ find_in_text(struct matcher *m, struct span text, size_t from, struct match *ret
 	return 1;
 }
 
+/* Of the lines [lo, end) the last one, if it is them all. */
+static void
+know_last_line(struct matcher *m, struct span text, size_t lo, size_t end)
+{
+	if (!is_in_known(m, text, lo) && !memchr(text.data + lo, '\n', end - lo))
+		know_line(m, text, lo, end);
+}
+
 /* In windows of whole lines, small first, since a match may be near: in each of them the code for
  * ASCII is used where it can be. */
 static int
 find_by_text(struct matcher *m, struct span text, size_t from, struct match *ret)
 {
-	size_t window = WINDOW_MIN_BYTES, lo = line_start(text, 0, from), hi;
+	size_t window = WINDOW_MIN_BYTES, lo = line_start(m, text, 0, from), hi;
 
 	for (; lo < text.len; from = lo = hi, window = MIN(2 * window, WINDOW_MAX_BYTES)) {
 		int r;
 
-		hi = text.len - lo > window
-		             ? MIN(line_end(text, MAX(lo + window, from)) + 1, text.len)
-		             : text.len;
+		hi = text.len;
+		if (hi - lo > window) {
+			size_t end = line_end(m, text, MAX(lo + window, from));
+
+			know_last_line(m, text, lo, end);
+			hi = MIN(end + 1, text.len);
+		}
 		r = find_in_text(m, (struct span){text.data + lo, hi - lo}, from - lo, ret);
 		if (r != 0) {
 			ret->start += lo;
@@ -259,6 +349,8 @@ matcher_find(struct matcher *m, struct span text, size_t from, struct match *ret
 
 	if (!text.data)
 		text.data = "";
+	if (from == 0)
+		matcher_forget(m);
 	if (p->strategy == BY_NEEDLE || p->strategy == BY_SET)
 		return find_by_literal(m, text, from, ret);
 	/* No character starts at a continuation byte, so no match does. */

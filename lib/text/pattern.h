@@ -79,6 +79,11 @@ struct match {
 	size_t start, end; /* byte offsets into the text */
 };
 
+/** What was remembered of a long text (its line ends, and whether it is ASCII) so that the next
+ * match in it is found sooner. A search from 0 is one of a new text; who begins elsewhere with
+ * another text, which may lie where that one was, says so. */
+void matcher_forget(struct matcher *m);
+
 /** First match at or after `from`: 1, 0 none, -EOVERFLOW a limit was reached or the
  *  pattern recurses without end, -ENOMEM.
  *  With a multi-line text the match lies within one line. Empty matches are found too. */

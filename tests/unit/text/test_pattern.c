@@ -44,7 +44,7 @@ check_matches(const char *pattern, unsigned flags, const char *text, const char 
 
 	all_matches(span_of(pattern), flags, span_of(text), &out);
 	CHECK(out.data != NULL);
-	cr_assert(strcmp(out.data, want) == 0, "/%s/ %#x in \"%.200s\": \"%s\", expected \"%s\"",
+	CHECK_SAY(strcmp(out.data, want) == 0, "/%s/ %#x in \"%.200s\": \"%s\", expected \"%s\"",
 		pattern, flags, text, out.data, want);
 	strbuf_fini(&out);
 }
@@ -155,7 +155,7 @@ check_error(const char *text, unsigned flags, int code, uint32_t column, const c
 
 	CHECK_INT(pattern_create(span_of(text), flags, &p, &err), code);
 	CHECK_INT(err.pos, column);
-	cr_assert(strstr(err.what, part) != NULL, "\"%s\" lacks \"%s\"", err.what, part);
+	CHECK_SAY(strstr(err.what, part) != NULL, "\"%s\" lacks \"%s\"", err.what, part);
 }
 
 TEST(pattern, a_wrong_pattern_is_refused_with_its_column)
@@ -183,6 +183,7 @@ TEST(pattern, a_catastrophic_pattern_ends_with_an_error)
 	text[sizeof(text) - 1] = '\0';
 	check_matches("(?:a+)+[xy]", PATTERN_REGEX, text, "!-75");
 	check_matches("(*NO_JIT)(?:a+)+[xy]", PATTERN_REGEX, text, "!-75");
+	check_matches("(*NO_JIT)fo+", PATTERN_REGEX, "a foo", "2-5 ");
 	check_matches("(a*)*\\1[xy]", PATTERN_REGEX, text, "!-75");
 	check_matches("(a|(?0))*b|(?0)", PATTERN_REGEX, "xx", "!-75");
 	CHECK_INT(EOVERFLOW, 75);
@@ -304,7 +305,7 @@ TEST(pattern, every_way_of_matching_gives_what_line_by_line_gives)
 			continue; /* lines that lack the literal are not even tried */
 		n_wrong += got.data[0] == '!';
 		n_matched += got.data[0] != '!' && got.data[0] != '\0';
-		cr_assert(strcmp(want.data, got.data) == 0,
+		CHECK_SAY(strcmp(want.data, got.data) == 0,
 			"/%s/ %#x in \"%s\": \"%s\", not \"%s\"", pattern.data, flags,
 			text.data ? text.data : "", got.data, want.data);
 	}
@@ -327,7 +328,7 @@ compare_folding(uint32_t cp, struct span text, struct strbuf *want, struct strbu
 	(void)snprintf(group, sizeof(group), "(?:%.*s)", (int)len, c);
 	all_matches(span_of(group), PATTERN_REGEX | PATTERN_FOLD, text, want);
 	all_matches((struct span){c, len}, PATTERN_FOLD, text, got);
-	cr_assert(strcmp(want->data, got->data) == 0, "U+%04X: %s, not %s", cp, got->data,
+	CHECK_SAY(strcmp(want->data, got->data) == 0, "U+%04X: %s, not %s", cp, got->data,
 		want->data);
 }
 
@@ -420,7 +421,7 @@ TEST(pattern, compiled_code_and_interpreter_agree)
 		all_matches(strbuf_view(&pattern), PATTERN_REGEX, strbuf_view(&text), &got);
 		if (ran_out(&want) || ran_out(&got))
 			continue; /* they count differently what their limits limit */
-		cr_assert(strcmp(want.data, got.data) == 0, "/%s/: \"%s\", not \"%s\"",
+		CHECK_SAY(strcmp(want.data, got.data) == 0, "/%s/: \"%s\", not \"%s\"",
 			pattern.data, got.data, want.data);
 	}
 	strbuf_fini(&pattern);
@@ -428,4 +429,57 @@ TEST(pattern, compiled_code_and_interpreter_agree)
 	strbuf_fini(&text);
 	strbuf_fini(&want);
 	strbuf_fini(&got);
+}
+
+/* A short line, one of 30,000 bytes, a short one; beyond ASCII in the long one, or not, or broken.
+ */
+static void
+make_long(struct strbuf *out, const char *odd)
+{
+	strbuf_reset(out);
+	CHECK_INT(strbuf_puts(out, "a foo\n"), 0);
+	for (unsigned i = 0; i < 3000; i++)
+		CHECK_INT(strbuf_printf(out, "x%u %s ", i, i % 7 ? "foo" : "bar"), 0);
+	CHECK_INT(strbuf_puts(out, odd), 0);
+	CHECK_INT(strbuf_puts(out, " foo end\nlast foo\n"), 0);
+}
+
+static void
+check_long(struct matcher *m, struct matcher *fresh, struct span text)
+{
+	struct match a, b;
+	int r = 1;
+
+	for (size_t from = 0; r == 1; from = a.end + (a.start == a.end)) {
+		r = matcher_find(m, text, from, &a);
+		matcher_forget(fresh);
+		CHECK_INT(matcher_find(fresh, text, from, &b), r);
+		CHECK(r != 1 || (a.start == b.start && a.end == b.end));
+	}
+	CHECK_INT(r, 0);
+}
+
+TEST(pattern, what_is_remembered_of_a_long_line_changes_no_match)
+{
+	static const char *const patterns[] = {"fo+", "foo", "\\w+", "[^a-z ]+", "x\\d+7",
+		"foo|bar", "end$", "^a|^last", "\\x{e9}|o "};
+	static const char *const odd[] = {"plain", "\xc3\xa9t\xc3\xa9", "\xe9\xff", "n"};
+	AUTO(strbuf_fini) struct strbuf text = {0};
+
+	for (size_t i = 0; i < ARRAY_LEN(patterns); i++) {
+		struct matcher *m, *fresh;
+		struct pattern *p;
+
+		CHECK_INT(pattern_create(span_of(patterns[i]), PATTERN_REGEX, &p, NULL), 0);
+		CHECK_INT(matcher_create(p, &m), 0);
+		/* One after the other where the one before was, of the same length, too. */
+		for (size_t k = 0; k < ARRAY_LEN(odd); k++) {
+			make_long(&text, odd[k]);
+			CHECK_INT(matcher_create(p, &fresh), 0);
+			check_long(m, fresh, strbuf_view(&text));
+			matcher_destroy(fresh);
+		}
+		matcher_destroy(m);
+		pattern_destroy(p);
+	}
 }
