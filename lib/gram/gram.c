@@ -10,6 +10,8 @@
 
 /* Symbols at a time: they and their grams stay in the first level of the cache. */
 #define CHUNK 512u
+/* Room without which the last of its blocks would be translated byte by byte. */
+#define CHUNK_MAX (CHUNK + SYMBOL_MAX)
 #define LANES 16u
 #define CARRY 8u
 /* Clearing bit by bit costs more than the whole table when a text has so many distinct grams. */
@@ -117,7 +119,7 @@ compress_v3(__m256i v, unsigned mask)
 V3 static size_t
 put_v3(uint32_t *seen, uint32_t mask, const uint8_t *symbols, size_t n, uint32_t *list, size_t len)
 {
-	uint32_t fresh[CHUNK + 2 * LANES];
+	uint32_t fresh[CHUNK_MAX + 2 * LANES];
 	size_t n_fresh = 0;
 
 	for (size_t i = 0; i < n; i += V3_LANES) {
@@ -157,7 +159,7 @@ grams_v4(const uint8_t *p)
 V4 static size_t
 put_v4(uint32_t *seen, uint32_t mask, const uint8_t *symbols, size_t n, uint32_t *list, size_t len)
 {
-	uint32_t fresh[CHUNK + 2 * LANES];
+	uint32_t fresh[CHUNK_MAX + 2 * LANES];
 	size_t n_fresh = 0;
 
 	for (size_t i = 0; i < n; i += LANES) {
@@ -260,13 +262,14 @@ add_symbols(struct gram_maker *m, uint8_t *symbols, size_t n)
 static int
 add_bytes(struct gram_maker *m, struct span text, bool last, size_t *ret_used)
 {
-	uint8_t buffer[GRAM_MAX + CHUNK + 2 * LANES], *symbols = buffer + GRAM_MAX;
+	uint8_t buffer[GRAM_MAX + CHUNK_MAX + 2 * LANES], *symbols = buffer + GRAM_MAX;
 	size_t used, at = 0;
 	int r = 0;
 
 	do {
-		size_t n = symbols_translate(m->symbols,
-			(struct span){text.data + at, text.len - at}, last, symbols, CHUNK, &used);
+		size_t n =
+			symbols_translate(m->symbols, (struct span){text.data + at, text.len - at},
+				last, symbols, CHUNK_MAX, &used);
 
 		r = add_symbols(m, symbols, n);
 		at += used;

@@ -161,56 +161,95 @@ is_cut(const char *p, size_t len)
 	return lead >= 0xc2 && len < (lead < 0xe0 ? 2u : lead < 0xf0 ? 3u : 4u);
 }
 
-/* Characters that begin before `end`: false when one is cut. */
 static inline bool
-translate_some(
-	const struct symbols *t, struct span text, size_t end, bool last, uint8_t **out, size_t *at)
+is_behind(char c)
 {
-	uint8_t *to = *out;
-	size_t i = *at;
-	bool whole = true;
-
-	while (i < end) {
-		unsigned char c = (unsigned char)text.data[i];
-		uint32_t cp;
-
-		if (c < ASCII_END) {
-			*to++ = t->of[c];
-			i++;
-			continue;
-		}
-		if (!last && is_cut(text.data + i, text.len - i)) {
-			whole = false;
-			break;
-		}
-		i += codepoint_decode(text.data + i, text.len - i, &cp);
-		to += symbols_of(t, cp, to);
-	}
-	*out = to;
-	*at = i;
-	return whole;
+	return ((unsigned char)c & 0xc0) == 0x80;
 }
 
-/* 64 bytes when all are ASCII: else false, and `out` may be changed. */
-typedef bool (*block_fn)(const struct symbols *t, const char *p, uint8_t *out);
+/* A character of two or three bytes that needs no closer look: its length and it; else 0. */
+static inline size_t
+decode_plain(const char *p, size_t left, uint32_t *ret)
+{
+	unsigned char c = (unsigned char)*p;
 
+	if (c >= 0xc2 && c < 0xe0 && left >= 2 && is_behind(p[1])) {
+		*ret = (c & 0x1fu) << 6 | (p[1] & 0x3fu);
+		return 2;
+	}
+	if (c > 0xe0 && c < 0xf0 && c != 0xed && left >= 3 && is_behind(p[1]) && is_behind(p[2])) {
+		*ret = (c & 0xfu) << 12 | (p[1] & 0x3fu) << 6 | (p[2] & 0x3fu);
+		return 3;
+	}
+	return 0;
+}
+
+/* The character at *at: false when it is cut. */
+static inline bool
+translate_one(const struct symbols *t, struct span text, bool last, uint8_t **out, size_t *at)
+{
+	const char *p = text.data + *at;
+	size_t left = text.len - *at;
+	unsigned char c = (unsigned char)*p;
+	uint32_t cp;
+	size_t n;
+
+	if (c < ASCII_END) {
+		*(*out)++ = t->of[c];
+		(*at)++;
+		return true;
+	}
+	n = decode_plain(p, left, &cp);
+	if (n == 0 && !last && is_cut(p, left))
+		return false;
+	*at += n ? n : codepoint_decode(p, left, &cp);
+	*out += symbols_of(t, cp, *out);
+	return true;
+}
+
+/* Those beyond ASCII that stand here in a row and begin before `end`. */
 static bool
+translate_run(
+	const struct symbols *t, struct span text, size_t end, bool last, uint8_t **out, size_t *at)
+{
+	while (*at < end && (unsigned char)text.data[*at] >= ASCII_END) {
+		if (!translate_one(t, text, last, out, at))
+			return false;
+	}
+	return true;
+}
+
+/* How many of 64 bytes are ASCII up to the first that is not. Their symbols are written; what is
+ * behind these, up to 64, may be anything. */
+typedef size_t (*block_fn)(const struct symbols *t, const char *p, uint8_t *out);
+
+static size_t
 block_plain(const struct symbols *t, const char *p, uint8_t *out)
 {
 	uint8_t any = 0;
+	size_t n = BLOCK;
 
 	for (size_t i = 0; i < BLOCK; i++)
 		any |= (uint8_t)p[i];
-	if (any >= ASCII_END)
-		return false;
-	for (size_t i = 0; i < BLOCK; i++)
+	if (any >= ASCII_END) {
+		for (n = 0; (uint8_t)p[n] < ASCII_END;)
+			n++;
+	}
+	for (size_t i = 0; i < n; i++)
 		out[i] = t->of[(uint8_t)p[i]];
-	return true;
+	return n;
 }
 
 #if defined(__x86_64__)
 #	define V3 __attribute__((target("avx2")))
 #	define V4 __attribute__((target("avx512f,avx512bw,avx512vbmi")))
+
+/* `beyond`: a bit of each of 64 bytes that is not ASCII. */
+static inline size_t
+before_first(uint64_t beyond)
+{
+	return beyond ? (size_t)__builtin_ctzll(beyond) : BLOCK;
+}
 
 /* PSHUFB gives 0 for an index with its highest bit: of the eight tables of 16 only the one whose
  * number is the high half of the byte says something. */
@@ -231,29 +270,26 @@ look_up_v3(const struct symbols *t, __m256i v)
 	return sum;
 }
 
-V3 static bool
+V3 static size_t
 block_v3(const struct symbols *t, const char *p, uint8_t *out)
 {
 	__m256i a = _mm256_loadu_si256((const __m256i *)(const void *)p);
 	__m256i b = _mm256_loadu_si256((const __m256i *)(const void *)(p + 32));
 
-	if (_mm256_movemask_epi8(_mm256_or_si256(a, b)))
-		return false;
 	_mm256_storeu_si256((__m256i *)(void *)out, look_up_v3(t, a));
 	_mm256_storeu_si256((__m256i *)(void *)(out + 32), look_up_v3(t, b));
-	return true;
+	return before_first((uint32_t)_mm256_movemask_epi8(a) |
+			    (uint64_t)(uint32_t)_mm256_movemask_epi8(b) << 32);
 }
 
-V4 static bool
+V4 static size_t
 block_v4(const struct symbols *t, const char *p, uint8_t *out)
 {
 	__m512i low = _mm512_load_si512(t->of), high = _mm512_load_si512(t->of + 64);
 	__m512i v = _mm512_loadu_si512(p);
 
-	if (_mm512_movepi8_mask(v))
-		return false;
 	_mm512_storeu_si512(out, _mm512_permutex2var_epi8(low, v, high));
-	return true;
+	return before_first(_mm512_movepi8_mask(v));
 }
 
 static const block_fn levels[] = {block_plain, block_v3, block_v4};
@@ -290,15 +326,18 @@ symbols_translate_by(const struct symbols *t, unsigned level, struct span text, 
 	/* No character gives more symbols than it has bytes, and the last of a block's has at most
 	 * SYMBOL_MAX symbols outside of it. */
 	while (whole && text.len - at >= BLOCK && (size_t)(end - to) >= BLOCK + SYMBOL_MAX) {
-		if (block(t, text.data + at, to)) {
-			to += BLOCK;
-			at += BLOCK;
-		} else {
-			whole = translate_some(t, text, at + BLOCK, last, &to, &at);
-		}
+		size_t n = block(t, text.data + at, to), block_end = at + BLOCK;
+
+		to += n;
+		at += n;
+		if (n < BLOCK)
+			whole = translate_run(t, text, block_end, last, &to, &at);
 	}
+	/* One by one what makes no block, but not what the next call will have a block for. */
+	if (at >= BLOCK && text.len - at >= BLOCK)
+		end = to;
 	while (whole && at < text.len && (size_t)(end - to) >= SYMBOL_MAX)
-		whole = translate_some(t, text, at + 1, last, &to, &at);
+		whole = translate_one(t, text, last, &to, &at);
 	*ret_used = at;
 	return (size_t)(to - out);
 }

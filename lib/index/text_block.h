@@ -19,6 +19,10 @@
 
 /** Write n (0 to 128) ascending units from `from` on: the bytes written. */
 size_t text_block_put(const uint32_t *units, uint32_t n, uint32_t from, char *out);
+/** The same by one of the ways that this processor has, the best one last. For tests. */
+unsigned text_block_n_levels(void);
+size_t text_block_put_by(
+	unsigned level, const uint32_t *units, uint32_t n, uint32_t from, char *out);
 /** Read them. All are in [from, limit] whatever the bytes are, and ascend unless these are damaged.
  */
 void text_block_get(

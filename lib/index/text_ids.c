@@ -1,8 +1,9 @@
 #include "index/text_ids.h"
 
+#include <errno.h>
 #include <string.h>
 
-#include <errno.h>
+#include "text/members.h"
 
 /* A list is half as large as the bitmap when one in this many is in the set. */
 #define FEW 64u
@@ -35,13 +36,11 @@ list_bits(const struct text_ids *s, uint32_t *ret)
 int
 text_ids_count(struct text_ids *s)
 {
-	uint32_t *list, n = 0;
+	uint32_t *list, n;
 
 	if (s->list)
 		return 0;
-	for (size_t i = 0; i < text_ids_words(s->range); i++)
-		n += (uint32_t)__builtin_popcountll(s->bits[i]);
-	s->n = n;
+	s->n = n = (uint32_t)members_count(s->bits, text_ids_words(s->range));
 	if (n > s->range / FEW)
 		return 0;
 	list = malloc(((size_t)n + 1) * sizeof(*list));

@@ -34,6 +34,7 @@ map_destroy(struct arc *a)
 
 	free((void *)(uintptr_t)m->content);
 	free((void *)(uintptr_t)m->by_content);
+	free((void *)(uintptr_t)m->ends);
 	free((void *)(uintptr_t)m->marks);
 	free((void *)(uintptr_t)m->pending);
 	free((void *)(uintptr_t)m->text);
@@ -159,23 +160,23 @@ map_shares(size_t lo, size_t hi, unsigned worker, void *ctx)
 
 /* Contents are spread over a range that is not much larger: by counting. */
 static int
-sort_dense(const struct text_map *m, uint32_t first, uint32_t end, uint32_t *ret)
+sort_dense(struct text_map *m, uint32_t *ret)
 {
-	uint32_t *at = calloc((size_t)(end - first) + 1, sizeof(*at));
+	uint32_t *at = calloc((size_t)(m->end - m->first) + 1, sizeof(*at));
 
+	m->ends = at;
 	if (!at)
 		return -ENOMEM;
 	for (uint32_t e = 0; e < m->n_entries; e++) {
 		if (m->content[e] < TEXT_CONTENT_END)
-			at[m->content[e] - first + 1]++;
+			at[m->content[e] - m->first + 1]++;
 	}
-	for (uint32_t i = 1; i < end - first; i++)
+	for (uint32_t i = 1; i < m->end - m->first; i++)
 		at[i] += at[i - 1];
 	for (uint32_t e = 0; e < m->n_entries; e++) {
 		if (m->content[e] < TEXT_CONTENT_END)
-			ret[at[m->content[e] - first]++] = e;
+			ret[at[m->content[e] - m->first]++] = e;
 	}
-	free(at);
 	return 0;
 }
 
@@ -208,9 +209,22 @@ sort_sparse(const struct text_map *m, const struct text_map_opts *opts, uint32_t
 }
 
 static int
+set_marks(struct text_map *m)
+{
+	uint32_t *marks = malloc(((size_t)m->n_known / TEXT_MARK + 1) * sizeof(*marks));
+
+	m->marks = marks;
+	if (!marks)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < m->n_known; i += TEXT_MARK)
+		marks[i / TEXT_MARK] = m->content[m->by_content[i]];
+	return 0;
+}
+
+static int
 invert(struct text_map *m, const struct text_map_opts *opts)
 {
-	uint32_t *by_content, *marks, first = UINT32_MAX, end = 0, known = 0;
+	uint32_t *by_content, first = UINT32_MAX, end = 0, known = 0;
 	int r;
 
 	for (uint32_t e = 0; e < m->n_entries; e++) {
@@ -222,14 +236,14 @@ invert(struct text_map *m, const struct text_map_opts *opts)
 	}
 	m->n_known = known;
 	m->by_content = by_content = malloc(((size_t)known + 1) * sizeof(*by_content));
-	m->marks = marks = malloc(((size_t)known / TEXT_MARK + 1) * sizeof(*marks));
-	if (!by_content || !marks)
+	if (!by_content)
 		return -ENOMEM;
-	r = known > 0 && (end - first) / 4 <= known ? sort_dense(m, first, end, by_content)
-	                                            : sort_sparse(m, opts, by_content);
-	for (uint32_t i = 0; i < known && r == 0; i += TEXT_MARK)
-		marks[i / TEXT_MARK] = m->content[by_content[i]];
-	return r;
+	m->first = first;
+	m->end = end;
+	if (known > 0 && (end - first) / 2 <= known)
+		return sort_dense(m, by_content);
+	r = sort_sparse(m, opts, by_content);
+	return r < 0 ? r : set_marks(m);
 }
 
 /* In ascending order of contents, so documents are read in order. */
@@ -400,16 +414,29 @@ end_of(const struct text_map *m, uint32_t content, uint32_t hi)
 	return hi;
 }
 
+/* Where contents are dense. */
+static void
+entries_between(const struct text_map *m, uint32_t content, uint32_t *ret_lo, uint32_t *ret_hi)
+{
+	uint32_t i = content - m->first;
+
+	*ret_lo = content <= m->first ? 0 : content >= m->end ? m->n_known : m->ends[i - 1];
+	*ret_hi = content < m->first || content >= m->end ? *ret_lo : m->ends[i];
+}
+
 void
 text_map_entries(const struct text_map *m, uint32_t content, uint32_t *ret_lo, uint32_t *ret_hi)
 {
+	if (m->ends) {
+		entries_between(m, content, ret_lo, ret_hi);
+		return;
+	}
 	*ret_lo = place_of(m, content);
 	*ret_hi = end_of(m, content, *ret_lo);
 }
 
-void
-text_map_entries_from(const struct text_map *m, uint32_t from, uint32_t content, uint32_t *ret_lo,
-	uint32_t *ret_hi)
+static uint32_t
+place_from(const struct text_map *m, uint32_t from, uint32_t content)
 {
 	uint32_t lo = from, hi = from;
 
@@ -418,16 +445,19 @@ text_map_entries_from(const struct text_map *m, uint32_t from, uint32_t content,
 		lo = hi + 1;
 		hi += MIN(step, m->n_known - hi);
 	}
-	while (lo < hi) {
-		uint32_t mid = lo + (hi - lo) / 2;
+	return lo + FIRST_NOT(i, hi - lo, m->content[m->by_content[lo + i]] < content);
+}
 
-		if (m->content[m->by_content[mid]] < content)
-			lo = mid + 1;
-		else
-			hi = mid;
+void
+text_map_entries_from(const struct text_map *m, uint32_t from, uint32_t content, uint32_t *ret_lo,
+	uint32_t *ret_hi)
+{
+	if (m->ends) {
+		entries_between(m, content, ret_lo, ret_hi);
+		return;
 	}
-	*ret_lo = lo;
-	*ret_hi = end_of(m, content, lo);
+	*ret_lo = place_from(m, from, content);
+	*ret_hi = end_of(m, content, *ret_lo);
 }
 
 void

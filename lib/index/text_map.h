@@ -39,7 +39,11 @@ struct text_map {
 	uint32_t n_entries, n_known;
 	const uint32_t *content;    /* [n_entries] */
 	const uint32_t *by_content; /* [n_known] */
-	const uint32_t *marks;      /* contents of by_content[0], [TEXT_MARK], .. */
+	/* Where the entries of a content end in by_content, [end - first], when at least every
+	 * other content of [first, end) has some; else NULL, and `marks` are there: the contents of
+	 * by_content[0], [TEXT_MARK], .. */
+	uint32_t first, end;
+	const uint32_t *ends, *marks;
 	/* A bit an entry, in words of 64. */
 	const uint64_t *pending;
 	const uint64_t *text;   /* its content is known, and no binary */

@@ -134,6 +134,7 @@ number_docs(struct seal *s)
 			t->unit_doc[unit] = i;
 			if (seq > d->first_seq)
 				t->windows[window++] = (struct text_window){.unit = unit,
+					.flags = u->at_line ? TEXT_WINDOW_LINE : 0,
 					.offset_bytes = u->offset_bytes,
 					.lines_before = u->lines_before};
 		}

@@ -1,15 +1,24 @@
 #include "index/text_write.h"
 
+#include <fcntl.h>
+
 #include "base/hash.h"
+#include "base/str.h"
 #include "index/segment_write.h"
 #include "index/tree_par.h"
 #include "sync/par_sort.h"
 
+/* Shelves go to the file so many bytes at a time: larger writes get larger pages, and memory that
+ * nobody had for a while, which a virtual machine must ask its host for. */
+#define WRITE_BYTES ((size_t)64 << 10)
+/* The disk is told to begin when there is so much more. */
+#define FLUSH_BYTES ((uint64_t)4 << 20)
+
 /* A shelf that is made and not yet written. */
 struct made_shelf {
-	char *bytes; /* of malloc */
+	char *bytes; /* of malloc while it waits, else the pack's; so are `starts` */
 	size_t len;
-	uint32_t *starts; /* of malloc */
+	uint32_t *starts;
 	size_t n_starts;
 	uint64_t groups, sum;
 	bool ready;
@@ -25,12 +34,16 @@ struct text_writer {
 	struct shelf_pack *packs; /* by worker */
 	struct segment_section rows[TEXT_SECTION_LAST];
 
+	_Atomic uint32_t taken; /* relaxed: shelves that are made or being made */
+
 	struct lock lock;        /* RANK_LEAF; guards what follows */
 	struct made_shelf *made; /* by shelf */
 	uint32_t next;           /* shelf to be written */
 	bool writing; /* somebody writes `next`, without the lock, and owns what follows */
 	struct text_shelf *shelves;
 	VEC(uint32_t) groups;
+	struct strbuf tail; /* of the postings: what is not in the file yet */
+	uint64_t flushed;   /* so far the disk was told to begin */
 };
 
 int
@@ -132,6 +145,15 @@ write_tables(struct text_writer *w)
 	return r;
 }
 
+static void
+made_fini(struct made_shelf *m)
+{
+	free(m->bytes);
+	free(m->starts);
+	*m = (struct made_shelf){0};
+}
+
+/* *ret is of the pack's memory, until its next shelf begins. */
 static int
 make_one(struct text_writer *w, uint32_t shelf, unsigned worker, struct made_shelf *ret)
 {
@@ -145,28 +167,67 @@ make_one(struct text_writer *w, uint32_t shelf, unsigned worker, struct made_she
 	*ret = (struct made_shelf){.groups = p->groups, .ready = true};
 	if (r < 0 || p->groups == 0)
 		return r;
-	/* What waits is as large as it must be; the pack's own memory is used again. */
+	ret->bytes = p->bytes.data;
 	ret->len = p->bytes.len;
+	ret->starts = p->starts.data;
 	ret->n_starts = p->starts.len;
-	ret->bytes = malloc(ret->len);
-	ret->starts = malloc(ret->n_starts * sizeof(*ret->starts));
-	if (!ret->bytes || !ret->starts) {
-		free(ret->bytes);
-		free(ret->starts);
-		return -ENOMEM;
-	}
-	memcpy(ret->bytes, p->bytes.data, ret->len);
-	memcpy(ret->starts, p->starts.data, ret->n_starts * sizeof(*ret->starts));
 	ret->sum = hash64(ret->bytes, ret->len, shelf);
 	return 0;
+}
+
+/* What waits is as large as it must be; the pack's own memory is used again. */
+static int
+keep(const struct made_shelf *m, struct made_shelf *ret)
+{
+	*ret = *m;
+	if (m->groups == 0)
+		return 0;
+	ret->bytes = malloc(m->len);
+	ret->starts = malloc(m->n_starts * sizeof(*m->starts));
+	if (!ret->bytes || !ret->starts) {
+		made_fini(ret);
+		return -ENOMEM;
+	}
+	memcpy(ret->bytes, m->bytes, m->len);
+	memcpy(ret->starts, m->starts, m->n_starts * sizeof(*m->starts));
+	return 0;
+}
+
+/* The tail of the postings to the file; the disk begins while shelves are made, and what is left of
+ * it when all is synced is little. */
+static int
+write_tail(struct text_writer *w)
+{
+	const struct segment_section *row = &w->rows[TEXT_SECTION_POSTINGS - 1];
+	uint64_t end = row->offset + row->length;
+	int r = segment_pwrite(w->fd, w->tail.data, w->tail.len, end - w->tail.len);
+
+	strbuf_reset(&w->tail);
+	if (r == 0 && end - w->flushed >= FLUSH_BYTES) {
+		/* A wish: what could not be written is told by the sync. */
+		(void)sync_file_range(
+			w->fd, (off_t)w->flushed, (off_t)(end - w->flushed), SYNC_FILE_RANGE_WRITE);
+		w->flushed = end;
+	}
+	return r;
+}
+
+static int
+write_postings(struct text_writer *w, const void *data, size_t len)
+{
+	int r = strbuf_add(&w->tail, data, len);
+
+	if (r < 0)
+		return r;
+	w->rows[TEXT_SECTION_POSTINGS - 1].length += len;
+	return w->tail.len >= WRITE_BYTES ? write_tail(w) : 0;
 }
 
 /* Called by the one who is `writing`. */
 static int
 write_shelf(struct text_writer *w, uint32_t shelf, const struct made_shelf *m)
 {
-	struct segment_section *row = &w->rows[TEXT_SECTION_POSTINGS - 1];
-	uint64_t at = row->length;
+	uint64_t at = w->rows[TEXT_SECTION_POSTINGS - 1].length;
 
 	w->shelves[shelf] = (struct text_shelf){
 		.at = at, .groups = m->groups, .sum = m->sum, .rank = (uint32_t)w->groups.len};
@@ -178,16 +239,19 @@ write_shelf(struct text_writer *w, uint32_t shelf, const struct made_shelf *m)
 		return -ENOMEM;
 	memcpy(w->groups.data + w->groups.len, m->starts, m->n_starts * sizeof(*m->starts));
 	w->groups.len += m->n_starts;
-	row->length += m->len;
-	return segment_pwrite(w->fd, m->bytes, m->len, row->offset + at);
+	return write_postings(w, m->bytes, m->len);
 }
 
-static void
-made_fini(struct made_shelf *m)
+/* Is this one the next, and nobody else writes? */
+static bool
+begin_at_once(struct text_writer *w, uint32_t shelf)
 {
-	free(m->bytes);
-	free(m->starts);
-	*m = (struct made_shelf){0};
+	LOCK_SCOPE(&w->lock);
+
+	if (w->writing || w->next != shelf)
+		return false;
+	w->writing = true;
+	return true;
 }
 
 /* The next shelf, when it is ready and nobody else writes. */
@@ -213,14 +277,35 @@ end_writing(struct text_writer *w)
 	w->writing = false;
 }
 
-static void
-put_made(struct text_writer *w, uint32_t shelf, const struct made_shelf *m)
+/* A failure leaves `writing` set: nobody goes on. */
+static int
+write_one(struct text_writer *w, uint32_t shelf, const struct made_shelf *m)
 {
-	LOCK_SCOPE(&w->lock);
+	int r = write_shelf(w, shelf, m);
 
-	w->made[shelf] = *m;
+	if (r == 0)
+		end_writing(w);
+	return r;
 }
 
+/* A shelf that is made is written when its turn has come, or waits. */
+static int
+put_made(struct text_writer *w, uint32_t shelf, const struct made_shelf *m)
+{
+	struct made_shelf kept;
+	int r;
+
+	if (begin_at_once(w, shelf))
+		return write_one(w, shelf, m);
+	r = keep(m, &kept);
+	if (r == 0) {
+		LOCK_SCOPE(&w->lock);
+		w->made[shelf] = kept;
+	}
+	return r;
+}
+
+/* A range is so many shelves, whichever come next: in their order, few wait for their turn. */
 static int
 make_shelves(size_t lo, size_t hi, unsigned worker, void *ctx)
 {
@@ -228,18 +313,15 @@ make_shelves(size_t lo, size_t hi, unsigned worker, void *ctx)
 	int r = 0;
 
 	for (; lo < hi && r == 0; lo++) {
+		uint32_t shelf = add_rlx(&w->taken, 1);
 		struct made_shelf m;
 
-		r = make_one(w, (uint32_t)lo, worker, &m);
-		if (r < 0)
-			break;
-		put_made(w, (uint32_t)lo, &m);
-		/* A failure leaves `writing` set: nobody goes on. */
+		r = make_one(w, shelf, worker, &m);
+		if (r == 0)
+			r = put_made(w, shelf, &m);
 		while (r == 0 && begin_writing(w, &m)) {
-			r = write_shelf(w, w->next, &m);
+			r = write_one(w, w->next, &m);
 			made_fini(&m);
-			if (r == 0)
-				end_writing(w);
 		}
 	}
 	return r;
@@ -252,11 +334,13 @@ finish(struct text_writer *w, uint64_t *ret_bytes)
 	const struct text_tables *t = w->tables;
 	const uint32_t own[] = {t->base, t->n_docs, t->n_units, t->n_live, t->overlap_bytes, 0};
 	struct segment_section *row = &w->rows[TEXT_SECTION_POSTINGS - 1];
-	int r = segment_pwrite(w->fd, pad, TEXT_PAD, row->offset + row->length);
+	int r;
 
 	w->shelves[w->n_shelves] =
 		(struct text_shelf){.at = row->length, .rank = (uint32_t)w->groups.len};
-	row->length += TEXT_PAD;
+	r = write_postings(w, pad, TEXT_PAD);
+	if (r == 0)
+		r = write_tail(w);
 	place_row(w, TEXT_SECTION_GROUPS, w->groups.len * sizeof(*w->groups.data));
 	if (r == 0)
 		r = write_section(w, TEXT_SECTION_SHELVES, w->shelves);
@@ -295,6 +379,7 @@ writer_fini(struct text_writer *w, struct pool *pool)
 	free(w->shelves);
 	free(w->packs);
 	VEC_FINI(&w->groups);
+	strbuf_fini(&w->tail);
 	lock_fini(&w->lock);
 }
 

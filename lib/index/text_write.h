@@ -2,8 +2,9 @@
  * text_write: the file of a text segment, from its tables and from shelves that are made one by
  * one. Internal to lib/index.
  *
- * Shelves are made side by side on the pool and written in their order: one that is done before its
- * turn waits in memory for whoever finishes the one before.
+ * Shelves are made side by side on the pool, begun and written in their order: one that is done
+ * before its turn waits in memory for whoever finishes the one before. The disk is told to begin
+ * long before the end, so that syncing the file waits for little.
  *
  * Ownership: tables are borrowed.
  * Threads:   `make` is called by several, each with a worker's number and a pack of its own.

@@ -1,5 +1,7 @@
 #include "text/census.h"
 
+#include "text/valid.h"
+
 /* 16 bytes at once, on every processor. */
 typedef unsigned char lanes __attribute__((vector_size(16)));
 #define LANES sizeof(lanes)
@@ -62,6 +64,35 @@ count(const char *p, size_t len, bool *ascii)
 	return n;
 }
 
+static bool
+folds_at(const unsigned char *p, size_t len)
+{
+	return len >= 2 && ((p[0] == 0xc5 && p[1] == 0xbf) ||
+				   (len >= 3 && p[0] == 0xe2 && p[1] == 0x84 && p[2] == 0xaa));
+}
+
+/* Is there U+017F or U+212A? */
+static bool
+has_folding(const char *p, size_t len)
+{
+	size_t i = 0;
+	lanes hits = {0};
+
+	for (; i + LANES + 2 <= len; i += LANES) {
+		lanes a = load(p + i), b = load(p + i + 1), c = load(p + i + 2);
+
+		hits |= (lanes)((a == 0xc5) & (b == 0xbf));
+		hits |= (lanes)((a == 0xe2) & (b == 0x84) & (c == 0xaa));
+	}
+	if (any_high(hits))
+		return true;
+	for (; i < len; i++) {
+		if (folds_at((const unsigned char *)p + i, len - i))
+			return true;
+	}
+	return false;
+}
+
 void
 census_add(struct census *c, struct span piece)
 {
@@ -74,9 +105,8 @@ census_add(struct census *c, struct span piece)
 	c->ascii = c->ascii && ascii;
 	if (ascii)
 		return;
-	c->utf8 = c->utf8 && utf8_valid(piece.data, piece.len);
-	c->folds = c->folds || memmem(piece.data, piece.len, "\xc5\xbf", 2) ||
-	           memmem(piece.data, piece.len, "\xe2\x84\xaa", 3);
+	c->utf8 = c->utf8 && valid_utf8(piece);
+	c->folds = c->folds || has_folding(piece.data, piece.len);
 }
 
 uint64_t

@@ -34,6 +34,12 @@ check_units(const uint32_t *units, uint32_t m, uint32_t from)
 
 	memset(bytes, 0xa5, sizeof(bytes));
 	n = text_block_put(units, m, from, bytes);
+	for (unsigned level = 0; level < text_block_n_levels(); level++) {
+		char same[sizeof(bytes)];
+
+		CHECK_INT(text_block_put_by(level, units, m, from, same), n);
+		CHECK(memcmp(same, bytes, n) == 0);
+	}
 	CHECK(n <= TEXT_BLOCK_MAX_BYTES);
 	text_block_get(bytes, n, m, from, last, back);
 	CHECK(memcmp(back, units, m * sizeof(*units)) == 0);
@@ -56,6 +62,27 @@ TEST(text_block, gives_back_what_it_was_given)
 
 		make_units(i, m, from, gap, units);
 		(void)check_units(units, m, from);
+	}
+}
+
+/* Gaps of all widths in one block: each way to write many bits at once meets too many. */
+TEST(text_block, is_the_same_by_every_way_when_gaps_are_of_all_sizes)
+{
+	unsigned long rounds = test_scale(100000);
+
+	for (uint64_t i = 0; i < rounds; i++) {
+		uint32_t units[TEXT_BLOCK], m = 1 + (uint32_t)(dice(i, 2000) % TEXT_BLOCK);
+		unsigned rare = 1 + dice(i, 2001) % 30, wide = dice(i, 2002) % 28;
+		uint64_t unit = dice(i, 2003) % 2000;
+
+		for (uint32_t k = 0; k < m; k++) {
+			uint64_t width = dice(i, k) % rare ? dice(i, k + 200) % 4 : wide;
+
+			unit += 1 + dice(i, k + 400) % (1ull << width);
+			units[k] = (uint32_t)MIN(unit, (uint64_t)UINT32_MAX - 1 - (m - k));
+			unit = units[k];
+		}
+		(void)check_units(units, m, 0);
 	}
 }
 

@@ -40,7 +40,7 @@ TEST(text_builder, a_small_budget_makes_the_same_segment)
 	build_and_check(5, 3, 3000, 2, 1);
 }
 
-TEST(text_builder, works_without_a_pool)
+TEST_SINGLE(text_builder, works_without_a_pool)
 {
 	struct text_model m;
 	struct text *t;

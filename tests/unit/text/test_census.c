@@ -66,6 +66,30 @@ TEST(census, one_byte_beyond_ascii_is_seen_wherever_it_stands)
 	}
 }
 
+/* Also at the very end, and not when it is cut there. */
+TEST(census, what_folds_into_ascii_is_found_wherever_it_stands)
+{
+	static const struct span folding[] = {SPAN_LIT("\xc5\xbf"), SPAN_LIT("\xe2\x84\xaa")};
+	static const struct span others[] = {SPAN_LIT("\xc5\xbe"), SPAN_LIT("\xe2\x84\xab"),
+		SPAN_LIT("\xe2\x85\xaa"), SPAN_LIT("\xe3\x84\xaa"), SPAN_LIT("\xc6\xbf")};
+	char text[80];
+
+	for (size_t len = 3; len <= sizeof(text); len++) {
+		for (size_t at = 0; at < len; at++) {
+			for (size_t i = 0; i < ARRAY_LEN(folding) + ARRAY_LEN(others); i++) {
+				bool folds = i < ARRAY_LEN(folding);
+				struct span s = folds ? folding[i] : others[i - ARRAY_LEN(folding)];
+				size_t n = MIN(s.len, len - at);
+
+				memset(text, 'x', sizeof(text));
+				memcpy(text + at, s.data, n);
+				CHECK(census_of((struct span){text, len}).folds ==
+					(folds && n == s.len));
+			}
+		}
+	}
+}
+
 TEST(census, what_a_piece_has_said_stays_said)
 {
 	struct census c = CENSUS_NONE;
