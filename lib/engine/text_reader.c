@@ -247,7 +247,7 @@ flags_of(enum sniff kind, const struct census *c)
 	return encoding | (c->folds ? TEXT_FOLDS : 0);
 }
 
-/* Text as it is searched. */
+/* Text as it is searched; of one that begins with a mark in UTF-8, what is behind it. */
 static int
 as_text(struct text_reader *r, enum sniff kind, struct span raw, struct span *ret)
 {
@@ -297,10 +297,10 @@ add_small_text(struct text_reader *r, const struct reading_file *f, enum sniff k
 	struct census census = CENSUS_NONE;
 	struct text_unit_in unit = {0};
 	struct text_doc_in in = {.order = f->order, .hash = *hash, .size_bytes = raw.len};
-	int code = count_text(r, kind, raw, &census);
+	int code = count_text(r, kind, sniff_unmarked(raw), &census);
 
 	if (code == 0)
-		code = add_grams(r, kind, raw);
+		code = add_grams(r, kind, sniff_unmarked(raw));
 	if (code == 0)
 		code = end_unit(r, &unit);
 	if (code < 0)
@@ -338,7 +338,8 @@ read_small(struct text_reader *r, struct reading_file *f)
 
 /* Of a file that is read window by window. */
 struct long_text {
-	struct span raw;
+	struct span raw; /* behind a mark in UTF-8 */
+	size_t n_mark;
 	enum sniff kind;
 	struct hash_stream *hash;
 	struct census census; /* of what is before the window's end */
@@ -354,6 +355,13 @@ part(const struct long_text *t, size_t from, size_t to)
 	return (struct span){t->raw.data + from, to - from};
 }
 
+/* Of UTF-16, whose offsets are not those of the text that is searched, it is not told. */
+static bool
+begins_line(const struct long_text *t, size_t at)
+{
+	return t->kind == SNIFF_TEXT && (at == 0 || t->raw.data[at - 1] == '\n');
+}
+
 /* A unit begins where the window does. */
 static int
 begin_unit(struct text_reader *r, struct long_text *t)
@@ -362,8 +370,9 @@ begin_unit(struct text_reader *r, struct long_text *t)
 	struct census shared = CENSUS_NONE;
 	int code = count_text(r, t->kind, part(t, w->from, w->fresh), &shared);
 
-	t->unit = (struct text_unit_in){
-		.offset_bytes = w->from, .lines_before = t->census.n_newlines - shared.n_newlines};
+	t->unit = (struct text_unit_in){.offset_bytes = w->from,
+		.lines_before = t->census.n_newlines - shared.n_newlines,
+		.at_line = begins_line(t, w->from)};
 	t->open = true;
 	return code;
 }
@@ -417,7 +426,7 @@ add_windows(struct text_reader *r, struct long_text *t, const struct mapfile *ma
 	while (window_next(t->raw, t->kind, &t->window)) {
 		int code = stop_requested(r->opts.stop) ? -ECANCELED : add_window(r, t);
 
-		f->n_read = t->window.to;
+		f->n_read = t->n_mark + t->window.to;
 		if (mapfile_faulted(map))
 			return READ_CHANGED; /* cut, or the disk gave nothing */
 		if (code != 0)
@@ -435,7 +444,7 @@ finish_long(struct text_reader *r, const struct reading_file *f, const struct lo
 {
 	struct text_doc_in in = {.order = f->order,
 		.hash = hash_stream_sum128(t->hash),
-		.size_bytes = t->raw.len,
+		.size_bytes = t->n_mark + t->raw.len,
 		.n_lines = census_lines(&t->census),
 		.flags = flags_of(t->kind, &t->census)};
 	int code = add_known(r, f, &in.hash);
@@ -448,11 +457,15 @@ finish_long(struct text_reader *r, const struct reading_file *f, const struct lo
 static int
 read_windows(struct text_reader *r, struct reading_file *f, const struct mapfile *map)
 {
-	struct long_text t = {.raw = {map->data, map->len}, .census = CENSUS_NONE};
+	struct span raw = {map->data, map->len};
+	struct long_text t = {.raw = sniff_unmarked(raw), .census = CENSUS_NONE};
 	int code;
 
-	t.kind = sniff_mark(t.raw);
+	t.kind = sniff_mark(raw);
+	t.n_mark = raw.len - t.raw.len;
 	t.hash = hash_stream_create(0);
+	if (t.hash)
+		hash_stream_add(t.hash, raw.data, t.n_mark);
 	code = t.hash ? add_windows(r, &t, map, f) : -ENOMEM;
 	code = close_unit(r, &t, code);
 	if (code == 0 && !is_same(f))

@@ -15,6 +15,7 @@ struct adder_doc {
 struct adder_unit {
 	uint64_t offset_bytes, lines_before;
 	uint32_t n_grams;
+	bool at_line;
 };
 
 struct adder_file {

@@ -155,7 +155,8 @@ text_add_cancel(struct text_adder *a)
 int
 text_add_unit(struct text_adder *a, const struct text_unit_in *in)
 {
-	struct adder_unit unit = {in->offset_bytes, in->lines_before, (uint32_t)in->n_grams};
+	struct adder_unit unit = {
+		in->offset_bytes, in->lines_before, (uint32_t)in->n_grams, in->at_line};
 	int r = a->units.len < TEXT_MAX_UNITS ? 0 : -EFBIG;
 
 	/* First the unit, so that items of a seq are always some unit's, be it forgotten. */

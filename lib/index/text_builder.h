@@ -63,6 +63,7 @@ int text_builder_find(struct text_builder *b, const struct hash128 *hash, uint32
  *  0 on. Grams are distinct, in any order. */
 struct text_unit_in {
 	uint64_t offset_bytes, lines_before;
+	bool at_line; /* it begins where a line does */
 	const uint32_t *grams;
 	size_t n_grams;
 };

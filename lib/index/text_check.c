@@ -103,7 +103,7 @@ check_units(const struct text_cols *c, uint32_t doc, uint32_t *at)
 			return TEXT_FLAW_UNIT_DOC;
 		if (u == lo)
 			continue;
-		if (*at >= c->n_windows || w->unit != u || w->reserved)
+		if (*at >= c->n_windows || w->unit != u || w->flags & ~TEXT_WINDOW_LINE)
 			return TEXT_FLAW_WINDOWS;
 		if (w->offset_bytes <= offset || w->lines_before < lines)
 			return TEXT_FLAW_WINDOW;

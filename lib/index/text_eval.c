@@ -67,15 +67,17 @@ static void
 mark_list(const struct eval *e, const struct text_entry *entry, uint64_t *bits)
 {
 	struct text_list l;
-	uint32_t unit;
+	uint32_t unit[TEXT_BLOCK], n;
 
 	text_list_start(e->c, entry, &l);
 	if (!e->of_docs) {
 		text_list_mark(&l, bits);
 		return;
 	}
-	while (text_list_next(&l, &unit) > 0)
-		text_ids_set_bit(bits, e->c->unit_doc[unit]);
+	while ((n = text_list_read(&l, unit, TEXT_BLOCK)) > 0) {
+		for (uint32_t i = 0; i < n; i++)
+			text_ids_set_bit(bits, e->c->unit_doc[unit[i]]);
+	}
 }
 
 /* A list that is asked for ascending ids. */
@@ -345,6 +347,26 @@ text_eval(const struct text_cols *c, const struct gram_node *root,
 	r = eval_node(&e, root, &ids);
 	if (r == 0)
 		r = list_docs(&e, &ids, ret);
+	text_ids_fini(&ids);
+	return r;
+}
+
+int
+text_eval_units(const struct text_cols *c, const struct gram_node *root,
+	const struct text_eval_opts *opts, uint64_t **ret)
+{
+	struct eval e = {.c = c, .opts = opts, .range = c->n_units};
+	struct text_ids ids = {0};
+	int r = eval_node(&e, root, &ids);
+
+	if (r == 0 && ids.list) {
+		ids.bits = calloc(text_ids_words(e.range), sizeof(*ids.bits));
+		r = ids.bits ? 0 : -ENOMEM;
+	}
+	if (r == 0 && ids.list)
+		text_ids_mark(&ids, ids.bits);
+	if (r == 0)
+		*ret = TAKE_PTR(ids.bits);
 	text_ids_fini(&ids);
 	return r;
 }

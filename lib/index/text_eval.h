@@ -55,5 +55,9 @@ struct text_found {
 int text_eval(const struct text_cols *c, const struct gram_node *root,
 	const struct text_eval_opts *opts, struct text_found *ret);
 void text_found_fini(struct text_found *f);
+/** The same of units, one by one: *ret has a bit for each, of malloc. An AND must hold in one unit,
+ *  so what is asked for must lie in one as a whole. */
+int text_eval_units(const struct text_cols *c, const struct gram_node *root,
+	const struct text_eval_opts *opts, uint64_t **ret);
 /** At most so many documents will be found: from the lengths of lists alone, for who plans. */
 uint32_t text_eval_estimate(const struct text_cols *c, const struct gram_node *root);

@@ -8,7 +8,7 @@
 #include "index/segment_file.h"
 
 #define TEXT_MAGIC "TRAWLG\n" /* with its NUL: 8 bytes (FORMAT-TEXT.md 1) */
-#define TEXT_VERSION 1u
+#define TEXT_VERSION 2u
 #define TEXT_MAX_UNITS (UINT32_MAX - 1)
 #define TEXT_BLOCK 128u /* FORMAT-TEXT.md 3 */
 #define TEXT_GROUP 64u
@@ -40,8 +40,9 @@ struct text_doc {
 };
 
 /** FORMAT-TEXT.md 2.3. */
+#define TEXT_WINDOW_LINE 1u /* it begins where a line does */
 struct text_window {
-	uint32_t unit, reserved;
+	uint32_t unit, flags;
 	uint64_t offset_bytes, lines_before;
 };
 

@@ -201,7 +201,7 @@ load(struct content_reader *r, int fd, uint64_t max_bytes, struct span *ret)
 static int
 as_text(struct content_reader *r, struct span raw, enum sniff kind, struct span *ret)
 {
-	*ret = raw;
+	*ret = sniff_unmarked(raw);
 	if (kind == SNIFF_BINARY)
 		return CONTENT_BINARY;
 	if (kind != SNIFF_TEXT && raw.len > CONTENT_DECODE_MAX_BYTES)
@@ -253,35 +253,58 @@ is_known_text(
 	       clock_ns(now->ctime.tv_sec, (uint32_t)now->ctime.tv_nsec) == tree_ctime(c, entry);
 }
 
-/* As sniff_bytes(), or what query_poll() says. In UTF-16 a hole is found when it is read. */
+/* SNIFF_BINARY when the file itself has a NUL there, else -ESTALE: behind the end of a file that
+ * was cut a mapping has zeros, and so does SEEK_HOLE find a hole there. */
 static int
-sniff_file(const struct content_reader *r, int fd, struct span raw)
+confirm_nul(struct content_reader *r, int fd, enum sniff kind, size_t at, size_t len)
+{
+	ssize_t n;
+
+	if (!r->mapped)
+		return SNIFF_BINARY;
+	strbuf_reset(&r->raw);
+	if (strbuf_reserve(&r->raw, len) < 0)
+		return -ENOMEM;
+	n = fd_pread_full(fd, r->raw.data, len, at);
+	return n > 0 && sniff_has_nul(kind, (struct span){r->raw.data, (size_t)n}) ? SNIFF_BINARY
+	                                                                           : -ESTALE;
+}
+
+/* As sniff_bytes(), what query_poll() says, or -ESTALE: it was cut meanwhile. In UTF-16 a hole is
+ * found when it is read. */
+static int
+sniff_file(struct content_reader *r, int fd, struct span raw)
 {
 	enum sniff kind = sniff_mark(raw);
 	off_t hole = r->mapped && kind == SNIFF_TEXT ? lseek(fd, 0, SEEK_HOLE) : -1;
 
 	if (hole >= 0 && (uint64_t)hole < raw.len)
-		return SNIFF_BINARY;
+		return confirm_nul(r, fd, kind, (size_t)hole, 1);
 	for (size_t at = 0; at < raw.len; at += SNIFF_PIECE_BYTES) {
 		size_t len = MIN(raw.len - at, SNIFF_PIECE_BYTES);
 		int e = query_poll(r->opts);
 
 		if (e < 0)
 			return e;
-		if (sniff_has_nul(kind, (struct span){raw.data + at, len}))
-			return SNIFF_BINARY;
+		if (kind == SNIFF_TEXT) {
+			const char *nul = memchr(raw.data + at, 0, len);
+
+			if (nul)
+				return confirm_nul(r, fd, kind, (size_t)(nul - raw.data), 1);
+		} else if (sniff_has_nul(kind, (struct span){raw.data + at, len})) {
+			return confirm_nul(r, fd, kind, at, len);
+		}
 	}
 	return (int)kind;
 }
 
 /* Only what is not known is looked through for a NUL. */
 static int
-kind_of(const struct content_reader *r, const struct snapshot *s, uint32_t layer, uint32_t entry,
-	int fd, struct span raw)
+kind_of(struct content_reader *r, const struct snapshot *s, uint32_t layer, uint32_t entry, int fd,
+	struct span raw)
 {
-	return sniff_mark(raw) == SNIFF_TEXT && is_known_text(&r->stamp, s, layer, entry)
-	               ? SNIFF_TEXT
-	               : sniff_file(r, fd, raw);
+	r->known_text = sniff_mark(raw) == SNIFF_TEXT && is_known_text(&r->stamp, s, layer, entry);
+	return r->known_text ? SNIFF_TEXT : sniff_file(r, fd, raw);
 }
 
 /* All of a file that r->stamp is of. */
@@ -299,7 +322,7 @@ open_loaded(struct content_reader *r, const struct snapshot *s, uint32_t layer, 
 	e = kind < 0 ? kind : as_text(r, raw, (enum sniff)kind, ret_text);
 	if (e != CONTENT_OK)
 		(void)content_close(r);
-	return e;
+	return e == -ESTALE ? CONTENT_UNREADABLE : e;
 }
 
 int
@@ -367,7 +390,7 @@ content_open_head(struct content_reader *r, const struct snapshot *s, uint32_t l
 		return fate_of(e < 0 ? e : (int)n);
 	if (n == 0)
 		return open_loaded(r, s, layer, entry, fd, ret_text, ret_bytes);
-	*ret_text = (struct span){r->raw.data, (size_t)n};
+	*ret_text = sniff_unmarked((struct span){r->raw.data, (size_t)n});
 	*ret_bytes = r->raw.len;
 	*ret_more = true;
 	r->fd = TAKE_FD(fd);
@@ -393,7 +416,7 @@ content_read_on(struct content_reader *r, struct span *ret_text, uint64_t *ret_b
 		r->raw.len += (size_t)n;
 	} while ((size_t)n == room && r->raw.len <= CONTENT_READ_MAX_BYTES);
 	*ret_bytes = r->raw.len - had;
-	*ret_text = strbuf_view(&r->raw);
+	*ret_text = sniff_unmarked(strbuf_view(&r->raw));
 	return CONTENT_OK;
 }
 

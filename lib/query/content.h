@@ -3,8 +3,9 @@
  *
  * A file is opened below its root without following links, and must still be a regular file. Up to
  * CONTENT_READ_MAX_BYTES it is read into one buffer that is used again, beyond it is mapped. UTF-16
- * is decoded. Of several files of one directory that come one after the other all but the first are
- * opened from there; the first by its path, because mostly it is the only one.
+ * is decoded, a mark of UTF-8 left out. Of several files of one directory that come one after the
+ * other all but the first are opened from there; the first by its path, because mostly it is the
+ * only one.
  *
  * Whether a large file is text, when the index of contents does not say so, is found out a piece at
  * a time, so that the question can end meanwhile; a hole is NULs, and is not read.
@@ -62,6 +63,7 @@ struct content_reader {
 	struct mapfile map;
 	bool mapped;
 	struct content_stamp stamp; /* of the file opened last */
+	bool known_text;            /* by content_open(): unchanged since it was indexed as text */
 	int fd;                     /* -1; of a file of which only the head was read */
 };
 

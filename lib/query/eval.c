@@ -6,6 +6,7 @@
 
 #include "index/tree_gram.h"
 #include "query/sift.h"
+#include "text/members.h"
 
 void
 bits_set_range(struct bits *b, uint32_t lo, uint32_t hi)
@@ -369,12 +370,12 @@ eval_admits(const uint64_t *admit, uint32_t lo, uint32_t n)
 uint32_t
 eval_n_admitted(const uint64_t *admit, uint32_t lo, uint32_t n)
 {
-	uint32_t sum = 0;
+	uint32_t head = MIN(n, (64 - lo % 64) % 64), whole = (n - head) / 64 * 64;
+	uint64_t ends[] = {head ? eval_admit_word(admit, lo, head) : 0,
+		head + whole < n ? eval_admit_word(admit, lo + head + whole, n - head - whole) : 0};
 
-	for (uint32_t i = 0; i < n; i += 64)
-		sum += (uint32_t)__builtin_popcountll(
-			eval_admit_word(admit, lo + i, MIN(64u, n - i)));
-	return sum;
+	return (uint32_t)(members_count(admit + (lo + head) / 64, whole / 64) +
+			  members_count(ends, ARRAY_LEN(ends)));
 }
 
 /* What of `from` is admitted. */

@@ -8,6 +8,7 @@
 #define GREP_SLICE_BYTES (4u << 20)
 #define GREP_LINE_BYTES 4096u
 #define COUNT_BYTES ((size_t)64 << 20) /* in which lines are counted without asking that */
+#define WITHIN_PERIOD 64u              /* matches in one line, for one look at that */
 #define NUMBER_BYTES 24u               /* of a line, with what stands around the line in a block */
 /* Of a match that spans lines this many times as much is kept, and matches are joined up to so
  * much.
@@ -111,8 +112,8 @@ find_in_slice(struct matcher *m, struct span text, struct slice s, size_t from, 
 	return r;
 }
 
-int
-grep_find(struct matcher *m, struct span text, size_t from, const struct cursor_opts *opts,
+static int
+find_in_text(struct matcher *m, struct span text, size_t from, const struct cursor_opts *opts,
 	struct match *ret)
 {
 	if (pattern_is_multi(matcher_pattern(m)))
@@ -134,15 +135,25 @@ grep_find(struct matcher *m, struct span text, size_t from, const struct cursor_
 	return 0;
 }
 
+int
+grep_find(struct matcher *m, struct span text, size_t from, const struct cursor_opts *opts,
+	struct match *ret)
+{
+	matcher_forget(m);
+	return find_in_text(m, text, from, opts, ret);
+}
+
 struct grep {
 	struct matcher *matcher;
 	struct span text;
+	const struct panes *panes; /* may be NULL */
 	const struct cursor_opts *opts;
 	struct grep_bounds bounds;
 	struct grep_place *place;
 	struct grep_lines *out;
 	bool multi;
 	struct slice slice; /* searched last; unless `multi` */
+	uint32_t n_within;  /* matches asked for in lines that have some */
 	int ended;          /* lines are no longer counted: what query_poll() said */
 };
 
@@ -152,7 +163,13 @@ static uint64_t
 line_number(struct grep *g, size_t at)
 {
 	struct grep_place *p = g->place;
+	size_t known;
+	uint64_t n_lf = panes_lines(g->panes, at, &known);
 
+	if (known > p->counted) {
+		p->counted = known;
+		p->n_lf = n_lf;
+	}
 	while (p->counted < at && g->ended == 0) {
 		size_t n = MIN(at - p->counted, COUNT_BYTES);
 
@@ -207,9 +224,14 @@ find_within(struct grep *g, size_t start, size_t end, struct match m, struct mat
 	size_t from = m.end > m.start ? m.end : m.end + 1;
 	int r = 0;
 
+	/* A line may have millions of them. */
+	if (++g->n_within % WITHIN_PERIOD == 0)
+		r = query_poll(g->opts);
+	if (r < 0)
+		return r;
 	for (; from <= (g->multi ? g->text.len : end); from = ret->end + 1) {
 		/* The line alone, so that '^' is looked for at its start alone. */
-		r = g->multi ? grep_find(g->matcher, g->text, from, g->opts, ret)
+		r = g->multi ? find_in_text(g->matcher, g->text, from, g->opts, ret)
 		             : matcher_find(g->matcher, line, from - start, ret);
 		if (r <= 0)
 			return r;
@@ -302,7 +324,8 @@ add_one(struct grep *g)
 {
 	struct grep_place *p = g->place;
 	struct match m = p->match;
-	size_t start = line_start(g->text, m.start), lo = m.start, hi = m.end;
+	size_t start = g->multi ? line_start(g->text, m.start) : p->start;
+	size_t lo = m.start, hi = m.end;
 	struct grep_line line = {.line = line_number(g, start),
 		.offset = m.start,
 		.column = m.start - start + 1,
@@ -347,6 +370,24 @@ lines_end(struct span text, struct match m)
 	return MIN(line_end(text, last) + 1, text.len);
 }
 
+/* The slice for what is looked for from *from on, which moves to the next place that may hold a
+ * match: 1, 0 there is none, or an error. */
+static int
+next_slice(struct grep *g, size_t *from)
+{
+	struct subject s = {g->text, g->panes};
+	size_t end;
+	int r = g->slice.hi > 0 ? query_poll(g->opts) : 0;
+
+	if (r < 0)
+		return r;
+	panes_next(s, *from, from, &end);
+	if (*from == g->text.len)
+		return 0;
+	r = slice_at((struct span){g->text.data, end}, *from, g->opts, &g->slice);
+	return r < 0 ? r : 1;
+}
+
 /* As grep_find() from the beginning of a line, many times in one text. */
 static int
 find_from(struct grep *g, size_t from, struct match *ret)
@@ -355,10 +396,8 @@ find_from(struct grep *g, size_t from, struct match *ret)
 		int r;
 
 		if (from >= g->slice.hi || from < g->slice.lo) {
-			r = g->slice.hi > 0 ? query_poll(g->opts) : 0;
-			if (r == 0)
-				r = slice_at(g->text, from, g->opts, &g->slice);
-			if (r < 0)
+			r = next_slice(g, &from);
+			if (r <= 0)
 				return r;
 		}
 		r = find_in_slice(g->matcher, g->text, g->slice, from, ret);
@@ -378,7 +417,7 @@ next_match(struct grep *g, size_t from, struct match *ret)
 	if (!g->multi)
 		return find_from(g, from, ret);
 	if (!p->ahead)
-		return grep_find(g->matcher, g->text, from, g->opts, ret);
+		return find_in_text(g->matcher, g->text, from, g->opts, ret);
 	p->ahead = false;
 	*ret = p->next_match;
 	return ret->start < g->text.len;
@@ -468,7 +507,8 @@ find_another(struct grep *g)
 	if (r == 0)
 		return 0;
 	p->match = m;
-	p->end = MAX(p->end, lines_end(g->text, m));
+	if (g->multi)
+		p->end = MAX(p->end, lines_end(g->text, m));
 	return 1;
 }
 
@@ -570,6 +610,14 @@ step(struct grep *g)
 	return r < 0 ? r : 1;
 }
 
+/* Is so much found that the piece ends? */
+static bool
+is_piece(const struct grep *g)
+{
+	return grep_lines_bytes(g->out) >= g->bounds.room ||
+	       (g->bounds.n_lines > 0 && g->out->lines.len >= g->bounds.n_lines);
+}
+
 static bool
 gives_blocks(const struct grep *g)
 {
@@ -634,29 +682,31 @@ add_blocks(struct grep *g)
 			return r;
 		p->n++;
 		p->from = p->end;
-		if (grep_lines_bytes(g->out) >= g->bounds.room)
+		if (is_piece(g))
 			return 1;
 	}
 	return 0;
 }
 
 static struct grep
-grep_of(struct matcher *m, struct span text, const struct cursor_opts *opts,
+grep_of(struct matcher *m, struct subject s, const struct cursor_opts *opts,
 	struct grep_place *place)
 {
+	matcher_forget(m);
 	return (struct grep){.matcher = m,
-		.text = text,
+		.text = s.text,
+		.panes = s.panes,
 		.opts = opts,
-		.bounds = {UINT64_MAX, SIZE_MAX},
+		.bounds = {UINT64_MAX, SIZE_MAX, 0},
 		.place = place,
 		.multi = pattern_is_multi(matcher_pattern(m))};
 }
 
 int
-grep_text(struct matcher *m, struct span text, const struct cursor_opts *opts,
+grep_text(struct matcher *m, struct subject s, const struct cursor_opts *opts,
 	struct grep_bounds bounds, struct grep_place *place, struct grep_lines *out)
 {
-	struct grep g = grep_of(m, text, opts, place);
+	struct grep g = grep_of(m, s, opts, place);
 	int r = 1;
 
 	g.bounds = bounds;
@@ -667,17 +717,17 @@ grep_text(struct matcher *m, struct span text, const struct cursor_opts *opts,
 	}
 	while (r > 0 && g.ended == 0) {
 		r = step(&g);
-		if (r > 0 && grep_lines_bytes(out) >= bounds.room)
+		if (r > 0 && is_piece(&g))
 			break;
 	}
 	return g.ended < 0 ? g.ended : r;
 }
 
 int
-grep_any(struct matcher *m, struct span text, const struct cursor_opts *opts)
+grep_any(struct matcher *m, struct subject s, const struct cursor_opts *opts)
 {
 	struct grep_place place = {0};
-	struct grep g = grep_of(m, text, opts, &place);
+	struct grep g = grep_of(m, s, opts, &place);
 	int r = seek(&g);
 
 	return r < 0 ? r : place.found;
@@ -701,10 +751,10 @@ count_lines(struct grep *g, uint64_t *ret)
 }
 
 int
-grep_count(struct matcher *m, struct span text, const struct cursor_opts *opts, uint64_t *ret)
+grep_count(struct matcher *m, struct subject s, const struct cursor_opts *opts, uint64_t *ret)
 {
 	struct grep_place place = {0};
-	struct grep g = grep_of(m, text, opts, &place);
+	struct grep g = grep_of(m, s, opts, &place);
 	int r;
 
 	if (!opts->invert && !is_each(&g))

@@ -13,6 +13,7 @@
 #pragma once
 
 #include "base/vec.h"
+#include "query/panes.h"
 #include "query/query.h"
 
 /** As struct hit has them. */
@@ -67,17 +68,18 @@ int grep_find(struct matcher *m, struct span text, size_t from, const struct cur
 	struct match *ret);
 
 /** Is there an answer in the text? 1, 0 or an error as of grep_text(). */
-int grep_any(struct matcher *m, struct span text, const struct cursor_opts *opts);
+int grep_any(struct matcher *m, struct subject s, const struct cursor_opts *opts);
 /** How many lines match, or how many matches they hold, by opts->answer; no more than
  *  opts->max_per_file lines: 0 or an error as of grep_text(). */
-int grep_count(struct matcher *m, struct span text, const struct cursor_opts *opts, uint64_t *ret);
+int grep_count(struct matcher *m, struct subject s, const struct cursor_opts *opts, uint64_t *ret);
 
 struct grep_bounds {
 	uint64_t keep; /* of matching lines beyond it only the number is kept */
 	size_t room;   /* bytes of grep_lines that end a piece; it passes them by a line at most */
+	uint64_t n_lines; /* rows that end a piece; 0: as many as there are */
 };
 
 /** The lines from *place on, appended to out: 1 the room is taken, 0 the text is at its end, or an
  *  error of matcher_find() or query_poll(). Each piece but the last gives at least one line. */
-int grep_text(struct matcher *m, struct span text, const struct cursor_opts *opts,
+int grep_text(struct matcher *m, struct subject s, const struct cursor_opts *opts,
 	struct grep_bounds bounds, struct grep_place *place, struct grep_lines *out);

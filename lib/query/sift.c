@@ -116,6 +116,10 @@ forget_root(const struct sift *f, uint32_t root)
 	for (uint32_t i = 0; i < n; i++)
 		text_found_fini(&r->found[i]);
 	free(r->found);
+	n = r->lines ? f->snapshot->roots[root].view->set->n : 0;
+	for (uint32_t i = 0; i < n; i++)
+		free(r->lines[i]);
+	free(r->lines);
 }
 
 void
@@ -209,6 +213,61 @@ ask_root(struct sift *f, uint32_t root)
 			e = ask_segments(f, set, need, &r->found[(size_t)i * set->n]);
 	}
 	return e;
+}
+
+/* Once a segment: which of its units a line that matches can lie in. */
+static int
+ask_units(struct sift *f, uint32_t root, uint32_t segment, const uint64_t **ret)
+{
+	const struct text_set *set = f->snapshot->roots[root].view->set;
+	const struct sift_need *need = &f->needs[f->root[root].kind - GRAM_MIN].lines;
+	struct text_eval_opts opts = {
+		.flags = TEXT_EVAL_NOT_DENSE, .patience = SIFT_PATIENCE, .stop = f->opts->stop};
+	struct sift_root *r = &f->root[root];
+
+	*ret = NULL;
+	if (need->node->op == GRAM_ANY)
+		return 0;
+	if (!r->lines)
+		r->lines = calloc(set->n, sizeof(*r->lines));
+	if (!r->lines)
+		return -ENOMEM;
+	if (!r->lines[segment]) {
+		int e = text_eval_units(
+			text_cols(set->text[segment]), need->node, &opts, &r->lines[segment]);
+
+		if (e < 0)
+			return e;
+	}
+	*ret = r->lines[segment];
+	return 0;
+}
+
+int
+sift_panes(struct sift *f, uint32_t layer, uint32_t entry, struct panes *ret)
+{
+	const struct snap_layer *l = &f->snapshot->layers[layer];
+	const struct text_set *set;
+	const struct text_cols *c;
+	const uint64_t *units;
+	uint32_t content, segment, lo, hi;
+	int r;
+
+	*ret = (struct panes){0};
+	if (f->root[l->root].kind == 0 || !l->map || !f->opts->grep ||
+		pattern_is_multi(f->opts->grep))
+		return 0;
+	set = f->snapshot->roots[l->root].view->set;
+	content = l->map->content[entry];
+	segment = content < TEXT_CONTENT_END ? text_set_of(set, content) : set->n;
+	if (segment == set->n)
+		return 0;
+	c = text_cols(set->text[segment]);
+	text_units(c, content - c->base, &lo, &hi);
+	if (hi - lo < 2)
+		return 0;
+	r = ask_units(f, l->root, segment, &units);
+	return r < 0 ? r : panes_make(c, content - c->base, units, ret);
 }
 
 static void

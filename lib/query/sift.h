@@ -26,6 +26,7 @@
 
 #include "gram/gram_query.h"
 #include "query/expr.h"
+#include "query/panes.h"
 
 /** Files that are pending are read by a question when they are no more than this; warm that takes
  *  some half a second on two threads. Else those that are large are left out, and counted; and if
@@ -51,6 +52,10 @@ void sift_destroy(struct sift *f); /* NULL is legal */
 int sift_plan(struct sift *f, const struct eval *e);
 /** Files that are left out because of that. */
 uint64_t sift_n_left_out(const struct sift *f);
+
+/** Of a text that the index knows in several units, where opts->grep may match: none when the entry
+ *  is of no such text, or matches span lines. Of the file as it was when it was indexed. */
+int sift_panes(struct sift *f, uint32_t layer, uint32_t entry, struct panes *ret);
 
 /** The bitmaps of a layer, in the arena: ret has n_group + 1 of them, by number of the group, that
  *  of the whole question last; NULL where all entries are admitted. */

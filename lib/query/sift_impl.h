@@ -37,6 +37,8 @@ struct sift_root {
 	unsigned kind;            /* symbols of a gram; 0: nothing can be asked */
 	struct text_found *found; /* [sieve * n_segments + segment]; NULL: not asked yet */
 	bool all_text; /* the question as a whole was not asked: all is found that is text */
+	/* [segment], each of its units, as a line of the grep needs it; NULL: not asked yet. */
+	uint64_t **lines;
 };
 
 struct sift {

@@ -114,6 +114,7 @@ need_of_whole(struct sift_needs *s, const struct node *root, const struct cursor
 		r = sift_need_of_grep(&s->grams, opts, whole);
 	if (r < 0)
 		return r;
+	s->lines = *whole;
 	if (!opts->grep) {
 		*whole = terms;
 	} else if (terms.node) {

@@ -19,6 +19,7 @@ struct sift_needs {
 	struct gram_query grams;
 	uint32_t n;
 	struct sift_need *need; /* [n], n_group + 1: the question as a whole is the last */
+	struct sift_need lines; /* what a line must hold that opts->grep matches in */
 };
 
 /** With grams of n symbols. Ended by fini also after an error. */

@@ -544,6 +544,16 @@ ask_slots(size_t lo, size_t hi, unsigned worker, void *ctx)
 	return 0;
 }
 
+/* The question itself, of what the fronts left to ask. */
+static int
+ask_window(struct sweep *s)
+{
+	/* Nothing is asked of them: who is admitted is known sooner than a helper comes. */
+	if (s->eval->query->n_leaf == 0 && !s->opts->only)
+		return ask_slots(0, s->w.n_listed, 0, s);
+	return par_for(s->opts->compute, TASK_QUERY, s->w.n_listed, 1, ask_slots, s, s->opts->stop);
+}
+
 /* Evaluate the next window of the current range. */
 static int
 fill_window(struct sweep *s)
@@ -556,8 +566,7 @@ fill_window(struct sweep *s)
 	if (r == 0 && s->n_front > 0)
 		r = absorb_fronts(s);
 	if (r == 0 && !s->sole)
-		r = par_for(s->opts->compute, TASK_QUERY, s->w.n_listed, 1, ask_slots, s,
-			s->opts->stop);
+		r = ask_window(s);
 	if (r < 0) /* nothing of it is given */
 		s->w.n = 0;
 	return r;

@@ -6,6 +6,8 @@
 #include "query/content.h"
 #include "query/grep.h"
 #include "query/halt.h"
+#include "query/ranking.h"
+#include "query/sift.h"
 #include "query/trial.h"
 #include "sync/par.h"
 
@@ -29,6 +31,7 @@ struct candidate {
 	bool answer;    /* when answers are entries */
 	uint64_t count; /* with GREP_COUNT_* */
 	struct grep_lines lines;
+	struct panes panes; /* empty once the file is seen not to be what they are of */
 
 	/* CANDIDATE_PART: where to go on, in what. */
 	struct grep_place place;
@@ -152,10 +155,17 @@ verify_create(struct eval *e, const struct cursor_opts *opts, candidate_fn next,
 }
 
 static void
+drop_candidate(struct candidate *c)
+{
+	grep_lines_fini(&c->lines);
+	panes_fini(&c->panes);
+}
+
+static void
 drop_batch(struct verify *v)
 {
 	for (uint32_t i = 0; i < v->n_batch; i++)
-		grep_lines_fini(&v->batch[i].lines);
+		drop_candidate(&v->batch[i]);
 	v->n_batch = v->n_current = v->at = 0;
 	v->line = 0;
 }
@@ -214,17 +224,23 @@ is_known_binary(const struct verify *v, const struct candidate *c)
 	       (binary[c->entry / 64] >> c->entry % 64 & 1);
 }
 
+static struct subject
+subject_of(const struct candidate *c, struct span text)
+{
+	return (struct subject){text, &c->panes};
+}
+
 /* The next lines of the text. */
 static int
 search_lines(struct verify *v, struct verify_worker *w, struct candidate *c, struct span text)
 {
-	struct grep_bounds bounds = {v->keep, v->room};
+	struct grep_bounds bounds = {v->keep, v->room, is_ranked(v) ? RANK_WINDOW_LINES : 0};
 	int r;
 
 	/* A decoded text is in memory whole, and dear to decode again. */
 	if (w->reader.stamp.kind != SNIFF_TEXT)
 		bounds.room = MAX(bounds.room, text.len);
-	r = grep_text(w->grep, text, v->opts, bounds, &c->place, &c->lines);
+	r = grep_text(w->grep, subject_of(c, text), v->opts, bounds, &c->place, &c->lines);
 	(void)add_rlx(&v->n_kept, grep_lines_bytes(&c->lines));
 	if (r > 0) {
 		c->stamp = w->reader.stamp;
@@ -239,7 +255,8 @@ search_file(
 	const struct cursor_opts *opts, struct matcher *m, struct candidate *c, struct span text)
 {
 	bool counts = opts->answer == GREP_COUNT_LINES || opts->answer == GREP_COUNT_MATCHES;
-	int r = counts ? grep_count(m, text, opts, &c->count) : grep_any(m, text, opts);
+	struct subject s = subject_of(c, text);
+	int r = counts ? grep_count(m, s, opts, &c->count) : grep_any(m, s, opts);
 
 	if (r < 0)
 		return r;
@@ -331,7 +348,11 @@ read_candidate(struct verify *v, unsigned worker, struct candidate *c)
 	if (r < 0)
 		return r;
 	w->n_verified++;
-	w->n_bytes_read += n_bytes;
+	if (!w->reader.known_text)
+		panes_fini(&c->panes);
+	w->n_bytes_read += c->panes.list.len > 0 && r == CONTENT_OK
+	                           ? panes_bytes(subject_of(c, text))
+	                           : n_bytes;
 	if (r == CONTENT_OK && more)
 		return end_search(w, c, search_once(v, w, c, text));
 	if (r == CONTENT_OK)
@@ -467,6 +488,8 @@ take_candidate(struct verify *v)
 	v->exhausted = r == 0;
 	if (r == 1)
 		r = bind_layer(v, c->layer);
+	if (r == 0 && !v->exhausted && v->eval->sift)
+		r = sift_panes(v->eval->sift, c->layer, c->entry, &c->panes);
 	if (r < 0 || v->exhausted)
 		return MIN(r, 0);
 	v->n_batch++;
@@ -528,7 +551,7 @@ pass_batch(struct verify *v)
 
 	v->n_seen += v->n_current;
 	for (uint32_t i = 0; i < v->n_current; i++)
-		grep_lines_fini(&v->batch[i].lines);
+		drop_candidate(&v->batch[i]);
 	memmove(v->batch, v->batch + v->n_current, left * sizeof(v->batch[0]));
 	v->n_batch = left;
 	v->n_current = v->at = 0;
@@ -611,7 +634,7 @@ pass(struct verify *v)
 	v->line = 0;
 	if (v->batch[v->at].state == CANDIDATE_PART)
 		return run_round(v);
-	grep_lines_fini(&v->batch[v->at++].lines);
+	drop_candidate(&v->batch[v->at++]);
 	return 0;
 }
 

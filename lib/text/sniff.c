@@ -16,6 +16,14 @@ sniff_mark(struct span data)
 	return SNIFF_TEXT;
 }
 
+struct span
+sniff_unmarked(struct span data)
+{
+	size_t n = span_starts(data, SPAN_LIT("\xef\xbb\xbf")) ? 3 : 0;
+
+	return (struct span){data.data + n, data.len - n};
+}
+
 bool
 sniff_has_nul(enum sniff kind, struct span data)
 {

@@ -83,7 +83,13 @@ add_known(struct text_adder *a, struct gram_maker *m, const struct stat *st, uin
 
 	FAULT_CHECK(gram_maker_add(m, span_of(holds_word(i) ? "a needle\n" : "nothing.\n")) == 0);
 	FAULT_CHECK(gram_maker_end(m, &unit.grams, &unit.n_grams) == 0);
-	FAULT_CHECK(text_add_unit(a, &unit) == 0 && text_add_doc(a, &doc, &id) == 1);
+	FAULT_CHECK(text_add_unit(a, &unit) == 0);
+	if (i % 8 == 0) { /* in two units, so that they are asked for */
+		unit.offset_bytes = 5;
+		unit.at_line = true;
+		FAULT_CHECK(text_add_unit(a, &unit) == 0);
+	}
+	FAULT_CHECK(text_add_doc(a, &doc, &id) == 1);
 	FAULT_CHECK(text_add_file(a, text_file_key(&stamp), id) == 0);
 }
 

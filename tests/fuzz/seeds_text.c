@@ -53,7 +53,11 @@ add_doc(struct text_adder *a, uint32_t i, uint32_t n, unsigned flags)
 		.flags = i % (TEXT_BINARY + 1)};
 
 	for (uint32_t u = 0; u < n_windows; u++) {
-		struct text_unit_in in = {100 * u, u, grams, make_grams(i, n, flags, grams)};
+		struct text_unit_in in = {.offset_bytes = 100 * u,
+			.lines_before = u,
+			.at_line = u % 2 == 0,
+			.grams = grams,
+			.n_grams = make_grams(i, n, flags, grams)};
 
 		must(text_add_unit(a, &in) == 0, "a unit");
 	}

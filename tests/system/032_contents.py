@@ -7,7 +7,7 @@ import threading
 import time
 
 import hostile
-from box import TIER, Daemon, Skip, Tree, find, main, need, same, scale, text_of
+from box import TIER, Daemon, Skip, Tree, main, need, same, scale, text_of, texts_of
 
 RG = ["rg", "-uu", "--no-config", "--no-messages", "--no-encoding", "--no-mmap"]
 
@@ -51,15 +51,6 @@ def ask(c, pattern, flags, answer):
 def ask_lines(c, pattern, flags):
     a = ask(c, pattern, flags, "lines")
     return {(text_of(r[0]), r[1]) for r in a["rows"]}, a
-
-
-def texts_of(root):
-    """Regular files without a NUL, and not UTF-16: what both call text. (Names without line feeds: rg prints them.)"""
-    def is_text(path):
-        with open(path, "rb") as f:
-            data = f.read()
-        return b"\n" not in path and b"\0" not in data and data[:2] not in (b"\xff\xfe", b"\xfe\xff")
-    return {p for p in find(root, "-type", "f", "-size", "-9000000c") if is_text(p)}
 
 
 def same_lines(got, wanted, texts, what):
@@ -236,6 +227,82 @@ def test_while_files_change_each_answer_is_true():
             got, a = ask_lines(c, "needle", "F")
             assert not a["skipped"] and not a["stale"], a["skipped"]
             same_lines(got, rg_lines(t.path, "needle", "F"), texts_of(t.path), "after the changes")
+
+
+def large_text(dice, size):
+    """Lines of all lengths, some longer than what two windows share, and words that are there once, many near windows' ends."""
+    lines, at, near, rare = [], 0, [], None
+    for mib in range(1, (size >> 20) + 1):
+        near += [(mib << 20) + d for d in (-20000, -9000, -4500, -4000, -200, -50, 0, 60, 3000)]
+    while at < size:
+        words = [dice.choice(["alpha", "beta", "gamma", "delta", "é", "x1"]) for _ in range(dice.choice([0, 3, 9, 9, 9, 30]))]
+        if dice.randrange(4000) == 0:
+            words *= dice.choice([200, 1500])
+        if near and near[0] <= at:
+            words += [f"seam{len(near)}", "between", f"end{len(near)}"]
+            near.pop(0)
+        line = " ".join(words).encode()
+        if not rare and at > (2 << 20) - 100000:  # in two windows
+            rare = line = b"rare first" + b" filler" * 40000 + b" rare last"
+        lines.append(line)
+        at += len(lines[-1]) + 1
+    return b"\n".join(lines)
+
+
+def test_a_mark_of_utf8_is_no_part_of_the_text():
+    need("rg")
+    with Tree() as t:
+        paths = [t.write("small", b"\xef\xbb\xbffirst words\nfirst\n"), t.write("mark", b"\xef\xbb\xbf"),
+                 t.write("middle", b"\xef\xbb\xbf" + b"first and\n" + b"x" * 50000 + b"\nlast\n")]
+        for content in ("yes", "scan"):
+            with Daemon({"t": {"path": t, "content": content}}) as d, d.connect() as c:
+                for pattern in ("^first", "^first words$", "words", "last", "^"):
+                    rows = c.ask("grep", q="*", pattern=pattern, regex=True, limit=0, offsets=True)["rows"]
+                    for path in paths:
+                        same([(r[1], r[2], r[5]["offset"]) for r in rows if text_of(r[0]) == path], rg_rows(path, pattern, ""),
+                             f"{pattern} in {path}")
+                found = c.ask("grep", q="*", pattern="^first", regex=True, limit=0, answer="files")["rows"]
+                same(sorted(text_of(r[0]) for r in found), sorted([paths[0], paths[2]]), "files")
+
+
+def rg_rows(path, pattern, flags, *options):
+    """[(line, column of the first match, offset of the line)]"""
+    r = subprocess.run([*RG, "-n", "-b", "--column", *options, *rg_options(pattern, flags), path], capture_output=True)
+    return [tuple(int(x) for x in line.split(b":", 3)[:3]) for line in r.stdout.split(b"\n") if line and line != b"--"]
+
+
+def rg_context(path, pattern, flags):
+    r = subprocess.run([*RG, "-n", "-C", "2", *rg_options(pattern, flags), path], capture_output=True)
+    return [int(line.replace(b":", b"-").split(b"-", 1)[0]) for line in r.stdout.split(b"\n") if line and line != b"--"]
+
+
+def test_large_files_are_searched_where_a_match_can_be():
+    need("rg")
+    with Tree() as t:
+        path = t.write("large.log", b"\xef\xbb\xbf" + large_text(random.Random(11), 30 << 20 if TIER == "long" else 5 << 20))
+        size = os.path.getsize(path)
+        patterns = [(rf"seam{i} between end{i}\b", "") for i in range(1, 40)] + [
+            ("seam7", "F"), ("END12", "Fi"), (r"^.*seam[0-9]+ b", ""), ("rare first.*rare last", ""), ("rare last", "F"), ("end9$", ""),
+            ("seam[0-9] between", ""), ("between", "w"), ("seam1|end2", ""), ("nowhere at all", "F"), ("é é é seam", "F"), ("^$", "")]
+        with Daemon({"t": t}) as d, d.connect() as c:
+            for pattern, flags in patterns:
+                how = dict(q="*", pattern=pattern, regex="F" not in flags, word="w" in flags, limit=0, offsets=True,
+                           case="fold" if "i" in flags else "exact")
+                rows = c.ask("grep", **how)["rows"]
+                same([(r[1], r[2], r[5]["offset"]) for r in rows], rg_rows(path, pattern, flags), f"{pattern} [{flags}]")
+                rows = c.ask("grep", **{**how, "before": 2, "after": 2, "offsets": False})["rows"]
+                same([r[1] for r in rows], rg_context(path, pattern, flags), f"{pattern} [{flags}] with context")
+                n = c.ask("grep", **{**how, "answer": "count", "offsets": False})["rows"]
+                assert sum(r[1] for r in n) == len(rg_rows(path, pattern, flags)), pattern
+            # Of one word a window or two, beside the long lines that windows cut.
+            cost = c.ask("explain", q="*", pattern="seam7 ", regex=False, run=True)["run"]
+            assert 0 < cost["bytes_read"] < size * 3 // 4, (cost["bytes_read"], size)
+            # What is not as it was indexed is read as a whole, and its lines are counted.
+            with open(path, "r+b") as f:
+                f.write(b"\n\nrare thing\n")
+            for pattern, more in (("seam7", {}), ("rare thing", {"sync_ms": 10000})):
+                rows = c.ask("grep", q="*", pattern=pattern, regex=False, limit=0, offsets=True, **more)["rows"]
+                same([(r[1], r[2], r[5]["offset"]) for r in rows], rg_rows(path, pattern, "F"), f"{pattern}, changed")
 
 
 main()

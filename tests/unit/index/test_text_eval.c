@@ -115,6 +115,29 @@ check_query(const struct text_model *m, const struct text_cols *c, const struct 
 	return at;
 }
 
+/* Documents of the model are those of the segment. */
+static void
+check_units(const struct text_model *m, const struct text_cols *c, const struct gram_node *node,
+	unsigned patience)
+{
+	struct text_eval_opts opts = {.patience = patience};
+	uint64_t *units;
+	uint32_t unit = 0;
+
+	CHECK_INT(text_eval_units(c, node, &opts, &units), 0);
+	for (uint32_t i = 0; i < m->n; i++) {
+		for (uint32_t u = 0; u < m->docs[i].n_units; u++, unit++) {
+			bool is_found = units[unit / 64] >> unit % 64 & 1;
+			bool must = holds(node, &m->docs[i], u, u + 1);
+
+			CHECK(is_found || !must);
+			CHECK(patience || is_found == must);
+		}
+	}
+	CHECK_INT(unit, c->n_units);
+	free(units);
+}
+
 static uint32_t
 check_random_queries(struct text_model *m, const struct text_cols *c, unsigned long rounds)
 {
@@ -132,6 +155,8 @@ check_random_queries(struct text_model *m, const struct text_cols *c, unsigned l
 		(void)check_query(m, c, node, 0, 1 + 8 * m->n); /* with `worth` */
 		(void)check_query(m, c, node, TEXT_EVAL_IN_UNIT, 2);
 		(void)check_query(m, c, node, TEXT_EVAL_NOT_DENSE, 0);
+		check_units(m, c, node, 0);
+		check_units(m, c, node, 2);
 		gram_query_fini(&q);
 	}
 	return n_found;

@@ -28,6 +28,7 @@ struct model_doc {
 		uint32_t *grams;
 		size_t n;
 		uint64_t offset_bytes, lines_before;
+		bool at_line;
 	} units[MODEL_MAX_UNITS];
 };
 
@@ -103,6 +104,7 @@ model_fill(struct text_model *m, struct model_doc *d, uint32_t u)
 	d->units[u].n = kept;
 	d->units[u].offset_bytes = 1000 * u;
 	d->units[u].lines_before = 10 * u;
+	d->units[u].at_line = u % 2;
 }
 
 static inline void
@@ -150,7 +152,7 @@ model_add_units(struct text_adder *a, const struct model_doc *d)
 {
 	for (uint32_t u = 0; u < d->n_units; u++) {
 		struct text_unit_in in = {d->units[u].offset_bytes, d->units[u].lines_before,
-			d->units[u].grams, d->units[u].n};
+			d->units[u].at_line, d->units[u].grams, d->units[u].n};
 
 		CHECK_INT(text_add_unit(a, &in), 0);
 	}
@@ -195,7 +197,7 @@ model_write(struct text_model *m, int dirfd, const char *name, uint32_t lo, uint
 	CHECK_INT(text_builder_create(&opts, &b), 0);
 	for (uint32_t i = lo; i < hi; i++)
 		model_add(text_builder_adder(b, (unsigned)(model_dice(m) % n_adders)), m, i);
-	cr_assert(text_builder_write(b, dirfd, name, m->base + lo, NULL, &written, &err) == 0, "%s",
+	CHECK_SAY(text_builder_write(b, dirfd, name, m->base + lo, NULL, &written, &err) == 0, "%s",
 		err.what);
 	CHECK_INT(written.n_docs, hi - lo);
 	text_builder_destroy(b);
@@ -208,7 +210,7 @@ model_open(int dirfd, const char *name, struct pool *pool)
 	struct text *t = NULL;
 	struct err err = {0};
 
-	cr_assert(text_open(dirfd, name, &opts, &t, &err) == 0, "%s", err.what);
+	CHECK_SAY(text_open(dirfd, name, &opts, &t, &err) == 0, "%s", err.what);
 	return t;
 }
 
@@ -247,7 +249,7 @@ model_pairs(const struct text_model *m, uint32_t lo, uint32_t hi, size_t *ret_n)
 static inline void
 model_check_docs(const struct text_model *m, const struct text_cols *c, uint32_t lo, uint32_t hi)
 {
-	uint32_t unit = 0, n_live = 0;
+	uint32_t unit = 0, n_live = 0, window = 0;
 
 	CHECK_INT(c->base, m->base + lo);
 	CHECK_INT(c->n_docs, hi - lo);
@@ -278,6 +280,9 @@ model_check_docs(const struct text_model *m, const struct text_cols *c, uint32_t
 			text_unit_place(c, unit, &offset, &lines);
 			CHECK_INT(offset, d->units[u].offset_bytes);
 			CHECK_INT(lines, d->units[u].lines_before);
+			if (u > 0)
+				CHECK_INT(c->windows[window++].flags,
+					d->units[u].at_line ? TEXT_WINDOW_LINE : 0);
 		}
 	}
 	CHECK_INT(c->n_units, unit);

@@ -1,5 +1,6 @@
 #include "forest.h"
 
+#include "query/eval.h"
 #include "text/fold.h"
 
 #include <fnmatch.h>
@@ -11,16 +12,14 @@
 static bool
 folded_holds(const char *text, const char *word, bool fold)
 {
-	struct strbuf a = {0}, b = {0};
-	bool found;
+	static struct strbuf a, b; /* kept: it is asked of each entry for each word */
 
 	if (!fold)
 		return strstr(text, word) != NULL;
+	strbuf_reset(&a);
+	strbuf_reset(&b);
 	CHECK_INT(fold_append(&a, span_of(text)) | fold_append(&b, span_of(word)), 0);
-	found = memmem(a.data ? a.data : "", a.len, b.data, b.len) != NULL;
-	strbuf_fini(&a);
-	strbuf_fini(&b);
-	return found;
+	return memmem(a.data, a.len, b.data, b.len) != NULL;
 }
 
 static bool
@@ -414,7 +413,7 @@ compare(const struct forest *f, const char *text, const struct part *part, struc
 			const struct plant *p = forest_at(f, root, e);
 			bool got = r == 1 && hit.layer == root && hit.entry == e;
 
-			cr_assert(got == part_holds(part, p), "%s: %s root %u \"%s\"", text,
+			CHECK_SAY(got == part_holds(part, p), "%s: %s root %u \"%s\"", text,
 				got ? "took" : "left out", root, p->path);
 			n += got;
 			if (got)
@@ -427,7 +426,7 @@ compare(const struct forest *f, const char *text, const struct part *part, struc
 	cursor_close(c);
 }
 
-TEST(eval, each_term_takes_what_its_meaning_says)
+TEST_SINGLE(eval, each_term_takes_what_its_meaning_says)
 {
 	struct forest f;
 
@@ -440,7 +439,7 @@ TEST(eval, each_term_takes_what_its_meaning_says)
 	forest_fell(&f);
 }
 
-TEST(eval, random_questions_on_random_trees_match_the_naive_answer)
+TEST_SINGLE(eval, random_questions_on_random_trees_match_the_naive_answer)
 {
 	unsigned long n = test_scale(3000);
 	struct strbuf text = {0};
@@ -542,4 +541,17 @@ TEST(eval, a_large_root_is_shared_between_threads)
 	test_dir_remove(dir);
 	free(in);
 	free(names);
+}
+
+TEST(eval, what_is_admitted_of_any_range_is_counted)
+{
+	uint64_t admit[5] = {0xf0f0f0f0f0f0f0f1, 0, ~0ull, 0x8000000000000001, 0x123456789abcdef};
+
+	for (uint32_t lo = 0; lo < 320; lo++) {
+		for (uint32_t n = 0, sum = 0; lo + n <= 320; n++) {
+			CHECK_INT(eval_n_admitted(admit, lo, n), sum);
+			if (lo + n < 320)
+				sum += admit[(lo + n) / 64] >> (lo + n) % 64 & 1;
+		}
+	}
 }

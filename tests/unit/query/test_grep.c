@@ -31,8 +31,8 @@ print(const struct case_ *c, size_t room, struct strbuf *out)
 	while (r > 0) {
 		size_t before = lines.lines.len;
 
-		r = grep_text(
-			m, text, &opts, (struct grep_bounds){UINT64_MAX, room}, &place, &lines);
+		r = grep_text(m, (struct subject){text, NULL}, &opts,
+			(struct grep_bounds){UINT64_MAX, room, 0}, &place, &lines);
 		CHECK(r >= 0);
 		CHECK(r == 0 || lines.lines.len > before);
 		VEC_EACH (&lines.lines, l)
@@ -102,8 +102,8 @@ count(const char *pattern, enum pattern_flags flags, struct cursor_opts opts)
 	opts.deadline = USEC_NEVER;
 	CHECK_INT(pattern_create(span_of(pattern), flags, &p, NULL), 0);
 	CHECK_INT(matcher_create(p, &m), 0);
-	CHECK_INT(grep_count(m, SPAN_LIT(text_), &opts, &n), 0);
-	CHECK_INT(grep_any(m, SPAN_LIT(text_), &opts), n > 0);
+	CHECK_INT(grep_count(m, (struct subject){SPAN_LIT(text_), NULL}, &opts, &n), 0);
+	CHECK_INT(grep_any(m, (struct subject){SPAN_LIT(text_), NULL}, &opts), n > 0);
 	matcher_destroy(m);
 	pattern_destroy(p);
 	return n;
@@ -142,8 +142,8 @@ TEST(grep, a_line_of_many_matches_is_given_in_pieces_too)
 	CHECK_INT(pattern_create(SPAN_LIT("a"), 0, &p, NULL), 0);
 	CHECK_INT(matcher_create(p, &m), 0);
 	while (r > 0) {
-		r = grep_text(m, (struct span){text, len}, &opts,
-			(struct grep_bounds){UINT64_MAX, 10000}, &place, &out);
+		r = grep_text(m, (struct subject){(struct span){text, len}, NULL}, &opts,
+			(struct grep_bounds){UINT64_MAX, 10000, 0}, &place, &out);
 		CHECK(grep_lines_bytes(&out) < 11000);
 		n += out.lines.len;
 		grep_lines_reset(&out);
@@ -167,12 +167,12 @@ TEST(grep, a_line_without_an_end_does_not_outlast_the_question)
 	memset(text, 'a', len);
 	CHECK_INT(pattern_create(SPAN_LIT("zz"), 0, &p, NULL), 0);
 	CHECK_INT(matcher_create(p, &m), 0);
-	CHECK_INT(grep_any(m, (struct span){text, len}, &opts), -ETIMEDOUT);
+	CHECK_INT(grep_any(m, (struct subject){(struct span){text, len}, NULL}, &opts), -ETIMEDOUT);
 	CHECK_INT(grep_find(m, (struct span){text, len}, 0, &opts, &match), -ETIMEDOUT);
 	opts.deadline = USEC_NEVER;
-	CHECK_INT(grep_any(m, (struct span){text, len}, &opts), 0);
+	CHECK_INT(grep_any(m, (struct subject){(struct span){text, len}, NULL}, &opts), 0);
 	text[len - 2] = text[len - 1] = 'z';
-	CHECK_INT(grep_any(m, (struct span){text, len}, &opts), 1);
+	CHECK_INT(grep_any(m, (struct subject){(struct span){text, len}, NULL}, &opts), 1);
 	matcher_destroy(m);
 	pattern_destroy(p);
 	free(text);
@@ -188,8 +188,8 @@ print_lines(struct matcher *m, struct span text, struct cursor_opts opts, size_t
 	int r = 1;
 
 	while (r > 0) {
-		r = grep_text(
-			m, text, &opts, (struct grep_bounds){UINT64_MAX, room}, &place, &lines);
+		r = grep_text(m, (struct subject){text, NULL}, &opts,
+			(struct grep_bounds){UINT64_MAX, room, 0}, &place, &lines);
 		CHECK(r >= 0);
 		VEC_EACH (&lines.lines, l) {
 			struct span s = {lines.text.data + l->text, l->len};
@@ -239,4 +239,96 @@ TEST(grep, blocks_hold_the_lines_that_rows_have)
 	strbuf_fini(&text);
 	strbuf_fini(&a);
 	strbuf_fini(&b);
+}
+
+/* Panes say where lines are numbered from, and what need not be looked at: 100 lines "x", each in a
+ * pane of its own, those that end in 3 asked, and numbers that are not those of the text. */
+TEST(grep, what_is_not_asked_is_not_searched_and_lines_are_as_the_panes_have_them)
+{
+	char text[201];
+	struct cursor_opts opts = {.deadline = USEC_NEVER, .after = 1};
+	struct subject s = {.text = {text, 200}};
+	struct grep_bounds bounds = {UINT64_MAX, SIZE_MAX, 0};
+	struct grep_place place = {0};
+	struct grep_lines lines = {0};
+	struct panes panes = {0};
+	struct pattern *p;
+	struct matcher *m;
+	uint64_t n;
+
+	for (uint32_t i = 0; i < 100; i++) {
+		memcpy(text + 2 * i, "x\n", 2);
+		CHECK_INT(
+			VEC_PUSH(&panes.list, (struct pane){2 * i, i ? 1000 + i : 0, i % 10 == 3}),
+			0);
+	}
+	s.panes = &panes;
+	CHECK_INT(pattern_create(SPAN_LIT("x"), 0, &p, NULL), 0);
+	CHECK_INT(matcher_create(p, &m), 0);
+	CHECK_INT(grep_text(m, s, &opts, bounds, &place, &lines), 0);
+	CHECK_INT(lines.lines.len, 20);
+	for (size_t i = 0; i < lines.lines.len; i++) {
+		CHECK_INT(lines.lines.data[i].context, i % 2);
+		CHECK_INT(lines.lines.data[i].line, 1004 + i / 2 * 10 + i % 2);
+	}
+	CHECK_INT(grep_count(m, s, &opts, &n), 0);
+	CHECK_INT(n, 10);
+	grep_lines_fini(&lines);
+	panes_fini(&panes);
+	matcher_destroy(m);
+	pattern_destroy(p);
+}
+
+TEST(grep, a_piece_ends_after_so_many_lines)
+{
+	struct cursor_opts opts = {.deadline = USEC_NEVER};
+	struct grep_bounds bounds = {UINT64_MAX, SIZE_MAX, 2};
+	struct subject s = {.text = SPAN_LIT(text_)};
+	struct grep_place place = {0};
+	struct grep_lines lines = {0};
+	struct pattern *p;
+	struct matcher *m;
+	size_t n = 0;
+	int r = 1;
+
+	CHECK_INT(pattern_create(SPAN_LIT("o"), 0, &p, NULL), 0);
+	CHECK_INT(matcher_create(p, &m), 0);
+	while (r > 0) {
+		r = grep_text(m, s, &opts, bounds, &place, &lines);
+		CHECK(r >= 0 && lines.lines.len <= 2);
+		n += lines.lines.len;
+		grep_lines_reset(&lines);
+	}
+	CHECK_INT(n, 5);
+	grep_lines_fini(&lines);
+	matcher_destroy(m);
+	pattern_destroy(p);
+}
+
+/* Were the line looked through for each of its matches, this would take minutes. */
+TEST(grep, a_line_with_many_matches_is_looked_through_once)
+{
+	static const char *const patterns[] = {"fo+", "foo", "\\w+"};
+	size_t len = 2u << 20;
+	char *line = malloc(len);
+	struct subject s = {.text = {line, len}};
+	struct pattern *p;
+	struct matcher *m;
+	uint64_t n;
+
+	for (size_t i = 0; i < len; i++)
+		line[i] = "foo "[i % 4];
+	for (size_t i = 0; i < ARRAY_LEN(patterns); i++) {
+		struct cursor_opts opts = {.deadline = USEC_NEVER, .answer = GREP_COUNT_MATCHES};
+
+		CHECK_INT(pattern_create(span_of(patterns[i]), PATTERN_REGEX, &p, NULL), 0);
+		CHECK_INT(matcher_create(p, &m), 0);
+		CHECK_INT(grep_count(m, s, &opts, &n), 0);
+		CHECK_INT(n, len / 4);
+		opts.deadline = 1;
+		CHECK_INT(grep_count(m, s, &opts, &n), -ETIMEDOUT);
+		matcher_destroy(m);
+		pattern_destroy(p);
+	}
+	free(line);
 }

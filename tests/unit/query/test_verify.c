@@ -72,7 +72,7 @@ open_cursor(const char *text, struct cursor_opts *opts)
 	struct err err = {0};
 	int r = query_parse(span_of(text), &env, &q, &err);
 
-	cr_assert(r == 0, "%s: %s", text, err.what);
+	CHECK_SAY(r == 0, "%s: %s", text, err.what);
 	if (opts->deadline == 0)
 		opts->deadline = USEC_NEVER;
 	opts->io = pool;
@@ -108,7 +108,7 @@ check_answers(const char *text, const char *expected)
 	struct strbuf out = {0};
 
 	answers(text, &opts, &out, NULL);
-	cr_assert(strcmp(out.data, expected) == 0, "%s: got\n%sexpected\n%s", text, out.data,
+	CHECK_SAY(strcmp(out.data, expected) == 0, "%s: got\n%sexpected\n%s", text, out.data,
 		expected);
 	strbuf_fini(&out);
 }
@@ -211,7 +211,7 @@ TEST_SINGLE(verify, a_long_text_is_searched_in_slices_without_losing_a_match)
 	size_t len = 9u << 20;
 	char *text = malloc(len);
 	struct cursor_opts opts = {.deadline = USEC_NEVER, .limit = 0};
-	struct grep_bounds all = {UINT64_MAX, SIZE_MAX};
+	struct grep_bounds all = {UINT64_MAX, SIZE_MAX, 0};
 	struct grep_place place = {0};
 	struct grep_lines lines = {0};
 	struct pattern *p;
@@ -229,7 +229,9 @@ TEST_SINGLE(verify, a_long_text_is_searched_in_slices_without_losing_a_match)
 	}
 	CHECK_INT(pattern_create(SPAN_LIT("^abab"), PATTERN_REGEX, &p, NULL), 0);
 	CHECK_INT(matcher_create(p, &m), 0);
-	CHECK_INT(grep_text(m, (struct span){text, len}, &opts, all, &place, &lines), 0);
+	CHECK_INT(grep_text(m, (struct subject){(struct span){text, len}, NULL}, &opts, all, &place,
+			  &lines),
+		0);
 	CHECK_INT(lines.lines.len, n);
 	CHECK_INT(place.n, n);
 	grep_lines_fini(&lines);
@@ -359,7 +361,7 @@ TEST(verify, lines_and_contexts_are_those_of_grep)
 			opts.max_per_file = 2;
 		print_hits(rows[row].ours, rows[row].flags, &opts, &got, &stats);
 		run(&expected, rows[row].options, rows[row].theirs, before, after);
-		cr_assert(strcmp(got.data, expected.data) == 0,
+		CHECK_SAY(strcmp(got.data, expected.data) == 0,
 			"%s %s -B%u -A%u:\n%s\nexpected\n%s", rows[row].options, rows[row].theirs,
 			before, after, got.data, expected.data);
 		for (const char *at = got.data; (at = strchr(at, '\n')); at++)
@@ -423,7 +425,7 @@ TEST(verify, limit_and_offset_cut_the_lines_and_the_count_stays_exact)
 TEST(verify, pieces_of_a_text_are_bounded_and_make_up_the_whole)
 {
 	struct cursor_opts opts = {.before = 50, .after = 70, .deadline = USEC_NEVER};
-	struct grep_bounds bounds = {UINT64_MAX, SIZE_MAX};
+	struct grep_bounds bounds = {UINT64_MAX, SIZE_MAX, 0};
 	struct grep_place place = {0};
 	struct grep_lines whole = {0}, piece = {0};
 	struct strbuf text = {0};
@@ -436,12 +438,15 @@ TEST(verify, pieces_of_a_text_are_bounded_and_make_up_the_whole)
 		CHECK_INT(strbuf_puts(&text, roll(100) ? "other line\n" : "a foo, a foo\n"), 0);
 	CHECK_INT(pattern_create(SPAN_LIT("foo"), 0, &p, NULL), 0);
 	CHECK_INT(matcher_create(p, &m), 0);
-	CHECK_INT(grep_text(m, strbuf_view(&text), &opts, bounds, &place, &whole), 0);
+	CHECK_INT(grep_text(m, (struct subject){strbuf_view(&text), NULL}, &opts, bounds, &place,
+			  &whole),
+		0);
 	place = (struct grep_place){0};
 	bounds.room = 1000;
 	while (r > 0) {
 		grep_lines_reset(&piece);
-		r = grep_text(m, strbuf_view(&text), &opts, bounds, &place, &piece);
+		r = grep_text(m, (struct subject){strbuf_view(&text), NULL}, &opts, bounds, &place,
+			&piece);
 		CHECK(r >= 0 && grep_lines_bytes(&piece) < 1200);
 		CHECK(r == 0 || grep_lines_bytes(&piece) >= 1000);
 		for (size_t i = 0; i < piece.lines.len; i++, n_lines++) {
@@ -465,17 +470,18 @@ TEST(verify, pieces_of_a_text_are_bounded_and_make_up_the_whole)
 
 TEST(verify, mapped_and_decoded_files_are_gone_on_with)
 {
-	enum { N = 200000 };
+	enum { N = 40000 };
+	static const char line[] = "%u is a line of some more bytes";
 	struct strbuf text = {0}, wide = {0};
 	struct cursor_opts opts = {.max_kept_bytes = 100000};
 	struct pattern *p;
 	struct cursor *c;
 	struct hit hit;
-	char number[16];
+	char expected[64];
 
 	CHECK_INT(strbuf_add(&wide, "\xff\xfe", 2), 0);
 	for (unsigned i = 0; i < N; i++)
-		CHECK_INT(strbuf_printf(&text, "%u\n", i), 0);
+		CHECK_INT(strbuf_printf(&text, line, i) | strbuf_putc(&text, '\n'), 0);
 	for (size_t i = 0; i < text.len; i++)
 		CHECK_INT(strbuf_putc(&wide, text.data[i]) | strbuf_putc(&wide, '\0'), 0);
 	CHECK(text.len > (1u << 20)); /* what is mapped */
@@ -487,9 +493,9 @@ TEST(verify, mapped_and_decoded_files_are_gone_on_with)
 	c = open_cursor("", &opts);
 	for (unsigned i = 0; i < 2 * N; i++) {
 		CHECK_INT(cursor_next(c, &hit), 1);
-		(void)snprintf(number, sizeof(number), "%u", i % N);
+		(void)snprintf(expected, sizeof(expected), line, i % N);
 		CHECK_INT(hit.line, i % N + 1);
-		CHECK(span_eq(hit.text, span_of(number)));
+		CHECK(span_eq(hit.text, span_of(expected)));
 	}
 	CHECK_INT(cursor_next(c, &hit), 0);
 	cursor_close(c);

@@ -21,6 +21,15 @@ TEST(sniff, a_nul_byte_makes_a_file_binary_unless_a_utf16_mark_leads_it)
 	CHECK_INT(sniff_bytes(SPAN_BYTES("\xfe\xff\0h\0\0")), SNIFF_BINARY);
 }
 
+TEST(sniff, a_mark_of_utf8_is_no_part_of_the_text)
+{
+	CHECK_INT(sniff_unmarked(SPAN_BYTES("\xef\xbb\xbf text")).len, 5);
+	CHECK_INT(sniff_unmarked(SPAN_BYTES("\xef\xbb\xbf")).len, 0);
+	CHECK_INT(sniff_unmarked(SPAN_BYTES("\xef\xbb")).len, 2);
+	CHECK_INT(sniff_unmarked(SPAN_BYTES("a\xef\xbb\xbf")).len, 4);
+	CHECK_INT(sniff_unmarked((struct span){NULL, 0}).len, 0);
+}
+
 static void
 check_decodes(enum sniff kind, struct span data, const char *want)
 {
