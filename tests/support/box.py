@@ -360,6 +360,15 @@ def find(root, *expression):
     return sorted(p for p in r.stdout.split(b"\0") if p)
 
 
+def texts_of(root):
+    """Regular files without a NUL, and not UTF-16: what both call text. (Names without line feeds: rg prints them.)"""
+    def is_text(path):
+        with open(path, "rb") as f:
+            data = f.read()
+        return b"\n" not in path and b"\0" not in data and data[:2] not in (b"\xff\xfe", b"\xfe\xff")
+    return {p for p in find(root, "-type", "f", "-size", "-9000000c") if is_text(p)}
+
+
 def same(got, wanted, what):
     """Two sorted lists of paths are the same, or the first differences are told."""
     if got == wanted:
