@@ -1,17 +1,23 @@
 /*
- * bench_echo: the least that a server on libevent must do: a bufferevent a connection, a line in, a
- * line out, one thread. The line is its first argument, as trawld would answer. Prints its port.
+ * bench_echo [ANSWER | -]: the least that a server on libevent must do: a bufferevent a connection,
+ * a line in, an answer out that was made before, by reference, one thread. The answer is as trawld
+ * would give it: the first argument, or all of the standard input ("-"), for an argument has at
+ * most 128 KiB. Prints its port.
  */
 #include <arpa/inet.h>
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
 #include <event2/event.h>
 #include <event2/listener.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static char answer[4096] = "{\"id\":1,\"ev\":\"pong\"}";
+#define MAX_ANSWER ((size_t)1 << 20)
+
+static char answer[MAX_ANSWER + 2] = "{\"id\":1,\"ev\":\"pong\"}";
+static size_t answer_bytes;
 
 static void
 on_read(struct bufferevent *bev, void *ctx)
@@ -22,7 +28,8 @@ on_read(struct bufferevent *bev, void *ctx)
 	(void)ctx;
 	while ((line = evbuffer_readln(in, NULL, EVBUFFER_EOL_LF))) {
 		free(line);
-		(void)bufferevent_write(bev, answer, strlen(answer));
+		(void)evbuffer_add_reference(
+			bufferevent_get_output(bev), answer, answer_bytes, NULL, NULL);
 	}
 }
 
@@ -39,7 +46,11 @@ on_accept(struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *
 	void *ctx)
 {
 	struct bufferevent *bev = bufferevent_socket_new(ctx, fd, BEV_OPT_CLOSE_ON_FREE);
+	int one = 1;
 
+	/* Else the last piece of a large answer waits for the client to say that it has the first.
+	 */
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	(void)listener;
 	(void)peer;
 	(void)peer_len;
@@ -47,6 +58,19 @@ on_accept(struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *
 		return;
 	bufferevent_setcb(bev, on_read, NULL, on_event, NULL);
 	(void)bufferevent_enable(bev, EV_READ | EV_WRITE);
+}
+
+/* With the newline that ends it. */
+static void
+take_answer(const char *text)
+{
+	if (text && strcmp(text, "-") == 0)
+		answer[fread(answer, 1, MAX_ANSWER, stdin)] = '\0';
+	else if (text)
+		(void)snprintf(answer, MAX_ANSWER, "%s", text);
+	answer_bytes = strlen(answer);
+	if (answer_bytes > 0 && answer[answer_bytes - 1] != '\n')
+		answer[answer_bytes++] = '\n';
 }
 
 int
@@ -60,9 +84,7 @@ main(int argc, char **argv)
 	struct event_base *base = event_base_new();
 	struct evconnlistener *listener;
 
-	if (argc > 1)
-		(void)snprintf(answer, sizeof(answer) - 1, "%s", argv[1]);
-	(void)strcat(answer, "\n");
+	take_answer(argc > 1 ? argv[1] : NULL);
 	listener = base ? evconnlistener_new_bind(base, on_accept, base,
 				  LEV_OPT_CLOSE_ON_FREE | LEV_OPT_REUSEABLE, 1024,
 				  (struct sockaddr *)&at, sizeof(at))

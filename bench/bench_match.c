@@ -23,7 +23,7 @@ count(const struct bench *b, struct matcher *m)
 	struct cursor_opts opts = {.answer = GREP_COUNT_LINES, .deadline = USEC_NEVER};
 	uint64_t n = 0;
 
-	if (grep_count(m, b->text, &opts, &n) < 0)
+	if (grep_count(m, (struct subject){b->text, NULL}, &opts, &n) < 0)
 		fprintf(stderr, "a limit was reached\n");
 	return n;
 }
@@ -39,8 +39,8 @@ lines(const struct bench *b, struct matcher *m)
 	int r = 1;
 
 	while (r > 0) {
-		r = grep_text(m, b->text, &opts, (struct grep_bounds){UINT64_MAX, 1u << 20}, &place,
-			&out);
+		r = grep_text(m, (struct subject){b->text, NULL}, &opts,
+			(struct grep_bounds){UINT64_MAX, 1u << 20, 0}, &place, &out);
 		n += out.lines.len;
 		grep_lines_reset(&out);
 	}
