@@ -81,6 +81,14 @@ def test_usage_errors():
             assert r.returncode == 2 and r.stderr and r.stdout == b"", (args, r)
 
 
+def test_a_request_that_is_too_long_is_refused_with_what_to_do():
+    with make() as t, Daemon({"t": t}) as d:
+        for args in (["grep", "-e", "x" * 100_000], ["x" * 100_000]):
+            r = d.trawl(*args)
+            text = r.stderr.decode()
+            assert r.returncode == 2 and r.stdout == b"" and "longer than 65536 bytes" in text and "hint: " in text, (args[0], r)
+
+
 def test_unreachable_and_denied():
     env = {**os.environ, "TRAWL_ADDRESS": "127.0.0.1:1"}
     r = subprocess.run([TRAWL, "x"], capture_output=True, env=env)
