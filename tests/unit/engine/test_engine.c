@@ -244,9 +244,10 @@ TEST(engine, a_barrier_during_a_start_waits_for_the_walk)
 		(void)snprintf(name, sizeof(name), "tree/new%u", i);
 		test_write(f.dir, name, "");
 		start(&f);
-		(void)usleep(i * 97 % 4000);
-		CHECK_INT(engine_sync(f.engine, clock_deadline(60 * USEC_PER_SEC), on_synced,
-				  &over),
+		for (unsigned n = i % 4; n > 0; n--)
+			test_pause();
+		CHECK_INT(
+			engine_sync(f.engine, clock_deadline(60 * USEC_PER_SEC), on_synced, &over),
 			0);
 		while (!flag_seen(&over))
 			test_pause();
