@@ -490,7 +490,7 @@ dispatch_overlong(struct conn *c)
 
 	(void)err_set(&err, -EOVERFLOW, "the request is longer than %zu bytes", c->in.max_bytes);
 	(void)err_hint(&err, "give fewer or shorter patterns and paths, or raise line in [limits] "
-	                     "of trawld.conf");
+			     "of trawld.conf");
 	send_error(c, (struct span){0}, CODE_LIMIT, &err);
 	conn_finish(c);
 }
