@@ -60,7 +60,7 @@ struct verify {
 
 	/* One thread fills; during a round each candidate and each worker belongs to the thread
 	 * that works on it. */
-	struct candidate batch[VERIFY_BATCH_MAX];
+	struct candidate *batch; /* [VERIFY_BATCH_MAX], not zeroed: most stay untouched */
 	uint32_t n_batch;       /* what was taken: the batch, and what is read ahead with it */
 	uint32_t n_current;     /* the batch is the first so many */
 	uint32_t batch_next;    /* size of the next */
@@ -141,8 +141,9 @@ verify_create(struct eval *e, const struct cursor_opts *opts, candidate_fn next,
 	                                  : VERIFY_BATCH_FIRST;
 	v->keep = lines_to_keep(opts);
 	v->room = opts->max_kept_bytes ? opts->max_kept_bytes : VERIFY_KEPT_BYTES;
+	v->batch = malloc(VERIFY_BATCH_MAX * sizeof(*v->batch));
 	v->of_layer = calloc(e->snapshot->n_layers + 1, sizeof(struct eval *));
-	if (!v->of_layer)
+	if (!v->batch || !v->of_layer)
 		r = -ENOMEM;
 	for (; r == 0 && v->n_workers < n_workers; v->n_workers++)
 		r = make_worker(v, &v->worker[v->n_workers]);
@@ -188,6 +189,7 @@ verify_destroy(struct verify *v)
 	for (uint32_t i = 0; v->of_layer && i < v->snapshot->n_layers; i++)
 		eval_destroy(v->of_layer[i]);
 	free(v->of_layer);
+	free(v->batch);
 	free(v);
 }
 

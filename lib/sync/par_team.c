@@ -1,6 +1,7 @@
 #include "sync/par_team.h"
 
 #include "sync/park.h"
+#include "sync/spin.h"
 
 /* Set in team.door once the caller lets no further helper in. */
 #define DOOR_CLOSED (1u << 31)
@@ -132,6 +133,19 @@ team_invite(struct team *t)
 	return false;
 }
 
+/* Pieces are short, so mostly those inside leave before a sleep would begin. */
+static uint32_t
+await_door(struct team *t, uint32_t s)
+{
+	unsigned n = spin_looks(0);
+
+	for (unsigned i = 0; i < n && s != DOOR_CLOSED; i++) {
+		spin_rest(i);
+		s = load_acq(&t->door); /* pairs with door_leave() */
+	}
+	return s;
+}
+
 void
 team_close(struct team *t)
 {
@@ -139,7 +153,7 @@ team_close(struct team *t)
 
 	if (!t)
 		return;
-	s = or_ar(&t->door, DOOR_CLOSED) | DOOR_CLOSED;
+	s = await_door(t, or_ar(&t->door, DOOR_CLOSED) | DOOR_CLOSED);
 	while (s != DOOR_CLOSED) {
 		(void)park_wait(&t->door, s, USEC_NEVER);
 		s = load_acq(&t->door); /* pairs with door_leave() */
