@@ -160,7 +160,7 @@ ask_segments(const struct sift *f, const struct text_set *set, const struct sift
 		if (fits_window(need, c))
 			opts.flags |= TEXT_EVAL_IN_UNIT;
 		if (f->first) {
-			opts.patience = f->word ? 1 : SIFT_PATIENCE;
+			opts.patience = f->word ? 1 : SIFT_FIRST_PATIENCE;
 			opts.worth = SIFT_FIRST_WORTH;
 		}
 		r = text_eval(c, need->node, &opts, &ret[i]);

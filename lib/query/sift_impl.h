@@ -19,9 +19,10 @@
 
 /* The grams of one pattern mostly stand together. Who wants the first answers reads some dozens of
  * files, in the time that it takes to decode SIFT_FIRST_WORTH postings: a list is idle, too, that
- * removes a smaller part of the documents than it is of that. Of one word an AND ends with the
- * first idle one, and it does not begin when the shortest list has more than half of all documents.
- */
+ * removes a smaller part of the documents than it is of that. An AND ends sooner: of one word with
+ * the first idle one, and it does not begin when the shortest list has more than half of all
+ * documents. */
+#define SIFT_FIRST_PATIENCE 2u
 #define SIFT_FIRST_WORTH 400000u
 #define SIFT_WORD_BYTES 32u
 
