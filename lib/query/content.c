@@ -343,6 +343,28 @@ content_open(struct content_reader *r, const struct snapshot *s, uint32_t layer,
 	return e < 0 ? fate_of(e) : open_loaded(r, s, layer, entry, fd, ret_text, ret_bytes);
 }
 
+int
+content_open_known(struct content_reader *r, const struct snapshot *s, uint32_t layer,
+	uint32_t entry, struct span *ret_text, uint64_t *ret_bytes)
+{
+	const struct snap_root *sr = snapshot_root(s, layer);
+	AUTO(closep) int fd = -1;
+	int e;
+
+	*ret_bytes = 0;
+	if (!sr->content)
+		return CONTENT_OFF;
+	fd = open_entry(r, s, layer, entry);
+	if (fd < 0)
+		return fate_of(fd);
+	e = look_into(r, fd, sr->content_max_bytes);
+	if (e < 0)
+		return fate_of(e);
+	if (!is_known_text(&r->stamp, s, layer, entry))
+		return CONTENT_CHANGED;
+	return open_loaded(r, s, layer, entry, fd, ret_text, ret_bytes);
+}
+
 /* The first lines into r->raw: their length, 0 when it cannot be by lines, or -errno. */
 static ssize_t
 read_head(struct content_reader *r, int fd)

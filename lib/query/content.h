@@ -75,9 +75,13 @@ void content_reader_fini(struct content_reader *r);
  *  from the file. Every CONTENT_OK is followed by content_close(). */
 int content_open(struct content_reader *r, const struct snapshot *s, uint32_t layer, uint32_t entry,
 	struct span *ret_text, uint64_t *ret_bytes);
-/** The same for who looks for one match: of a file that is as the index of contents knows it, and
- *  several times as large as CONTENT_HEAD_BYTES, as many of its first lines as fit there; *ret_more
- *  says so. content_read_on() gives all of it. */
+/** The same, but of what is not as the index of contents knows it CONTENT_CHANGED, and nothing of
+ * it is read. */
+int content_open_known(struct content_reader *r, const struct snapshot *s, uint32_t layer,
+	uint32_t entry, struct span *ret_text, uint64_t *ret_bytes);
+/** The same as content_open() for who looks for one match: of a file that is as the index of
+ * contents knows it, and several times as large as CONTENT_HEAD_BYTES, as many of its first lines
+ * as fit there; *ret_more says so. content_read_on() gives all of it. */
 int content_open_head(struct content_reader *r, const struct snapshot *s, uint32_t layer,
 	uint32_t entry, struct span *ret_text, bool *ret_more, uint64_t *ret_bytes);
 /** CONTENT_OK, CONTENT_UNREADABLE or -ENOMEM; content_close() follows in any case. *ret_bytes: what

@@ -51,6 +51,43 @@ panes_fini(struct panes *p)
 	VEC_FINI(&p->list);
 }
 
+static uint64_t
+pane_bytes(const struct panes *p, size_t i, uint64_t size)
+{
+	uint64_t end = i + 1 < p->list.len ? p->list.data[i + 1].from : size;
+
+	return end > p->list.data[i].from ? end - p->list.data[i].from : 0;
+}
+
+static size_t
+next_asked(const struct panes *p, size_t i)
+{
+	while (i < p->list.len && !p->list.data[i].asked)
+		i++;
+	return i;
+}
+
+int
+panes_part(const struct panes *p, uint64_t size, uint64_t max_bytes, size_t *at, struct panes *ret)
+{
+	size_t lo = next_asked(p, *at), hi = lo;
+
+	*ret = (struct panes){0};
+	for (uint64_t n = 0; hi < p->list.len && n < max_bytes; hi++)
+		n += p->list.data[hi].asked ? pane_bytes(p, hi, size) : 0;
+	if (VEC_RESERVE(&ret->list, hi - lo + 2) < 0)
+		return -ENOMEM;
+	if (lo > 0)
+		(void)VEC_PUSH(&ret->list, (struct pane){0});
+	for (size_t i = lo; i < hi; i++)
+		(void)VEC_PUSH(&ret->list, p->list.data[i]);
+	if (hi < p->list.len)
+		(void)VEC_PUSH(&ret->list, (struct pane){.from = p->list.data[hi].from,
+						   .lines_before = p->list.data[hi].lines_before});
+	*at = next_asked(p, hi);
+	return 0;
+}
+
 /* The pane that holds an offset. */
 static size_t
 pane_at(const struct panes *p, uint64_t at)
@@ -72,8 +109,7 @@ panes_next(struct subject s, size_t from, size_t *ret_from, size_t *ret_end)
 		return;
 	i = pane_at(p, from);
 	if (!p->list.data[i].asked) {
-		while (i < n && !p->list.data[i].asked)
-			i++;
+		i = next_asked(p, i);
 		*ret_from = i < n ? (size_t)MIN(p->list.data[i].from, s.text.len) : s.text.len;
 	}
 	while (i < n && p->list.data[i].asked)

@@ -39,6 +39,12 @@ struct subject {
  *  hold a match, NULL: all may. */
 int panes_make(const struct text_cols *c, uint32_t doc, const uint64_t *units, struct panes *ret);
 void panes_fini(struct panes *p);
+/** Those from *at on that have max_bytes to be searched, and not a pane more, as panes of their own
+ *  (nothing else is asked of them), of a text of `size` bytes; *at: the next that is asked, or
+ *  p->list.len. What all such parts find one after the other is what is found with `p`, as far as
+ *  a row is of one line. */
+int panes_part(
+	const struct panes *p, uint64_t size, uint64_t max_bytes, size_t *at, struct panes *ret);
 
 /** The part of the text that is to be searched next, from `from` on, if it is asked: asked panes in
  *  a row are one part. *ret_from: `from` or where it begins; text.len when there is none. */

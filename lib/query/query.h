@@ -121,6 +121,7 @@ struct cursor_opts {
 	 * matches span lines. */
 	bool blocks;
 	size_t max_kept_bytes; /* of the lines of one file, at once; 0: 1 MiB */
+	size_t max_part_bytes; /* of a large file that is searched by several threads; 0: 4 MiB */
 
 	usec_t deadline;   /* monotonic; USEC_NEVER for none */
 	bool trace;        /* count what each step costs, for cursor_get_cost() */

@@ -243,6 +243,15 @@ ask_units(struct sift *f, uint32_t root, uint32_t segment, const uint64_t **ret)
 	return 0;
 }
 
+/* Its offsets are not those of the text that is searched. */
+static bool
+is_decoded(const struct text_cols *c, uint32_t doc)
+{
+	uint32_t encoding = c->docs[doc].flags & TEXT_ENCODING_MASK;
+
+	return encoding == TEXT_UTF16LE || encoding == TEXT_UTF16BE;
+}
+
 int
 sift_panes(struct sift *f, uint32_t layer, uint32_t entry, struct panes *ret)
 {
@@ -264,7 +273,7 @@ sift_panes(struct sift *f, uint32_t layer, uint32_t entry, struct panes *ret)
 		return 0;
 	c = text_cols(set->text[segment]);
 	text_units(c, content - c->base, &lo, &hi);
-	if (hi - lo < 2)
+	if (hi - lo < 2 || is_decoded(c, content - c->base))
 		return 0;
 	r = ask_units(f, l->root, segment, &units);
 	return r < 0 ? r : panes_make(c, content - c->base, units, ret);

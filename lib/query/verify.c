@@ -17,6 +17,8 @@
 /* Candidates read together with a batch, its own included, and their bytes. */
 #define VERIFY_AHEAD_MAX 256u
 #define VERIFY_AHEAD_BYTES (8u << 20)
+/* Default of opts.max_part_bytes: some milliseconds, of which opening the file is a hundredth. */
+#define VERIFY_PART_BYTES (4u << 20)
 
 enum candidate_state {
 	CANDIDATE_NEW,
@@ -32,10 +34,29 @@ struct candidate {
 	uint64_t count; /* with GREP_COUNT_* */
 	struct grep_lines lines;
 	struct panes panes; /* empty once the file is seen not to be what they are of */
+	/* note: parts. */
+	bool later;             /* a part of a large file, not its first */
+	enum content_fate fate; /* of the last search */
 
 	/* CANDIDATE_PART: where to go on, in what. */
 	struct grep_place place;
 	struct content_stamp stamp;
+};
+
+/*
+ * note: parts. A large file that the index of contents knows in several units is searched by
+ * several threads where answers are all its lines: its panes are handed out as candidates of their
+ * own, one after the other, each of which opens the file and is given in its turn. Lines are
+ * numbered from their panes, so no part waits for another.
+ *
+ * A file that is not as it was indexed has no panes. Its first part finds that, and searches all of
+ * it; the others find that, too, and do nothing. If they are the first to find it, it has changed
+ * meanwhile: what they would have had is missing, and the file is counted.
+ */
+struct left {
+	uint32_t layer, entry;
+	struct panes panes; /* of the whole file; empty: nothing is left */
+	size_t at;          /* the next */
 };
 
 /* Scratch of one thread. */
@@ -56,23 +77,27 @@ struct verify {
 	void *ctx;
 	bool lines;  /* answers are lines, not entries */
 	bool once;   /* one match decides about a file, and all that is asked for is in one line */
+	bool parted; /* large files are searched in parts (note: parts) */
 	size_t room; /* bytes of lines kept of a file */
 
 	/* One thread fills; during a round each candidate and each worker belongs to the thread
 	 * that works on it. */
 	struct candidate *batch; /* [VERIFY_BATCH_MAX], not zeroed: most stay untouched */
-	uint32_t n_batch;       /* what was taken: the batch, and what is read ahead with it */
-	uint32_t n_current;     /* the batch is the first so many */
-	uint32_t batch_next;    /* size of the next */
-	uint32_t n_gave;        /* of the batch: candidates that gave hits, so far */
-	uint64_t n_hits;        /* of all batches so far */
-	uint64_t n_seen;        /* candidates of all batches before */
-	bool exhausted;         /* no more candidates */
-	uint64_t keep;          /* matching lines of a file worth keeping */
-	uint32_t at;            /* the candidate that is given next */
-	size_t line;            /* its next line */
-	_Atomic size_t n_kept;  /* bytes of all lines; relaxed: a bound, publishes nothing */
-	struct eval **of_layer; /* [n_layers], bound to its layer; made when first needed */
+	uint32_t n_batch;        /* what was taken: the batch, and what is read ahead with it */
+	uint32_t n_current;      /* the batch is the first so many */
+	uint32_t batch_next;     /* size of the next */
+	uint32_t n_gave;         /* of the batch: candidates that gave hits, so far */
+	uint64_t n_hits;         /* of all batches so far */
+	uint64_t n_seen;         /* candidates of all batches before */
+	bool exhausted;          /* no more candidates */
+	uint64_t keep;           /* matching lines of a file worth keeping */
+	uint32_t at;             /* the candidate that is given next */
+	size_t line;             /* its next line */
+	enum content_fate fate;  /* of the file of the candidate passed last: what was counted */
+	bool whole;              /* its first part was searched as the whole that it is by now */
+	struct left left;        /* of the candidate taken last */
+	_Atomic size_t n_kept;   /* bytes of all lines; relaxed: a bound, publishes nothing */
+	struct eval **of_layer;  /* [n_layers], bound to its layer; made when first needed */
 
 	unsigned n_workers;
 	struct verify_worker worker[];
@@ -108,6 +133,15 @@ is_ranked(const struct verify *v)
 	return v->lines && v->opts->rank && v->opts->n_sort == 0;
 }
 
+/* Rows that hang on nothing but their own line, and are all wanted. */
+static bool
+is_parted(const struct query *q, const struct cursor_opts *opts)
+{
+	return cursor_gives_lines(opts) && opts->limit == 0 && opts->rank == RANK_OFF &&
+	       !opts->invert && opts->before == 0 && opts->after == 0 && opts->max_per_file == 0 &&
+	       !q->root->content && !pattern_is_multi(opts->grep);
+}
+
 static int
 make_worker(const struct verify *v, struct verify_worker *w)
 {
@@ -136,6 +170,7 @@ verify_create(struct eval *e, const struct cursor_opts *opts, candidate_fn next,
 	v->ctx = ctx;
 	v->lines = cursor_gives_lines(opts);
 	v->once = decides_once(e->query, opts);
+	v->parted = is_parted(e->query, opts);
 	v->batch_next = is_ranked(v)      ? VERIFY_BATCH_RANKED
 	                : opts->limit > 0 ? VERIFY_BATCH_LIMITED
 	                                  : VERIFY_BATCH_FIRST;
@@ -177,6 +212,7 @@ verify_destroy(struct verify *v)
 	if (!v)
 		return;
 	drop_batch(v);
+	panes_fini(&v->left.panes);
 	for (unsigned i = 0; i < v->n_workers; i++) {
 		struct verify_worker *w = &v->worker[i];
 
@@ -316,6 +352,15 @@ search_once(struct verify *v, struct verify_worker *w, struct candidate *c, stru
 	return MIN(r, 0);
 }
 
+/* Of later parts pass() counts it: a file is counted once. */
+static void
+note_fate(struct verify_worker *w, struct candidate *c, enum content_fate fate)
+{
+	c->fate = fate;
+	if (!c->later)
+		w->by_fate[fate]++;
+}
+
 /* After the search of an open file, whose result was `r`: what was found counts, or does not. */
 static int
 end_search(struct verify_worker *w, struct candidate *c, int r)
@@ -331,8 +376,26 @@ end_search(struct verify_worker *w, struct candidate *c, int r)
 		c->answer = false;
 		grep_lines_fini(&c->lines);
 	}
-	w->by_fate[fate]++;
+	note_fate(w, c, fate);
 	return r;
+}
+
+static int
+read_later_part(struct verify *v, unsigned worker, struct candidate *c)
+{
+	struct verify_worker *w = &v->worker[worker];
+	struct span text;
+	uint64_t n_bytes;
+	int r = content_open_known(&w->reader, v->snapshot, c->layer, c->entry, &text, &n_bytes);
+
+	if (r < 0)
+		return r;
+	if (r != CONTENT_OK) {
+		note_fate(w, c, r);
+		return 0;
+	}
+	w->n_bytes_read += panes_bytes(subject_of(c, text));
+	return end_search(w, c, search_lines(v, w, c, text));
 }
 
 static int
@@ -359,7 +422,7 @@ read_candidate(struct verify *v, unsigned worker, struct candidate *c)
 		return end_search(w, c, search_once(v, w, c, text));
 	if (r == CONTENT_OK)
 		return end_search(w, c, search_text(v, worker, c, text));
-	w->by_fate[r]++;
+	note_fate(w, c, r);
 	return 0;
 }
 
@@ -375,7 +438,7 @@ read_on(struct verify *v, unsigned worker, struct candidate *c)
 	if (r == CONTENT_OK)
 		return end_search(w, c, search_lines(v, w, c, text));
 	if (r > 0)
-		w->by_fate[r]++;
+		note_fate(w, c, r);
 	return MIN(r, 0);
 }
 
@@ -419,7 +482,9 @@ verify_due(struct verify *v, unsigned worker, struct candidate *c)
 	enum candidate_state state = c->state;
 
 	c->state = CANDIDATE_DONE;
-	return state == CANDIDATE_PART ? read_on(v, worker, c) : verify_one(v, worker, c);
+	if (state == CANDIDATE_PART)
+		return read_on(v, worker, c);
+	return c->later ? read_later_part(v, worker, c) : verify_one(v, worker, c);
 }
 
 static int
@@ -476,6 +541,43 @@ size_of(const struct verify *v, const struct candidate *c)
 	return tree_size(snapshot_cols(v->snapshot, c->layer), c->entry);
 }
 
+/* That are searched, as far as is known. */
+static uint64_t
+bytes_of(const struct verify *v, const struct candidate *c)
+{
+	struct span text = {NULL, size_of(v, c)};
+
+	return panes_bytes((struct subject){text, &c->panes});
+}
+
+static uint64_t
+part_bytes(const struct verify *v)
+{
+	return v->opts->max_part_bytes ? v->opts->max_part_bytes : VERIFY_PART_BYTES;
+}
+
+/* Of the file at hand, which `left` has the panes of, the next part. */
+static int
+take_part(struct verify *v, struct candidate *c)
+{
+	struct left *l = &v->left;
+	int r = panes_part(&l->panes, size_of(v, c), part_bytes(v), &l->at, &c->panes);
+
+	if (r < 0 || l->at == l->panes.list.len)
+		panes_fini(&l->panes);
+	return r;
+}
+
+/* Is the candidate, just taken, to be searched in parts? Then it becomes the first of them. */
+static int
+cut_candidate(struct verify *v, struct candidate *c)
+{
+	if (!v->parted || c->panes.list.len == 0 || bytes_of(v, c) <= part_bytes(v))
+		return 0;
+	v->left = (struct left){c->layer, c->entry, c->panes, 0};
+	return take_part(v, c);
+}
+
 /* One more candidate: 1, 0 there is none, or an error. */
 static int
 take_candidate(struct verify *v)
@@ -483,15 +585,25 @@ take_candidate(struct verify *v)
 	struct candidate *c = &v->batch[v->n_batch];
 	int r;
 
+	*c = (struct candidate){0};
+	if (v->left.panes.list.len > 0) {
+		c->layer = v->left.layer;
+		c->entry = v->left.entry;
+		c->later = true;
+		r = take_part(v, c);
+		v->n_batch += r == 0;
+		return r < 0 ? r : 1;
+	}
 	if (v->exhausted)
 		return 0;
-	*c = (struct candidate){0};
 	r = v->next(v->ctx, &c->layer, &c->entry);
 	v->exhausted = r == 0;
 	if (r == 1)
 		r = bind_layer(v, c->layer);
 	if (r == 0 && !v->exhausted && v->eval->sift)
 		r = sift_panes(v->eval->sift, c->layer, c->entry, &c->panes);
+	if (r == 0 && !v->exhausted)
+		r = cut_candidate(v, c);
 	if (r < 0 || v->exhausted)
 		return MIN(r, 0);
 	v->n_batch++;
@@ -510,7 +622,7 @@ take_batch(struct verify *v, uint64_t *n_bytes)
 			return r;
 		if (r == 0)
 			break;
-		*n_bytes += size_of(v, &v->batch[v->n_current++]);
+		*n_bytes += bytes_of(v, &v->batch[v->n_current++]);
 	}
 	return 0;
 }
@@ -540,7 +652,7 @@ read_ahead(struct verify *v, uint64_t n_bytes)
 	while (v->n_batch < n && n_bytes < VERIFY_AHEAD_BYTES && r > 0) {
 		r = take_candidate(v);
 		if (r > 0)
-			n_bytes += size_of(v, &v->batch[v->n_batch - 1]);
+			n_bytes += bytes_of(v, &v->batch[v->n_batch - 1]);
 	}
 	return MIN(r, 0);
 }
@@ -628,6 +740,19 @@ settle(struct verify *v)
 	return r < 0 ? r : 1;
 }
 
+/* A later part without an end like that of its file: that is counted now. */
+static void
+note_passed(struct verify *v, const struct candidate *c)
+{
+	if (!c->later) {
+		v->whole = c->panes.list.len == 0;
+		v->fate = c->fate;
+	} else if (c->fate != CONTENT_OK && v->fate == CONTENT_OK && !v->whole) {
+		v->worker[0].by_fate[c->fate]++;
+		v->fate = c->fate;
+	}
+}
+
 /* Everything at hand of the current candidate was given: on to what is left of it, or to the next
  * one, which may have been searched with it. */
 static int
@@ -636,6 +761,7 @@ pass(struct verify *v)
 	v->line = 0;
 	if (v->batch[v->at].state == CANDIDATE_PART)
 		return run_round(v);
+	note_passed(v, &v->batch[v->at]);
 	drop_candidate(&v->batch[v->at++]);
 	return 0;
 }

@@ -7,9 +7,11 @@
  * had any: a batch hangs on the candidates and the files, never on what was asked of them. With a
  * limit some of those that follow are read together with it, as many as are likely to be needed, so
  * that threads are woken less often; they are given batch by batch all the same. A file is opened
- * below its root without following links, must still be a regular file, is read once, and
- * every content term of the question is decided on that one reading. A term is unknown where a file
- * cannot be read: an entry whose membership hangs on it is counted by reason in stats.skipped.
+ * below its root without following links, must still be a regular file, is read once, and every
+ * content term of the question is decided on that one reading; but a large one all of whose lines
+ * are asked for is searched in parts, by several threads (verify.c, note: parts). A term is unknown
+ * where a file cannot be read: an entry whose membership hangs on it is counted by reason in
+ * stats.skipped.
  *
  * What is kept is bounded, whatever matches. A batch ends early when its files are large. A round
  * over it gives each file a piece of its lines (see grep.h) while all of them together keep less

@@ -292,6 +292,10 @@ def test_large_files_are_searched_where_a_match_can_be():
                 same([(r[1], r[2], r[5]["offset"]) for r in rows], rg_rows(path, pattern, flags), f"{pattern} [{flags}]")
                 rows = c.ask("grep", **{**how, "before": 2, "after": 2, "offsets": False})["rows"]
                 same([r[1] for r in rows], rg_context(path, pattern, flags), f"{pattern} [{flags}] with context")
+                args = ["-n", "--no-heading", *(["-" + f for f in flags]), *([] if "i" in flags else ["-s"]), "-e", pattern]
+                ours, theirs = d.trawl("grep", *args), subprocess.run([*RG, "-H", *args, path], capture_output=True)
+                printed = [[line[:3000] for line in x.stdout.split(b"\n") if b"filler" not in line] for x in (ours, theirs)]
+                same(*printed, f"{pattern} [{flags}] as printed")
                 n = c.ask("grep", **{**how, "answer": "count", "offsets": False})["rows"]
                 assert sum(r[1] for r in n) == len(rg_rows(path, pattern, flags)), pattern
             # Of one word a window or two, beside the long lines that windows cut.

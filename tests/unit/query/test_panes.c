@@ -110,6 +110,49 @@ TEST(panes, lines_before_are_known_where_a_pane_begins)
 	panes_fini(&p);
 }
 
+/* "from-end " of what is asked of a text of 50 bytes by parts of so many. */
+static void
+check_cut(const struct panes *p, uint64_t max_bytes, const char *expected)
+{
+	char parts[100] = "";
+
+	for (size_t at = 0; at < p->list.len;) {
+		struct panes part;
+		struct subject s = {{"", 50}, &part};
+		size_t from, end, to;
+
+		CHECK_INT(panes_part(p, 50, max_bytes, &at, &part), 0);
+		panes_next(s, 0, &from, &end);
+		(void)snprintf(parts + strlen(parts), 20, "%zu-%zu ", from, end);
+		for (to = end; to < 50; to = end) { /* of the same part */
+			panes_next(s, to, &from, &end);
+			if (from < 50)
+				(void)snprintf(
+					parts + strlen(parts), 20, "and %zu-%zu ", from, end);
+		}
+		panes_fini(&part);
+	}
+	CHECK_STR(parts, expected);
+}
+
+TEST(panes, parts_have_all_that_is_asked_once)
+{
+	struct panes p = panes_of(1u << 1 | 1u << 2 | 1u << 5);
+	struct panes few = panes_of(1u << 1 | 1u << 5);
+	size_t from;
+
+	check_cut(&p, 1, "0-10 10-30 40-50 ");
+	check_cut(&p, 11, "0-30 40-50 ");
+	check_cut(&p, 31, "0-30 and 40-50 ");
+	check_cut(&few, 1000, "0-30 and 40-50 ");
+	panes_fini(&p);
+	panes_fini(&few);
+	p = panes_of(1u << 5);
+	check_cut(&p, 1, "10-30 40-50 ");
+	CHECK_INT(panes_lines(&p, 45, &from), 7);
+	panes_fini(&p);
+}
+
 /* Sums tell of damage; what is wrong all the same makes wrong answers, and no wrong access. */
 TEST(panes, offsets_behind_the_text_do_no_harm)
 {

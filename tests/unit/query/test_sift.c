@@ -309,6 +309,7 @@ struct question {
 	bool grep, invert, sorted, ranked;
 	uint32_t before, after;
 	uint64_t limit;
+	size_t part_bytes;
 };
 
 static const char *const regexes[] = {"alpha|beta", "^needle", "tail$", "n..dle", "[ab]+", "a{3,}",
@@ -371,6 +372,7 @@ random_question(void)
 	q.invert = roll(8) == 0 && q.answer == GREP_LINES;
 	q.before = roll(5) ? 0 : roll(4);
 	q.after = roll(5) ? 0 : roll(4);
+	q.part_bytes = roll(2) ? 1 + roll(2000) : 0;
 	return q;
 }
 
@@ -409,7 +411,8 @@ ask(const struct world *w, struct snapshot *s, const struct question *q, struct 
 		.before = q->before,
 		.after = q->after,
 		.rank = q->ranked ? RANK_CONTENTS : RANK_OFF,
-		.limit = q->limit};
+		.limit = q->limit,
+		.max_part_bytes = q->part_bytes};
 	struct query_env env = {0};
 	struct pattern *grep = NULL;
 	struct query *query;
@@ -626,6 +629,93 @@ TEST(sift, a_file_that_is_binary_by_now_is_none_of_the_answers)
 	CHECK_INT(st.skipped.binary, 1);
 	write_bytes(w.dir, "f00.c", "\xff\xfen\0e\0e\0d\0l\0e\0", 14);
 	CHECK_INT(stats_of(&w, "content:needle", NULL).n, 1);
+	world_destroy(&w);
+}
+
+/* So many parts that they are not all read at first. */
+#define N_LINES 10000u
+
+static void
+write_lines(struct world *w, unsigned n)
+{
+	AUTO(strbuf_fini) struct strbuf text = {0};
+
+	for (unsigned i = 1; i <= n; i++)
+		CHECK_INT(strbuf_printf(&text, "%u needle\n", i), 0);
+	write_bytes(w->dir, "f00.c", text.data, text.len);
+	w->is_there[0] = true;
+}
+
+/* Rows that are left, which must go on from line `from`: their number. */
+static unsigned
+count_lines_from(struct cursor *c, unsigned from)
+{
+	struct hit hit = {0};
+	unsigned n = 0;
+	int r;
+
+	for (; (r = cursor_next(c, &hit)) == 1; n++)
+		CHECK_INT(hit.line, from + n);
+	CHECK_INT(r, 0);
+	return n;
+}
+
+static struct cursor *
+open_parts(const struct world *w, const struct pattern *p)
+{
+	struct cursor_opts opts = {
+		.deadline = USEC_NEVER, .io = pool, .grep = p, .max_part_bytes = 700};
+	struct query_env env = {0};
+	struct query *query;
+	struct cursor *c;
+	struct err err = {0};
+
+	CHECK_INT(query_parse(SPAN_LIT("f00"), &env, &query, &err), 0);
+	CHECK_INT(cursor_open(query, w->index, &opts, &c, &err), 0);
+	query_unref(query);
+	return c;
+}
+
+TEST(sift, a_large_file_that_changes_between_its_parts_is_counted_once)
+{
+	struct world w = {.dir = test_dir(), .store = test_dir(), .n_symbols = 4};
+	struct cursor_stats st;
+	struct pattern *p;
+	struct cursor *c;
+	struct err err = {0};
+	struct hit hit = {0};
+	unsigned n;
+
+	write_lines(&w, N_LINES);
+	grow_stack(&w);
+	while (w.n_text == 0)
+		index_some(&w);
+	make_view_of(&w, UINT64_MAX);
+	w.index = snapshot_of(&w, SNAP_CONTENT_INDEX, UINT64_MAX);
+	CHECK_INT(pattern_create(SPAN_LIT("needle"), 0, &p, &err), 0);
+	c = open_parts(&w, p);
+	CHECK_INT(count_lines_from(c, 1), N_LINES);
+	cursor_get_stats(c, &st);
+	CHECK_INT(st.n_files, 1);
+	CHECK_INT(st.n_verified, 1);
+	cursor_close(c);
+
+	c = open_parts(&w, p);
+	CHECK_INT(cursor_next(c, &hit), 1);
+	write_lines(&w, N_LINES + 1);
+	n = 1 + count_lines_from(c, 2);
+	CHECK_SAY(n > 1 && n < N_LINES, "%u lines of before", n);
+	cursor_get_stats(c, &st);
+	CHECK_INT(st.skipped.changed, 1);
+	cursor_close(c);
+
+	/* Before the first one: it is read as it is. */
+	c = open_parts(&w, p);
+	CHECK_INT(count_lines_from(c, 1), N_LINES + 1);
+	cursor_get_stats(c, &st);
+	CHECK_INT(st.skipped.changed, 0);
+	cursor_close(c);
+	pattern_destroy(p);
 	world_destroy(&w);
 }
 
