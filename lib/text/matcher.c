@@ -1,5 +1,6 @@
 #include "text/pattern.h"
 
+#include <ctype.h>
 #include <errno.h>
 
 #include "text/pattern_impl.h"
@@ -249,6 +250,30 @@ filter_find(const struct pattern *p, struct span text, size_t at, size_t *ret_le
 	              : needle_find(&p->needle, text, at, ret_len);
 }
 
+enum beside { BESIDE_NOTHING, BESIDE_WORD, BESIDE_UNKNOWN };
+
+/* Outside of the text there is no word, also before it, at SIZE_MAX. */
+static enum beside
+beside(struct span text, size_t at)
+{
+	unsigned char c = at < text.len ? (unsigned char)text.data[at] : '\n';
+
+	if (c & 0x80)
+		return BESIDE_UNKNOWN;
+	return isalnum(c) || c == '_' ? BESIDE_WORD : BESIDE_NOTHING;
+}
+
+/* Of a plain word the bytes at its sides decide, unless they are of a character beyond ASCII. */
+static enum beside
+beside_word(struct span text, size_t start, size_t end)
+{
+	enum beside before = beside(text, start - 1), after = beside(text, end);
+
+	if (before == BESIDE_WORD || after == BESIDE_WORD)
+		return BESIDE_WORD;
+	return MAX(before, after);
+}
+
 static int
 find_by_filter(struct matcher *m, struct span text, size_t from, struct match *ret)
 {
@@ -257,10 +282,21 @@ find_by_filter(struct matcher *m, struct span text, size_t from, struct match *r
 	for (;;) {
 		size_t start, end;
 		ssize_t hit = filter_find(m->pattern, text, at, &end);
+		enum beside sides = BESIDE_UNKNOWN;
 		int r;
 
 		if (hit < 0)
 			return 0;
+		if (m->pattern->plain_word)
+			sides = beside_word(text, (size_t)hit, (size_t)hit + end);
+		if (sides == BESIDE_NOTHING) {
+			*ret = (struct match){(size_t)hit, (size_t)hit + end};
+			return 1;
+		}
+		if (sides == BESIDE_WORD) {
+			at = (size_t)hit + 1;
+			continue;
+		}
 		start = line_start(m, text, floor, (size_t)hit);
 		end = line_end(m, text, (size_t)hit);
 		know_line(m, text, start, end);

@@ -276,8 +276,8 @@ plan_compiled(struct pattern *p, struct span literal, bool line_safe)
 {
 	int r = 0;
 
-	if (literal.len >= PREFILTER_MIN_BYTES || (!line_safe && literal.len > 0) ||
-		is_rare(literal))
+	if (p->plain_word || literal.len >= PREFILTER_MIN_BYTES ||
+		(!line_safe && literal.len > 0) || is_rare(literal))
 		r = needle_init(&p->needle, literal, p->fold);
 	if (p->flags & PATTERN_REGEX && p->texts.len == 1 && p->needle.len == 0 && !p->set)
 		stretch_of_regex(p->texts.data[0], p->fold, &p->stretch);
@@ -443,6 +443,8 @@ pattern_make(struct pattern *p, struct err *err)
 		!(p->flags & (PATTERN_WORD | PATTERN_LINE)))
 		return needle_init(
 			&p->needle, strbuf_view(&facts.literal), p->fold); /* BY_NEEDLE */
+	p->plain_word = facts.is_literal && facts.literal.len > 0 && facts.line_safe && !whole &&
+	                !p->fold && !(p->flags & PATTERN_LINE);
 	r = make_set(p, &facts);
 	if (r < 0)
 		return r;

@@ -29,6 +29,7 @@ struct pattern {
 	bool utf, fold, jit;
 	bool multi;             /* a match may span lines */
 	struct needle needle;   /* len 0: none */
+	bool plain_word;        /* BY_FILTER: a match is the needle, with a word at neither side */
 	struct litset *set;     /* every match holds one of it; NULL: none */
 	struct stretch stretch; /* every match holds it; when there is neither needle nor set */
 	/* The texts as they were given, in one block. */

@@ -318,6 +318,41 @@ TEST(pattern, every_way_of_matching_gives_what_line_by_line_gives)
 	strbuf_fini(&got);
 }
 
+/* What is at both sides of a plain word is looked at without the pattern. */
+TEST(pattern, a_plain_word_is_found_as_its_pattern_finds_it)
+{
+	static const char *const parts[] = {
+		"a", "a", "b", "_", "-", " ", "\n", "\xc3\xa9", "\xff", "\xc2\xb2"};
+	struct strbuf word = {0}, plain = {0}, text = {0}, want = {0}, got = {0};
+	size_t n_matched = 0;
+
+	for (unsigned long i = 0; i < 2000 + test_scale(1000000); i++) {
+		strbuf_reset(&word);
+		strbuf_reset(&plain);
+		strbuf_reset(&text);
+		for (uint32_t n = 1 + dice(3); n > 0; n--)
+			(void)strbuf_puts(&word, parts[dice(dice(8) ? 5 : 8)]);
+		for (uint32_t n = dice(40); n > 0; n--)
+			(void)strbuf_puts(
+				&text, dice(4) ? parts[dice(ARRAY_LEN(parts))] : word.data);
+		if (memchr(word.data, '\n', word.len))
+			continue;
+		(void)strbuf_printf(&plain, "(?=)(?:%s)", word.data);
+		all_matches(strbuf_view(&plain), PATTERN_REGEX | PATTERN_WORD, strbuf_view(&text),
+			&want);
+		all_matches(strbuf_view(&word), PATTERN_WORD, strbuf_view(&text), &got);
+		n_matched += want.len > 0;
+		CHECK_SAY(strcmp(want.data, got.data) == 0, "\"%s\" in \"%s\": %s, not %s",
+			word.data, text.data ? text.data : "", got.data, want.data);
+	}
+	CHECK(n_matched > 500);
+	strbuf_fini(&word);
+	strbuf_fini(&plain);
+	strbuf_fini(&text);
+	strbuf_fini(&want);
+	strbuf_fini(&got);
+}
+
 /* "(?:c)" is compiled, "c" is a needle: they must agree on who is whose case partner. */
 static void
 compare_folding(uint32_t cp, struct span text, struct strbuf *want, struct strbuf *got)
