@@ -217,23 +217,33 @@ as_text(struct content_reader *r, struct span raw, enum sniff kind, struct span 
 	return CONTENT_OK;
 }
 
+/* The file, and its state in r->stamp: an enum content_fate, or -ENOMEM. *ret_fd, which was -1, is
+ * to be closed in any case. */
+static int
+open_file(struct content_reader *r, const struct snapshot *s, uint32_t layer, uint32_t entry,
+	int *ret_fd)
+{
+	const struct snap_root *sr = snapshot_root(s, layer);
+	int e;
+
+	if (!sr->content)
+		return CONTENT_OFF;
+	*ret_fd = open_entry(r, s, layer, entry);
+	e = *ret_fd < 0 ? *ret_fd : look_into(r, *ret_fd, sr->content_max_bytes);
+	return e < 0 ? fate_of(e) : CONTENT_OK;
+}
+
 /* The bytes as they are: an enum content_fate, or -ENOMEM. */
 static int
 open_raw(struct content_reader *r, const struct snapshot *s, uint32_t layer, uint32_t entry,
 	struct span *ret)
 {
-	const struct snap_root *sr = snapshot_root(s, layer);
 	AUTO(closep) int fd = -1;
-	int e;
+	int e = open_file(r, s, layer, entry, &fd);
 
-	if (!sr->content)
-		return CONTENT_OFF;
-	fd = open_entry(r, s, layer, entry);
-	if (fd < 0)
-		return fate_of(fd);
-	e = look_into(r, fd, sr->content_max_bytes);
-	if (e == 0)
-		e = load(r, fd, sr->content_max_bytes, ret);
+	if (e != CONTENT_OK)
+		return e;
+	e = load(r, fd, snapshot_root(s, layer)->content_max_bytes, ret);
 	return e < 0 ? fate_of(e) : CONTENT_OK;
 }
 
@@ -329,40 +339,24 @@ int
 content_open(struct content_reader *r, const struct snapshot *s, uint32_t layer, uint32_t entry,
 	struct span *ret_text, uint64_t *ret_bytes)
 {
-	const struct snap_root *sr = snapshot_root(s, layer);
 	AUTO(closep) int fd = -1;
-	int e;
+	int e = open_file(r, s, layer, entry, &fd);
 
 	*ret_bytes = 0;
-	if (!sr->content)
-		return CONTENT_OFF;
-	fd = open_entry(r, s, layer, entry);
-	if (fd < 0)
-		return fate_of(fd);
-	e = look_into(r, fd, sr->content_max_bytes);
-	return e < 0 ? fate_of(e) : open_loaded(r, s, layer, entry, fd, ret_text, ret_bytes);
+	return e != CONTENT_OK ? e : open_loaded(r, s, layer, entry, fd, ret_text, ret_bytes);
 }
 
 int
 content_open_known(struct content_reader *r, const struct snapshot *s, uint32_t layer,
 	uint32_t entry, struct span *ret_text, uint64_t *ret_bytes)
 {
-	const struct snap_root *sr = snapshot_root(s, layer);
 	AUTO(closep) int fd = -1;
-	int e;
+	int e = open_file(r, s, layer, entry, &fd);
 
 	*ret_bytes = 0;
-	if (!sr->content)
-		return CONTENT_OFF;
-	fd = open_entry(r, s, layer, entry);
-	if (fd < 0)
-		return fate_of(fd);
-	e = look_into(r, fd, sr->content_max_bytes);
-	if (e < 0)
-		return fate_of(e);
-	if (!is_known_text(&r->stamp, s, layer, entry))
-		return CONTENT_CHANGED;
-	return open_loaded(r, s, layer, entry, fd, ret_text, ret_bytes);
+	if (e == CONTENT_OK && !is_known_text(&r->stamp, s, layer, entry))
+		e = CONTENT_CHANGED;
+	return e != CONTENT_OK ? e : open_loaded(r, s, layer, entry, fd, ret_text, ret_bytes);
 }
 
 /* The first lines into r->raw: their length, 0 when it cannot be by lines, or -errno. */
@@ -393,23 +387,18 @@ int
 content_open_head(struct content_reader *r, const struct snapshot *s, uint32_t layer,
 	uint32_t entry, struct span *ret_text, bool *ret_more, uint64_t *ret_bytes)
 {
-	const struct snap_root *sr = snapshot_root(s, layer);
 	AUTO(closep) int fd = -1;
 	ssize_t n = 0;
-	int e;
+	int e = open_file(r, s, layer, entry, &fd);
 
 	*ret_more = false;
 	*ret_bytes = 0;
-	if (!sr->content)
-		return CONTENT_OFF;
-	fd = open_entry(r, s, layer, entry);
-	if (fd < 0)
-		return fate_of(fd);
-	e = look_into(r, fd, sr->content_max_bytes);
-	if (e == 0 && suits_head(&r->stamp) && is_known_text(&r->stamp, s, layer, entry))
+	if (e != CONTENT_OK)
+		return e;
+	if (suits_head(&r->stamp) && is_known_text(&r->stamp, s, layer, entry))
 		n = read_head(r, fd);
-	if (e < 0 || n < 0)
-		return fate_of(e < 0 ? e : (int)n);
+	if (n < 0)
+		return fate_of((int)n);
 	if (n == 0)
 		return open_loaded(r, s, layer, entry, fd, ret_text, ret_bytes);
 	*ret_text = sniff_unmarked((struct span){r->raw.data, (size_t)n});
