@@ -381,12 +381,21 @@ live_begin_walk(struct root *r)
 {
 	struct live_root *l = &r->live;
 	AUTO(batch_fini) struct batch b = {0};
-	int code = mounts_watch(r, NULL);
+	int code;
 
+	{
+		LOCK_SCOPE(&r->engine->lock);
+		l->mounts_due = false;
+	}
+	code = mounts_watch(r, NULL);
 	if (code < 0)
 		mounts_unwatch(r);
 	LOCK_SCOPE(&r->engine->lock);
 	take_up_locked(r, &b);
+	if (b.mounts) { /* told while they were listed: they may lack it */
+		l->mounts_due = true;
+		live_due_locked(r, r->cfg.settle_usec);
+	}
 	l->taken = b.number;
 	l->begins = false;
 	l->why = code < 0 ? code : l->why;
