@@ -600,13 +600,19 @@ content_hash(struct content_reader *r, const struct snapshot *s, uint32_t layer,
 }
 
 enum content_fate
+content_check(const struct content_reader *r)
+{
+	return r->mapped && mapfile_faulted(&r->map) ? CONTENT_UNREADABLE : CONTENT_OK;
+}
+
+enum content_fate
 content_close(struct content_reader *r)
 {
-	bool cut = r->mapped && mapfile_faulted(&r->map);
+	enum content_fate fate = content_check(r);
 
 	close_fd(&r->fd);
 	if (r->mapped)
 		mapfile_close(&r->map);
 	r->mapped = false;
-	return cut ? CONTENT_UNREADABLE : CONTENT_OK;
+	return fate;
 }

@@ -63,7 +63,8 @@ struct content_reader {
 	struct mapfile map;
 	bool mapped;
 	struct content_stamp stamp; /* of the file opened last */
-	bool known_text;            /* by content_open(): unchanged since it was indexed as text */
+	bool known_text;            /* unchanged since it was indexed as text; by content_open(),
+	                               content_open_known() */
 	int fd;                     /* -1; of a file of which only the head was read */
 };
 
@@ -113,3 +114,5 @@ int content_hash(struct content_reader *r, const struct snapshot *s, uint32_t la
 /** CONTENT_OK, or CONTENT_UNREADABLE: the file was cut short while it was searched, and what was
  *  found in it does not count. */
 enum content_fate content_close(struct content_reader *r);
+/** The same of a file that stays open. Any thread. */
+enum content_fate content_check(const struct content_reader *r);

@@ -35,7 +35,8 @@ struct candidate {
 	struct grep_lines lines;
 	struct panes panes; /* empty once the file is seen not to be what they are of */
 	/* note: parts. */
-	bool later;             /* a part of a large file, not its first */
+	struct held *held;      /* NULL: it is a file; counted */
+	bool later;             /* not the first part of its file */
 	enum content_fate fate; /* of the last search */
 
 	/* CANDIDATE_PART: where to go on, in what. */
@@ -44,20 +45,47 @@ struct candidate {
 };
 
 /*
- * note: parts. A large file that the index of contents knows in several units is searched by
- * several threads where answers are all its lines: its panes are handed out as candidates of their
- * own, one after the other, each of which opens the file and is given in its turn. Lines are
- * numbered from their panes, so no part waits for another.
- *
- * A file that is not as it was indexed has no panes. Its first part finds that, and searches all of
- * it; the others find that, too, and do nothing. If they are the first to find it, it has changed
- * meanwhile: what they would have had is missing, and the file is counted.
+ * note: parts. A large file that is as the index of contents knows it, in several units, is
+ * searched by several threads where answers are all its lines: its panes are handed out as
+ * candidates of their own, one after the other, each given in its turn. Lines are numbered from
+ * their panes, so no part waits for another. The file is opened once, and mapped until its last
+ * part is over: what is written to it meanwhile harms no more than it would if one thread searched
+ * it.
  */
+struct held {
+	/* The filling thread's. */
+	unsigned refs;
+	enum content_fate fate; /* what was counted of it */
+	/* Read by all while a round runs. */
+	struct content_reader reader;
+	struct span text;
+};
+
+/* What is left of such a file. */
 struct left {
 	uint32_t layer, entry;
-	struct panes panes; /* of the whole file; empty: nothing is left */
+	struct held *held;  /* NULL: nothing is */
+	struct panes panes; /* of the whole file */
 	size_t at;          /* the next */
 };
+
+static void
+held_unref(struct held *h)
+{
+	if (!h || --h->refs > 0)
+		return;
+	(void)content_close(&h->reader);
+	content_reader_fini(&h->reader);
+	free(h);
+}
+
+static void
+left_fini(struct left *l)
+{
+	held_unref(l->held);
+	panes_fini(&l->panes);
+	*l = (struct left){0};
+}
 
 /* Scratch of one thread. */
 struct verify_worker {
@@ -93,8 +121,6 @@ struct verify {
 	uint64_t keep;           /* matching lines of a file worth keeping */
 	uint32_t at;             /* the candidate that is given next */
 	size_t line;             /* its next line */
-	enum content_fate fate;  /* of the file of the candidate passed last: what was counted */
-	bool whole;              /* its first part was searched as the whole that it is by now */
 	struct left left;        /* of the candidate taken last */
 	_Atomic size_t n_kept;   /* bytes of all lines; relaxed: a bound, publishes nothing */
 	struct eval **of_layer;  /* [n_layers], bound to its layer; made when first needed */
@@ -195,6 +221,7 @@ drop_candidate(struct candidate *c)
 {
 	grep_lines_fini(&c->lines);
 	panes_fini(&c->panes);
+	held_unref(TAKE_PTR(c->held));
 }
 
 static void
@@ -212,7 +239,7 @@ verify_destroy(struct verify *v)
 	if (!v)
 		return;
 	drop_batch(v);
-	panes_fini(&v->left.panes);
+	left_fini(&v->left);
 	for (unsigned i = 0; i < v->n_workers; i++) {
 		struct verify_worker *w = &v->worker[i];
 
@@ -273,15 +300,16 @@ static int
 search_lines(struct verify *v, struct verify_worker *w, struct candidate *c, struct span text)
 {
 	struct grep_bounds bounds = {v->keep, v->room, is_ranked(v) ? RANK_WINDOW_LINES : 0};
+	const struct content_reader *reader = c->held ? &c->held->reader : &w->reader;
 	int r;
 
 	/* A decoded text is in memory whole, and dear to decode again. */
-	if (w->reader.stamp.kind != SNIFF_TEXT)
+	if (reader->stamp.kind != SNIFF_TEXT)
 		bounds.room = MAX(bounds.room, text.len);
 	r = grep_text(w->grep, subject_of(c, text), v->opts, bounds, &c->place, &c->lines);
 	(void)add_rlx(&v->n_kept, grep_lines_bytes(&c->lines));
 	if (r > 0) {
-		c->stamp = w->reader.stamp;
+		c->stamp = reader->stamp;
 		c->state = CANDIDATE_PART;
 	}
 	return MIN(r, 0);
@@ -352,12 +380,12 @@ search_once(struct verify *v, struct verify_worker *w, struct candidate *c, stru
 	return MIN(r, 0);
 }
 
-/* Of later parts pass() counts it: a file is counted once. */
+/* Of parts pass() counts it: a file is counted once. */
 static void
 note_fate(struct verify_worker *w, struct candidate *c, enum content_fate fate)
 {
 	c->fate = fate;
-	if (!c->later)
+	if (!c->held)
 		w->by_fate[fate]++;
 }
 
@@ -365,7 +393,8 @@ note_fate(struct verify_worker *w, struct candidate *c, enum content_fate fate)
 static int
 end_search(struct verify_worker *w, struct candidate *c, int r)
 {
-	enum content_fate fate = content_close(&w->reader);
+	enum content_fate fate =
+		c->held ? content_check(&c->held->reader) : content_close(&w->reader);
 
 	if (r == -EOVERFLOW || r == -EIO) {
 		fate = r == -EIO ? CONTENT_UNREADABLE : CONTENT_LIMIT;
@@ -380,22 +409,17 @@ end_search(struct verify_worker *w, struct candidate *c, int r)
 	return r;
 }
 
+/* A part of a file; `on`: its next lines. */
 static int
-read_later_part(struct verify *v, unsigned worker, struct candidate *c)
+search_part(struct verify *v, unsigned worker, struct candidate *c, bool on)
 {
 	struct verify_worker *w = &v->worker[worker];
-	struct span text;
-	uint64_t n_bytes;
-	int r = content_open_known(&w->reader, v->snapshot, c->layer, c->entry, &text, &n_bytes);
 
-	if (r < 0)
-		return r;
-	if (r != CONTENT_OK) {
-		note_fate(w, c, r);
-		return 0;
-	}
-	w->n_bytes_read += panes_bytes(subject_of(c, text));
-	return end_search(w, c, search_lines(v, w, c, text));
+	if (!on)
+		w->n_bytes_read += panes_bytes(subject_of(c, c->held->text));
+	w->n_verified += !on && !c->later;
+	grep_lines_reset(&c->lines);
+	return end_search(w, c, search_lines(v, w, c, c->held->text));
 }
 
 static int
@@ -482,9 +506,9 @@ verify_due(struct verify *v, unsigned worker, struct candidate *c)
 	enum candidate_state state = c->state;
 
 	c->state = CANDIDATE_DONE;
-	if (state == CANDIDATE_PART)
-		return read_on(v, worker, c);
-	return c->later ? read_later_part(v, worker, c) : verify_one(v, worker, c);
+	if (c->held)
+		return search_part(v, worker, c, state == CANDIDATE_PART);
+	return state == CANDIDATE_PART ? read_on(v, worker, c) : verify_one(v, worker, c);
 }
 
 static int
@@ -541,9 +565,9 @@ size_of(const struct verify *v, const struct candidate *c)
 	return tree_size(snapshot_cols(v->snapshot, c->layer), c->entry);
 }
 
-/* That are searched, as far as is known. */
+/* That are searched, if it is as it was indexed. */
 static uint64_t
-bytes_of(const struct verify *v, const struct candidate *c)
+asked_bytes(const struct verify *v, const struct candidate *c)
 {
 	struct span text = {NULL, size_of(v, c)};
 
@@ -556,15 +580,39 @@ part_bytes(const struct verify *v)
 	return v->opts->max_part_bytes ? v->opts->max_part_bytes : VERIFY_PART_BYTES;
 }
 
-/* Of the file at hand, which `left` has the panes of, the next part. */
+/* 0: *ret is NULL where the file is not as it was indexed, or cannot be read; who searches it will
+ * see that, too. */
+static int
+hold(const struct verify *v, const struct candidate *c, struct held **ret)
+{
+	struct held *h = calloc(1, sizeof(*h));
+	uint64_t n_bytes;
+	int r;
+
+	if (!h)
+		return -ENOMEM;
+	h->refs = 1;
+	content_reader_init(&h->reader, v->opts);
+	r = content_open_known(&h->reader, v->snapshot, c->layer, c->entry, &h->text, &n_bytes);
+	if (r == CONTENT_OK && h->reader.known_text)
+		*ret = TAKE_PTR(h);
+	held_unref(h);
+	return MIN(r, 0);
+}
+
+/* The next part of the file that is left. */
 static int
 take_part(struct verify *v, struct candidate *c)
 {
 	struct left *l = &v->left;
-	int r = panes_part(&l->panes, size_of(v, c), part_bytes(v), &l->at, &c->panes);
+	int r = panes_part(&l->panes, l->held->text.len, part_bytes(v), &l->at, &c->panes);
 
+	c->layer = l->layer;
+	c->entry = l->entry;
+	c->held = l->held;
+	l->held->refs++;
 	if (r < 0 || l->at == l->panes.list.len)
-		panes_fini(&l->panes);
+		left_fini(l);
 	return r;
 }
 
@@ -572,9 +620,14 @@ take_part(struct verify *v, struct candidate *c)
 static int
 cut_candidate(struct verify *v, struct candidate *c)
 {
-	if (!v->parted || c->panes.list.len == 0 || bytes_of(v, c) <= part_bytes(v))
-		return 0;
-	v->left = (struct left){c->layer, c->entry, c->panes, 0};
+	struct held *held = NULL;
+	int r = 0;
+
+	if (v->parted && c->panes.list.len > 0 && asked_bytes(v, c) > part_bytes(v))
+		r = hold(v, c, &held);
+	if (!held)
+		return r;
+	v->left = (struct left){c->layer, c->entry, held, c->panes, 0};
 	return take_part(v, c);
 }
 
@@ -586,11 +639,11 @@ take_candidate(struct verify *v)
 	int r;
 
 	*c = (struct candidate){0};
-	if (v->left.panes.list.len > 0) {
-		c->layer = v->left.layer;
-		c->entry = v->left.entry;
+	if (v->left.held) {
 		c->later = true;
 		r = take_part(v, c);
+		if (r < 0)
+			drop_candidate(c);
 		v->n_batch += r == 0;
 		return r < 0 ? r : 1;
 	}
@@ -604,10 +657,19 @@ take_candidate(struct verify *v)
 		r = sift_panes(v->eval->sift, c->layer, c->entry, &c->panes);
 	if (r == 0 && !v->exhausted)
 		r = cut_candidate(v, c);
+	if (r < 0)
+		drop_candidate(c);
 	if (r < 0 || v->exhausted)
 		return MIN(r, 0);
 	v->n_batch++;
 	return 1;
+}
+
+/* What it counts in the size of a batch. */
+static uint64_t
+weight_of(const struct verify *v, const struct candidate *c)
+{
+	return c->held ? asked_bytes(v, c) : size_of(v, c);
 }
 
 /* The size of a batch hangs on its candidates and the answers before it alone. */
@@ -622,7 +684,7 @@ take_batch(struct verify *v, uint64_t *n_bytes)
 			return r;
 		if (r == 0)
 			break;
-		*n_bytes += bytes_of(v, &v->batch[v->n_current++]);
+		*n_bytes += weight_of(v, &v->batch[v->n_current++]);
 	}
 	return 0;
 }
@@ -652,7 +714,7 @@ read_ahead(struct verify *v, uint64_t n_bytes)
 	while (v->n_batch < n && n_bytes < VERIFY_AHEAD_BYTES && r > 0) {
 		r = take_candidate(v);
 		if (r > 0)
-			n_bytes += bytes_of(v, &v->batch[v->n_batch - 1]);
+			n_bytes += weight_of(v, &v->batch[v->n_batch - 1]);
 	}
 	return MIN(r, 0);
 }
@@ -740,17 +802,13 @@ settle(struct verify *v)
 	return r < 0 ? r : 1;
 }
 
-/* A later part without an end like that of its file: that is counted now. */
 static void
-note_passed(struct verify *v, const struct candidate *c)
+count_fate(struct verify *v, const struct candidate *c)
 {
-	if (!c->later) {
-		v->whole = c->panes.list.len == 0;
-		v->fate = c->fate;
-	} else if (c->fate != CONTENT_OK && v->fate == CONTENT_OK && !v->whole) {
-		v->worker[0].by_fate[c->fate]++;
-		v->fate = c->fate;
-	}
+	if (!c->held || c->fate == CONTENT_OK || c->held->fate != CONTENT_OK)
+		return;
+	v->worker[0].by_fate[c->fate]++;
+	c->held->fate = c->fate;
 }
 
 /* Everything at hand of the current candidate was given: on to what is left of it, or to the next
@@ -761,7 +819,7 @@ pass(struct verify *v)
 	v->line = 0;
 	if (v->batch[v->at].state == CANDIDATE_PART)
 		return run_round(v);
-	note_passed(v, &v->batch[v->at]);
+	count_fate(v, &v->batch[v->at]);
 	drop_candidate(&v->batch[v->at++]);
 	return 0;
 }
