@@ -17,7 +17,8 @@
 /* Candidates read together with a batch, its own included, and their bytes. */
 #define VERIFY_AHEAD_MAX 256u
 #define VERIFY_AHEAD_BYTES (8u << 20)
-/* Default of opts.max_part_bytes: some milliseconds, of which opening the file is a hundredth. */
+/* Default of opts.max_part_bytes: a millisecond and more, beside which handing them out is nothing.
+ */
 #define VERIFY_PART_BYTES (4u << 20)
 
 enum candidate_state {

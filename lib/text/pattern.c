@@ -276,8 +276,8 @@ plan_compiled(struct pattern *p, struct span literal, bool line_safe)
 {
 	int r = 0;
 
-	if (p->plain_word || literal.len >= PREFILTER_MIN_BYTES ||
-		(!line_safe && literal.len > 0) || is_rare(literal))
+	if (literal.len >= PREFILTER_MIN_BYTES || (!line_safe && literal.len > 0) ||
+		is_rare(literal))
 		r = needle_init(&p->needle, literal, p->fold);
 	if (p->flags & PATTERN_REGEX && p->texts.len == 1 && p->needle.len == 0 && !p->set)
 		stretch_of_regex(p->texts.data[0], p->fold, &p->stretch);
