@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "sync/once.h"
@@ -47,6 +48,21 @@ guard_holds(struct guard *g, uintptr_t at, uintptr_t *ret_end)
 	return true;
 }
 
+#ifdef SYS_mmap2 /* where a long has 32 bits */
+#	define CALL_MMAP SYS_mmap2
+#else
+#	define CALL_MMAP SYS_mmap
+#endif
+
+/* By the bare call: ThreadSanitizer takes mmap() for a write to the pages, which other threads may
+ * be reading. They find the file's bytes, or zeros and the flag. */
+static bool
+put_zeros(uintptr_t from, uintptr_t end)
+{
+	return syscall(CALL_MMAP, from, end - from, PROT_READ,
+		       MAP_FIXED | MAP_ANONYMOUS | MAP_PRIVATE | MAP_NORESERVE, -1L, 0L) != -1;
+}
+
 /*
  * Zero pages from the fault to the end of the mapping. A cut file lacks all of that, so one fault
  * does instead of one a page; after a disk error the rest may be good, but nobody will believe it.
@@ -58,15 +74,12 @@ static bool
 guard_fault(uintptr_t at)
 {
 	for (size_t i = 0; i < N_GUARDED_MAPS; i++) {
-		uintptr_t end, from = at - at % page_bytes;
-		void *page = (void *)from; /* NOLINT(performance-no-int-to-ptr) */
+		uintptr_t end;
 
 		if (!guard_holds(&guards[i], at, &end))
 			continue;
 		store_sc(&guards[i].faulted, true);
-		return mmap(page, end - from, PROT_READ,
-			       MAP_FIXED | MAP_ANONYMOUS | MAP_PRIVATE | MAP_NORESERVE, -1,
-			       0) != MAP_FAILED;
+		return put_zeros(at - at % page_bytes, end);
 	}
 	return false;
 }
