@@ -489,8 +489,10 @@ dispatch_overlong(struct conn *c)
 	struct err err = {0};
 
 	(void)err_set(&err, -EOVERFLOW, "the request is longer than %zu bytes", c->in.max_bytes);
-	(void)err_hint(&err, "give fewer or shorter patterns and paths, or raise line in [limits] "
-			     "of trawld.conf");
+	if (c->in.max_bytes == c->server->limits.line_bytes) /* else of one who may not ask */
+		(void)err_hint(&err,
+			"give fewer or shorter patterns and paths, or raise line in [limits] "
+			"of trawld.conf");
 	send_error(c, (struct span){0}, CODE_LIMIT, &err);
 	conn_finish(c);
 }
