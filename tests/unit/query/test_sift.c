@@ -660,90 +660,97 @@ count_lines_from(struct cursor *c, unsigned from)
 	return n;
 }
 
-static struct cursor *
-open_parts(const struct world *w, const struct pattern *p)
+/* A file of so many lines, searched in parts of a window each. */
+struct parts {
+	struct world w;
+	struct pattern *needle;
+	struct cursor *c;
+};
+
+static void
+open_parts(struct parts *t)
 {
 	struct cursor_opts opts = {
-		.deadline = USEC_NEVER, .io = pool, .grep = p, .max_part_bytes = 700};
+		.deadline = USEC_NEVER, .io = pool, .grep = t->needle, .max_part_bytes = 700};
 	struct query_env env = {0};
 	struct query *query;
-	struct cursor *c;
 	struct err err = {0};
 
 	CHECK_INT(query_parse(SPAN_LIT("f00"), &env, &query, &err), 0);
-	CHECK_INT(cursor_open(query, w->index, &opts, &c, &err), 0);
+	CHECK_INT(cursor_open(query, t->w.index, &opts, &t->c, &err), 0);
 	query_unref(query);
-	return c;
 }
 
 static void
-index_lines(struct world *w, unsigned n)
+begin_parts(struct parts *t, unsigned n_lines)
 {
+	struct world *w = &t->w;
+	struct hit hit = {0};
+	struct err err = {0};
+
 	*w = (struct world){.dir = test_dir(), .store = test_dir(), .n_symbols = 4};
-	write_lines(w, n);
+	write_lines(w, n_lines);
 	grow_stack(w);
 	while (w->n_text == 0)
 		index_some(w);
 	make_view_of(w, UINT64_MAX);
 	w->index = snapshot_of(w, SNAP_CONTENT_INDEX, UINT64_MAX);
 	w->scan = snapshot_of(w, SNAP_CONTENT_SCAN, UINT64_MAX);
+	CHECK_INT(pattern_create(SPAN_LIT("needle"), 0, &t->needle, &err), 0);
+	open_parts(t);
+	CHECK_INT(cursor_next(t->c, &hit), 1);
+}
+
+static struct cursor_stats
+close_parts(struct parts *t)
+{
+	struct cursor_stats st;
+
+	cursor_get_stats(t->c, &st);
+	cursor_close(t->c);
+	return st;
+}
+
+static void
+end_parts(struct parts *t)
+{
+	pattern_destroy(t->needle);
+	world_destroy(&t->w);
 }
 
 TEST(sift, a_large_file_is_searched_in_parts_as_it_was_when_it_was_opened)
 {
 	struct cursor_stats st;
-	struct world w;
-	struct pattern *p;
-	struct cursor *c;
-	struct err err = {0};
-	struct hit hit = {0};
+	struct parts t;
 
-	CHECK_INT(pattern_create(SPAN_LIT("needle"), 0, &p, &err), 0);
-	index_lines(&w, N_LINES);
-	c = open_parts(&w, p);
-	CHECK_INT(cursor_next(c, &hit), 1);
-	write_lines(&w, N_LINES + 1);
-	CHECK_INT(count_lines_from(c, 2), N_LINES - 1);
-	cursor_get_stats(c, &st);
+	begin_parts(&t, N_LINES);
+	write_lines(&t.w, N_LINES + 1);
+	CHECK_INT(count_lines_from(t.c, 2), N_LINES - 1);
+	st = close_parts(&t);
 	CHECK_INT(st.n_files, 1);
 	CHECK_INT(st.n_verified, 1);
 	CHECK_INT(st.skipped.changed, 0);
-	cursor_close(c);
 
 	/* By now it is not what the index knows: its panes say nothing. */
-	c = open_parts(&w, p);
-	CHECK_INT(count_lines_from(c, 1), N_LINES + 1);
-	cursor_get_stats(c, &st);
-	CHECK_INT(st.skipped.changed, 0);
-	cursor_close(c);
-	pattern_destroy(p);
-	world_destroy(&w);
+	open_parts(&t);
+	CHECK_INT(count_lines_from(t.c, 1), N_LINES + 1);
+	CHECK_INT(close_parts(&t).skipped.changed, 0);
+	end_parts(&t);
 }
 
 TEST(sift, a_large_file_that_is_cut_between_its_parts_is_counted_once)
 {
-	struct cursor_stats st;
-	struct world w;
-	struct pattern *p;
-	struct cursor *c;
-	struct err err = {0};
-	struct hit hit = {0};
+	struct parts t;
 	char path[4096];
 	unsigned n;
 
-	CHECK_INT(pattern_create(SPAN_LIT("needle"), 0, &p, &err), 0);
-	index_lines(&w, 10 * N_LINES); /* so large that it is mapped */
-	c = open_parts(&w, p);
-	CHECK_INT(cursor_next(c, &hit), 1);
-	(void)snprintf(path, sizeof(path), "%s/f00.c", w.dir);
+	begin_parts(&t, 10 * N_LINES); /* so large that it is mapped */
+	(void)snprintf(path, sizeof(path), "%s/f00.c", t.w.dir);
 	CHECK_INT(truncate(path, 4096), 0);
-	n = 1 + count_lines_from(c, 2);
+	n = 1 + count_lines_from(t.c, 2);
 	CHECK_SAY(n > 1 && n < 10 * N_LINES, "%u lines of before", n);
-	cursor_get_stats(c, &st);
-	CHECK_INT(st.skipped.unreadable, 1);
-	cursor_close(c);
-	pattern_destroy(p);
-	world_destroy(&w);
+	CHECK_INT(close_parts(&t).skipped.unreadable, 1);
+	end_parts(&t);
 }
 
 TEST(sift, is_explained)
