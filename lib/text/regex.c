@@ -6,6 +6,18 @@
 #include "text/fold.h"
 #include "text/scan.h"
 
+/* Shorter texts stand in too many lines. */
+#define GROUP_MIN_BYTES 3u
+
+/* A group that must be matched, as long as its alternatives are plain texts. */
+struct texts {
+	bool plain;    /* so far */
+	bool complete; /* it is closed; a quantifier may follow */
+	size_t start;  /* of its last alternative */
+	struct strbuf text;
+	VEC(size_t) ends;
+};
+
 /* Where the reader is, and the literal characters that stand side by side outside of groups. */
 struct reader {
 	struct span text;
@@ -21,6 +33,8 @@ struct reader {
 	size_t copied;      /* of the text, to facts->safe */
 	bool unsafe;        /* something can match a newline that cannot be written otherwise */
 	bool starts;        /* the run stands right behind a '^' that the pattern begins with */
+	struct texts group; /* the last one outside of others, until it is known to be needed */
+	struct texts best_group;
 	struct regex_facts *facts;
 };
 
@@ -112,15 +126,69 @@ keep_run(struct reader *r, bool ends)
 	r->last_bytes = 0;
 }
 
+static void
+texts_fini(struct texts *t)
+{
+	strbuf_fini(&t->text);
+	VEC_FINI(&t->ends);
+}
+
+static size_t
+shortest_text(const struct texts *t)
+{
+	size_t shortest = SIZE_MAX, at = 0;
+
+	if (t->ends.len < 2)
+		return 0;
+	for (size_t i = 0; i < t->ends.len; at = t->ends.data[i++])
+		shortest = MIN(shortest, t->ends.data[i] - at);
+	return shortest;
+}
+
+static void
+begin_group(struct reader *r)
+{
+	r->group.plain = true;
+	r->group.complete = false;
+	r->group.start = r->group.ends.len = 0;
+	strbuf_reset(&r->group.text);
+}
+
+/* One of its alternatives ends. */
+static void
+end_text(struct texts *t)
+{
+	t->plain = t->plain && t->text.len > t->start;
+	t->start = t->text.len;
+	if (VEC_PUSH(&t->ends, t->start) < 0)
+		t->text.failed = true;
+}
+
+/* The group that ended last is part of every match, or need not be. */
+static void
+settle_group(struct reader *r, bool needed)
+{
+	struct texts worse = r->best_group;
+
+	if (!r->group.complete)
+		return;
+	r->group.complete = false;
+	if (!needed || shortest_text(&r->group) <= shortest_text(&worse))
+		return;
+	r->best_group = r->group;
+	r->group = worse;
+}
+
 /* The literal characters end here: something else follows. */
 static void
 end_run(struct reader *r)
 {
-	r->facts->is_literal = r->whole = false;
+	settle_group(r, true);
+	r->facts->is_literal = r->whole = r->group.plain = false;
 	keep_run(r, false);
 }
 
-/* An alternative ends here. */
+/* An alternative outside of groups ends here. */
 static void
 end_choice(struct reader *r)
 {
@@ -142,6 +210,7 @@ take_char(struct reader *r, size_t bytes, bool in_class)
 {
 	struct span c = {r->text.data + r->at, bytes};
 
+	settle_group(r, true);
 	r->facts->any_literal = true;
 	r->facts->any_upper = r->facts->any_upper || fold_has_upper(c);
 	if ((unsigned char)c.data[0] < 0x20 && c.data[0] != '\t')
@@ -150,6 +219,8 @@ take_char(struct reader *r, size_t bytes, bool in_class)
 		(void)strbuf_span(&r->run, c);
 		r->last_bytes = bytes;
 	}
+	if (!in_class && r->depth == 1)
+		(void)strbuf_span(&r->group.text, c);
 	r->at += bytes;
 }
 
@@ -344,7 +415,8 @@ static void
 take_group(struct reader *r)
 {
 	end_run(r);
-	r->depth++;
+	if (r->depth++ == 0)
+		begin_group(r);
 	r->at++;
 	if (peek(r, 0) == '*') {
 		r->unknown = true;
@@ -372,12 +444,28 @@ counted_bytes(const struct reader *r)
 static void
 take_quantifier(struct reader *r, size_t bytes, bool once_at_least)
 {
+	settle_group(r, once_at_least);
 	if (!once_at_least && r->run.len > 0)
 		strbuf_truncate(&r->run, r->run.len - r->last_bytes);
 	end_run(r);
 	r->at += bytes;
 	if (is_one_of(peek(r, 0), "+?"))
 		r->at++;
+}
+
+/* '|' or ')' of a group that is in no other. */
+static void
+take_bar(struct reader *r)
+{
+	bool closes = peek(r, 0) == ')', plain;
+
+	end_text(&r->group);
+	plain = r->group.plain;
+	end_run(r);
+	r->group.plain = plain;
+	r->group.complete = closes && plain;
+	r->depth -= closes;
+	r->at++;
 }
 
 static void
@@ -405,6 +493,8 @@ take_token(struct reader *r)
 		r->starts = false;
 		end_choice(r);
 		r->at++;
+	} else if (is_one_of(c, "|)") && r->depth == 1) {
+		take_bar(r);
 	} else if (is_one_of(c, "^$.|)")) {
 		end_run(r);
 		r->starts = c == '^' && r->at == 0;
@@ -412,6 +502,26 @@ take_token(struct reader *r)
 		r->at++;
 	} else {
 		take_char(r, char_bytes(r), false);
+	}
+}
+
+/* Where the only alternative holds little, the group that must be matched tells more. */
+static void
+choose_group(struct reader *r)
+{
+	struct regex_facts *f = r->facts;
+
+	settle_group(r, true);
+	if (r->top_choice || f->literal.len >= GROUP_MIN_BYTES ||
+		shortest_text(&r->best_group) < GROUP_MIN_BYTES)
+		return;
+	f->choices_whole = r->no_choice = false;
+	f->choice_ends.len = 0;
+	strbuf_reset(&f->choice_text);
+	(void)strbuf_span(&f->choice_text, strbuf_view(&r->best_group.text));
+	VEC_EACH (&r->best_group.ends, end) {
+		if (VEC_PUSH(&f->choice_ends, *end) < 0)
+			f->choice_text.failed = true;
 	}
 }
 
@@ -429,9 +539,13 @@ regex_inspect(struct span pattern, struct regex_facts *ret)
 	while (!at_end(&r))
 		take_token(&r);
 	end_choice(&r);
+	choose_group(&r);
 	(void)strbuf_add(&ret->safe, pattern.data + r.copied, pattern.len - r.copied);
 	failed = ret->safe.failed || r.run.failed || r.best.failed || ret->choice_text.failed ||
-	         ret->literal.failed || ret->piece_text.failed;
+	         ret->literal.failed || ret->piece_text.failed || r.group.text.failed ||
+	         r.best_group.text.failed;
+	texts_fini(&r.group);
+	texts_fini(&r.best_group);
 	strbuf_fini(&r.run);
 	strbuf_fini(&r.best);
 	if (r.unknown)

@@ -32,8 +32,9 @@ struct regex_facts {
 	bool is_literal; /* `literal` is all that it matches */
 	/* Bytes that every match holds, in one piece; empty when none are known. Owned. */
 	struct strbuf literal;
-	/* Bytes that every match of each alternative holds, of all alternatives outside of groups,
-	 * one after the other; no ends when there is one of which none are known. Owned. */
+	/* Texts of which every match holds one, one after the other: what each alternative outside
+	 * of groups holds; or, when there is one alone and `literal` is short, those of a group of
+	 * plain texts in it. No ends when they are not known. Owned. */
 	struct strbuf choice_text;
 	VEC(size_t) choice_ends;
 	bool choices_whole; /* they are all that the alternatives match */

@@ -162,7 +162,9 @@ static const char *const regexes[] = {"foo", "foo.*bar", "[fF]oo\\w*", "\\bfoo\\
 	"\\d+", "0x[0-9a-f]+", "k\\S*s", "[к-я]+", "\\p{L}+", "\"[^\"]*\"", "\\(.*?\\)",
 	"#include\\s*<", "a\\.b", "(?:int|struct)\\s+\\w+", "x{1,3}", ".+", "[^\\s]+;",
 	"\\w+\\s*\\(", "fo{2}", "[\\w.]+", "\\{|\\}", "(?i)FOO", "stra(ß|ss)e", "\\pL\\d", "e\\b",
-	"Foo\\W", "\xc3\xa9t\xc3\xa9"};
+	"Foo\\W", "\xc3\xa9t\xc3\xa9", "(foo|static|return)\\b", "x?(int|Foo|struct)\\W",
+	"(foo|int)?x", "(foo|int)*s", "((foo|bar)|int)s?", "(foo|ba[rz])_", "(?:struct|return)+ ",
+	"(foo|int){2}", "\\w(kiss|int|École)", "(foo|static)+?\\w"};
 
 static const struct peer_option rg_literal[] = {
 	{"-s -F", 0},

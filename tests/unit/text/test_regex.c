@@ -3,13 +3,15 @@
 
 #include "text/fold.h"
 #include "text/pattern.h"
+#include "text/regex.h"
 
 static const char *const tokens[] = {"a", "b", "k", "S", "ab", "a.b", "\\.", "/", "\\/", "(?:ab)",
 	"(a|b)", "(", ")", "[ab]", "[^a]", "[$]", "^", "$", ".", "*", "+", "?", "{0,2}", "{2}", "{",
 	"|", "\\Qa.b\\E", "\\Qa", "\\E", "\xc3\xa9", "\xc3\x89", "\\b", "(?i)", "(?x)", "(?m)",
 	"(*ACCEPT)", "(?=a)", "(?<!b)", "\\d", "\\w", "++", "*?", "(?#x)", "#", " ", "\\x61",
 	"\\o{61}", "\\K", "\\A", "\\z", "\\Z", "(?<n>a)", "(?1)", "\\1", "(?(1)a|b)", "(?|a|b)",
-	"\\R", "\\X", "[[:alpha:]]", "\\p{L}", "\\N", "(?-i)", "(?s:.)", "(?>a+)", "\n", "\xff"};
+	"\\R", "\\X", "[[:alpha:]]", "\\p{L}", "\\N", "(?-i)", "(?s:.)", "(?>a+)", "\n", "\xff",
+	"(abk|kab)", "(?:aab|a\\.b|kkS)", "(?<m>abab|bab)", "(aab|b\\Qa.b\\E)"};
 static const char *const pieces_of_text[] = {"a", "b", "k", "K", "s", "S", "ab", "aXb", "a.b", ".",
 	"/", "\xc3\xa9", "\xc3\x89", "\xe2\x84\xaa", "\xc5\xbf", "1", "\n", "#", " ", "{", "$",
 	"\xff"};
@@ -110,6 +112,101 @@ check_said(const char *source, const char *wanted)
 		source, said.data, wanted);
 	strbuf_fini(&said);
 	pattern_destroy(p);
+}
+
+static bool
+holds_a_choice(const struct regex_facts *f, struct span text)
+{
+	for (size_t i = 0, at = 0; i < f->choice_ends.len; at = f->choice_ends.data[i++]) {
+		size_t len = f->choice_ends.data[i] - at;
+
+		if (text.len >= len && memmem(text.data, text.len, f->choice_text.data + at, len))
+			return true;
+	}
+	return f->choice_ends.len == 0;
+}
+
+TEST(regex, each_match_of_a_random_expression_holds_one_of_its_choices)
+{
+	unsigned long n = test_scale(400000), n_compiled = 0, n_held = 0;
+	struct strbuf source = {0}, text = {0};
+
+	for (unsigned long i = 0; i < n; i++) {
+		struct regex_facts facts;
+		struct pattern *p;
+		struct matcher *m;
+
+		seed = i * 0x9e3779b97f4a7c15ull + 7;
+		roll_of(&source, tokens, ARRAY_LEN(tokens), roll(4) ? 3 : 9);
+		(void)strbuf_puts(&source, tokens[ARRAY_LEN(tokens) - 1 - roll(4)]);
+		roll_of(&text, tokens, ARRAY_LEN(tokens), 3);
+		(void)strbuf_span(&source, strbuf_view(&text));
+		/* PATTERN_PATH: choices are not made use of. */
+		if (pattern_create(strbuf_view(&source), PATTERN_REGEX | PATTERN_PATH, &p, NULL) <
+			0)
+			continue;
+		CHECK_INT(regex_inspect(strbuf_view(&source), &facts), 0);
+		CHECK_INT(matcher_create(p, &m), 0);
+		n_compiled++;
+		n_held += facts.choice_ends.len > 1;
+		for (unsigned k = 0; k < 30; k++) {
+			struct match match;
+
+			roll_of(&text, pieces_of_text, ARRAY_LEN(pieces_of_text), 8);
+			if (matcher_find(m, strbuf_view(&text), 0, &match) == 1)
+				CHECK_SAY(holds_a_choice(&facts, strbuf_view(&text)),
+					"\"%s\" matches \"%s\"", source.data, text.data);
+		}
+		matcher_destroy(m);
+		pattern_destroy(p);
+		regex_facts_fini(&facts);
+	}
+	CHECK(n_held > n_compiled / 20 && n_held < n_compiled);
+	strbuf_fini(&source);
+	strbuf_fini(&text);
+}
+
+static void
+check_choices(const char *source, const char *wanted)
+{
+	struct regex_facts facts;
+	struct strbuf said = {0};
+
+	CHECK_INT(regex_inspect(span_of(source), &facts), 0);
+	for (size_t i = 0, at = 0; i < facts.choice_ends.len; at = facts.choice_ends.data[i++]) {
+		CHECK_INT(strbuf_puts(&said, i ? " " : ""), 0);
+		CHECK_INT(strbuf_add(&said, facts.choice_text.data + at,
+				  facts.choice_ends.data[i] - at),
+			0);
+	}
+	CHECK_SAY(strcmp(said.data ? said.data : "", wanted) == 0, "%s says \"%s\", not \"%s\"",
+		source, said.data, wanted);
+	CHECK(facts.choice_ends.len < 2 || !facts.choices_whole || strchr(source, '(') == NULL);
+	strbuf_fini(&said);
+	regex_facts_fini(&facts);
+}
+
+TEST(regex, what_is_said_of_choices)
+{
+	check_choices("foo|bar", "foo bar");
+	check_choices("(foo|bars):", "foo bars");
+	check_choices("(?:foo|bars)", "foo bars");
+	check_choices("(?<name>foo|bars)+", "foo bars");
+	check_choices("(foo|bars)?:", ":");
+	check_choices("(foo|bars)*", "");
+	check_choices("(foo|bars){0,1}", "");
+	check_choices("(foo|bars)\\E?x", "x");
+	check_choices("(foo|bars)\\Q\\E*", "");
+	check_choices("(foo|bars)\\Q.\\E?", "foo bars");
+	check_choices("(foo|ba)", "");
+	check_choices("(foo|bar|)", "");
+	check_choices("(foo|ba.)", "");
+	check_choices("(foo|(bar))", "");
+	check_choices("(foo|bar)|x", "");
+	check_choices("(foo|bar)?(some|other)", "some other");
+	check_choices("(foo|bar)(some|other)", "some other");
+	check_choices("(foo|bar)function", "function");
+	check_choices("(foo|bar)(?=x)", "");
 }
 
 TEST(regex, what_is_said_of_plain_expressions)
