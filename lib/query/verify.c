@@ -107,6 +107,7 @@ struct verify {
 	bool lines;  /* answers are lines, not entries */
 	bool once;   /* one match decides about a file, and all that is asked for is in one line */
 	bool parted; /* large files are searched in parts (note: parts) */
+	bool ranked; /* answers are lines that are to be ranked */
 	size_t room; /* bytes of lines kept of a file */
 
 	/* One thread fills; during a round each candidate and each worker belongs to the thread
@@ -124,6 +125,8 @@ struct verify {
 	size_t line;             /* its next line */
 	struct left left;        /* of the candidate taken last */
 	_Atomic size_t n_kept;   /* bytes of all lines; relaxed: a bound, publishes nothing */
+	_Atomic size_t n_lines;  /* and how many they are; so, too */
+	size_t max_lines;        /* no more files are begun; fixed during a round */
 	struct eval **of_layer;  /* [n_layers], bound to its layer; made when first needed */
 
 	unsigned n_workers;
@@ -152,12 +155,6 @@ decides_once(const struct query *q, const struct cursor_opts *opts)
 		return opts->answer == GREP_FILES && !opts->invert && !root->content &&
 		       !pattern_is_multi(opts->grep);
 	return root->term == TERM_CONTENT;
-}
-
-static bool
-is_ranked(const struct verify *v)
-{
-	return v->lines && v->opts->rank && v->opts->n_sort == 0;
 }
 
 /* Rows that hang on nothing but their own line, and are all wanted. */
@@ -198,7 +195,8 @@ verify_create(struct eval *e, const struct cursor_opts *opts, candidate_fn next,
 	v->lines = cursor_gives_lines(opts);
 	v->once = decides_once(e->query, opts);
 	v->parted = is_parted(e->query, opts);
-	v->batch_next = is_ranked(v)      ? VERIFY_BATCH_RANKED
+	v->ranked = v->lines && opts->rank && opts->n_sort == 0;
+	v->batch_next = v->ranked         ? VERIFY_BATCH_RANKED
 	                : opts->limit > 0 ? VERIFY_BATCH_LIMITED
 	                                  : VERIFY_BATCH_FIRST;
 	v->keep = lines_to_keep(opts);
@@ -300,7 +298,7 @@ subject_of(const struct candidate *c, struct span text)
 static int
 search_lines(struct verify *v, struct verify_worker *w, struct candidate *c, struct span text)
 {
-	struct grep_bounds bounds = {v->keep, v->room, is_ranked(v) ? RANK_WINDOW_LINES : 0};
+	struct grep_bounds bounds = {v->keep, v->room, v->ranked ? RANK_WINDOW_LINES : 0};
 	const struct content_reader *reader = c->held ? &c->held->reader : &w->reader;
 	int r;
 
@@ -309,6 +307,7 @@ search_lines(struct verify *v, struct verify_worker *w, struct candidate *c, str
 		bounds.room = MAX(bounds.room, text.len);
 	r = grep_text(w->grep, subject_of(c, text), v->opts, bounds, &c->place, &c->lines);
 	(void)add_rlx(&v->n_kept, grep_lines_bytes(&c->lines));
+	(void)add_rlx(&v->n_lines, c->lines.lines.len);
 	if (r > 0) {
 		c->stamp = reader->stamp;
 		c->state = CANDIDATE_PART;
@@ -491,14 +490,33 @@ verify_one(struct verify *v, unsigned worker, struct candidate *c)
 	return 0;
 }
 
+/* How many are missing up to the limit; 0: none, or there is no limit. */
+static uint64_t
+hits_wanted(const struct verify *v)
+{
+	uint64_t want;
+
+	if (v->opts->limit == 0 || __builtin_add_overflow(v->opts->offset, v->opts->limit, &want) ||
+		want <= v->n_hits)
+		return 0;
+	return want - v->n_hits;
+}
+
+/* Is there room for the lines of one more file? */
+static bool
+has_room(struct verify *v)
+{
+	return load_rlx(&v->n_kept) / VERIFY_KEPT_FILES < v->room &&
+	       load_rlx(&v->n_lines) < v->max_lines;
+}
+
 /* Is it this candidate's turn in the round? */
 static bool
 is_due(struct verify *v, size_t i)
 {
 	if (i == v->at)
 		return v->batch[i].state != CANDIDATE_DONE;
-	return v->batch[i].state == CANDIDATE_NEW &&
-	       load_rlx(&v->n_kept) / VERIFY_KEPT_FILES < v->room;
+	return v->batch[i].state == CANDIDATE_NEW && has_room(v);
 }
 
 static int
@@ -528,15 +546,28 @@ verify_piece(size_t lo, size_t hi, unsigned worker, void *ctx)
 	return 0;
 }
 
+/* Ranked lines fill a window, of which mostly all that are wanted come. */
+static size_t
+lines_of_round(const struct verify *v)
+{
+	if (!v->ranked || v->opts->limit == 0)
+		return SIZE_MAX;
+	return MAX(hits_wanted(v), (uint64_t)RANK_WINDOW_LINES);
+}
+
 /* What the current candidate and those after it still need, as far as there is room. */
 static int
 run_round(struct verify *v)
 {
-	size_t n = v->n_batch - v->at, n_kept = 0;
+	size_t n = v->n_batch - v->at, n_kept = 0, n_lines = 0;
 
-	for (uint32_t i = v->at + 1; i < v->n_batch; i++)
+	for (uint32_t i = v->at + 1; i < v->n_batch; i++) {
 		n_kept += grep_lines_bytes(&v->batch[i].lines);
+		n_lines += v->batch[i].lines.lines.len;
+	}
 	store_rlx(&v->n_kept, n_kept);
+	store_rlx(&v->n_lines, n_lines);
+	v->max_lines = lines_of_round(v);
 	return par_for(v->opts->io, TASK_QUERY, n, 1, verify_piece, v, v->opts->stop);
 }
 
@@ -696,12 +727,11 @@ take_batch(struct verify *v, uint64_t *n_bytes)
 static uint64_t
 likely_needed(const struct verify *v)
 {
-	uint64_t want;
+	uint64_t want = hits_wanted(v);
 
-	if (!is_ranked(v) || v->n_hits == 0 || v->opts->limit == 0 ||
-		__builtin_add_overflow(v->opts->offset, v->opts->limit, &want) || want <= v->n_hits)
+	if (!v->ranked || v->n_hits == 0 || want == 0)
 		return 0;
-	want = MIN(want - v->n_hits, (uint64_t)VERIFY_BATCH_MAX);
+	want = MIN(want, (uint64_t)VERIFY_BATCH_MAX);
 	return MIN(want * v->n_seen / v->n_hits, 2 * v->n_seen);
 }
 
@@ -743,7 +773,7 @@ verify_next_batch(struct verify *v)
 	bool ahead;
 	int r;
 
-	if (v->n_current > 0 && (!is_ranked(v) || v->n_gave < v->n_current / 2))
+	if (v->n_current > 0 && (!v->ranked || v->n_gave < v->n_current / 2))
 		v->batch_next = MIN(v->batch_next * 2, VERIFY_BATCH_MAX);
 	pass_batch(v);
 	ahead = v->n_batch > 0;

@@ -180,6 +180,37 @@ TEST(ranking, pages_hold_what_one_answer_holds)
 	pattern_destroy(p);
 }
 
+/* A window is full with the first file; what is given hangs on none of that. */
+TEST(ranking, files_behind_a_full_window_are_not_read)
+{
+	struct strbuf all = {0}, pages = {0}, text = {0};
+	struct cursor_stats stats;
+	struct pattern *p;
+	char name[32];
+
+	for (unsigned i = 0; i < RANK_WINDOW_LINES + 100; i++)
+		CHECK_INT(strbuf_puts(&text, i % 7 ? "x = foo;\n" : "int foo(void)\n"), 0);
+	for (unsigned i = 0; i < 6; i++) {
+		(void)snprintf(name, sizeof(name), "f%u.c", i);
+		put(name, text.data, 1000 + (time_t)i);
+	}
+	snapshot = grown_snapshot(dir, store);
+	CHECK_INT(pattern_create(SPAN_LIT("foo"), 0, &p, NULL), 0);
+	answers(p, "", (struct cursor_opts){.rank = RANK_CONTENTS}, &all, &stats);
+	CHECK_INT(stats.n_verified, 6);
+	for (uint64_t at = 0; at == 0 || stats.more; at += 700) {
+		answers(p, "",
+			(struct cursor_opts){.rank = RANK_CONTENTS, .offset = at, .limit = 700},
+			&pages, &stats);
+		CHECK(stats.n_verified <= 2 + (at + 700) / RANK_WINDOW_LINES);
+	}
+	CHECK_STR(pages.data, all.data);
+	strbuf_fini(&all);
+	strbuf_fini(&pages);
+	strbuf_fini(&text);
+	pattern_destroy(p);
+}
+
 TEST(ranking, a_limit_counts_what_is_left)
 {
 	grow();
