@@ -6,11 +6,14 @@
 #include "index/text_group.h"
 #include "index/text_ids.h"
 
+/* Sets are of units. Where the query is of documents, those of a document are in a set all
+ * together or not at all: so lists are marked as they are, bitmaps by words, and only the few
+ * documents that have windows need a closer look. */
 struct eval {
 	const struct text_cols *c;
 	const struct text_eval_opts *opts;
-	bool of_docs;   /* ids are documents, else units */
-	uint32_t range; /* of ids */
+	bool of_docs;   /* sets are of whole documents */
+	uint32_t range; /* of units */
 	uint32_t steps;
 };
 
@@ -67,20 +70,34 @@ static void
 mark_list(const struct eval *e, const struct text_entry *entry, uint64_t *bits)
 {
 	struct text_list l;
-	uint32_t unit[TEXT_BLOCK], n;
 
 	text_list_start(e->c, entry, &l);
-	if (!e->of_docs) {
-		text_list_mark(&l, bits);
-		return;
-	}
-	while ((n = text_list_read(&l, unit, TEXT_BLOCK)) > 0) {
-		for (uint32_t i = 0; i < n; i++)
-			text_ids_set_bit(bits, e->c->unit_doc[unit[i]]);
+	text_list_mark(&l, bits);
+}
+
+static bool
+any_unit(const uint64_t *bits, uint32_t lo, uint32_t hi)
+{
+	while (lo < hi && !text_ids_has_bit(bits, lo))
+		lo++;
+	return lo < hi;
+}
+
+/* To all units of the documents that have one. Windows are the units that are not the first of
+ * theirs (FORMAT-TEXT.md 2.3). */
+static void
+spread(const struct text_cols *c, uint64_t *bits)
+{
+	for (uint32_t i = 0, lo, hi; i < c->n_windows; i += MAX(hi - lo, 2u) - 1) {
+		text_units(c, c->unit_doc[c->windows[i].unit], &lo, &hi);
+		if (!any_unit(bits, lo, hi))
+			continue;
+		for (uint32_t unit = lo; unit < hi; unit++)
+			text_ids_set_bit(bits, unit);
 	}
 }
 
-/* A list that is asked for ascending ids. */
+/* A list that is asked for ascending units. */
 struct asked {
 	struct text_list list;
 	uint32_t unit; /* the last one that it gave */
@@ -103,8 +120,8 @@ has_id(const struct eval *e, struct asked *a, uint32_t id)
 	uint32_t lo = id, hi = id + 1;
 
 	if (e->of_docs)
-		text_units(e->c, id, &lo, &hi);
-	return lo < hi && has_unit_from(a, lo) && a->unit < hi;
+		text_units(e->c, e->c->unit_doc[id], &lo, &hi);
+	return has_unit_from(a, lo) && a->unit < hi;
 }
 
 /* Keep of a list of ids those that the gram's list has. */
@@ -126,14 +143,9 @@ keep_in_list(const struct eval *e, struct text_ids *ids, const struct text_entry
 static void
 mark_all(const struct eval *e, struct text_ids *ret)
 {
-	for (uint32_t id = 0; id < e->range; id++) {
-		uint32_t lo = 0, hi = 1;
-
-		if (e->of_docs)
-			text_units(e->c, id, &lo, &hi);
-		if (lo < hi)
-			text_ids_set_bit(ret->bits, id);
-	}
+	memset(ret->bits, 0xff, e->range / 64 * sizeof(*ret->bits));
+	for (uint32_t unit = e->range & ~63u; unit < e->range; unit++)
+		text_ids_set_bit(ret->bits, unit);
 }
 
 /* Are its lists taken for those of all ids? */
@@ -256,6 +268,9 @@ eval_and(struct eval *e, const struct gram_node *node, struct text_ids *ret)
 
 		if (stop_requested(e->opts->stop))
 			return -ECANCELED;
+		if (e->opts->plenty > 0 && ret->n > e->opts->plenty &&
+			parts[i].count > e->opts->longest)
+			break;
 		r = keep_part(e, ret, &parts[i]);
 		idle = is_idle(e->opts, &parts[i], before, ret->n) ? idle + 1 : 0;
 		if (idle == e->opts->patience && idle > 0)
@@ -283,10 +298,12 @@ eval_node(struct eval *e, const struct gram_node *node, struct text_ids *ret)
 		r = mark_or(e, node, ret);
 	else if (op == GRAM_ANY)
 		mark_all(e, ret);
+	if (r == 0 && e->of_docs)
+		spread(e->c, ret->bits);
 	return r < 0 ? r : text_ids_count(ret);
 }
 
-/* The next id from `id` on; e->range when there is none. *at is the place in a list. */
+/* The next unit from `id` on; ids->range when there is none. *at is the place in a list. */
 static uint32_t
 next_id(const struct text_ids *ids, uint32_t id, uint32_t *at)
 {
@@ -316,7 +333,7 @@ list_docs(const struct eval *e, const struct text_ids *ids, struct text_found *r
 	if (!ret->docs)
 		return -ENOMEM;
 	for (uint32_t id = next_id(ids, 0, &at); id < ids->range; id = next_id(ids, id + 1, &at)) {
-		uint32_t doc = e->of_docs ? id : e->c->unit_doc[id];
+		uint32_t doc = e->c->unit_doc[id];
 
 		if (!is_dropped(e, doc) && (ret->n == 0 || ret->docs[ret->n - 1] != doc))
 			ret->docs[ret->n++] = doc;
@@ -327,12 +344,9 @@ list_docs(const struct eval *e, const struct text_ids *ids, struct text_found *r
 static struct eval
 eval_of(const struct text_cols *c, const struct text_eval_opts *opts)
 {
-	struct eval e = {.c = c, .opts = opts};
+	bool of_docs = !(opts->flags & TEXT_EVAL_IN_UNIT) && c->n_windows > 0;
 
-	/* Where both are the same, units need no translation. */
-	e.of_docs = !(opts->flags & TEXT_EVAL_IN_UNIT) && !text_units_are_docs(c);
-	e.range = e.of_docs ? c->n_docs : c->n_units;
-	return e;
+	return (struct eval){.c = c, .opts = opts, .of_docs = of_docs, .range = c->n_units};
 }
 
 int
@@ -384,5 +398,5 @@ text_eval_estimate(const struct text_cols *c, const struct gram_node *root)
 	struct text_eval_opts opts = {0};
 	struct eval e = eval_of(c, &opts);
 
-	return estimate(&e, root);
+	return MIN(estimate(&e, root), c->n_docs);
 }

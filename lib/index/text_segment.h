@@ -108,9 +108,3 @@ text_units(const struct text_cols *c, uint32_t doc, uint32_t *ret_lo, uint32_t *
 /** Where a unit begins in its document: bytes, and lines before it. */
 void text_unit_place(
 	const struct text_cols *c, uint32_t unit, uint64_t *ret_offset, uint64_t *ret_lines);
-/** All units are documents: no windows, and no document without a unit. */
-static inline bool
-text_units_are_docs(const struct text_cols *c)
-{
-	return c->n_units == c->n_docs && c->n_windows == 0;
-}

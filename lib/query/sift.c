@@ -162,6 +162,8 @@ ask_segments(const struct sift *f, const struct text_set *set, const struct sift
 		if (f->first) {
 			opts.patience = f->word ? 1 : SIFT_FIRST_PATIENCE;
 			opts.worth = SIFT_FIRST_WORTH;
+			opts.plenty = SIFT_FIRST_PLENTY;
+			opts.longest = SIFT_FIRST_LONGEST;
 		}
 		r = text_eval(c, need->node, &opts, &ret[i]);
 	}

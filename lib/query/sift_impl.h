@@ -21,9 +21,12 @@
  * files, in the time that it takes to decode SIFT_FIRST_WORTH postings: a list is idle, too, that
  * removes a smaller part of the documents than it is of that. An AND ends sooner: of one word with
  * the first idle one, and it does not begin when the shortest list has more than half of all
- * documents. */
+ * documents. Of SIFT_FIRST_PLENTY documents few will be read, so that no list is asked about them
+ * that takes as long as reading a dozen. */
 #define SIFT_FIRST_PATIENCE 2u
 #define SIFT_FIRST_WORTH 400000u
+#define SIFT_FIRST_PLENTY 2000u
+#define SIFT_FIRST_LONGEST 20000u
 #define SIFT_WORD_BYTES 32u
 
 enum sift_plan {

@@ -52,10 +52,11 @@ random_query(struct text_model *m, struct gram_query *q, unsigned depth)
 		return gram_query_range(q, gram, gram);
 	if (kind == 2)
 		return gram_query_range(q, gram / 64 * 64, gram / 64 * 64 + 63);
-	if (kind == 3)
-		return gram_query_range(q, gram,
-			MIN(gram + (uint32_t)(model_dice(m) % 9000),
-				(1u << (6 * m->n_symbols)) - 1));
+	if (kind == 3) {
+		uint32_t last = gram + (uint32_t)(model_dice(m) % 9000);
+
+		return gram_query_range(q, gram, MIN(last, (1u << (6 * m->n_symbols)) - 1));
+	}
 	for (size_t i = 0; i < n; i++)
 		kids[i] = random_query(m, q, depth - 1);
 	return kind < 6 ? gram_query_and(q, kids, n) : gram_query_or(q, kids, n);
@@ -195,8 +196,28 @@ TEST(text_eval, units_that_are_documents_need_no_translation)
 	}
 	model_write(&m, place.dirfd, "t", 0, m.n, 2, 0, NULL);
 	t = model_open(place.dirfd, "t", NULL);
-	CHECK(text_units_are_docs(text_cols(t)));
+	CHECK_INT(text_cols(t)->n_windows, 0);
 	(void)check_random_queries(&m, text_cols(t), 20 + test_scale(1000));
+	text_unref(t);
+	model_fini(&m);
+}
+
+TEST(text_eval, a_document_is_found_by_what_its_windows_hold_together)
+{
+	struct text_model m;
+	struct text *t;
+
+	model_init(&m, 34, 3, 5, 300);
+	for (uint32_t i = 0; i < m.n; i += 1 + i % 3) {
+		struct model_doc *d = &m.docs[i];
+
+		for (; d->n_units < 3; d->n_units++)
+			model_fill(&m, d, d->n_units);
+	}
+	model_write(&m, place.dirfd, "t", 0, m.n, 2, 0, NULL);
+	t = model_open(place.dirfd, "t", NULL);
+	CHECK(text_cols(t)->n_windows > 300);
+	(void)check_random_queries(&m, text_cols(t), 200 + test_scale(3000));
 	text_unref(t);
 	model_fini(&m);
 }
