@@ -93,6 +93,7 @@ struct verify_worker {
 	struct content_reader reader;
 	struct eval_worker patterns; /* its matchers, for content terms */
 	struct matcher *grep;
+	bool made; /* when it is first needed: most are of threads that never come */
 	uint64_t n_verified, n_bytes_read, by_fate[N_CONTENT_FATES];
 };
 
@@ -169,6 +170,9 @@ is_parted(const struct query *q, const struct cursor_opts *opts)
 static int
 make_worker(const struct verify *v, struct verify_worker *w)
 {
+	if (w->made)
+		return 0;
+	w->made = true;
 	content_reader_init(&w->reader, v->opts);
 	w->patterns.matcher = calloc(v->query->n_leaf + 1, sizeof(struct matcher *));
 	if (!w->patterns.matcher)
@@ -205,8 +209,7 @@ verify_create(struct eval *e, const struct cursor_opts *opts, candidate_fn next,
 	v->of_layer = calloc(e->snapshot->n_layers + 1, sizeof(struct eval *));
 	if (!v->batch || !v->of_layer)
 		r = -ENOMEM;
-	for (; r == 0 && v->n_workers < n_workers; v->n_workers++)
-		r = make_worker(v, &v->worker[v->n_workers]);
+	v->n_workers = n_workers;
 	if (r < 0) {
 		verify_destroy(v);
 		return r;
@@ -242,6 +245,8 @@ verify_destroy(struct verify *v)
 	for (unsigned i = 0; i < v->n_workers; i++) {
 		struct verify_worker *w = &v->worker[i];
 
+		if (!w->made)
+			continue;
 		for (uint32_t k = 0; w->patterns.matcher && k < v->query->n_leaf; k++)
 			matcher_destroy(w->patterns.matcher[k]);
 		free(w->patterns.matcher);
@@ -534,16 +539,14 @@ static int
 verify_piece(size_t lo, size_t hi, unsigned worker, void *ctx)
 {
 	struct verify *v = ctx;
+	int r = make_worker(v, &v->worker[worker]);
 
-	for (size_t i = v->at + lo; i < v->at + hi; i++) {
-		int r = query_poll(v->opts);
-
+	for (size_t i = v->at + lo; i < v->at + hi && r == 0; i++) {
+		r = query_poll(v->opts);
 		if (r == 0 && is_due(v, i))
 			r = verify_due(v, worker, &v->batch[i]);
-		if (r < 0)
-			return r;
 	}
-	return 0;
+	return r;
 }
 
 /* Ranked lines fill a window, of which mostly all that are wanted come. */

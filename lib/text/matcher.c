@@ -28,10 +28,10 @@ struct matcher {
 	const char *line, *line_end; /* the last long line; NULL: none */
 	struct span subject;         /* the last long subject; no data: none */
 	bool subject_ascii;
-	const pcre2_code *subject_code;
+	struct pattern_code *subject_code;
 	pcre2_match_data *data;
 	pcre2_match_context *context;
-	pcre2_jit_stack *stack;
+	pcre2_jit_stack *stack; /* NULL: not needed so far */
 };
 
 static int
@@ -43,12 +43,6 @@ matcher_make(struct matcher *m)
 		return -ENOMEM;
 	(void)pcre2_set_match_limit(m->context, MATCH_LIMIT);
 	(void)pcre2_set_heap_limit(m->context, HEAP_LIMIT_KIB);
-	if (!m->pattern->jit)
-		return 0;
-	m->stack = pcre2_jit_stack_create(JIT_STACK_MIN_BYTES, JIT_STACK_MAX_BYTES, NULL);
-	if (!m->stack)
-		return -ENOMEM;
-	pcre2_jit_stack_assign(m->context, NULL, m->stack);
 	return 0;
 }
 
@@ -93,7 +87,7 @@ matcher_forget(struct matcher *m)
 	m->subject = (struct span){0};
 }
 
-static const pcre2_code *
+static struct pattern_code *
 choose_code(const struct pattern *p, struct span subject, bool ascii)
 {
 	if (p->ascii && ascii)
@@ -121,7 +115,7 @@ is_ascii(struct matcher *m, struct span subject)
 	return m->subject_ascii;
 }
 
-static const pcre2_code *
+static struct pattern_code *
 code_for(struct matcher *m, struct span subject)
 {
 	const struct pattern *p = m->pattern;
@@ -134,16 +128,34 @@ code_for(struct matcher *m, struct span subject)
 	return m->subject_code;
 }
 
+/* Before the first match of a code by this matcher. */
+static int
+make_stack(struct matcher *m, struct pattern_code *c)
+{
+	pattern_code_ready(c);
+	if (!c->jit || m->stack)
+		return 0;
+	m->stack = pcre2_jit_stack_create(JIT_STACK_MIN_BYTES, JIT_STACK_MAX_BYTES, NULL);
+	if (!m->stack)
+		return -ENOMEM;
+	pcre2_jit_stack_assign(m->context, NULL, m->stack);
+	return 0;
+}
+
 /* The first match in one subject, at or after `from`. */
 static int
 match_subject(struct matcher *m, struct span subject, size_t from, struct match *ret)
 {
-	const struct pattern *p = m->pattern;
 	PCRE2_SPTR data = (PCRE2_SPTR)subject.data;
 	const PCRE2_SIZE *ends;
-	const pcre2_code *code = code_for(m, subject);
-	int r = p->jit ? pcre2_jit_match(code, data, subject.len, from, 0, m->data, m->context)
-	               : pcre2_match(code, data, subject.len, from, 0, m->data, m->context);
+	struct pattern_code *c = code_for(m, subject);
+	const pcre2_code *code = c->pcre;
+	int r = make_stack(m, c);
+
+	if (r < 0)
+		return r;
+	r = c->jit ? pcre2_jit_match(code, data, subject.len, from, 0, m->data, m->context)
+	           : pcre2_match(code, data, subject.len, from, 0, m->data, m->context);
 
 	/* The interpreter has a heap of its own, larger than the stack of compiled code; and a
 	 * pattern may ask for it: "(*NO_JIT)". */

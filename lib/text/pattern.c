@@ -170,20 +170,52 @@ compile_source(const struct pattern *p, struct strbuf *out)
 
 /* Was the code found to match at starts of lines, or of the text, only? */
 static bool
-is_start_only(const pcre2_code *code)
+is_start_only(const struct pattern_code *code)
 {
 	uint32_t options = 0, first = 0;
 
-	(void)pcre2_pattern_info(code, PCRE2_INFO_ALLOPTIONS, &options);
-	(void)pcre2_pattern_info(code, PCRE2_INFO_FIRSTCODETYPE, &first);
+	(void)pcre2_pattern_info(code->pcre, PCRE2_INFO_ALLOPTIONS, &options);
+	(void)pcre2_pattern_info(code->pcre, PCRE2_INFO_FIRSTCODETYPE, &first);
 	return first == 2 || (options & PCRE2_ANCHORED);
 }
 
-/* True on success: fails where memory may not be made executable. */
-static bool
-compile_jit(pcre2_code *code)
+static void
+code_destroy(struct pattern_code *c)
 {
-	return pcre2_jit_compile(code, PCRE2_JIT_COMPLETE) == 0;
+	if (!c)
+		return;
+	pcre2_code_free(c->pcre);
+	free(c);
+}
+
+static int
+code_create(const struct pattern *p, struct span text, uint32_t more, struct pattern_code **ret,
+	const struct teller *t)
+{
+	struct pattern_code *c = calloc(1, sizeof(*c));
+	int r = c ? compile(p, text, p->flags, more, &c->pcre, t) : -ENOMEM;
+
+	if (r < 0)
+		code_destroy(c);
+	else
+		*ret = c;
+	return r;
+}
+
+/* Fails where memory may not be made executable. */
+static int
+make_jit(void *code)
+{
+	struct pattern_code *c = code;
+
+	c->jit = pcre2_jit_compile(c->pcre, PCRE2_JIT_COMPLETE) == 0;
+	return 0;
+}
+
+void
+pattern_code_ready(struct pattern_code *c)
+{
+	(void)once_run(&c->once, make_jit, c); /* cannot fail */
 }
 
 /* Does every text compile by itself? Errors of what is made of them have columns that mean
@@ -224,7 +256,7 @@ compile_ascii(struct pattern *p, struct span source)
 	(void)strbuf_add(&plain, at, (size_t)(end - at));
 	if (plain.failed)
 		return -ENOMEM;
-	r = compile(p, strbuf_view(&plain), p->flags, BYTES_ONLY, &p->ascii, NULL);
+	r = code_create(p, strbuf_view(&plain), BYTES_ONLY, &p->ascii, NULL);
 	return r == -ENOMEM ? r : 0;
 }
 
@@ -243,23 +275,18 @@ pattern_compile(struct pattern *p, struct err *err)
 		r = check_texts(p, err);
 	if (r < 0)
 		return r;
-	r = compile(p, view, p->flags, 0, &p->code, as_given ? &alone : NULL);
+	r = code_create(p, view, 0, &p->code, as_given ? &alone : NULL);
 	if (r == -EINVAL && !as_given)
 		return err_set(err, r,
 			"the pattern cannot be matched as a whole word or line, or beside others: "
 			"it ends within a quotation or a comment, or begins with a verb");
 	if (r == 0 && p->utf && !p->multi && is_start_only(p->code))
-		r = compile(p, view, p->flags, PCRE2_NO_DOTSTAR_ANCHOR, &p->loose, NULL);
+		r = code_create(p, view, PCRE2_NO_DOTSTAR_ANCHOR, &p->loose, NULL);
 	if (p->loose && is_start_only(p->loose)) { /* '^' is written: the same code */
-		pcre2_code_free(p->loose);
+		code_destroy(p->loose);
 		p->loose = NULL;
 	}
-	if (r == 0)
-		r = compile_ascii(p, view);
-	if (r == 0)
-		p->jit = compile_jit(p->code) && (!p->loose || compile_jit(p->loose)) &&
-		         (!p->ascii || compile_jit(p->ascii));
-	return r;
+	return r == 0 ? compile_ascii(p, view) : r;
 }
 
 /* Does it stand in so few lines that looking at them one by one pays? */
@@ -536,9 +563,9 @@ pattern_destroy(struct pattern *p)
 {
 	if (!p)
 		return;
-	pcre2_code_free(p->code);
-	pcre2_code_free(p->loose);
-	pcre2_code_free(p->ascii);
+	code_destroy(p->code);
+	code_destroy(p->loose);
+	code_destroy(p->ascii);
 	needle_fini(&p->needle);
 	litset_destroy(p->set);
 	strbuf_fini(&p->piece_text);
@@ -584,5 +611,8 @@ pattern_pieces(const struct pattern *p, const struct pattern_piece **ret, bool *
 bool
 pattern_is_jit(const struct pattern *p)
 {
-	return p->jit;
+	if (!p->code)
+		return false;
+	pattern_code_ready(p->code);
+	return p->code->jit;
 }

@@ -7,6 +7,7 @@
 #include <pcre2.h>
 
 #include "base/vec.h"
+#include "sync/once.h"
 
 #include "text/fold.h"
 #include "text/litset.h"
@@ -22,11 +23,22 @@ enum strategy {
 	BY_LINE,   /* every line */
 };
 
-/* Const after pattern_create(). */
+/* What PCRE2 has compiled. Machine code is made of it at the first match: most texts are ASCII, so
+ * that of several codes mostly one is needed. */
+struct pattern_code {
+	pcre2_code *pcre;
+	struct once once; /* `jit` is known */
+	bool jit;         /* there is machine code */
+};
+
+/** Make the machine code, if it can be. Any thread. */
+void pattern_code_ready(struct pattern_code *c);
+
+/* Const after pattern_create(), but for what pattern_code_ready() makes. */
 struct pattern {
 	enum strategy strategy;
 	enum pattern_flags flags;
-	bool utf, fold, jit;
+	bool utf, fold;
 	bool multi;             /* a match may span lines */
 	struct needle needle;   /* len 0: none */
 	bool plain_word;        /* BY_FILTER: a match is the needle, with a word at neither side */
@@ -45,16 +57,16 @@ struct pattern {
 	struct pattern_piece piece[REGEX_MAX_PIECES];
 	uint32_t n_pieces;
 	struct strbuf piece_text;
-	pcre2_code *code; /* NULL when BY_NEEDLE or BY_SET */
+	struct pattern_code *code; /* NULL when BY_NEEDLE or BY_SET */
 	/*
 	 * The same without the conclusion from a leading ".*" that a match starts a line, NULL when
 	 * there was none. It does not hold in a line that is not UTF-8: '.' does not match such
 	 * bytes, so a match may start after them. Elsewhere it saves trying every start.
 	 */
-	pcre2_code *loose;
+	struct pattern_code *loose;
 	/*
 	 * The same for texts that are ASCII, in which nothing that Unicode adds to \w, \d or any
 	 * case can match: bytes and bitmaps in place of properties. NULL: the pattern is not ASCII.
 	 */
-	pcre2_code *ascii;
+	struct pattern_code *ascii;
 };
