@@ -1,6 +1,7 @@
 /*
  * bench_load PORT CONNECTIONS SECONDS LINE [N]: the same line over and over on each of many
- * connections, the next one when the answer (N lines, one unless given) has come. Prints requests a
+ * connections, the next one when the answer (N lines, one unless given; 0: up to the line that says
+ * that it ends) has come. Prints requests a
  * second, and the median, the 99th percentile and the worst of the answers' times in microseconds.
  *
  * One thread, epoll; it costs less than any server it measures.
@@ -15,11 +16,14 @@
 #include <unistd.h>
 
 #define MAX_TIMES 20000000u
+#define END "\"ev\":\"end\"" /* no text of a row holds it: quotes in one are escaped */
 
 struct client {
 	int fd;
 	unsigned n_lines; /* of the answer that have come */
 	usec_t sent_usec;
+	char tail[4096]; /* of what came last */
+	size_t tail_bytes;
 };
 
 struct load {
@@ -59,6 +63,31 @@ ask(const struct load *l, struct client *c)
 }
 
 static void
+keep_tail(struct client *c, const char *data, size_t n)
+{
+	size_t fresh = MIN(n, sizeof(c->tail));
+	size_t old = MIN(c->tail_bytes, sizeof(c->tail) - fresh);
+
+	memmove(c->tail, c->tail + c->tail_bytes - old, old);
+	memcpy(c->tail + old, data + n - fresh, fresh);
+	c->tail_bytes = old + fresh;
+}
+
+/* Is the last line there, and the one that ends the answer? */
+static bool
+has_ended(struct client *c, const char *data, size_t n)
+{
+	const char *line;
+
+	keep_tail(c, data, n);
+	if (c->tail[c->tail_bytes - 1] != '\n')
+		return false;
+	line = memrchr(c->tail, '\n', c->tail_bytes - 1);
+	line = line ? line : c->tail;
+	return memmem(line, (size_t)(c->tail + c->tail_bytes - line), END, strlen(END)) != NULL;
+}
+
+static void
 on_readable(struct load *l, struct client *c)
 {
 	char buf[65536];
@@ -70,7 +99,7 @@ on_readable(struct load *l, struct client *c)
 	}
 	for (const char *at = buf; (at = memchr(at, '\n', (size_t)(buf + got - at))); at++)
 		c->n_lines++;
-	if (c->n_lines < l->answer_lines)
+	if (l->answer_lines > 0 ? c->n_lines < l->answer_lines : !has_ended(c, buf, (size_t)got))
 		return; /* the rest is to come */
 	c->n_lines = 0;
 	if (l->n < MAX_TIMES)
@@ -115,7 +144,7 @@ main(int argc, char **argv)
 		return 2;
 	}
 	if (argc == 6)
-		l.answer_lines = (unsigned)MAX(atoi(argv[5]), 1);
+		l.answer_lines = (unsigned)MAX(atoi(argv[5]), 0);
 	l.line_bytes = (size_t)snprintf(line, sizeof(line), "%s\n", argv[4]);
 	l.times = malloc(MAX_TIMES * sizeof(*l.times));
 	if (!l.times || l.line_bytes >= sizeof(line))

@@ -45,6 +45,13 @@ def timed(command, before=None):
     return took
 
 
+def load(port, connections, seconds, request, lines):
+    """Requests a second, and the median of the microseconds that each took. Lines of an answer; 0: up to its end."""
+    out = subprocess.run([program("bench_load"), str(port), str(connections), str(seconds), request, str(lines)],
+                         capture_output=True, text=True, check=True).stdout.split()
+    return float(out[0]), float(out[1])
+
+
 def in_turn(runs, rounds):
     """{name: function giving a figure}: `rounds` figures of each, one round in the cache first."""
     figures = {name: [] for name in runs}
