@@ -250,6 +250,14 @@ is_idle(const struct text_eval_opts *opts, const struct part *p, uint32_t before
 	               : before == after;
 }
 
+/* Would asking the list take longer than it saves? */
+static bool
+is_too_long(const struct text_eval_opts *opts, const struct part *p, uint32_t n)
+{
+	return opts->plenty > 0 && n > opts->plenty && is_single(p->node) &&
+	       p->count > opts->longest;
+}
+
 static int
 eval_and(struct eval *e, const struct gram_node *node, struct text_ids *ret)
 {
@@ -268,8 +276,7 @@ eval_and(struct eval *e, const struct gram_node *node, struct text_ids *ret)
 
 		if (stop_requested(e->opts->stop))
 			return -ECANCELED;
-		if (e->opts->plenty > 0 && ret->n > e->opts->plenty &&
-			parts[i].count > e->opts->longest)
+		if (is_too_long(e->opts, &parts[i], ret->n))
 			break;
 		r = keep_part(e, ret, &parts[i]);
 		idle = is_idle(e->opts, &parts[i], before, ret->n) ? idle + 1 : 0;

@@ -43,7 +43,7 @@ struct text_eval_opts {
 	 * `worth` less of what was there than they have of that many ids: what is left costs more
 	 * than it saves. 0: never. */
 	uint32_t patience, worth;
-	/* End an AND, too, as long as it has more than `plenty`, before a part of more than
+	/* End an AND, too, as long as it has more than `plenty`, before a single gram of more than
 	 * `longest` ids. 0: never. */
 	uint32_t plenty, longest;
 	const uint64_t *dropped; /* bits of documents that are not to be found; may be NULL */
