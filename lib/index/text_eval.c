@@ -15,6 +15,7 @@ struct eval {
 	bool of_docs;   /* sets are of whole documents */
 	uint32_t range; /* of units */
 	uint32_t steps;
+	uint32_t enough; /* of an estimate */
 };
 
 /* A part of an AND or OR. */
@@ -33,17 +34,29 @@ is_single(const struct gram_node *node)
 static uint32_t estimate(struct eval *e, const struct gram_node *node);
 
 static uint32_t
-estimate_kids(struct eval *e, const struct gram_node *node)
+estimate_and(struct eval *e, const struct gram_node *node)
 {
-	uint32_t least = e->range, sum = 0;
+	uint32_t least = e->range;
 
+	for (uint32_t i = 0; i < node->n_kids && least > e->enough; i++)
+		least = MIN(least, estimate(e, node->kids[i]));
+	return least;
+}
+
+/* A sum of what is no more than enough may be more. */
+static uint32_t
+estimate_or(struct eval *e, const struct gram_node *node)
+{
+	uint32_t enough = e->enough, sum = 0;
+
+	e->enough = 0;
 	for (uint32_t i = 0; i < node->n_kids; i++) {
 		uint32_t n = estimate(e, node->kids[i]);
 
-		least = MIN(least, n);
 		sum = MIN(sum, e->range - n) + n;
 	}
-	return node->op == GRAM_AND ? least : sum;
+	e->enough = enough;
+	return sum;
 }
 
 static uint32_t
@@ -58,8 +71,9 @@ estimate(struct eval *e, const struct gram_node *node)
 	case GRAM_RANGE:
 		return (uint32_t)MIN(text_list_count(e->c, node->first, node->last), e->range);
 	case GRAM_AND:
+		return estimate_and(e, node);
 	case GRAM_OR:
-		return estimate_kids(e, node);
+		return estimate_or(e, node);
 	case GRAM_ANY:
 		break;
 	}
@@ -400,10 +414,11 @@ text_found_fini(struct text_found *f)
 }
 
 uint32_t
-text_eval_estimate(const struct text_cols *c, const struct gram_node *root)
+text_eval_estimate(const struct text_cols *c, const struct gram_node *root, uint32_t enough)
 {
 	struct text_eval_opts opts = {0};
 	struct eval e = eval_of(c, &opts);
 
+	e.enough = enough;
 	return MIN(estimate(&e, root), c->n_docs);
 }

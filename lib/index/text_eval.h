@@ -62,5 +62,8 @@ void text_found_fini(struct text_found *f);
  *  so what is asked for must lie in one as a whole. */
 int text_eval_units(const struct text_cols *c, const struct gram_node *root,
 	const struct text_eval_opts *opts, uint64_t **ret);
-/** At most so many documents will be found: from the lengths of lists alone, for who plans. */
-uint32_t text_eval_estimate(const struct text_cols *c, const struct gram_node *root);
+/** At most so many documents will be found: from the lengths of lists alone, for who plans. What is
+ *  no more than `enough` is not made less: so who asks whether a word is frequent looks at one or
+ *  two of its grams. */
+uint32_t text_eval_estimate(
+	const struct text_cols *c, const struct gram_node *root, uint32_t enough);

@@ -72,7 +72,9 @@ static bool
 holds_folded(struct span s, struct span part)
 {
 	for (size_t i = 0; part.len <= s.len && i <= s.len - part.len; i++) {
-		if (strncasecmp(s.data + i, part.data, part.len) == 0)
+		/* Mostly the first byte tells. */
+		if (((s.data[i] ^ part.data[0]) & ~0x20) == 0 &&
+			strncasecmp(s.data + i, part.data, part.len) == 0)
 			return true;
 	}
 	return false;

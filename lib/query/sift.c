@@ -185,8 +185,10 @@ is_everywhere(const struct sift *f, const struct text_set *set, const struct sif
 	if (!f->word && !(f->first && need->node->op == GRAM_RANGE))
 		return false;
 	for (uint32_t i = 0; i < set->n; i++) {
-		sum += text_eval_estimate(text_cols(set->text[i]), need->node);
-		n_docs += text_cols(set->text[i])->n_live;
+		const struct text_cols *c = text_cols(set->text[i]);
+
+		sum += text_eval_estimate(c, need->node, c->n_live / 2);
+		n_docs += c->n_live;
 	}
 	return sum > n_docs / 2;
 }

@@ -21,7 +21,7 @@ ask_segment(const struct snapshot *s, uint32_t root, const struct text_cols *c,
 	struct text_found found;
 	int r = text_eval(c, node, &opts, &found);
 
-	ret->estimate += text_eval_estimate(c, node);
+	ret->estimate += text_eval_estimate(c, node, 0);
 	ret->n_docs += found.n;
 	for (uint32_t i = 0; i < found.n && r == 0; i++)
 		count_files(s, root, c->base + found.docs[i], &ret->n_files);

@@ -148,8 +148,10 @@ is_dense(const struct sift *f)
 		const struct text_set *set = need ? f->snapshot->roots[i].view->set : NULL;
 
 		for (uint32_t k = 0; need && need->node && k < set->n; k++) {
-			sum += text_eval_estimate(text_cols(set->text[k]), need->node);
-			n_docs += text_cols(set->text[k])->n_live;
+			const struct text_cols *c = text_cols(set->text[k]);
+
+			sum += text_eval_estimate(c, need->node, c->n_live / 16);
+			n_docs += c->n_live;
 		}
 	}
 	return sum > n_docs / 16;

@@ -238,7 +238,7 @@ TEST(text_eval, any_is_what_has_units_and_was_not_dropped)
 	CHECK(n > 100 && n < 200);
 	CHECK_INT(check_query(&m, text_cols(t), gram_query_any(), TEXT_EVAL_IN_UNIT, 0), n);
 	CHECK_INT(check_query(&m, text_cols(t), gram_query_none(), 0, 0), 0);
-	CHECK_INT(text_eval_estimate(text_cols(t), gram_query_none()), 0);
+	CHECK_INT(text_eval_estimate(text_cols(t), gram_query_none(), 0), 0);
 	dropped = calloc(4, sizeof(*dropped));
 	CHECK(dropped);
 	memset(dropped, 0xff, 200 / 8);
@@ -263,11 +263,18 @@ TEST(text_eval, estimates_are_bounds)
 	for (unsigned i = 0; i < 50; i++) {
 		const struct gram_node *node;
 		struct gram_query q;
+		uint32_t least;
 
 		gram_query_init(&q, m.n_symbols);
 		node = random_query(&m, &q, 3);
-		CHECK(check_query(&m, text_cols(t), node, 0, 0) <=
-			text_eval_estimate(text_cols(t), node));
+		least = text_eval_estimate(text_cols(t), node, 0);
+		CHECK(check_query(&m, text_cols(t), node, 0, 0) <= least);
+		for (uint32_t enough = 1; enough < m.n; enough = enough * 2 + 1) {
+			uint32_t n = text_eval_estimate(text_cols(t), node, enough);
+
+			CHECK(n >= least);
+			CHECK((n <= enough) == (least <= enough));
+		}
 		gram_query_fini(&q);
 	}
 	text_unref(t);
