@@ -5,8 +5,7 @@
  * digits stand together. Of such a place every ninth byte is a digit, so most bytes of a text are
  * never looked at. Inside lib/text only.
  *
- * Only expressions of characters, simple classes, \w, \d and their repeats are understood, without
- * groups and alternatives; of others nothing is said. Bytes from 0x80 on belong to every set.
+ * Only simple expressions are understood (text/simple_regex.h); of others nothing is said.
  *
  * Threads: pure functions.
  */
