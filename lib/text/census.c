@@ -1,68 +1,9 @@
 #include "text/census.h"
 
+#include "text/lanes.h"
+#include "text/text_need.h"
+#include "text/text_tally.h"
 #include "text/valid.h"
-
-/* 16 bytes at once, on every processor. */
-typedef unsigned char lanes __attribute__((vector_size(16)));
-#define LANES sizeof(lanes)
-#define MOST_BLOCKS 255u /* a lane counts no further */
-
-static lanes
-load(const char *p)
-{
-	lanes v;
-
-	memcpy(&v, p, sizeof(v));
-	return v;
-}
-
-static unsigned
-sum_of(lanes v)
-{
-	unsigned sum = 0;
-
-	for (unsigned i = 0; i < LANES; i++)
-		sum += v[i];
-	return sum;
-}
-
-static bool
-any_high(lanes v)
-{
-	unsigned all = 0;
-
-	for (unsigned i = 0; i < LANES; i++)
-		all |= v[i];
-	return all >= 0x80;
-}
-
-/* Newlines, and whether all of it is ASCII. */
-static uint64_t
-count(const char *p, size_t len, bool *ascii)
-{
-	uint64_t n = 0;
-	lanes bits = {0};
-
-	while (len >= LANES) {
-		size_t blocks = MIN(len / LANES, (size_t)MOST_BLOCKS);
-		lanes hits = {0};
-
-		for (size_t i = 0; i < blocks; i++, p += LANES) {
-			lanes v = load(p);
-
-			hits -= (lanes)(v == '\n');
-			bits |= v;
-		}
-		len -= blocks * LANES;
-		n += sum_of(hits);
-	}
-	*ascii = *ascii && !any_high(bits);
-	for (; len > 0; len--, p++) {
-		n += *p == '\n';
-		*ascii = *ascii && (unsigned char)*p < 0x80;
-	}
-	return n;
-}
 
 static bool
 folds_at(const unsigned char *p, size_t len)
@@ -79,12 +20,13 @@ has_folding(const char *p, size_t len)
 	lanes hits = {0};
 
 	for (; i + LANES + 2 <= len; i += LANES) {
-		lanes a = load(p + i), b = load(p + i + 1), c = load(p + i + 2);
+		lanes a = lanes_load(p + i), b = lanes_load(p + i + 1);
+		lanes c = lanes_load(p + i + 2);
 
 		hits |= (lanes)((a == 0xc5) & (b == 0xbf));
 		hits |= (lanes)((a == 0xe2) & (b == 0x84) & (c == 0xaa));
 	}
-	if (any_high(hits))
+	if (lanes_any(hits))
 		return true;
 	for (; i < len; i++) {
 		if (folds_at((const unsigned char *)p + i, len - i))
@@ -96,15 +38,18 @@ has_folding(const char *p, size_t len)
 void
 census_add(struct census *c, struct span piece)
 {
-	bool ascii = true;
+	struct text_tally t = {.n_newlines = c->n_newlines};
 
 	if (piece.len == 0)
 		return;
-	c->n_newlines += count(piece.data, piece.len, &ascii);
-	c->open_line = piece.data[piece.len - 1] != '\n';
-	c->ascii = c->ascii && ascii;
-	if (ascii)
+	text_tally_add(&t, c->last, piece);
+	c->n_newlines = t.n_newlines;
+	c->marks |= t.marks;
+	c->last = (unsigned char)piece.data[piece.len - 1];
+	c->open_line = c->last != '\n';
+	if (!(t.marks & TEXT_MARKS_BEYOND))
 		return;
+	c->ascii = false;
 	c->utf8 = c->utf8 && valid_utf8(piece);
 	c->folds = c->folds || has_folding(piece.data, piece.len);
 }

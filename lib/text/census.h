@@ -11,9 +11,11 @@
 
 struct census {
 	uint64_t n_newlines;
-	bool ascii, utf8; /* so far */
-	bool folds;       /* has a character beyond ASCII that folds into it: U+017F or U+212A */
-	bool open_line;   /* the last line has no newline */
+	bool ascii, utf8;   /* so far */
+	bool folds;         /* has a character beyond ASCII that folds into it: U+017F or U+212A */
+	bool open_line;     /* the last line has no newline */
+	unsigned char last; /* byte; NUL: there was none */
+	uint64_t marks;     /* text/text_need.h */
 };
 #define CENSUS_NONE                         \
 	{                                   \

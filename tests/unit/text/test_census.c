@@ -1,5 +1,8 @@
+#include "roll.h"
 #include "test.h"
+
 #include "text/census.h"
+#include "text/text_need.h"
 
 static struct census
 census_of(struct span text)
@@ -99,4 +102,44 @@ TEST(census, what_a_piece_has_said_stays_said)
 	census_add(&c, SPAN_LIT(""));
 	CHECK(!c.ascii && !c.utf8 && c.folds);
 	CHECK_INT(census_lines(&c), 2);
+}
+
+/* All bytes, or those that make pairs, or mostly others. */
+static void
+roll_bytes(char *text, size_t len)
+{
+	static const char few[] = "09azAZ@[`{/:\xc1\xe1\xb0";
+	uint32_t kind = roll(3);
+
+	for (size_t i = 0; i < len; i++) {
+		text[i] = (char)roll(256);
+		if (kind == 1 || (kind == 2 && roll(40) == 0))
+			text[i] = few[roll(sizeof(few) - 1)];
+		else if (kind == 2)
+			text[i] = 'x';
+	}
+}
+
+TEST(census, marks_are_those_of_all_pairs_whatever_the_pieces)
+{
+	unsigned long rounds = 2000 + test_scale(200000);
+	char text[400];
+
+	for (unsigned long i = 0; i < rounds; i++) {
+		struct census c = CENSUS_NONE;
+		size_t len, next;
+		uint64_t marks = 0;
+
+		seed = i * 0x9e3779b97f4a7c15ull + 1;
+		len = roll(sizeof(text) + 1);
+		roll_bytes(text, len);
+		for (size_t k = 1; k < len; k++)
+			marks |= text_mark_of((unsigned char)text[k - 1], (unsigned char)text[k]);
+		for (size_t at = 0; at < len; at = next) {
+			next = at + roll(roll(2) ? 5 : 300);
+			next = MIN(next, len);
+			census_add(&c, (struct span){text + at, next - at});
+		}
+		CHECK_INT(c.marks, marks | (c.ascii ? 0 : TEXT_MARKS_BEYOND));
+	}
 }
