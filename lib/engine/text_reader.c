@@ -261,6 +261,13 @@ as_text(struct text_reader *r, enum sniff kind, struct span raw, struct span *re
 	return 0;
 }
 
+/* Of UTF-16 it is not known: where a piece begins, U+FEFF was taken for a mark. */
+static uint64_t
+marks_of(enum sniff kind, const struct census *c)
+{
+	return c->marks | (kind == SNIFF_TEXT ? 0 : TEXT_MARKS_BEYOND);
+}
+
 static int
 count_text(struct text_reader *r, enum sniff kind, struct span raw, struct census *c)
 {
@@ -307,6 +314,7 @@ add_small_text(struct text_reader *r, const struct reading_file *f, enum sniff k
 		return code;
 	in.n_lines = census_lines(&census);
 	in.flags = flags_of(kind, &census);
+	in.marks = marks_of(kind, &census);
 	code = add_doc(r, f, &in);
 	return code < 0 ? code : READ_TEXT;
 }
@@ -446,7 +454,8 @@ finish_long(struct text_reader *r, const struct reading_file *f, const struct lo
 		.hash = hash_stream_sum128(t->hash),
 		.size_bytes = t->n_mark + t->raw.len,
 		.n_lines = census_lines(&t->census),
-		.flags = flags_of(t->kind, &t->census)};
+		.flags = flags_of(t->kind, &t->census),
+		.marks = marks_of(t->kind, &t->census)};
 	int code = add_known(r, f, &in.hash);
 
 	if (code == 0)

@@ -174,7 +174,7 @@ text_add_unit(struct text_adder *a, const struct text_unit_in *in)
 }
 
 /* What a document needs until it is written: here, in the tables, and to be found. */
-#define DOC_BYTES (sizeof(struct adder_doc) + sizeof(struct text_doc) + 48)
+#define DOC_BYTES (sizeof(struct adder_doc) + sizeof(struct text_doc) + sizeof(uint64_t) + 48)
 
 int
 text_add_doc(struct text_adder *a, const struct text_doc_in *in, uint32_t *ret_id)
@@ -184,8 +184,7 @@ text_add_doc(struct text_adder *a, const struct text_doc_in *in, uint32_t *ret_i
 	int r = 0;
 
 	if ((a->docs.len > 0 && in->order <= a->docs.data[a->docs.len - 1].in.order) ||
-		in->flags & ~(TEXT_ENCODING_MASK | TEXT_FOLDS) ||
-		(in->flags & TEXT_ENCODING_MASK) > TEXT_BINARY)
+		!text_flags_fit(in->flags, in->marks))
 		r = -EINVAL;
 	if (r == 0)
 		r = VEC_RESERVE(&a->docs, 1); /* before the claim, which cannot be given back */

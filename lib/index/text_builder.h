@@ -74,6 +74,7 @@ struct text_doc_in {
 	struct hash128 hash;
 	uint64_t size_bytes, n_lines;
 	uint32_t flags; /* enum text_encoding, TEXT_FOLDS */
+	uint64_t marks; /* text/text_need.h; none of what is binary */
 };
 /** The document of the windows added since the last one: 1 it is new, 0 there was one with this
  *  content already (the windows are forgotten). Its id is for text_add_file() alone. */

@@ -33,15 +33,12 @@ check_doc(const struct text_cols *c, uint32_t i, uint32_t *n_live)
 	if (d->first_unit > end)
 		return TEXT_FLAW_DOC_UNITS;
 	if (d->flags == TEXT_DROPPED) {
-		if (d->hash_low || d->hash_high || d->size_bytes || d->n_lines)
+		if (d->hash_low || d->hash_high || d->size_bytes || d->n_lines || c->marks[i])
 			return TEXT_FLAW_DOC_DROPPED;
 		return d->first_unit == end ? TEXT_FLAW_NONE : TEXT_FLAW_DOC_UNITS;
 	}
 	(*n_live)++;
-	return d->flags & ~(TEXT_ENCODING_MASK | TEXT_FOLDS) ||
-	                       (d->flags & TEXT_ENCODING_MASK) > TEXT_BINARY
-	               ? TEXT_FLAW_DOC_FLAGS
-	               : TEXT_FLAW_NONE;
+	return text_flags_fit(d->flags, c->marks[i]) ? TEXT_FLAW_NONE : TEXT_FLAW_DOC_FLAGS;
 }
 
 /* D1, D2, and how many are live. */

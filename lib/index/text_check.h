@@ -13,7 +13,7 @@
 #include "sync/pool.h"
 
 #define TEXT_FLAWS(X)                                                                      \
-	X(TEXT_FLAW_DOC_FLAGS, TEXT_SECTION_DOCS, "D1: flags of a document")               \
+	X(TEXT_FLAW_DOC_FLAGS, TEXT_SECTION_DOCS, "D1: flags or marks of a document")      \
 	X(TEXT_FLAW_DOC_DROPPED, TEXT_SECTION_DOCS, "D1: a dropped document has contents") \
 	X(TEXT_FLAW_DOC_UNITS, TEXT_SECTION_DOCS, "D2: units out of order")                \
 	X(TEXT_FLAW_HASHES, TEXT_SECTION_HASH_ORDER, "D3: hashes out of order")            \

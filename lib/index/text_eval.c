@@ -340,9 +340,12 @@ next_id(const struct text_ids *ids, uint32_t id, uint32_t *at)
 }
 
 static bool
-is_dropped(const struct eval *e, uint32_t doc)
+is_left_out(const struct eval *e, uint32_t doc)
 {
-	return e->opts->dropped && text_ids_has_bit(e->opts->dropped, doc);
+	const struct text_eval_opts *o = e->opts;
+
+	return (o->dropped && text_ids_has_bit(o->dropped, doc)) ||
+	       (o->need && !text_need_met(o->need, e->c->marks[doc]));
 }
 
 static int
@@ -356,7 +359,31 @@ list_docs(const struct eval *e, const struct text_ids *ids, struct text_found *r
 	for (uint32_t id = next_id(ids, 0, &at); id < ids->range; id = next_id(ids, id + 1, &at)) {
 		uint32_t doc = e->c->unit_doc[id];
 
-		if (!is_dropped(e, doc) && (ret->n == 0 || ret->docs[ret->n - 1] != doc))
+		if (!is_left_out(e, doc) && (ret->n == 0 || ret->docs[ret->n - 1] != doc))
+			ret->docs[ret->n++] = doc;
+	}
+	return 0;
+}
+
+/* Of all documents, in a pass over the marks alone; then those that have units. */
+static int
+list_meeting(const struct eval *e, struct text_found *ret)
+{
+	const struct text_need *need = e->opts->need;
+	uint32_t n = 0;
+
+	ret->docs = malloc(((size_t)e->c->n_docs + 1) * sizeof(*ret->docs));
+	if (!ret->docs)
+		return -ENOMEM;
+	for (uint32_t doc = 0; doc < e->c->n_docs; doc++) {
+		ret->docs[n] = doc;
+		n += text_need_met(need, e->c->marks[doc]);
+	}
+	for (uint32_t i = 0; i < n; i++) {
+		uint32_t doc = ret->docs[i], lo, hi;
+
+		text_units(e->c, doc, &lo, &hi);
+		if (lo < hi && !is_left_out(e, doc))
 			ret->docs[ret->n++] = doc;
 	}
 	return 0;
@@ -379,6 +406,8 @@ text_eval(const struct text_cols *c, const struct gram_node *root,
 	int r;
 
 	*ret = (struct text_found){0};
+	if (root->op == GRAM_ANY && opts->need && opts->need->n > 0)
+		return list_meeting(&e, ret);
 	r = eval_node(&e, root, &ids);
 	if (r == 0)
 		r = list_docs(&e, &ids, ret);

@@ -25,6 +25,7 @@
 #include "gram/gram_query.h"
 #include "index/text_segment.h"
 #include "sync/stop.h"
+#include "text/text_need.h"
 
 #define TEXT_EVAL_MAX_STEPS 65536u
 
@@ -46,8 +47,9 @@ struct text_eval_opts {
 	/* End an AND, too, as long as it has more than `plenty`, before a single gram of more than
 	 * `longest` ids. 0: never. */
 	uint32_t plenty, longest;
-	const uint64_t *dropped; /* bits of documents that are not to be found; may be NULL */
-	struct stop *stop;       /* may be NULL */
+	const struct text_need *need; /* what the documents must have, too; may be NULL */
+	const uint64_t *dropped;      /* bits of documents that are not to be found; may be NULL */
+	struct stop *stop;            /* may be NULL */
 };
 
 struct text_found {
@@ -58,8 +60,8 @@ struct text_found {
 int text_eval(const struct text_cols *c, const struct gram_node *root,
 	const struct text_eval_opts *opts, struct text_found *ret);
 void text_found_fini(struct text_found *f);
-/** The same of units, one by one: *ret has a bit for each, of malloc. An AND must hold in one unit,
- *  so what is asked for must lie in one as a whole. */
+/** The same of units, one by one, whatever `need` and `dropped` say: *ret has a bit for each, of
+ *  malloc. An AND must hold in one unit, so what is asked for must lie in one as a whole. */
 int text_eval_units(const struct text_cols *c, const struct gram_node *root,
 	const struct text_eval_opts *opts, uint64_t **ret);
 /** At most so many documents will be found: from the lengths of lists alone, for who plans. What is

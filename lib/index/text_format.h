@@ -8,7 +8,7 @@
 #include "index/segment_file.h"
 
 #define TEXT_MAGIC "TRAWLG\n" /* with its NUL: 8 bytes (FORMAT-TEXT.md 1) */
-#define TEXT_VERSION 2u
+#define TEXT_VERSION 3u
 #define TEXT_MAX_UNITS (UINT32_MAX - 1)
 #define TEXT_BLOCK 128u /* FORMAT-TEXT.md 3 */
 #define TEXT_GROUP 64u
@@ -20,6 +20,7 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "sections are mapped: 
 /** FORMAT-TEXT.md 2. */
 enum text_section {
 	TEXT_SECTION_DOCS = 1,
+	TEXT_SECTION_MARKS,
 	TEXT_SECTION_HASH_ORDER,
 	TEXT_SECTION_FILE_KEYS,
 	TEXT_SECTION_FILE_CONTENTS,

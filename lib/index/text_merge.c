@@ -113,6 +113,7 @@ move_docs(struct merge *m, struct merge_part *p)
 		if (!is_dropped(p, i)) {
 			*d = p->cols->docs[i];
 			d->first_unit = t->n_units;
+			t->marks[p->doc_shift + i] = p->cols->marks[i];
 			move_units(m, p, i, &window);
 			continue;
 		}

@@ -14,6 +14,7 @@ struct text {
 
 static const char *const section_names[] = {
 	[TEXT_SECTION_DOCS] = "docs",
+	[TEXT_SECTION_MARKS] = "marks",
 	[TEXT_SECTION_HASH_ORDER] = "hash_order",
 	[TEXT_SECTION_FILE_KEYS] = "file_keys",
 	[TEXT_SECTION_FILE_CONTENTS] = "file_contents",
@@ -84,6 +85,7 @@ check_lengths(const struct segment_file *f, struct text_cols *c)
 		size_t size;
 	} rows[] = {
 		{TEXT_SECTION_DOCS, c->n_docs, sizeof(struct text_doc)},
+		{TEXT_SECTION_MARKS, c->n_docs, 8},
 		{TEXT_SECTION_HASH_ORDER, c->n_live, 4},
 		{TEXT_SECTION_FILE_KEYS, count_of(f, TEXT_SECTION_FILE_KEYS, 8), 8},
 		{TEXT_SECTION_FILE_CONTENTS, count_of(f, TEXT_SECTION_FILE_KEYS, 8), 4},
@@ -117,6 +119,7 @@ set_columns(const struct segment_file *f, struct text_cols *c)
 	c->n_groups = (uint32_t)count_of(f, TEXT_SECTION_GROUPS, 4);
 	c->postings_bytes = f->rows[TEXT_SECTION_POSTINGS].length - TEXT_PAD;
 	c->docs = segment_section(f, TEXT_SECTION_DOCS);
+	c->marks = segment_section(f, TEXT_SECTION_MARKS);
 	c->hash_order = segment_section(f, TEXT_SECTION_HASH_ORDER);
 	c->file_keys = segment_section(f, TEXT_SECTION_FILE_KEYS);
 	c->file_contents = segment_section(f, TEXT_SECTION_FILE_CONTENTS);

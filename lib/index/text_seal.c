@@ -126,6 +126,7 @@ number_docs(struct seal *s)
 			.n_lines = d->in.n_lines,
 			.first_unit = unit,
 			.flags = d->in.flags};
+		t->marks[i] = d->in.marks;
 		for (uint32_t seq = d->first_seq; seq < d->end_seq; seq++, unit++) {
 			const struct adder_unit *u = &a->units.data[seq];
 

@@ -18,6 +18,7 @@
 #include "base/err.h"
 #include "base/hash.h"
 #include "index/text_format.h"
+#include "text/text_need.h"
 
 struct text;
 
@@ -44,6 +45,7 @@ struct text_cols {
 	uint32_t base, n_docs, n_units, n_live, overlap_bytes, n_groups, n_windows;
 	uint64_t n_files, postings_bytes;
 	const struct text_doc *docs;
+	const uint64_t *marks; /* [n_docs] */
 	const uint32_t *hash_order;
 	const uint64_t *file_keys;
 	const uint32_t *file_contents;
@@ -53,6 +55,21 @@ struct text_cols {
 	const uint32_t *groups;
 	const char *postings;
 };
+
+/** Are these the flags of a document that is not dropped, with these marks? D1 of FORMAT-TEXT.md.
+ */
+static inline bool
+text_flags_fit(uint32_t flags, uint64_t marks)
+{
+	uint32_t encoding = flags & TEXT_ENCODING_MASK;
+	uint64_t beyond = encoding == TEXT_ASCII ? 0 : TEXT_MARKS_BEYOND;
+
+	if (flags & ~(TEXT_ENCODING_MASK | TEXT_FOLDS) || marks & ~TEXT_MARKS_ALL)
+		return false;
+	if (encoding >= TEXT_BINARY)
+		return encoding == TEXT_BINARY && marks == 0;
+	return (marks & TEXT_MARKS_BEYOND) == beyond;
+}
 
 enum text_open_flags {
 	TEXT_OPEN_WRITTEN = 1u << 0, /* by this process, just now: sums prove it */

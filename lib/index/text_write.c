@@ -51,18 +51,21 @@ text_tables_alloc(struct text_tables *t)
 {
 	/* One more of each: no allocation of nothing. */
 	t->docs = calloc((size_t)t->n_docs + 1, sizeof(*t->docs));
+	t->marks = calloc((size_t)t->n_docs + 1, sizeof(*t->marks));
 	t->unit_doc = calloc((size_t)t->n_units + 1, sizeof(*t->unit_doc));
 	t->windows = calloc((size_t)t->n_windows + 1, sizeof(*t->windows));
 	t->file_keys = calloc(t->n_files + 1, sizeof(*t->file_keys));
 	t->file_contents = calloc(t->n_files + 1, sizeof(*t->file_contents));
-	return t->docs && t->unit_doc && t->windows && t->file_keys && t->file_contents ? 0
-	                                                                                : -ENOMEM;
+	return t->docs && t->marks && t->unit_doc && t->windows && t->file_keys && t->file_contents
+	               ? 0
+	               : -ENOMEM;
 }
 
 void
 text_tables_fini(struct text_tables *t)
 {
 	free(t->docs);
+	free(t->marks);
 	free(t->hash_order);
 	free(t->file_keys);
 	free(t->file_contents);
@@ -125,6 +128,7 @@ write_tables(struct text_writer *w)
 		uint64_t bytes;
 	} sections[] = {
 		{t->docs, (uint64_t)t->n_docs * sizeof(*t->docs)},
+		{t->marks, (uint64_t)t->n_docs * sizeof(*t->marks)},
 		{t->hash_order, (uint64_t)t->n_live * sizeof(*t->hash_order)},
 		{t->file_keys, t->n_files * sizeof(*t->file_keys)},
 		{t->file_contents, t->n_files * sizeof(*t->file_contents)},

@@ -21,6 +21,7 @@ struct text_tables {
 	uint32_t base, n_docs, n_units, n_live, overlap_bytes, n_windows;
 	uint64_t n_files;
 	struct text_doc *docs;
+	uint64_t *marks;
 	uint32_t *hash_order; /* made by text_tables_sort() */
 	uint64_t *file_keys;
 	uint32_t *file_contents;

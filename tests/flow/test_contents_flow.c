@@ -9,6 +9,7 @@
 #include "index/text_eval.h"
 #include "root_status.h"
 #include "text/mapfile.h"
+#include "text/text_need.h"
 #include "text/window.h"
 
 #include <errno.h>
@@ -180,6 +181,15 @@ doc_of(struct flow *f, const char *name)
 	return *d;
 }
 
+static uint64_t
+marks_of(struct flow *f, const char *name)
+{
+	AUTO(unlook) struct known k = look(f, name);
+	const struct text_cols *c = text_cols(k.set->text[text_set_of(k.set, k.content)]);
+
+	return c->marks[k.content - c->base];
+}
+
 static uint32_t
 n_units_of(struct flow *f, const char *name)
 {
@@ -223,7 +233,7 @@ next(uint64_t *seed)
 static char *
 make_text(size_t len, size_t line, uint64_t seed)
 {
-	static const char letters[] = "etaoinshrdlucmfwypvbgkqjxz0123456789";
+	static const char letters[] = "etaoinshrdlucmfwypvbgkqjxz0123456789UQ";
 	char *text = malloc(len + 1);
 
 	CHECK(text != NULL);
@@ -300,6 +310,15 @@ lines_of(const char *text)
 }
 
 static void
+check_marks(struct flow *f, const char *name, const char *text, uint64_t marks)
+{
+
+	for (const char *p = text; *p; p++)
+		marks |= text_mark_of((unsigned char)*p, (unsigned char)p[1]);
+	CHECK_SAY((marks & ~TEXT_MARKS_BEYOND) && marks_of(f, name) == marks, "marks of %s", name);
+}
+
+static void
 check_kind(struct flow *f, const char *name, uint32_t flags, uint64_t n_lines, uint64_t size)
 {
 	struct text_doc d = doc_of(f, name);
@@ -345,6 +364,14 @@ check_every_kind(struct flow *f)
 	check_kind(f, "binary", TEXT_BINARY, 0, 0);
 	check_kind(f, "little", TEXT_UTF16LE, lines_of(small), 2 * 9000 + 2);
 	check_kind(f, "big_long", TEXT_UTF16BE, lines_of(lines), 2 * LONG_BYTES + 2);
+	check_marks(f, "small", small, 0);
+	check_marks(f, "long", lines, 0);
+	check_marks(f, "one_line", one, 0);
+	check_marks(f, "little", small, TEXT_MARKS_BEYOND);
+	check_marks(f, "big_long", lines, TEXT_MARKS_BEYOND);
+	CHECK_INT(marks_of(f, "binary"), 0);
+	CHECK_INT(marks_of(f, "empty"), 0);
+	CHECK_INT(marks_of(f, "latin"), TEXT_MARKS_BEYOND);
 	CHECK_INT(content_of(f, "binary"), content_of(f, "other_binary"));
 	check_pieces(f, "small", span_of(small), 4);
 	check_pieces(f, "long", span_of(lines), 5);

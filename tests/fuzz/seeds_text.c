@@ -52,6 +52,10 @@ add_doc(struct text_adder *a, uint32_t i, uint32_t n, unsigned flags)
 		.n_lines = 2,
 		.flags = i % (TEXT_BINARY + 1)};
 
+	if (doc.flags != TEXT_BINARY)
+		doc.marks = (uint64_t)0x100010001u << i % 20 |
+		            (doc.flags == TEXT_ASCII ? 0 : TEXT_MARKS_BEYOND);
+
 	for (uint32_t u = 0; u < n_windows; u++) {
 		struct text_unit_in in = {.offset_bytes = 100 * u,
 			.lines_before = u,

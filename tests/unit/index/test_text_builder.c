@@ -192,6 +192,10 @@ TEST(text_builder, refuses_what_breaks_its_order)
 	CHECK_INT(text_add_doc(a, &in, &id), -EINVAL);
 	in = (struct text_doc_in){.order = 6, .hash.low = 1, .flags = 64};
 	CHECK_INT(text_add_doc(a, &in, &id), -EINVAL);
+	in = (struct text_doc_in){.order = 6, .hash.low = 1, .marks = TEXT_MARKS_BEYOND};
+	CHECK_INT(text_add_doc(a, &in, &id), -EINVAL);
+	in = (struct text_doc_in){.order = 6, .hash.low = 1, .flags = TEXT_BINARY, .marks = 1};
+	CHECK_INT(text_add_doc(a, &in, &id), -EINVAL);
 	CHECK_INT(
 		text_builder_write(b, place.dirfd, "t", UINT32_MAX, NULL, &written, NULL), -EFBIG);
 	CHECK(faccessat(place.dirfd, "t", F_OK, 0) < 0 &&

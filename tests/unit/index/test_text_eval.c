@@ -252,6 +252,65 @@ TEST(text_eval, any_is_what_has_units_and_was_not_dropped)
 	model_fini(&m);
 }
 
+/* By what it needs, some documents of what was found are left out. */
+static uint32_t
+check_need(const struct text_model *m, const struct text_cols *c, const struct gram_node *node,
+	const struct text_need *need)
+{
+	struct text_eval_opts opts = {0};
+	struct text_found all, some;
+	uint32_t at = 0;
+
+	for (unsigned i = 0; i < 2; i++) {
+		opts = (struct text_eval_opts){.flags = i ? TEXT_EVAL_IN_UNIT : 0};
+		CHECK_INT(text_eval(c, node, &opts, &all), 0);
+		opts.need = need;
+		CHECK_INT(text_eval(c, node, &opts, &some), 0);
+		at = 0;
+		for (uint32_t k = 0; k < all.n; k++) {
+			const struct text_doc_in *d = &m->docs[all.docs[k]].in;
+			bool is_there = at < some.n && some.docs[at] == all.docs[k];
+
+			CHECK_INT(is_there, text_need_met(need, d->marks));
+			at += is_there;
+		}
+		CHECK_INT(at, some.n);
+		text_found_fini(&all);
+		text_found_fini(&some);
+	}
+	return at;
+}
+
+TEST(text_eval, what_lacks_what_is_needed_is_left_out)
+{
+	struct text_need none = {0}, beyond = {.n = 1, .any_of = {TEXT_MARKS_BEYOND}};
+	struct text_need marks = {.n = 2, .any_of = {0x1001, 0x30}};
+	struct text_model m;
+	struct text *t;
+	uint32_t n;
+
+	model_init(&m, 34, 3, 0, 400);
+	model_write(&m, place.dirfd, "t", 0, m.n, 2, 0, NULL);
+	t = model_open(place.dirfd, "t", NULL);
+	for (unsigned i = 0; i < 50; i++) {
+		const struct gram_node *node;
+		struct gram_query q;
+
+		gram_query_init(&q, m.n_symbols);
+		node = random_query(&m, &q, i % 4);
+		(void)check_need(&m, text_cols(t), i ? node : gram_query_none(), &beyond);
+		(void)check_need(&m, text_cols(t), node, &marks);
+		gram_query_fini(&q);
+	}
+	n = check_need(&m, text_cols(t), gram_query_any(), &none);
+	CHECK(n > 300);
+	CHECK(check_need(&m, text_cols(t), gram_query_any(), &beyond) < n);
+	n = check_need(&m, text_cols(t), gram_query_any(), &marks);
+	CHECK(n > 10 && n < 200);
+	text_unref(t);
+	model_fini(&m);
+}
+
 TEST(text_eval, estimates_are_bounds)
 {
 	struct text_model m;

@@ -5,6 +5,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "text/text_need.h"
+
 /* A merged segment: dropped documents, windows, files; long lists, a bitmap among them. */
 static struct strbuf good;
 
@@ -147,8 +149,8 @@ TEST(text_open, header_and_table_are_checked)
 		uint64_t value;
 		int code;
 	} cases[] = {
-		{"a newer trawld (format 3)", 8, 4, 3, -EOPNOTSUPP},
-		{"an older trawld (format 1)", 8, 4, 1, -EOPNOTSUPP},
+		{"a newer trawld (format 4)", 8, 4, 4, -EOPNOTSUPP},
+		{"an older trawld (format 2)", 8, 4, 2, -EOPNOTSUPP},
 		{"H3", 8, 4, 0, -EBADMSG},
 		{"H4", 16, 8, 1, -EBADMSG},
 		{"H3: no such kind", 28, 4, 5, -EBADMSG},
@@ -163,7 +165,7 @@ TEST(text_open, header_and_table_are_checked)
 		{"hash_order: H7", 44, 4, 3, -EBADMSG},
 		{"H5: sections out of order", 64 + 32, 4, 1, -EBADMSG},
 		{"H5: not where", 64 + 32 + 8, 8, 64, -EBADMSG},
-		{"newer trawld (section 99)", 64 + 8 * 32, 4, 99, -EOPNOTSUPP},
+		{"newer trawld (section 99)", 64 + 9 * 32, 4, 99, -EOPNOTSUPP},
 		{"docs: H8: summed in another way", 64 + 4, 4, 2, -EBADMSG},
 	};
 
@@ -173,7 +175,7 @@ TEST(text_open, header_and_table_are_checked)
 
 		memcpy(im + cases[i].at, &cases[i].value, cases[i].width);
 		memset(im + SEGMENT_SUM_AT, 0, 8);
-		sum = hash64(im, 64 + 9 * 32, 0);
+		sum = hash64(im, 64 + 10 * 32, 0);
 		memcpy(im + SEGMENT_SUM_AT, &sum, 8);
 		must_refuse(im, good.len, cases[i].code, cases[i].text);
 	}
@@ -211,12 +213,33 @@ must_find(const struct patch *p)
 	must_refuse(im, good.len, -EBADMSG, p->rule);
 }
 
+/* The first document in this encoding. */
+static uint32_t
+first_of(enum text_encoding encoding)
+{
+	uint32_t i = 0;
+
+	while (i < N_DOCS &&
+		get(good.data, section_at(TEXT_SECTION_DOCS) + i * 40 + 36, 4) != encoding)
+		i++;
+	CHECK(i < N_DOCS);
+	return i;
+}
+
 TEST(text_open, each_rule_of_documents_and_files_is_checked)
 {
 	const uint64_t order = get(good.data, section_at(TEXT_SECTION_HASH_ORDER), 4);
+	const uint64_t beyond = TEXT_MARKS_BEYOND;
 	const struct patch cases[] = {
 		{"docs: D1: flags", TEXT_SECTION_DOCS, 36, 4, 32},
 		{"docs: D1: flags", TEXT_SECTION_DOCS, 36, 4, 6},
+		{"docs: D1: flags", TEXT_SECTION_MARKS, first_of(TEXT_UTF16LE) * 8, 8, beyond * 2},
+		{"docs: D1: flags", TEXT_SECTION_MARKS, first_of(TEXT_BINARY) * 8, 8, 1},
+		{"docs: D1: flags", TEXT_SECTION_MARKS, first_of(TEXT_ASCII) * 8, 8, beyond},
+		{"docs: D1: flags", TEXT_SECTION_MARKS, first_of(TEXT_UTF8) * 8, 8, 0},
+		{"docs: D1: flags", TEXT_SECTION_MARKS, first_of(TEXT_BYTES) * 8, 8, 1},
+		{"docs: D1: flags", TEXT_SECTION_MARKS, first_of(TEXT_UTF16BE) * 8, 8, 1},
+		{"docs: D1: a dropped", TEXT_SECTION_MARKS, 3 * 8, 8, 1},
 		{"docs: D1: a dropped", TEXT_SECTION_DOCS, 3 * 40, 8, 1},
 		{"docs: D1: a dropped", TEXT_SECTION_DOCS, 36, 4, TEXT_DROPPED},
 		{"docs: D2", TEXT_SECTION_DOCS, 32, 4, 1},

@@ -80,7 +80,9 @@ add_doc(struct world *w, struct text_adder *a, uint32_t i)
 	static const uint32_t flags[] = {TEXT_ASCII, TEXT_UTF8, TEXT_BINARY};
 	uint32_t number = w->end + i, gram = number, id;
 	struct text_unit_in unit = {.grams = &gram, .n_grams = 1};
-	struct text_doc_in doc = {.order = i, .flags = flags[number % 3]};
+	struct text_doc_in doc = {.order = i,
+		.flags = flags[number % 3],
+		.marks = number % 3 == 1 ? TEXT_MARKS_BEYOND : 0};
 
 	doc.hash = hash128(&number, sizeof(number));
 	CHECK_INT(text_add_unit(a, &unit), 0);

@@ -16,6 +16,7 @@
 #include "index/text_builder.h"
 #include "index/text_list.h"
 #include "index/text_merge.h"
+#include "text/text_need.h"
 
 #define MODEL_MAX_UNITS 3u
 #define MODEL_OVERLAP 100u
@@ -107,6 +108,16 @@ model_fill(struct text_model *m, struct model_doc *d, uint32_t u)
 	d->units[u].at_line = u % 2;
 }
 
+static inline uint64_t
+model_marks(struct text_model *m, uint32_t encoding)
+{
+	uint64_t letters = model_dice(m) & model_dice(m) & (TEXT_MARKS_BEYOND - 1);
+
+	if (encoding == TEXT_BINARY)
+		return 0;
+	return letters | (encoding == TEXT_ASCII ? 0 : TEXT_MARKS_BEYOND);
+}
+
 static inline void
 model_init(struct text_model *m, uint64_t seed, unsigned n_symbols, uint32_t base, uint32_t n)
 {
@@ -122,6 +133,7 @@ model_init(struct text_model *m, uint64_t seed, unsigned n_symbols, uint32_t bas
 		d->in.size_bytes = d6 % 10000;
 		d->in.n_lines = d6 % 100;
 		d->in.flags = (uint32_t)(d6 % 6) | (d6 % 5 == 0 ? TEXT_FOLDS : 0);
+		d->in.marks = model_marks(m, d->in.flags & TEXT_ENCODING_MASK);
 		d->n_units = d6 % 20 == 0 ? 3 : d6 % 21 == 0 ? 0 : 1;
 		for (uint32_t u = 0; u < d->n_units; u++)
 			model_fill(m, d, u);
@@ -265,11 +277,13 @@ model_check_docs(const struct text_model *m, const struct text_cols *c, uint32_t
 		CHECK_INT(text_find_file(c, model_key(i, 0), &found), !d->dropped);
 		if (d->dropped) {
 			CHECK_INT(row->flags, TEXT_DROPPED);
+			CHECK_INT(c->marks[i - lo], 0);
 			continue;
 		}
 		CHECK_INT(found, m->base + i);
 		CHECK_INT(text_find_file(c, model_key(i, 1), &found), i % 5 == 2);
 		CHECK_INT(row->flags, d->in.flags);
+		CHECK_INT(c->marks[i - lo], d->in.marks);
 		CHECK_INT(row->size_bytes, d->in.size_bytes);
 		CHECK_INT(row->n_lines, d->in.n_lines);
 		n_live++;
