@@ -145,9 +145,10 @@ fits_window(const struct sift_need *need, const struct text_cols *c)
 	return need->literal_bytes > 0 && 2 * need->literal_bytes <= c->overlap_bytes;
 }
 
+/* `node`: the grams of the need, or ANY. */
 static int
 ask_segments(const struct sift *f, const struct text_set *set, const struct sift_need *need,
-	struct text_found *ret)
+	const struct gram_node *node, struct text_found *ret)
 {
 	int r = 0;
 
@@ -155,6 +156,7 @@ ask_segments(const struct sift *f, const struct text_set *set, const struct sift
 		const struct text_cols *c = text_cols(set->text[i]);
 		struct text_eval_opts opts = {.flags = TEXT_EVAL_NOT_DENSE,
 			.patience = SIFT_PATIENCE,
+			.need = need->text.n > 0 ? &need->text : NULL,
 			.stop = f->opts->stop};
 
 		if (fits_window(need, c))
@@ -165,7 +167,7 @@ ask_segments(const struct sift *f, const struct text_set *set, const struct sift
 			opts.plenty = SIFT_FIRST_PLENTY;
 			opts.longest = SIFT_FIRST_LONGEST;
 		}
-		r = text_eval(c, need->node, &opts, &ret[i]);
+		r = text_eval(c, node, &opts, &ret[i]);
 	}
 	return r;
 }
@@ -208,13 +210,16 @@ ask_root(struct sift *f, uint32_t root)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < f->n && e == 0; i++) {
 		const struct sift_need *need = need_at(f, root, i);
+		const struct gram_node *node = need->node;
 
-		if (!need->node || need->node->op == GRAM_ANY)
+		if (!node || sift_need_is_any(need))
 			continue;
-		if (i + 1 == f->n)
-			r->all_text = is_everywhere(f, set, need);
-		if (i + 1 < f->n || !r->all_text)
-			e = ask_segments(f, set, need, &r->found[(size_t)i * set->n]);
+		if (i + 1 == f->n && is_everywhere(f, set, need))
+			node = gram_query_any();
+		if (node->op == GRAM_ANY && need->text.n == 0)
+			r->all_text = true;
+		else
+			e = ask_segments(f, set, need, node, &r->found[(size_t)i * set->n]);
 	}
 	return e;
 }
@@ -412,7 +417,7 @@ make_bits(const struct sift *f, uint32_t layer, uint32_t sieve, uint64_t *bits)
 
 	if (root->kind > 0 && f->plan != SIFT_PLAN_PENDING) {
 		set = f->snapshot->roots[l->root].view->set;
-		if (need_at(f, l->root, sieve)->node->op == GRAM_ANY ||
+		if (sift_need_is_any(need_at(f, l->root, sieve)) ||
 			(root->all_text && sieve + 1 == f->n))
 			add_bits(bits, m->text, m->n_entries);
 		else

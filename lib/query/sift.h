@@ -1,10 +1,10 @@
 /**
  * sift: which entries the contents of a question admit, as far as grams tell.
  *
- * What stands beside each other of content terms is one query of grams, a *sieve*: all that an AND,
- * or an OR, has of them below it, as far as nothing else lies in between; and for the question as a
- * whole, with what is searched for by grep. Under NOT there is none: what a file does not hold says
- * nothing about its match.
+ * What stands beside each other of content terms is one query of grams, and of what else a text
+ * needs (text/text_need.h), a *sieve*: all that an AND, or an OR, has of them below it, as far as
+ * nothing else lies in between; and for the question as a whole, with what is searched for by grep.
+ * Under NOT there is none: what a file does not hold says nothing about its match.
  *
  *     (name:a | content:x) content:y content:z     of the AND: y & z     of the OR: x
  *
@@ -70,10 +70,11 @@ uint64_t sift_n_binary(const struct sift *f);
 /** What the index of contents says of a content term, or of a grep, for who explains. Numbers are
  * of all roots together, dead entries too. */
 struct sift_report {
-	struct strbuf grams; /* gram_query_print(); empty: no root has an index of contents */
-	uint64_t estimate;   /* documents at most, by the lengths of lists alone */
-	uint64_t n_docs;     /* that are found */
-	uint64_t n_files;    /* that have one of these, or are pending or too large */
+	/* gram_query_print(), text_need_print(); empty: no root has an index of contents */
+	struct strbuf grams;
+	uint64_t estimate; /* documents at most, by the lengths of lists alone */
+	uint64_t n_docs;   /* that are found */
+	uint64_t n_files;  /* that have one of these, or are pending or too large */
 };
 /** `n` NULL: of opts->grep, else opts may be NULL. `ret` is zeroed, and its grams end by
  *  strbuf_fini() also after an error. 1; 0: there is none. */

@@ -15,13 +15,14 @@ count_files(const struct snapshot *s, uint32_t root, uint32_t content, uint64_t 
 
 static int
 ask_segment(const struct snapshot *s, uint32_t root, const struct text_cols *c,
-	const struct gram_node *node, struct sift_report *ret)
+	const struct sift_need *need, struct sift_report *ret)
 {
-	struct text_eval_opts opts = {.flags = TEXT_EVAL_NOT_DENSE, .patience = SIFT_PATIENCE};
+	struct text_eval_opts opts = {
+		.flags = TEXT_EVAL_NOT_DENSE, .patience = SIFT_PATIENCE, .need = &need->text};
 	struct text_found found;
-	int r = text_eval(c, node, &opts, &found);
+	int r = text_eval(c, need->node, &opts, &found);
 
-	ret->estimate += text_eval_estimate(c, node, 0);
+	ret->estimate += text_eval_estimate(c, need->node, 0);
 	ret->n_docs += found.n;
 	for (uint32_t i = 0; i < found.n && r == 0; i++)
 		count_files(s, root, c->base + found.docs[i], &ret->n_files);
@@ -34,6 +35,21 @@ struct asked {
 	const struct node *node;        /* NULL: */
 	const struct cursor_opts *opts; /* its grep */
 };
+
+/* As one AND: an OR of grams stands in parentheses. */
+static int
+print_need(const struct gram_query *grams, const struct sift_need *need, struct strbuf *out)
+{
+	bool apart = need->text.n > 0 && need->node->op == GRAM_OR;
+	int r;
+
+	if (apart)
+		(void)strbuf_putc(out, '(');
+	r = gram_query_print(grams, need->node, out);
+	if (apart)
+		(void)strbuf_putc(out, ')');
+	return r < 0 ? r : text_need_print(&need->text, out);
+}
 
 static int
 ask_root(
@@ -48,9 +64,9 @@ ask_root(
 	r = asked->node ? sift_need_of(&grams, asked->node, &need)
 	                : sift_need_of_grep(&grams, asked->opts, &need);
 	if (r == 0 && ret->grams.len == 0)
-		r = gram_query_print(&grams, need.node, &ret->grams);
+		r = print_need(&grams, &need, &ret->grams);
 	for (uint32_t i = 0; i < v->set->n && r == 0; i++)
-		r = ask_segment(s, root, text_cols(v->set->text[i]), need.node, ret);
+		r = ask_segment(s, root, text_cols(v->set->text[i]), &need, ret);
 	for (uint32_t i = 0; i < v->n_layers; i++)
 		ret->n_files += v->map[i]->all.n_pending + v->map[i]->all.n_too_large;
 	gram_query_fini(&grams);

@@ -24,6 +24,16 @@ join(struct gram_query *q, enum term term, const node_list *parts, struct sift_n
 	                             : gram_query_or(q, parts->data, parts->len);
 }
 
+/* With the n-th part's. */
+static void
+join_needs(struct text_need *to, enum term term, size_t n, const struct text_need *part)
+{
+	if (n == 1 || term == TERM_AND)
+		text_need_and(to, part);
+	else
+		text_need_or(to, part);
+}
+
 /* A text that holds a match of the pattern holds one of one of its texts. */
 static int
 need_of_pattern(struct gram_query *q, const struct pattern *p, struct sift_need *ret)
@@ -43,6 +53,7 @@ need_of_pattern(struct gram_query *q, const struct pattern *p, struct sift_need 
 		ret->literal_bytes = flags & PATTERN_REGEX ? 0 : (uint32_t)text.len;
 	}
 	join(q, TERM_OR, &parts, ret);
+	text_need_of(p, &ret->text);
 	return q->failed ? -ENOMEM : 0;
 }
 
@@ -51,6 +62,7 @@ static int
 need_of_kids(struct gram_query *q, const struct node *n, struct sift_need *ret)
 {
 	AUTO(list_fini) node_list parts = {0};
+	struct text_need text = {0};
 
 	for (uint32_t i = 0; i < n->n_child; i++) {
 		int r;
@@ -62,9 +74,11 @@ need_of_kids(struct gram_query *q, const struct node *n, struct sift_need *ret)
 			r = VEC_PUSH(&parts, ret->node);
 		if (r < 0)
 			return r;
+		join_needs(&text, n->term, parts.len, &ret->text);
 	}
 	if (parts.len > 0)
 		join(q, n->term, &parts, ret);
+	ret->text = text;
 	return q->failed ? -ENOMEM : 0;
 }
 
@@ -120,7 +134,9 @@ need_of_whole(struct sift_needs *s, const struct node *root, const struct cursor
 	} else if (terms.node) {
 		both[0] = whole->node;
 		both[1] = terms.node;
-		*whole = (struct sift_need){.node = gram_query_and(&s->grams, both, 2)};
+		text_need_and(&whole->text, &terms.text);
+		whole->node = gram_query_and(&s->grams, both, 2);
+		whole->literal_bytes = 0;
 	}
 	if (root->term == TERM_AND) /* not once more */
 		s->need[root->leaf].node = NULL;

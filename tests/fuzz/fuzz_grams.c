@@ -1,8 +1,10 @@
 /* One byte of flags, the pattern up to the first newline, and the text that is searched: when the
- * pattern matches, the text satisfies its query. */
+ * pattern matches, the text satisfies its query, and has the marks that it needs. */
 #include "fuzz.h"
 
 #include "gram/regex_grams.h"
+#include "text/census.h"
+#include "text/text_need.h"
 
 #define TEXT_MAX_BYTES 2048u
 #define ALL_FLAGS (0xffu & ~(unsigned)PATTERN_PATH)
@@ -62,6 +64,17 @@ check_query(struct span pattern, enum pattern_flags flags, struct span text, boo
 	}
 }
 
+static void
+check_marks(const struct pattern *p, struct span text, bool matches)
+{
+	struct census c = CENSUS_NONE;
+	struct text_need need;
+
+	census_add(&c, text);
+	text_need_of(p, &need);
+	assert(!matches || text_need_met(&need, c.marks));
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -79,6 +92,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		text.len = 0;
 	if (pattern_create(pattern, flags, &p, NULL) == 0 && matcher_create(p, &m) == 0)
 		matches = matcher_find(m, text, 0, &match) == 1;
+	if (p)
+		check_marks(p, text, matches);
 	/* What does not compile must end, too. */
 	check_query(pattern, flags, text, matches);
 	matcher_destroy(m);

@@ -6,6 +6,7 @@
 #include "query/content.h"
 #include "query/explain.h"
 #include "query/sift.h"
+#include "text/census.h"
 #include "text/mapfile.h"
 #include "text/scan.h"
 
@@ -52,7 +53,8 @@ struct world {
 
 static const char *const words[] = {"alpha", "Beta", "gam", "x", "for (i = 0; i < n; i++)",
 	"\xc3\xa9t\xc3\xa9", "\xc3\x89T", "needle", "NEEDLE", "foo_bar", "-->", "\xe2\x84\xaa",
-	"kilo", "aa", "aaaa", "\xff\xfd raw", "tail"};
+	"kilo", "aa", "aaaa", "\xff\xfd raw", "tail", "fooBar", "0x9eUL", "0x9EUL", "\xc3\xa9",
+	"9U"};
 
 static void
 file_name(uint32_t i, char name[32])
@@ -142,15 +144,20 @@ index_file(struct world *w, struct text_adder *a, struct gram_maker *m, const ch
 	AUTO(closep) int dirfd = open(w->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	AUTO(strbuf_fini) struct strbuf text = {0};
 	struct text_doc_in doc = {.order = ++w->clock};
+	struct census census = CENSUS_NONE;
 	struct stat st;
 	uint32_t id;
 
 	CHECK_INT(fstatat(dirfd, name, &st, 0), 0);
 	CHECK_INT(fd_slurp(dirfd, name, 4u << 20, &text), 0);
 	doc.hash = hash128(text.data, text.len);
-	doc.flags = memchr(text.data, 0, text.len) ? TEXT_BINARY : TEXT_ASCII;
-	if (doc.flags != TEXT_BINARY)
+	doc.flags = TEXT_BINARY;
+	if (!memchr(text.data, 0, text.len)) {
+		census_add(&census, strbuf_view(&text));
+		doc.flags = census.ascii ? TEXT_ASCII : census.utf8 ? TEXT_UTF8 : TEXT_BYTES;
+		doc.marks = census.marks;
 		add_text(a, m, strbuf_view(&text));
+	}
 	CHECK(text_add_doc(a, &doc, &id) >= 0);
 	CHECK_INT(text_add_file(a, key_of(&st), id), 0);
 }
@@ -314,7 +321,7 @@ struct question {
 
 static const char *const regexes[] = {"alpha|beta", "^needle", "tail$", "n..dle", "[ab]+", "a{3,}",
 	"(foo|gam)_?bar", "\\bx\\b", "i < .", "e+dle (alpha|x)", "\xc3\xa9.\xc3\xa9", "kilo.*tail",
-	"^$", "needle\\s+alpha", "[^a]lpha"};
+	"^$", "needle\\s+alpha", "[^a]lpha", "0x[0-9a-f]+U?L", "[a-z]+B[a-z]", "[aeo]B|\xc3\xa9$"};
 
 static void
 append(struct question *q, const char *before, const char *text, const char *behind)
@@ -607,6 +614,78 @@ TEST(sift, large_files_are_read_as_far_as_the_match)
 	world_destroy(&w);
 }
 
+/* Files with names by their number, all of them indexed, each with its text. */
+static void
+world_of(struct world *w, const char *const *texts, uint32_t n)
+{
+	*w = (struct world){.dir = test_dir(), .store = test_dir(), .n_symbols = 4};
+	for (uint32_t i = 0; i < n; i++) {
+		char name[32];
+
+		file_name(i, name);
+		write_bytes(w->dir, name, texts[i], strlen(texts[i]));
+		w->is_there[i] = true;
+	}
+	grow_stack(w);
+	while (w->n_text == 0 || text_cols(w->text[0])->n_files < n) { /* all, by chance */
+		if (w->n_text > 0)
+			text_unref(w->text[--w->n_text]);
+		index_some(w);
+	}
+	make_view(w);
+	w->scan = snapshot_of(w, SNAP_CONTENT_SCAN, MAX_FILE_BYTES);
+	w->index = snapshot_of(w, SNAP_CONTENT_INDEX, MAX_FILE_BYTES);
+}
+
+static void
+check_read(const struct world *w, const char *text, const char *pattern, enum pattern_flags flags,
+	uint64_t n_verified)
+{
+	AUTO(strbuf_fini) struct strbuf all = {0}, some = {0};
+	struct question q = {.grep = pattern != NULL, .flags = flags};
+	struct cursor_stats a, b;
+
+	for (unsigned i = 0; i < 2; i++) { /* in the order of the index, then ranked */
+		q.ranked = i;
+		(void)snprintf(q.text, sizeof(q.text), "%s", text);
+		(void)snprintf(q.pattern, sizeof(q.pattern), "%s", pattern ? pattern : "");
+		strbuf_reset(&all);
+		strbuf_reset(&some);
+		CHECK(ask(w, w->scan, &q, &all, &a));
+		CHECK(ask(w, w->index, &q, &some, &b));
+		sort_lines(&all);
+		sort_lines(&some);
+		CHECK_STR(some.data, all.data);
+		CHECK_SAY(b.n_verified == n_verified, "%s [%s] reads %llu", q.text, q.pattern,
+			(unsigned long long)b.n_verified);
+	}
+}
+
+TEST(sift, what_lacks_marks_is_not_read)
+{
+	static const char *const texts[] = {"plain", "\xc3\xa9", "caf\xc3\xa9 fooBar", "fooBar",
+		"foobar 0x12ul", "0x12UL", "a \xff"};
+	struct world w;
+
+	seed = 5;
+	world_of(&w, texts, ARRAY_LEN(texts));
+	check_read(&w, "", "\xc3\xa9", 0, 3);
+	check_read(&w, "", "\xc3\xa9", PATTERN_FOLD, 3);
+	check_read(&w, "", "\xe2\x84\xaa", PATTERN_FOLD, 7);
+	check_read(&w, "", "fooBar", 0, 2);
+	check_read(&w, "", "fooBar", PATTERN_FOLD, 3);
+	check_read(&w, "", "0x[0-9a-f]+UL", PATTERN_REGEX, 1);
+	check_read(&w, "case:yes content:fooBar", "\xc3\xa9", 0, 1);
+	check_read(&w, "case:yes content:\xc3\xa9", NULL, 0, 3);
+	check_read(&w, "case:yes (content:\xc3\xa9 content:fooBar)", NULL, 0, 1);
+	check_read(&w, "case:yes (content:\xc3\xa9 | content:\xc3\xa8)", NULL, 0, 3);
+	check_read(&w, "case:yes (content:/[a-z]Bar/ | content:/[0-9]UL/)", NULL, 0, 3);
+	check_read(&w, "case:yes (content:\xc3\xa9 | content:a)", NULL, 0, 7);
+	/* What it does not hold says nothing. */
+	check_read(&w, "type:f -content:\xc3\xa9", NULL, 0, 7);
+	world_destroy(&w);
+}
+
 /* What the index knows is believed of files that are as it knows them. */
 TEST(sift, a_file_that_is_binary_by_now_is_none_of_the_answers)
 {
@@ -784,6 +863,11 @@ TEST(sift, is_explained)
 	CHECK_INT(x->step[0].estimate, 3);
 	CHECK_INT(x->stats.n_verified, 3);
 	CHECK_INT(x->stats.n, 3);
+	explain_destroy(x);
+	query_unref(query);
+	CHECK_INT(query_parse(SPAN_LIT("case:yes content:/ee[dl]Le/"), &env, &query, NULL), 0);
+	CHECK_INT(explain_create(query, w.index, &opts, true, &x, NULL), 0);
+	CHECK_STR(x->step[0].grams, "((\"edle\" & \"eedl\") | (\"eell\" & \"elle\")) & [a-z]L");
 	explain_destroy(x);
 	CHECK_INT(explain_create(query, w.scan, &opts, false, &x, NULL), 0);
 	CHECK(x->step[0].grams == NULL);
