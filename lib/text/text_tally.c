@@ -80,12 +80,12 @@ add_some_plain(struct text_tally *t, const char *p, size_t n)
 	for (; n > 0; n--, p += BLOCK) {
 		lanes bits = {0};
 
-		for (unsigned k = 0; k < PARTS; k++) {
+		for (unsigned k = 0, bit = 1; k < PARTS; k++, bit <<= 1) {
 			lanes v = lanes_load(p + k * LANES);
 
 			newlines -= (lanes)(v == '\n');
 			all |= v;
-			bits |= capitals(p + k * LANES, v) & (unsigned char)(1 << k);
+			bits |= capitals(p + k * LANES, v) & (unsigned char)bit;
 		}
 		if (lanes_any(bits))
 			t->marks |= marks_of(p, bits);

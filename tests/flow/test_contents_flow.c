@@ -312,7 +312,6 @@ lines_of(const char *text)
 static void
 check_marks(struct flow *f, const char *name, const char *text, uint64_t marks)
 {
-
 	for (const char *p = text; *p; p++)
 		marks |= text_mark_of((unsigned char)*p, (unsigned char)p[1]);
 	CHECK_SAY((marks & ~TEXT_MARKS_BEYOND) && marks_of(f, name) == marks, "marks of %s", name);
