@@ -1,8 +1,8 @@
 /*
  * bench_load PORT CONNECTIONS SECONDS LINE [N]: the same line over and over on each of many
  * connections, the next one when the answer (N lines, one unless given; 0: up to the line that says
- * that it ends) has come. Prints requests a
- * second, and the median, the 99th percentile and the worst of the answers' times in microseconds.
+ * that it ends) has come. Prints requests a second, and the median, the 99th percentile and the
+ * worst of the answers' times in microseconds.
  *
  * One thread, epoll; it costs less than any server it measures.
  */

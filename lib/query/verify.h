@@ -15,9 +15,10 @@
  *
  * What is kept is bounded, whatever matches. A batch ends early when its files are large. A round
  * over it gives each file a piece of its lines (see grep.h) while all of them together keep less
- * than VERIFY_KEPT_FILES times what one may; files it did not come to, and those with more lines
- * than their piece, have their next round when all before them was given. A file that is no longer
- * the same by then is counted in skipped.changed and left.
+ * than VERIFY_KEPT_FILES times what one may, and, when ranked lines have a limit, are fewer than
+ * the greater of what is wanted and RANK_WINDOW_LINES; files it did not come to, and those with
+ * more lines than their piece, have their next round when all before them was given. A file that is
+ * no longer the same by then is counted in skipped.changed and left.
  *
  * Ownership: borrows eval and opts; verify_create()/verify_destroy(). Text and spans of a hit are
  *            valid until the next verify_next().
